@@ -1,0 +1,1 @@
+"""SPAN -> CLICKHOUSE: receives OTLP and stores it."""

@@ -1,0 +1,1 @@
+"""The only way to ClickHouse: schema, migrations, the embedded store and its doors, queries."""

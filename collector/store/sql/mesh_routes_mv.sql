@@ -1,0 +1,29 @@
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel.mesh_routes_mv TO otel.mesh_routes AS
+WITH
+    toUInt16OrZero(SpanAttributes['http.response.status_code']) AS status,
+    StatusCode = 'Error' AND (status = 0 OR status >= 500) AS failed,
+    SpanAttributes['mesh.reason'] AS reason,
+    SpanAttributes['mesh.time.own_us'] AS own
+SELECT
+    toDateTime(toStartOfInterval(Timestamp, INTERVAL 10 SECOND)) AS Bucket,
+    SpanAttributes['mesh.destination.service'] AS Service,
+    SpanAttributes['mesh.destination.version'] AS Version,
+    SpanAttributes['mesh.destination.instance'] AS Instance,
+    SpanAttributes['mesh.route'] AS Route,
+    SpanAttributes['http.request.method'] AS Method,
+    SpanAttributes['mesh.source.service'] = '' AS Entry,
+    count() AS Calls,
+    countIf(failed) AS Errors,
+    countIf(failed AND toUInt32OrZero(SpanAttributes['mesh.children.failed']) = 0) AS OwnErrors,
+    sum(toUInt64OrZero(SpanAttributes['mesh.children'])) AS Children,
+    sum(Duration) AS DurationSum,
+    sum(toUInt64OrZero(own) * 1000) AS OwnSum,
+    countIf(own != '') AS OwnCalls,
+    quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(Duration) AS Durations,
+    quantilesDDStateIf(0.01, 0.5, 0.9, 0.95, 0.99)(toUInt64OrZero(own) * 1000, own != '') AS OwnDurations,
+    sumMap(if(reason = '', map(), map(reason, toUInt64(1)))) AS Reasons,
+    argMaxState(TraceId, Duration) AS SlowTrace,
+    maxIf(TraceId, failed) AS ErrorTrace
+FROM otel.otel_traces
+WHERE SpanKind = 'Server' AND SpanAttributes['mesh.destination.service'] != ''
+GROUP BY Bucket, Service, Version, Instance, Route, Method, Entry

@@ -1,0 +1,1 @@
+"""FINDING -> EYES: the Streamlit app."""

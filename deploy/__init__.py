@@ -1,0 +1,1 @@
+"""THE PARTS TOGETHER: the whymesh command, one-machine runs, the demo."""

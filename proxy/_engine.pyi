@@ -1,0 +1,40 @@
+"""The data plane. In: one snapshot as JSON. Out: requests carried, spans exported, counters."""
+
+__all__ = ["ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "check"]
+
+ATTRIBUTES: list[str]
+"""Every `mesh.*` span attribute the engine can write."""
+
+BUILD_PROFILE: str
+""""debug" or "release": benchmarks refuse the former."""
+
+REASONS: list[str]
+"""The closed catalogue of `mesh.reason` codes (docs/reasons.md)."""
+
+class SnapshotRefused(ValueError):
+    """The snapshot cannot be served; the message names the field and what is wrong with it."""
+
+class BindError(OSError):
+    """A listener could not be opened; the message names the address and the cause."""
+
+def check(snapshot: str) -> int:
+    """Validates a snapshot without serving it and returns its epoch; raises SnapshotRefused."""
+
+class Engine:
+    """Worker threads that carry traffic as the snapshot says, from construction until drain.
+
+    Raises SnapshotRefused or BindError; nothing is left listening when it does.
+    """
+
+    def __new__(cls, snapshot: str, workers: int = 1) -> Engine: ...
+    def apply(self, snapshot: str) -> int:
+        """Serves a newer snapshot from the next request on, and returns its epoch; requests in flight finish undisturbed.
+
+        Raises SnapshotRefused (the old one stays in force); node and listen addresses cannot change.
+        """
+
+    def stats(self) -> str:
+        """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters"); takes no lock of the request path."""
+
+    def drain(self, timeout_s: float) -> bool:
+        """Stops accepting, lets requests finish, exports what is queued; True when nothing was cut off or left behind."""

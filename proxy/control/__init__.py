@@ -1,0 +1,1 @@
+"""The control plane: mesh configuration in, one snapshot a proxy out."""

@@ -1,0 +1,95 @@
+"""The configuration one engine accepts; the only type that control plane and sidecar share.
+
+In: what `proxy.control.compile` decided for one proxy. Out: JSON, read by the engine with unknown keys refused
+(`proxy/engine/src/snapshot.rs` mirrors these models field by field). Never: anything a proxy does not act on.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62})?$")]
+Protocol = Literal["http1", "http2"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Node(_Part):
+    """Who this proxy stands beside; stamped on each span it records."""
+
+    service: Name
+    version: Label
+    instance: Name
+    namespace: Name = "default"
+
+
+class Inbound(_Part):
+    """Where the mesh reaches the application, and where the application itself listens."""
+
+    listen: HostPort
+    app: HostPort
+    protocol: Protocol = "http1"
+    connect_timeout_ms: int = Field(default=1_000, gt=0)
+    timeout_ms: int = Field(default=60_000, gt=0, description="Longest wait for the first response byte.")
+
+
+class Outbound(_Part):
+    """Where the application sends its calls: an HTTP proxy address that routes by authority."""
+
+    listen: HostPort
+
+
+class Endpoint(_Part):
+    """One instance of a service, as other proxies reach it."""
+
+    address: HostPort
+    version: Label
+    instance: Name
+
+
+class Upstream(_Part):
+    """A service this proxy may call."""
+
+    name: Name
+    authorities: tuple[str, ...] = Field(min_length=1, description="Lower-case host or host:port forms that mean it.")
+    protocol: Protocol = "http1"
+    connect_timeout_ms: int = Field(default=1_000, gt=0)
+    timeout_ms: int = Field(default=15_000, gt=0, description="Longest wait for the first response byte.")
+    connect_attempts: int = Field(default=3, ge=1, le=10, description="Endpoints tried while nothing was sent.")
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+class Telemetry(_Part):
+    """Where records go and how much may wait on the way."""
+
+    endpoint: str = Field(default="", description="OTLP/HTTP traces URL (http://host:port/v1/traces); empty: count, never send.")
+    queue_records: int = Field(default=65_536, ge=1_024, le=4_194_304, description="Records one worker may hold.")
+    batch_records: int = Field(default=4_096, ge=1, le=65_536)
+    flush_ms: int = Field(default=500, ge=10, le=60_000)
+
+
+class Limits(_Part):
+    """Bounds of one proxy."""
+
+    connections: int = Field(default=10_000, gt=0)
+    header_bytes: int = Field(default=65_536, ge=8_192)
+    idle_timeout_ms: int = Field(default=60_000, gt=0)
+    pool_idle_per_endpoint: int = Field(default=64, ge=0)
+
+
+class Snapshot(_Part):
+    """Everything one proxy must do, as of one epoch."""
+
+    epoch: int = Field(ge=1)
+    node: Node
+    inbound: Inbound | None = None
+    outbound: Outbound | None = None
+    services: tuple[Upstream, ...] = ()
+    telemetry: Telemetry = Telemetry()
+    limits: Limits = Limits()

@@ -1,0 +1,1 @@
+"""CLICKHOUSE -> FINDING -> ALERT: detects what degraded and says which part did it."""
