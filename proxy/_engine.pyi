@@ -28,13 +28,13 @@ class Engine:
 
     def __new__(cls, snapshot: str, workers: int = 1) -> Engine: ...
     def apply(self, snapshot: str) -> int:
-        """Serves a newer snapshot from the next request on, and returns its epoch; requests in flight finish undisturbed.
+        """Serves a newer snapshot from the next request on and returns its epoch; requests in flight finish.
 
         Raises SnapshotRefused (the old one stays in force); node and listen addresses cannot change.
         """
 
     def stats(self) -> str:
-        """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters"); takes no lock of the request path."""
+        """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters")."""
 
     def drain(self, timeout_s: float) -> bool:
-        """Stops accepting, lets requests finish, exports what is queued; True when nothing was cut off or left behind."""
+        """Stops accepting, lets requests finish, exports what is queued; True when nothing was cut off."""

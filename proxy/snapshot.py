@@ -68,7 +68,9 @@ class Upstream(_Part):
 class Telemetry(_Part):
     """Where records go and how much may wait on the way."""
 
-    endpoint: str = Field(default="", description="OTLP/HTTP traces URL (http://host:port/v1/traces); empty: count, never send.")
+    endpoint: str = Field(
+        default="", description="OTLP/HTTP traces URL (http://host:port/v1/traces); empty: count, never send."
+    )
     queue_records: int = Field(default=65_536, ge=1_024, le=4_194_304, description="Records one worker may hold.")
     batch_records: int = Field(default=4_096, ge=1, le=65_536)
     flush_ms: int = Field(default=500, ge=10, le=60_000)

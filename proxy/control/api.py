@@ -1,0 +1,108 @@
+"""The control plane's HTTP door: snapshot streams for proxies, status for people.
+
+GET  /v1/snapshots/{instance}       newline-delimited JSON: the snapshot in force, then each newer one;
+                                        blank lines keep the connection alive
+POST /v1/snapshots/{instance}/ack   {"epoch": 7, "accepted": true, "reason": ""}
+GET  /v1/status, /v1/registry, /healthz, /readyz, /metrics
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from proxy.control.errors import UnknownInstance
+from proxy.control.publish import Acknowledgement, Publisher
+
+HEARTBEAT_S = 3.0
+
+
+class _Ack(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    epoch: int = Field(ge=1)
+    accepted: bool
+    reason: str = Field(default="", max_length=4096)
+
+
+class Api:
+    """Routes over one publisher."""
+
+    def __init__(self, publisher: Publisher, metrics: CollectorRegistry) -> None:
+        self._publisher = publisher
+        self._metrics = metrics
+
+    def application(self) -> web.Application:
+        """The aiohttp application with every route."""
+        app = web.Application(client_max_size=64 * 1024)
+        app.add_routes(
+            [
+                web.get("/v1/snapshots/{instance}", self._stream),
+                web.post("/v1/snapshots/{instance}/ack", self._acknowledge),
+                web.get("/v1/status", self._status),
+                web.get("/v1/registry", self._registry),
+                web.get("/healthz", self._healthy),
+                web.get("/readyz", self._healthy),
+                web.get("/metrics", self._render_metrics),
+            ]
+        )
+        return app
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        instance = request.match_info["instance"]
+        try:
+            self._publisher.registry.find(instance)
+        except UnknownInstance as error:
+            return web.json_response({"error": str(error)}, status=404)
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        try:
+            async for snapshot in self._publisher.subscribe(instance, HEARTBEAT_S):
+                await response.write(b"\n" if snapshot is None else snapshot.model_dump_json().encode() + b"\n")
+        except (UnknownInstance, ConnectionResetError):
+            pass  # it left the configuration, or hung up: the stream ends, and a proxy that asks again is told why
+        return response
+
+    async def _acknowledge(self, request: web.Request) -> web.Response:
+        instance = request.match_info["instance"]
+        try:
+            self._publisher.registry.find(instance)
+            said = _Ack.model_validate_json(await request.read())
+        except UnknownInstance as error:
+            return web.json_response({"error": str(error)}, status=404)
+        except ValidationError as error:
+            return web.json_response({"error": f"not an acknowledgement: {error.errors()[0]['msg']}"}, status=400)
+        self._publisher.acknowledge(instance, Acknowledgement(said.epoch, said.accepted, said.reason))
+        return web.Response(status=204)
+
+    async def _status(self, _: web.Request) -> web.Response:
+        publisher = self._publisher
+        return web.json_response(
+            {
+                "mesh": publisher.registry.mesh.metadata.name,
+                "epoch": publisher.epoch,
+                "config_errors": publisher.mistakes,
+                "proxies": [self._proxy(e.instance) for _, e in publisher.registry.instances() if e.sidecar],
+            }
+        )
+
+    def _proxy(self, instance: str) -> dict[str, Any]:
+        said = self._publisher.acknowledged.get(instance)
+        return {
+            "instance": instance,
+            "connected": instance in self._publisher.connected,
+            "epoch": said.epoch if said and said.accepted else None,
+            "refused": said.reason if said and not said.accepted else None,
+        }
+
+    async def _registry(self, _: web.Request) -> web.Response:
+        services = self._publisher.registry.services
+        return web.json_response({"services": [s.model_dump(mode="json", by_alias=True) for s in services]})
+
+    async def _healthy(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _render_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})

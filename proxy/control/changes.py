@@ -1,0 +1,78 @@
+"""Says what is different between two registries, in the words of an operator.
+
+In: the registry before and after. Out: a list of `Change`, services and instances named. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from proxy.control.documents import EndpointSpec, Service
+from proxy.control.registry import Registry
+
+Kind = Literal["config", "rollout", "scale"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that was changed: `rollout` = versions served, `scale` = instances, `config` = any other setting."""
+
+    kind: Kind
+    service: str
+    instance: str
+    before: str
+    after: str
+    summary: str
+
+
+def changes_between(before: Registry, after: Registry) -> list[Change]:
+    """Every change from one registry to the next, in the order of the newer one."""
+    old = {service.full_name: service for service in before.services}
+    new = {service.full_name: service for service in after.services}
+    found = [change for name in (*new, *(n for n in old if n not in new)) for change in _service(name, old, new)]
+    if before.mesh != after.mesh:
+        found.append(Change("config", "", "", "", "", "settings of the whole mesh changed"))
+    return found
+
+
+def _service(name: str, old: dict[str, Service], new: dict[str, Service]) -> Iterator[Change]:
+    was, now = old.get(name), new.get(name)
+    before = {e.instance: e for e in was.spec.endpoints} if was else {}
+    after = {e.instance: e for e in now.spec.endpoints} if now else {}
+    if _versions(before) != _versions(after):
+        yield _rollout(name, before, after)
+    for instance in (*after, *(i for i in before if i not in after)):
+        if change := _instance(name, before.get(instance), after.get(instance)):
+            yield change
+    if was and now and was.spec.model_copy(update={"endpoints": ()}) != now.spec.model_copy(update={"endpoints": ()}):
+        yield Change("config", name, "", "", "", f"settings of {name} changed")
+
+
+def _versions(endpoints: dict[str, EndpointSpec]) -> str:
+    return ", ".join(sorted({e.version for e in endpoints.values()}))
+
+
+def _rollout(name: str, before: dict[str, EndpointSpec], after: dict[str, EndpointSpec]) -> Change:
+    was, now = _versions(before), _versions(after)
+    return Change("rollout", name, "", was, now, f"{name} now serves {now or 'nothing'} (before: {was or 'nothing'})")
+
+
+def _instance(name: str, before: EndpointSpec | None, after: EndpointSpec | None) -> Change | None:
+    if before is None and after is not None:
+        return Change(
+            "scale",
+            name,
+            after.instance,
+            "",
+            after.version,
+            f"{after.instance} ({after.version}) joined {name}",
+        )
+    if before is not None and after is None:
+        summary = f"{before.instance} ({before.version}) left {name}"
+        return Change("scale", name, before.instance, before.version, "", summary)
+    if before is not None and after is not None and before != after:
+        summary = f"settings of {after.instance} changed"
+        return Change("config", name, after.instance, before.version, after.version, summary)
+    return None

@@ -1,0 +1,68 @@
+"""Compiles the registry into what one proxy must do.
+
+In: registry, instance name, epoch. Out: a `Snapshot`. Pure: the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from proxy.control.documents import EndpointSpec, Service
+from proxy.control.registry import Registry
+from proxy.snapshot import Endpoint, Inbound, Node, Outbound, Snapshot, Telemetry, Upstream
+
+
+def compile_snapshot(registry: Registry, instance: str, epoch: int) -> Snapshot:
+    """Everything the proxy beside `instance` must do as of `epoch`; raises UnknownInstance."""
+    service, endpoint = registry.find(instance)
+    return Snapshot(
+        epoch=epoch,
+        node=Node(
+            service=service.full_name,
+            version=endpoint.version,
+            instance=endpoint.instance,
+            namespace=service.metadata.namespace,
+        ),
+        inbound=_inbound(service, endpoint),
+        outbound=Outbound(listen=endpoint.sidecar.outbound) if endpoint.sidecar else None,
+        services=tuple(_upstream(other) for other in registry.services),
+        telemetry=_telemetry(registry),
+    )
+
+
+def _inbound(service: Service, endpoint: EndpointSpec) -> Inbound | None:
+    if endpoint.sidecar is None:
+        return None
+    return Inbound(
+        listen=endpoint.sidecar.inbound,
+        app=endpoint.app,
+        protocol=service.spec.protocol,
+        connect_timeout_ms=service.spec.connect_timeout,
+        timeout_ms=service.spec.timeout,
+    )
+
+
+def _upstream(service: Service) -> Upstream:
+    return Upstream(
+        name=service.full_name,
+        authorities=_authorities(service),
+        protocol=service.spec.protocol,
+        connect_timeout_ms=service.spec.connect_timeout,
+        timeout_ms=service.spec.timeout,
+        endpoints=tuple(
+            Endpoint(address=e.reachable_at, version=e.version, instance=e.instance) for e in service.spec.endpoints
+        ),
+    )
+
+
+def _authorities(service: Service) -> tuple[str, ...]:
+    """Every authority that means this service: with and without namespace; the bare host only where the port is 80."""
+    name, namespace, port = service.metadata.name, service.metadata.namespace, service.spec.port
+    hosts = [f"{name}.{namespace}", f"{name}.{namespace}.mesh"]
+    if namespace == "default":
+        hosts.insert(0, name)
+    with_port = tuple(f"{host}:{port}" for host in hosts)
+    return (*hosts, *with_port) if port == 80 else with_port
+
+
+def _telemetry(registry: Registry) -> Telemetry:
+    spec = registry.mesh.spec.telemetry
+    return Telemetry(endpoint=str(spec.endpoint) if spec.enabled else "", flush_ms=spec.flush)

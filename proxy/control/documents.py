@@ -1,0 +1,139 @@
+"""The mesh configuration as its users write it: one model a kind, `kubectl`-shaped, nothing unknown accepted.
+
+In: one YAML document as a mapping. Out: a frozen model. Never: a default that hides a mistake.
+The JSON Schema of each kind is `KINDS[kind].model_json_schema()`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field
+
+from proxy.snapshot import Label, Name, Protocol
+
+API_VERSION = "whymesh.io/v1alpha1"
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
+_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+_LONGEST_MS = 24 * 3_600_000
+
+
+def _milliseconds(value: Any) -> Any:
+    """Reads a duration as the Gateway API writes it ("250ms", "1.5s") into whole milliseconds."""
+    if not isinstance(value, str) or (match := _DURATION.match(value)) is None:
+        raise ValueError("expected a duration such as 300ms, 15s or 2m")
+    milliseconds = round(float(match[1]) * _UNIT_MS[match[2]])
+    if not 0 < milliseconds <= _LONGEST_MS:
+        raise ValueError("expected a duration between 1ms and 24h")
+    return milliseconds
+
+
+def _address(value: str) -> str:
+    host, separator, port = value.rpartition(":")
+    if not separator or not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise ValueError("expected host:port with a port between 1 and 65535, such as 127.0.0.1:8080 or [::1]:8080")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("an IPv6 address needs brackets, such as [::1]:8080")
+    return value
+
+
+Milliseconds = Annotated[int, BeforeValidator(_milliseconds, json_schema_input_type=str)]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Metadata(_Spec):
+    name: Name
+    namespace: Name = "default"
+
+
+class _Document(_Spec):
+    api_version: Literal["whymesh.io/v1alpha1"] = Field(alias="apiVersion")
+    metadata: Metadata
+
+
+class TelemetrySpec(_Spec):
+    """Where the proxies send their records, and how often."""
+
+    endpoint: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:4318/v1/traces")
+    flush: Milliseconds = 500
+    enabled: bool = True
+
+
+class AlertsSpec(_Spec):
+    """Who hears of an incident."""
+
+    webhooks: tuple[AnyHttpUrl, ...] = ()
+
+
+class MeshSpec(_Spec):
+    telemetry: TelemetrySpec = TelemetrySpec()
+    alerts: AlertsSpec = AlertsSpec()
+
+
+class Mesh(_Document):
+    """What holds for the whole mesh; at most one, all defaults without it."""
+
+    kind: Literal["Mesh"]
+    spec: MeshSpec = MeshSpec()
+
+
+class SidecarSpec(_Spec):
+    """Addresses of the proxy beside one instance."""
+
+    inbound: Address
+    outbound: Address
+    admin: Address
+
+
+class RunSpec(_Spec):
+    """How `whymesh up` starts the application; other ways of starting it need none of this."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    env: dict[str, str] = {}
+    directory: Path | None = None
+
+
+class EndpointSpec(_Spec):
+    """One instance of a service."""
+
+    instance: Name
+    version: Label = "v1"
+    app: Address
+    address: Address | None = Field(default=None, description="How other proxies reach it, when not directly.")
+    sidecar: SidecarSpec | None = None
+    run: RunSpec | None = None
+
+    @property
+    def reachable_at(self) -> str:
+        """The address the other proxies connect to."""
+        return self.address or (self.sidecar.inbound if self.sidecar else self.app)
+
+
+class ServiceSpec(_Spec):
+    protocol: Protocol = "http1"
+    port: int = Field(default=80, gt=0, lt=65_536)
+    timeout: Milliseconds = 15_000
+    connect_timeout: Milliseconds = Field(default=1_000, alias="connectTimeout")
+    endpoints: tuple[EndpointSpec, ...] = ()
+
+
+class Service(_Document):
+    """A service of the mesh and the instances that serve it."""
+
+    kind: Literal["Service"]
+    spec: ServiceSpec = ServiceSpec()
+
+    @property
+    def full_name(self) -> str:
+        """The name it has in the mesh: bare in the default namespace, `name.namespace` elsewhere."""
+        namespace = self.metadata.namespace
+        return self.metadata.name if namespace == "default" else f"{self.metadata.name}.{namespace}"
+
+
+KINDS: dict[str, type[Mesh] | type[Service]] = {"Mesh": Mesh, "Service": Service}

@@ -1,0 +1,77 @@
+"""Holds the configuration in force and hands each proxy its snapshot as soon as there is a newer one.
+
+In: registries as they are accepted, acknowledgements from proxies. Out: snapshots by instance, who serves which epoch.
+Never: a broken configuration; the last good one stays in force and the mistake is shown beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from proxy.control.compile import compile_snapshot
+from proxy.control.registry import Registry
+from proxy.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """What one proxy said of the last snapshot it got."""
+
+    epoch: int
+    accepted: bool
+    reason: str = ""
+
+
+@dataclass
+class Publisher:
+    """The one place where an epoch begins; all methods run on the event loop."""
+
+    registry: Registry
+    epoch: int
+    mistakes: list[str] = field(default_factory=list)
+    acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
+    connected: dict[str, int] = field(default_factory=dict)
+    _newer: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def publish(self, registry: Registry, epoch: int) -> None:
+        """Puts `registry` in force as `epoch` and wakes every subscriber."""
+        async with self._newer:
+            self.registry, self.epoch, self.mistakes = registry, epoch, []
+            self._newer.notify_all()
+
+    def refuse(self, mistakes: list[str]) -> None:
+        """Remembers why the newest configuration was not taken."""
+        self.mistakes = mistakes
+
+    def acknowledge(self, instance: str, said: Acknowledgement) -> None:
+        """Remembers what a proxy said of its snapshot."""
+        self.acknowledged[instance] = said
+
+    async def subscribe(self, instance: str, heartbeat_s: float) -> AsyncIterator[Snapshot | None]:
+        """Yields the snapshot in force, then each newer one; None after `heartbeat_s` seconds without.
+
+        Raises UnknownInstance at once, or when the instance has left the configuration.
+        """
+        self.connected[instance] = self.connected.get(instance, 0) + 1
+        try:
+            sent = 0
+            while True:
+                if self.epoch != sent:
+                    sent = self.epoch
+                    yield compile_snapshot(self.registry, instance, sent)
+                elif not await self._newer_than(sent, heartbeat_s):
+                    yield None
+        finally:
+            self.connected[instance] -= 1
+            if not self.connected[instance]:
+                del self.connected[instance]
+
+    async def _newer_than(self, epoch: int, patience_s: float) -> bool:
+        async with self._newer:
+            try:
+                await asyncio.wait_for(self._newer.wait_for(lambda: self.epoch != epoch), patience_s)
+            except TimeoutError:
+                return False
+            return True

@@ -1,0 +1,66 @@
+"""What runs where: every service and instance of the mesh, looked up by name.
+
+In: a checked `Configuration`. Out: a `Registry` in which names are unique. Pure: no socket, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from proxy.control.documents import EndpointSpec, Mesh, Service
+from proxy.control.errors import ConfigRefused, UnknownInstance
+from proxy.control.read import Configuration
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All services of one configuration, in the order they were written."""
+
+    mesh: Mesh
+    services: tuple[Service, ...]
+
+    def find(self, instance: str) -> tuple[Service, EndpointSpec]:
+        """The service and endpoint an instance name stands for; raises UnknownInstance."""
+        for service, endpoint in self.instances():
+            if endpoint.instance == instance:
+                return service, endpoint
+        known = ", ".join(endpoint.instance for _, endpoint in self.instances()) or "none"
+        raise UnknownInstance(f"instance {instance!r} is in no Service; known instances: {known}")
+
+    def instances(self) -> Iterator[tuple[Service, EndpointSpec]]:
+        """Every endpoint with its service."""
+        for service in self.services:
+            for endpoint in service.spec.endpoints:
+                yield service, endpoint
+
+
+def register(configuration: Configuration) -> Registry:
+    """Turns checked documents into a registry; raises ConfigRefused when two of them claim the same thing."""
+    registry = Registry(mesh=configuration.mesh, services=configuration.services)
+    mistakes = [
+        *_twice("Service", ((s.full_name, s.full_name) for s in registry.services)),
+        *_twice("instance", ((e.instance, f"{s.full_name}/{e.instance}") for s, e in registry.instances())),
+        *_twice("listen address", _listeners(registry)),
+    ]
+    if mistakes:
+        raise ConfigRefused(mistakes)
+    return registry
+
+
+def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
+    for _, endpoint in registry.instances():
+        if endpoint.sidecar is None:
+            continue
+        for field in ("inbound", "outbound", "admin"):
+            yield getattr(endpoint.sidecar, field), f"{endpoint.instance}.sidecar.{field}"
+
+
+def _twice(what: str, claims: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> list[str]:
+    owners: dict[str, str] = {}
+    mistakes = []
+    for key, owner in claims:
+        if key in owners:
+            mistakes.append(f"{what} {key} is claimed twice: by {owners[key]} and by {owner}")
+        owners.setdefault(key, owner)
+    return mistakes

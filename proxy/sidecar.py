@@ -1,0 +1,82 @@
+"""Hands snapshots from the control plane to the engine and tells the control plane what became of them.
+
+In: snapshots as JSON. Out: a serving engine, acknowledgements, the last good snapshot on disk.
+Never: stops serving because the control plane is away or sent something it cannot serve.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+
+from proxy._engine import BindError, Engine, SnapshotRefused
+from proxy.saved import SavedSnapshot
+from proxy.subscribe import ControlPlane
+
+log = logging.getLogger("whymesh.proxy")
+
+
+class Sidecar:
+    """One engine and the snapshot it serves; `failed` is set when it can never serve (a port is taken)."""
+
+    def __init__(self, control: ControlPlane, saved: SavedSnapshot, workers: int, stop: threading.Event) -> None:
+        self._control = control
+        self._saved = saved
+        self._workers = workers
+        self._stop = stop
+        self._engine: Engine | None = None
+        self.snapshot: str | None = None
+        self.state = "waiting for the control plane"
+        self.failed: str | None = None
+
+    def run(self) -> None:
+        """Serves the saved snapshot if there is one, then follows the control plane until stopped."""
+        if (saved := self._saved.load()) is not None:
+            self._serve(saved)
+        for snapshot in self._control.snapshots():
+            epoch = _epoch_of(snapshot)
+            refusal = self._serve(snapshot)
+            self._control.acknowledge(epoch, accepted=refusal is None, reason=refusal or "")
+            if self.failed:
+                return
+
+    def ready(self) -> bool:
+        """True once traffic is carried."""
+        return self._engine is not None
+
+    def stats(self) -> str | None:
+        """The engine's counters as JSON."""
+        return self._engine.stats() if self._engine else None
+
+    def drain(self, timeout_s: float) -> bool:
+        """Lets requests finish and the exporter empty its queue."""
+        return self._engine.drain(timeout_s) if self._engine else True
+
+    def _serve(self, snapshot: str) -> str | None:
+        """Gives one snapshot to the engine; returns why it was refused, if it was."""
+        try:
+            if self._engine is None:
+                self._engine = Engine(snapshot, workers=self._workers)
+            else:
+                self._engine.apply(snapshot)
+        except SnapshotRefused as error:
+            self.state = f"snapshot refused: {error}"
+            log.error("snapshot refused, the last good one stays in force: %s", error)
+            return str(error)
+        except BindError as error:
+            self.failed = str(error)
+            self._stop.set()
+            return str(error)
+        self.snapshot, self.state = snapshot, "serving"
+        self._saved.keep(snapshot)
+        log.info("serving epoch %d", _epoch_of(snapshot))
+        return None
+
+
+def _epoch_of(snapshot: str) -> int:
+    """The epoch a snapshot names, for the answer to whoever sent it; 1 where there is none to read."""
+    try:
+        return int(json.loads(snapshot)["epoch"])
+    except (ValueError, KeyError, TypeError):
+        return 1

@@ -1,0 +1,83 @@
+"""Follows one instance's snapshot stream of the control plane, for as long as the process lives.
+
+In: newline-delimited JSON over HTTP. Out: snapshots as JSON text, in order.
+Standard library only: a sidecar stays small.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import random
+import threading
+from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
+
+log = logging.getLogger("whymesh.proxy")
+
+_SILENCE_S = 10.0
+_LONGEST_PAUSE_S = 3.0
+_LONGEST_SNAPSHOT = 64 * 1024 * 1024
+
+
+class ControlPlane:
+    """The control plane as one proxy sees it; `stop` ends every wait."""
+
+    def __init__(self, url: str, instance: str, stop: threading.Event) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError(f"--control {url}: expected http://host:port")
+        self._host, self._port = parts.hostname, parts.port or 7460
+        self._path = f"/v1/snapshots/{quote(instance, safe='')}"
+        self._stop = stop
+        self.connected = False
+
+    def snapshots(self) -> Iterator[str]:
+        """Yields each snapshot as it comes, reconnecting with growing, jittered pauses; ends when stopped."""
+        pause_s = 0.1
+        while not self._stop.is_set():
+            try:
+                for snapshot in self._stream():
+                    pause_s = 0.1
+                    yield snapshot
+            except (OSError, http.client.HTTPException) as error:
+                log.warning(
+                    "control plane %s:%d: %s; trying again",
+                    self._host,
+                    self._port,
+                    error or type(error).__name__,
+                )
+            self.connected = False
+            self._stop.wait(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  (jitter is not a secret)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def acknowledge(self, epoch: int, accepted: bool, reason: str = "") -> None:
+        """Tells the control plane what became of a snapshot; a lost word is repeated with the next snapshot."""
+        body = json.dumps({"epoch": epoch, "accepted": accepted, "reason": reason[:4096]})
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=2.0)
+        try:
+            connection.request("POST", f"{self._path}/ack", body, {"Content-Type": "application/json"})
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException) as error:
+            log.warning("control plane did not hear of epoch %d: %s", epoch, error)
+        finally:
+            connection.close()
+
+    def _stream(self) -> Iterator[str]:
+        """One connection's worth; a stream silent for longer than heartbeats allow counts as broken."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_SILENCE_S)
+        try:
+            connection.request("GET", self._path)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise http.client.HTTPException(response.read(4096).decode(errors="replace"))
+            self.connected = True
+            while not self._stop.is_set():
+                line = response.readline(_LONGEST_SNAPSHOT)
+                if not line:
+                    return
+                if text := line.decode().strip():
+                    yield text
+        finally:
+            connection.close()
