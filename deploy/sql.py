@@ -1,0 +1,90 @@
+"""`whymesh sql`: one query over the native protocol. In: SQL. Out: a table, JSON lines or CSV on stdout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deploy.state import default_state, find_running
+
+DEFAULT_STORE = "clickhouse://127.0.0.1:9000/otel"
+Columns = Sequence[tuple[str, str]]
+Rows = Sequence[tuple[Any, ...]]
+
+
+@click.command(name="sql")
+@click.argument("query", required=False)
+@click.option(
+    "--store",
+    envvar="WHYMESH_STORE",
+    help=f"The store to ask [default: that of the running demo or `up`, else {DEFAULT_STORE}].",
+)
+@click.option("--json", "form", flag_value="json", help="One JSON object a row.")
+@click.option("--csv", "form", flag_value="csv", help="Comma-separated values with a header.")
+@click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")
+def command(query: str | None, store: str | None, form: str | None, state: Path | None) -> None:
+    """Ask the store a question in SQL.
+
+    The query is an argument, or comes from standard input. The account is read-only and each query is bounded.
+
+    \b
+    Examples:
+      whymesh sql "SHOW TABLES"
+      whymesh sql "SELECT Destination, sum(Calls) FROM mesh_edges GROUP BY 1 ORDER BY 2 DESC"
+      whymesh sql --csv < query.sql > answer.csv
+    \b
+    Exit codes: 0 answered, 1 the query failed, 2 no query, 3 the store cannot be reached.
+    """
+    from collector.store.client import Reader  # noqa: PLC0415 (needs clickhouse-driver)
+    from collector.store.errors import QueryFailed, StoreUnavailable  # noqa: PLC0415
+
+    text = query or ("" if sys.stdin.isatty() else sys.stdin.read())
+    if not text.strip():
+        raise click.UsageError('nothing to ask: whymesh sql "SELECT 1"')
+    running = find_running(state or default_state())
+    reader = Reader(store or (running.store if running else DEFAULT_STORE))
+    try:
+        table = reader.table(text)
+    except StoreUnavailable as error:
+        click.echo(f"whymesh sql: {error}", err=True)
+        raise SystemExit(3) from None
+    except QueryFailed as error:
+        click.echo(f"whymesh sql: {error}", err=True)
+        raise SystemExit(1) from None
+    finally:
+        reader.close()
+    FORMS[form or "table"](table.columns, table.rows)
+
+
+def _print_table(columns: Columns, rows: Rows) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    shown = Table(*(name for name, _ in columns))
+    for row in rows:
+        shown.add_row(*(str(value) for value in row))
+    Console().print(shown)
+
+
+def _print_json(columns: Columns, rows: Rows) -> None:
+    for row in rows:
+        click.echo(json.dumps({name: value for (name, _), value in zip(columns, row, strict=True)}, default=str))
+
+
+def _print_csv(columns: Columns, rows: Rows) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(name for name, _ in columns)
+    writer.writerows(rows)
+
+
+FORMS: dict[str, Callable[[Columns, Rows], None]] = {
+    "table": _print_table,
+    "json": _print_json,
+    "csv": _print_csv,
+}
