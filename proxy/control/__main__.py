@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -72,7 +73,7 @@ async def _serve(path: Path, mark: Mark, listen: str, epochs: EpochFile, publish
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()
     except (OSError, ValueError) as error:
         await runner.cleanup()
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise SystemExit(_say(f"--listen {listen}: {reason}; another control plane may be running")) from None
     log.info("epoch %d of %s on %s", publisher.epoch, path, listen)
     stop = asyncio.Event()

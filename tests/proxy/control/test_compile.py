@@ -1,0 +1,93 @@
+"""The registry compiled into one proxy's snapshot, and what changed between two registries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.control.changes import changes_between
+from proxy.control.compile import compile_snapshot
+from proxy.control.errors import UnknownInstance
+from proxy.control.read import load
+from proxy.control.registry import Registry, register
+from tests.world import meshes
+
+CARD = meshes.endpoint("card-1", 18_002, sidecar=meshes.sidecar(1, 2, 3))
+
+
+def registry(tmp_path: Path, *documents: dict[str, Any]) -> Registry:
+    return register(load(meshes.write(tmp_path / "mesh.yaml", *documents)))
+
+
+def test_one_snapshot_has_both_sides_of_its_proxy_and_every_service(tmp_path: Path) -> None:
+    relayed = CARD | {"instance": "card-2", "sidecar": meshes.sidecar(4, 5, 6), "address": "10.0.0.9:7"}
+    plain = meshes.endpoint("old-1", 18_003)
+    made = compile_snapshot(
+        registry(tmp_path, meshes.service("card", CARD, relayed, timeout="3s"), meshes.service("old", plain)),
+        "card-1",
+        9,
+    )
+    assert (made.epoch, made.node.service, made.node.instance) == (9, "card", "card-1")
+    assert made.inbound is not None
+    assert (made.inbound.listen, made.inbound.app, made.inbound.timeout_ms) == ("127.0.0.1:1", "127.0.0.1:18002", 3000)
+    assert made.outbound is not None
+    assert made.outbound.listen == "127.0.0.1:2"
+    reached = {e.instance: e.address for service in made.services for e in service.endpoints}
+    assert reached == {"card-1": "127.0.0.1:1", "card-2": "10.0.0.9:7", "old-1": "127.0.0.1:18003"}
+
+
+def test_authorities_say_what_callers_may_write(tmp_path: Path) -> None:
+    made = compile_snapshot(
+        registry(tmp_path, meshes.service("card", CARD), meshes.service("api", namespace="team", port=8080)),
+        "card-1",
+        1,
+    )
+    card, api = made.services
+    assert card.authorities == (
+        *("card", "card.default", "card.default.mesh"),
+        *("card:80", "card.default:80", "card.default.mesh:80"),
+    )
+    assert api.authorities == ("api.team:8080", "api.team.mesh:8080")
+
+
+def test_telemetry_can_be_switched_off(tmp_path: Path) -> None:
+    mesh = meshes.mesh(telemetry={"enabled": False})
+    assert (
+        compile_snapshot(registry(tmp_path, mesh, meshes.service("card", CARD)), "card-1", 1).telemetry.endpoint == ""
+    )
+
+
+def test_an_instance_nobody_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownInstance, match="'card-9' is in no Service; known instances: card-1"):
+        compile_snapshot(registry(tmp_path, meshes.service("card", CARD)), "card-9", 1)
+
+
+def test_a_new_version_is_a_rollout_and_an_instance_more(tmp_path: Path) -> None:
+    before = registry(tmp_path, meshes.service("card", CARD))
+    fresh = meshes.endpoint("card-2", version="v2")
+    after = registry(tmp_path, meshes.service("card", CARD, fresh))
+    assert [(c.kind, c.before, c.after, c.summary) for c in changes_between(before, after)] == [
+        ("rollout", "v1", "v1, v2", "card now serves v1, v2 (before: v1)"),
+        ("scale", "", "v2", "card-2 (v2) joined card"),
+    ]
+    assert [c.summary for c in changes_between(after, before)] == [
+        "card now serves v1 (before: v1, v2)",
+        "card-2 (v2) left card",
+    ]
+
+
+def test_other_changes_name_what_they_touch(tmp_path: Path) -> None:
+    before = registry(tmp_path, meshes.service("card", CARD), meshes.service("gone", meshes.endpoint("gone-1")))
+    after = registry(
+        tmp_path, meshes.mesh("renamed"), meshes.service("card", CARD | {"app": "127.0.0.1:9"}, timeout="1s")
+    )
+    assert [c.summary for c in changes_between(before, after)] == [
+        "settings of card-1 changed",
+        "settings of card changed",
+        "gone now serves nothing (before: v1)",
+        "gone-1 (v1) left gone",
+        "settings of the whole mesh changed",
+    ]
+    assert changes_between(after, after) == []

@@ -1,0 +1,43 @@
+"""Mesh configurations as a user would write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+API_VERSION = "whymesh.io/v1alpha1"
+
+
+def mesh(name: str = "test", **spec: Any) -> dict[str, Any]:
+    """A Mesh document."""
+    return {"apiVersion": API_VERSION, "kind": "Mesh", "metadata": {"name": name}, "spec": spec}
+
+
+def service(name: str, *endpoints: dict[str, Any], namespace: str = "default", **spec: Any) -> dict[str, Any]:
+    """A Service document."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"endpoints": list(endpoints), **spec},
+    }
+
+
+def endpoint(instance: str, app: int = 18_001, version: str = "v1", **more: Any) -> dict[str, Any]:
+    """One instance; its application listens on loopback port `app`."""
+    return {"instance": instance, "version": version, "app": f"127.0.0.1:{app}", **more}
+
+
+def sidecar(inbound: int, outbound: int, admin: int) -> dict[str, str]:
+    """Loopback addresses of one sidecar."""
+    return {"inbound": f"127.0.0.1:{inbound}", "outbound": f"127.0.0.1:{outbound}", "admin": f"127.0.0.1:{admin}"}
+
+
+def write(path: Path, *documents: dict[str, Any]) -> Path:
+    """Replaces a file as an editor does: a new one is moved over it."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(yaml.safe_dump_all(documents, sort_keys=False))
+    fresh.replace(path)
+    return path
