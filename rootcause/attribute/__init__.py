@@ -1,0 +1,1 @@
+"""Who added what: own time, own errors, links and steps, each compared with normal."""

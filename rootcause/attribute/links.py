@@ -1,0 +1,119 @@
+"""How much each link adds between caller and callee: what the caller waited less what the callee worked, and calls that
+failed without the callee knowing.
+
+A callee that sends no spans has no view of its own; then all of the caller's wait is the link's, and names the callee.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from rootcause.attribute.own_errors import ErrorShift, compare
+from rootcause.attribute.own_time import call_spread
+from rootcause.baseline import Sample, Shift, normal_of, shift_of
+from rootcause.window import Window
+
+Ends = tuple[str, str]
+"""Source and destination."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkShift:
+    """What changed between `source` and `destination`; `calls` are those observed."""
+
+    source: str
+    destination: str
+    calls: int
+    time: Shift | None
+    errors: ErrorShift | None
+
+
+@dataclass(slots=True)
+class _View:
+    calls: int = 0
+    total_ms: float = 0.0
+    errors: int = 0
+
+
+@dataclass(slots=True)
+class _Link:
+    """Both ends by bucket."""
+
+    source: dict[float, _View]
+    destination: dict[float, _View]
+    tail_ms: float = 0.0
+
+    def gaps(self) -> dict[float, Sample]:
+        """Mean wait less mean work, by bucket, over the caller's calls."""
+        out = {}
+        for start, seen in self.source.items():
+            work = self.destination.get(start)
+            if seen.calls and (work is not None or not self.destination):
+                worked = work.total_ms / work.calls if work is not None else 0.0
+                out[start] = Sample(seen.calls, seen.total_ms / seen.calls - worked)
+        return out
+
+    def calls(self) -> int:
+        return sum(view.calls for view in self.source.values())
+
+    def unseen_errors(self) -> int:
+        """Calls that failed for the caller beyond those that the callee failed."""
+        failed = sum(view.errors for view in self.source.values())
+        return max(0, failed - sum(view.errors for view in self.destination.values()))
+
+
+def link_shifts(baseline: Window, observed: Window) -> dict[Ends, LinkShift]:
+    """Shift of each link that was used in both windows."""
+    before, now = _links(baseline), _links(observed)
+    reasons = _reasons(observed)
+    found = {}
+    for ends, link in now.items():
+        usual = before.get(ends)
+        if usual is None or not link.calls():
+            continue
+        # Without the callee's view there is nothing to subtract, so both windows must be read alike.
+        if bool(usual.destination) != bool(link.destination) and link.destination:
+            continue
+        errors = compare(link.unseen_errors(), link.calls(), usual.unseen_errors(), usual.calls())
+        if errors is not None and reasons.get(ends):
+            errors = ErrorShift(
+                errors.baseline_rate,
+                errors.observed_rate,
+                errors.calls,
+                errors.excess,
+                errors.log_chance,
+                reasons[ends],
+            )
+        found[ends] = LinkShift(*ends, link.calls(), _time(usual, link), errors)
+    return found
+
+
+def _time(usual: _Link, link: _Link) -> Shift | None:
+    if usual.destination and not link.destination:
+        return None
+    normal = normal_of(list(usual.gaps().values()), usual.tail_ms)
+    return shift_of([(normal, link.gaps())]) if normal is not None else None
+
+
+def _links(window: Window) -> dict[Ends, _Link]:
+    links: dict[Ends, _Link] = {}
+    for row in window.called:
+        if not row.source:
+            continue
+        link = links.setdefault((row.source, row.destination), _Link({}, {}))
+        views = link.source if row.by_source else link.destination
+        for bucket in row.buckets:
+            view = views.setdefault(bucket.start, _View())
+            view.calls += bucket.calls
+            view.total_ms += bucket.total_ms
+            view.errors += bucket.errors
+        if row.by_source and row.durations is not None and not row.destination_instance:
+            link.tail_ms = max(link.tail_ms, call_spread(row.durations))
+    return links
+
+
+def _reasons(window: Window) -> dict[Ends, str]:
+    seen: dict[Ends, Counter[str]] = defaultdict(Counter)
+    for row in window.called:
+        if row.by_source:
+            seen[row.source, row.destination].update(row.reasons)
+    return {ends: counter.most_common(1)[0][0] for ends, counter in seen.items() if counter}

@@ -1,0 +1,73 @@
+"""How much longer each service takes by itself: its own time, calls of its own not counted.
+
+Each (service, route) is compared with its own normal, so that a changed mix of routes moves nobody.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from rootcause.baseline import Normal, Sample, Shift, normal_of, shift_of
+from rootcause.window import Quantiles, Served, Window
+
+Figure = Callable[[Served], tuple[dict[float, tuple[int, float]], Quantiles | None]]
+"""Of one row: calls and summed ms by bucket, and the quantiles of the same figure."""
+
+
+def own(row: Served) -> tuple[dict[float, tuple[int, float]], Quantiles | None]:
+    """Time not spent waiting for a call."""
+    return {b.start: (b.own_calls, b.own_ms) for b in row.buckets if b.own_calls}, row.own
+
+
+def whole(row: Served) -> tuple[dict[float, tuple[int, float]], Quantiles | None]:
+    """Time from request to response."""
+    return {b.start: (b.calls, b.total_ms) for b in row.buckets if b.calls}, row.durations
+
+
+def own_time_shifts(baseline: Window, observed: Window) -> dict[str, Shift]:
+    """Shift of own time by service, where both windows hold enough of it."""
+    normal = normals(baseline.served, own)
+    strata = defaultdict(list)
+    for (service, route), samples in samples_by_route(observed.served, own).items():
+        usual = normal.get((service, route))
+        if usual is not None:
+            strata[service].append((usual, samples))
+    shifts = {service: shift_of(parts) for service, parts in strata.items()}
+    return {service: shift for service, shift in shifts.items() if shift is not None}
+
+
+def normals(rows: Iterable[Served], figure: Figure) -> dict[tuple[str, str], Normal]:
+    """What is normal for each service and route."""
+    rows = list(rows)
+    spread: dict[tuple[str, str], float] = defaultdict(float)
+    for row in rows:
+        quantiles = figure(row)[1]
+        if quantiles is not None:
+            key = row.service, row.route
+            spread[key] = max(spread[key], call_spread(quantiles))
+    found = {
+        key: normal_of(list(samples.values()), spread[key]) for key, samples in samples_by_route(rows, figure).items()
+    }
+    return {key: normal for key, normal in found.items() if normal is not None}
+
+
+def samples_by_route(rows: Iterable[Served], figure: Figure) -> dict[tuple[str, str], dict[float, Sample]]:
+    """Samples by bucket for each service and route, over versions and instances."""
+    sums: dict[tuple[str, str], dict[float, tuple[int, float]]] = defaultdict(dict)
+    for row in rows:
+        into = sums[row.service, row.route]
+        for start, (calls, total) in figure(row)[0].items():
+            had = into.get(start, (0, 0.0))
+            into[start] = (had[0] + calls, had[1] + total)
+    return {
+        key: {start: Sample(calls, total / calls) for start, (calls, total) in by_start.items()}
+        for key, by_start in sums.items()
+    }
+
+
+def call_spread(quantiles: Quantiles) -> float:
+    """Standard deviation that a normal variable with these upper quantiles would have; heavy tails make it larger."""
+    return max(
+        (quantiles.p90 - quantiles.p50) / 1.282,
+        (quantiles.p95 - quantiles.p50) / 1.645,
+        (quantiles.p99 - quantiles.p50) / 2.326,
+    )

@@ -1,0 +1,36 @@
+"""Who calls whom, as far as calls were seen: which services can feel the trouble of which."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from rootcause.window import Window
+
+
+class Graph:
+    """Callees by caller, with cycles allowed."""
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self._callees: dict[str, set[str]] = defaultdict(set)
+        for window in windows:
+            for row in window.called:
+                if row.source and row.source != row.destination:
+                    self._callees[row.source].add(row.destination)
+
+    def callees(self, service: str) -> frozenset[str]:
+        """Called by `service` itself."""
+        return frozenset(self._callees.get(service, ()))
+
+    def callers(self, service: str) -> frozenset[str]:
+        """Those that call `service` themselves."""
+        return frozenset(caller for caller, callees in self._callees.items() if service in callees)
+
+    def below(self, service: str) -> frozenset[str]:
+        """Everything `service` depends on, directly or not; itself only when it can call itself."""
+        seen: set[str] = set()
+        queue = list(self.callees(service))
+        while queue:
+            name = queue.pop()
+            if name not in seen:
+                seen.add(name)
+                queue.extend(self.callees(name))
+        return frozenset(seen)

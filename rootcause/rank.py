@@ -1,0 +1,147 @@
+"""Orders the services by how much of what users feel each explains, after explaining away what others caused.
+
+In: the shifts of `attribute/`. Out: suspects, best first; an empty list when nothing stands out.
+A score adds up shares of what users feel: the part of all their waiting that a service's own time and its links added,
+and the part of their requests that its own errors and changed steps touched.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rootcause.attribute.links import Ends, LinkShift, link_shifts
+from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
+from rootcause.attribute.own_time import own_time_shifts
+from rootcause.attribute.steps import StepShift, step_shifts
+from rootcause.baseline import Shift
+from rootcause.detect.errors import UNLIKELY
+from rootcause.detect.latency import slower
+from rootcause.graph import Graph
+from rootcause.window import Window
+
+STEP_WEIGHT = 0.5
+"""A changed step is the trace of a fault, not what users feel, so it counts for half."""
+_STEP_UNLIKELY = 2 * UNLIKELY
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One service and what speaks against it. Parts are shares (0..1) of what users feel; `links` are those blamed on it."""
+
+    service: str
+    time_part: float = 0.0
+    error_part: float = 0.0
+    step_part: float = 0.0
+    own_time: Shift | None = None
+    own_errors: ErrorShift | None = None
+    links: tuple[LinkShift, ...] = ()
+    steps: StepShift | None = None
+
+    @property
+    def score(self) -> float:
+        return self.time_part + self.error_part + self.step_part
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All shifts, significant or not: what the ranking was made from."""
+
+    own_time: dict[str, Shift]
+    own_errors: dict[str, ErrorShift]
+    links: dict[Ends, LinkShift]
+    steps: dict[str, StepShift]
+
+
+@dataclass(slots=True)
+class _Against:
+    own_time: Shift | None = None
+    own_errors: ErrorShift | None = None
+    links: list[LinkShift] = field(default_factory=list)
+    steps: StepShift | None = None
+    added_ms: float = 0.0
+    failed: float = 0.0
+    changed: float = 0.0
+
+
+def gather(baseline: Window, observed: Window) -> Evidence:
+    """Compares the two windows in every way."""
+    return Evidence(
+        own_time_shifts(baseline, observed),
+        own_error_shifts(baseline, observed),
+        link_shifts(baseline, observed),
+        step_shifts(baseline, observed),
+    )
+
+
+def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
+    """Suspects, best first."""
+    against: dict[str, _Against] = defaultdict(_Against)
+    _blame_time(evidence, graph, against)
+    _blame_errors(evidence, graph, against)
+    _blame_steps(evidence, graph, against)
+    waited = sum(bucket.total_ms for row in observed.served if row.entry for bucket in row.buckets)
+    asked = observed.entry_calls
+    suspects = [
+        Suspect(
+            service,
+            min(1.0, found.added_ms / waited) if waited else 0.0,
+            min(1.0, found.failed / asked) if asked else 0.0,
+            STEP_WEIGHT * min(1.0, found.changed / asked) if asked else 0.0,
+            found.own_time,
+            found.own_errors,
+            tuple(found.links),
+            found.steps,
+        )
+        for service, found in against.items()
+    ]
+    return sorted((s for s in suspects if s.score > 0), key=lambda suspect: (-suspect.score, suspect.service))
+
+
+def _blame_time(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
+    slow = {service for service, shift in evidence.own_time.items() if slower(shift)}
+    slow_links = {ends for ends, link in evidence.links.items() if link.time is not None and slower(link.time)}
+    for service in slow:
+        against[service].own_time = evidence.own_time[service]
+        against[service].added_ms += evidence.own_time[service].excess_ms
+    for ends in slow_links:
+        link = evidence.links[ends]
+        found = against[_end_at_fault(ends, slow, slow_links, graph)]
+        found.links.append(link)
+        found.added_ms += link.time.excess_ms if link.time is not None else 0.0
+
+
+def _end_at_fault(ends: Ends, slow: set[str], slow_links: set[Ends], graph: Graph) -> str:
+    """A slow link is the callee's, unless the caller is slow itself and waits longer for several others too, while nobody
+    else waits longer for this callee: then the caller is starved."""
+    source, destination = ends
+    callee_slow_for_others = any((other, destination) in slow_links for other in graph.callers(destination) - {source})
+    slow_out = sum((source, callee) in slow_links for callee in graph.callees(source))
+    starved = source in slow and slow_out > 1 and not callee_slow_for_others
+    return source if starved else destination
+
+
+def _blame_errors(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
+    """Own errors of a service whose callees have some too are those callees' first: bad answers make bad callers."""
+    raised = {s: shift for s, shift in evidence.own_errors.items() if shift.log_chance <= UNLIKELY}
+    links = [link for link in evidence.links.values() if link.errors and link.errors.log_chance <= UNLIKELY]
+    for link in links:
+        assert link.errors is not None
+        against[link.destination].links.append(link)
+        against[link.destination].failed += link.errors.excess
+    for service, shift in raised.items():
+        below = _excess(raised, graph.below(service) - {service})
+        against[service].own_errors = shift
+        against[service].failed += max(0.0, shift.excess - below)
+
+
+def _excess(raised: dict[str, ErrorShift], services: Iterable[str]) -> float:
+    return sum(raised[service].excess for service in services if service in raised)
+
+
+def _blame_steps(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
+    """Only the deepest service that changed: its callers change what they do because of its answers."""
+    changed = {s: shift for s, shift in evidence.steps.items() if shift.log_chance <= _STEP_UNLIKELY}
+    for service, shift in changed.items():
+        if not changed.keys() & (graph.below(service) - {service}):
+            against[service].steps = shift
+            against[service].changed += shift.changed

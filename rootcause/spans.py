@@ -1,0 +1,81 @@
+"""A span as the engine sees it, whichever store or file it came from, and the one reading of OTLP messages."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+
+class Kind(Enum):
+    SERVER = "Server"
+    CLIENT = "Client"
+    INTERNAL = "Internal"
+
+
+_KINDS = {
+    OtlpSpan.SPAN_KIND_SERVER: Kind.SERVER,
+    OtlpSpan.SPAN_KIND_CONSUMER: Kind.SERVER,
+    OtlpSpan.SPAN_KIND_CLIENT: Kind.CLIENT,
+    OtlpSpan.SPAN_KIND_PRODUCER: Kind.CLIENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Ids in hex; `start_ns` since the epoch. `peer` names what a client span called, when it says so."""
+
+    trace: str
+    id: str
+    parent: str
+    service: str
+    version: str
+    instance: str
+    name: str
+    kind: Kind
+    start_ns: int
+    duration_ns: int
+    failed: bool
+    peer: str = ""
+
+    @property
+    def end_ns(self) -> int:
+        return self.start_ns + self.duration_ns
+
+
+PEER_ATTRIBUTES = ("mesh.destination.service", "peer.service", "db.system.name", "db.system", "server.address")
+"""Where a client span names the other side, best first (OpenTelemetry semantic conventions)."""
+
+
+def from_otlp(request: ExportTraceServiceRequest) -> Iterator[Span]:
+    """The spans of one OTLP export request."""
+    for resource_spans in request.resource_spans:
+        resource = _strings(resource_spans.resource.attributes)
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                yield _span(span, resource)
+
+
+def _span(span: OtlpSpan, resource: dict[str, str]) -> Span:
+    attributes = _strings(span.attributes)
+    return Span(
+        trace=span.trace_id.hex(),
+        id=span.span_id.hex(),
+        parent=span.parent_span_id.hex(),
+        service=resource.get("service.name", ""),
+        version=resource.get("service.version", ""),
+        instance=resource.get("service.instance.id", ""),
+        name=span.name,
+        kind=_KINDS.get(span.kind, Kind.INTERNAL),
+        start_ns=span.start_time_unix_nano,
+        duration_ns=max(0, span.end_time_unix_nano - span.start_time_unix_nano),
+        failed=span.status.code == Status.STATUS_CODE_ERROR,
+        peer=next((attributes[key] for key in PEER_ATTRIBUTES if key in attributes), ""),
+    )
+
+
+def _strings(attributes: Iterable[KeyValue]) -> dict[str, str]:
+    return {item.key: item.value.string_value for item in attributes if item.value.HasField("string_value")}

@@ -1,0 +1,152 @@
+"""What was seen of the service graph in a stretch of time: the one input of the engine, whoever collected it.
+
+In: nothing; these are plain values. Out: rows per service and per edge, in buckets of equal width.
+Times are Unix seconds, durations milliseconds. Two windows, a normal one and the one in question, make a diagnosis.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+STEP_S = 10.0
+"""Width of a bucket in seconds, that of the roll-ups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A half-open stretch of time [start, end)."""
+
+    start: float
+    end: float
+
+    def __contains__(self, time: float) -> bool:
+        return self.start <= time < self.end
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Of the durations of one row, in ms."""
+
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Sums of one row over one step.
+
+    `errors` failed towards the caller; `own_errors` failed with no failed call beneath to explain it (these may have
+    been swallowed, so there can be more of them than errors). `own_ms` is time not spent waiting for a call, known for
+    `own_calls` of the requests. Rows of edges leave the own figures at zero and fill `connect_ms`.
+    """
+
+    start: float
+    calls: int
+    errors: int = 0
+    total_ms: float = 0.0
+    own_errors: int = 0
+    own_ms: float = 0.0
+    own_calls: int = 0
+    connect_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What one instance did with the requests it received on one route. `entry`: they came from outside."""
+
+    service: str
+    version: str
+    instance: str
+    route: str
+    entry: bool
+    buckets: tuple[Bucket, ...]
+    durations: Quantiles | None = None
+    own: Quantiles | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    slow_trace: str = ""
+    error_trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One end's view of an edge: `by_source` rows hold what the caller measured, the others what the callee did."""
+
+    by_source: bool
+    source: str
+    destination: str
+    source_instance: str
+    destination_version: str
+    destination_instance: str
+    buckets: tuple[Bucket, ...]
+    durations: Quantiles | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    slow_trace: str = ""
+    error_trace: str = ""
+
+
+REQUEST = ""
+"""The step that every request takes: being one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing requests of a service and route do inside: `present` of `requests` did `name` (a local span, or
+    `-> callee`) at least once. Only spans tell this; roll-ups leave it out."""
+
+    service: str
+    route: str
+    name: str
+    requests: int
+    present: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Everything seen in the given intervals (one, unless normal time was recorded in pieces)."""
+
+    intervals: tuple[Interval, ...]
+    served: tuple[Served, ...] = ()
+    called: tuple[Called, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return sum(interval.seconds for interval in self.intervals)
+
+    @property
+    def start(self) -> float:
+        return min((interval.start for interval in self.intervals), default=0.0)
+
+    @property
+    def end(self) -> float:
+        return max((interval.end for interval in self.intervals), default=0.0)
+
+    @property
+    def services(self) -> frozenset[str]:
+        seen = {row.service for row in self.served}
+        return frozenset(seen | {name for row in self.called for name in (row.source, row.destination) if name})
+
+    @property
+    def entry_calls(self) -> int:
+        """Requests from outside."""
+        return sum(calls(row.buckets) for row in self.served if row.entry)
+
+
+def calls(buckets: Iterable[Bucket]) -> int:
+    """How many calls the buckets hold."""
+    return sum(bucket.calls for bucket in buckets)
+
+
+def errors(buckets: Iterable[Bucket]) -> int:
+    """How many of the calls failed."""
+    return sum(bucket.errors for bucket in buckets)
+
+
+def own_errors(buckets: Iterable[Bucket]) -> int:
+    """How many requests failed by the service's own doing."""
+    return sum(bucket.own_errors for bucket in buckets)
