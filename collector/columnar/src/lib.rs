@@ -1,1 +1,97 @@
-//! Placeholder module until the first slice lands.
+//! OTLP request bytes to ClickHouse Native blocks, and nothing in between: no object per span.
+
+pub mod error;
+pub mod native;
+pub mod otlp;
+pub mod rejects;
+pub mod table;
+
+/// The boundary to Python: bytes in, bytes out, the GIL released while they are worked on.
+#[cfg(feature = "python")]
+#[pyo3::pymodule(name = "_columnar")]
+mod python {
+    use pyo3::exceptions::PyValueError;
+    use pyo3::prelude::*;
+    use pyo3::types::{PyBytes, PyDict, PyTuple};
+    use pyo3::{create_exception, intern};
+
+    use crate::error::Error;
+    use crate::otlp::body::Form;
+    use crate::otlp::count::{self, Signal};
+    use crate::otlp::traces;
+    use crate::table;
+
+    create_exception!(collector._columnar, DecodeError, PyValueError);
+    create_exception!(collector._columnar, TooLarge, PyValueError);
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("BUILD_PROFILE", if cfg!(debug_assertions) { "debug" } else { "release" })?;
+        module.add("MOST_DAYS", table::MOST_DAYS)?;
+        for error in [py.get_type::<DecodeError>(), py.get_type::<TooLarge>()] {
+            module.add(error.getattr(intern!(py, "__name__"))?.extract::<String>()?.as_str(), error)?;
+        }
+        Ok(())
+    }
+
+    impl From<Error> for PyErr {
+        fn from(error: Error) -> Self {
+            match error {
+                Error::Malformed { .. } => DecodeError::new_err(error.to_string()),
+                Error::TooLarge(what) => TooLarge::new_err(what),
+            }
+        }
+    }
+
+    #[pyclass(frozen, module = "collector._columnar")]
+    struct Encoded {
+        #[pyo3(get)]
+        block: Py<PyBytes>,
+        #[pyo3(get)]
+        rows: usize,
+        #[pyo3(get)]
+        days: Py<PyTuple>,
+        #[pyo3(get)]
+        rejected: usize,
+        #[pyo3(get)]
+        causes: Py<PyDict>,
+        #[pyo3(get)]
+        message: String,
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
+    fn encode_traces(py: Python<'_>, body: &[u8], json: bool, gzip: bool, limit: usize) -> PyResult<Encoded> {
+        let encoded = py.detach(|| traces::encode(body, Form { json, gzip, limit }))?;
+        let causes = PyDict::new(py);
+        for (code, count) in encoded.rejects.causes() {
+            causes.set_item(code, count)?;
+        }
+        Ok(Encoded {
+            block: PyBytes::new(py, &encoded.block).unbind(),
+            rows: encoded.rows,
+            days: PyTuple::new(py, encoded.days)?.unbind(),
+            rejected: encoded.rejects.total(),
+            causes: causes.unbind(),
+            message: encoded.rejects.message(),
+        })
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
+    fn count_data_points(py: Python<'_>, body: &[u8], json: bool, gzip: bool, limit: usize) -> PyResult<usize> {
+        Ok(py.detach(|| count::count(Signal::Metrics, body, Form { json, gzip, limit }))?)
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
+    fn count_log_records(py: Python<'_>, body: &[u8], json: bool, gzip: bool, limit: usize) -> PyResult<usize> {
+        Ok(py.detach(|| count::count(Signal::Logs, body, Form { json, gzip, limit }))?)
+    }
+
+    #[pyfunction]
+    fn native_block_length(py: Python<'_>, data: &[u8]) -> PyResult<usize> {
+        Ok(py.detach(|| crate::native::length::native_block_length(data))?)
+    }
+}

@@ -1,0 +1,301 @@
+//! Attribute values as text, as the OpenTelemetry exporter writes them into `Map(LowCardinality(String), String)`.
+//!
+//! Strings as they are, `true` and `false`, decimal integers, doubles as ECMAScript prints numbers, bytes as base64,
+//! arrays and key-value lists as compact JSON with sorted keys; no value is the empty string (`null` inside JSON).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::wire::Reader;
+use crate::error::{Error, Result};
+
+/// Arrays and key-value lists deeper than this are refused, so that a hostile body cannot exhaust the stack.
+const DEEPEST: usize = 64;
+
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    Empty,
+    Text(&'a [u8]),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Bytes(&'a [u8]),
+    Array(Reader<'a>),
+    Map(Reader<'a>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute<'a> {
+    pub key: &'a [u8],
+    pub value: Value<'a>,
+}
+
+impl<'a> Value<'a> {
+    #[inline]
+    pub fn read(mut message: Reader<'a>) -> Result<Self> {
+        let mut value = Self::Empty;
+        while let Some(field) = message.next()? {
+            value = match field.number {
+                1 => Self::Text(field.bytes()?),
+                2 => Self::Bool(field.varint()? != 0),
+                3 => Self::Int(field.varint()?.cast_signed()),
+                4 => Self::Double(f64::from_bits(field.fixed64()?)),
+                5 => Self::Array(field.message()?),
+                6 => Self::Map(field.message()?),
+                7 => Self::Bytes(field.bytes()?),
+                _ => value,
+            };
+        }
+        Ok(value)
+    }
+
+    /// Appends the value as it stands in a map column.
+    pub fn write_text(&self, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Self::Empty => {}
+            Self::Text(text) => out.extend_from_slice(&readable(text)),
+            Self::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Self::Int(value) => write_int(*value, out),
+            Self::Double(value) => write_double(*value, out),
+            Self::Bytes(bytes) => out.extend_from_slice(STANDARD.encode(bytes).as_bytes()),
+            Self::Array(_) | Self::Map(_) => self.write_json(out, 0)?,
+        }
+        Ok(())
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+        match self {
+            Self::Empty => out.extend_from_slice(b"null"),
+            Self::Text(text) => write_quoted(&readable(text), out),
+            Self::Double(value) if !value.is_finite() => {
+                out.push(b'"');
+                write_double(*value, out);
+                out.push(b'"');
+            }
+            Self::Bytes(_) => {
+                out.push(b'"');
+                self.write_text(out)?;
+                out.push(b'"');
+            }
+            Self::Array(items) => write_array(*items, out, depth)?,
+            Self::Map(entries) => write_object(*entries, out, depth)?,
+            Self::Bool(_) | Self::Int(_) | Self::Double(_) => self.write_text(out)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Attribute<'a> {
+    #[inline]
+    pub fn read(mut message: Reader<'a>) -> Result<Self> {
+        let mut attribute = Self { key: b"", value: Value::Empty };
+        while let Some(field) = message.next()? {
+            match field.number {
+                1 => attribute.key = field.bytes()?,
+                2 => attribute.value = Value::read(field.message()?)?,
+                _ => {}
+            }
+        }
+        Ok(attribute)
+    }
+}
+
+/// Sorts by key and keeps the last of those that share one.
+pub fn sort_last_wins(attributes: &mut Vec<Attribute<'_>>) {
+    attributes.sort_by(|one, other| one.key.cmp(other.key));
+    attributes.dedup_by(|later, kept| {
+        let same = later.key == kept.key;
+        if same {
+            *kept = *later;
+        }
+        same
+    });
+}
+
+/// The text with bytes that are not UTF-8 replaced by U+FFFD: one bad attribute must not cost a request.
+#[inline]
+pub fn readable(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    match String::from_utf8_lossy(text) {
+        std::borrow::Cow::Borrowed(_) => std::borrow::Cow::Borrowed(text),
+        std::borrow::Cow::Owned(repaired) => std::borrow::Cow::Owned(repaired.into_bytes()),
+    }
+}
+
+fn write_array(mut items: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+    check_depth(depth, &items)?;
+    out.push(b'[');
+    let mut first = true;
+    while let Some(field) = items.next()? {
+        if field.number == 1 {
+            if !std::mem::take(&mut first) {
+                out.push(b',');
+            }
+            Value::read(field.message()?)?.write_json(out, depth + 1)?;
+        }
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_object(mut entries: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+    check_depth(depth, &entries)?;
+    let mut attributes = Vec::new();
+    while let Some(field) = entries.next()? {
+        if field.number == 1 {
+            attributes.push(Attribute::read(field.message()?)?);
+        }
+    }
+    sort_last_wins(&mut attributes);
+    out.push(b'{');
+    for (place, attribute) in attributes.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        write_quoted(&readable(attribute.key), out);
+        out.push(b':');
+        attribute.value.write_json(out, depth + 1)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn check_depth(depth: usize, message: &Reader<'_>) -> Result<()> {
+    if depth < DEEPEST {
+        return Ok(());
+    }
+    let what = format!("expected attribute values nested at most {DEEPEST} deep, found a deeper one");
+    Err(Error::malformed(what, message.offset()))
+}
+
+fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => out.extend_from_slice(&[
+                b'\\',
+                b'u',
+                b'0',
+                b'0',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
+fn write_int(value: i64, out: &mut Vec<u8>) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// ECMAScript Number::toString: shortest digits that read back the same, an exponent from 1e21 up and below 1e-6.
+fn write_double(value: f64, out: &mut Vec<u8>) {
+    let text = if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+    } else if value != 0.0 && (value.abs() < 1e-6 || value.abs() >= 1e21) {
+        let text = format!("{value:e}");
+        if text.contains("e-") { text } else { text.replace('e', "e+") }
+    } else {
+        format!("{value}")
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: Value<'_>) -> String {
+        let mut out = Vec::new();
+        value.write_text(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn scalars() {
+        assert_eq!(text(Value::Empty), "");
+        assert_eq!(text(Value::Text(b"as \"it\" is")), "as \"it\" is");
+        assert_eq!(text(Value::Text(b"caf\xe9")), "caf\u{fffd}");
+        assert_eq!(text(Value::Bool(true)), "true");
+        assert_eq!(text(Value::Int(i64::MIN)), "-9223372036854775808");
+        assert_eq!(text(Value::Int(0)), "0");
+        assert_eq!(text(Value::Bytes(b"\xff\x00")), "/wA=");
+    }
+
+    #[test]
+    fn doubles_as_ecmascript_prints_them() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.1, "0.1"),
+            (-2.5e-6, "-0.0000025"),
+            (1e-7, "1e-7"),
+            (1.5e300, "1.5e+300"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(text(Value::Double(value)), expected);
+        }
+    }
+
+    #[test]
+    fn arrays_and_lists_are_json_with_sorted_keys_and_the_last_of_two() {
+        // {values: [{int: 1}, {}, {string: "a\n\""}, {double: NaN}]}
+        let mut array = vec![0x0a, 2, 0x18, 1, 0x0a, 0, 0x0a, 5, 0x0a, 3, b'a', b'\n', b'"', 0x0a, 9, 0x21];
+        array.extend_from_slice(&f64::NAN.to_le_bytes());
+        assert_eq!(text(Value::Array(Reader::new(&array))), r#"[1,null,"a\n\"","NaN"]"#);
+        // {values: [{b: true}, {a: 1}, {b: false}]}
+        let entry = |key: u8, value: [u8; 2]| [&[0x0a, 7, 0x0a, 1, key, 0x12, 2][..], &value].concat();
+        let list = [entry(b'b', [0x10, 1]), entry(b'a', [0x18, 1]), entry(b'b', [0x10, 0])].concat();
+        assert_eq!(text(Value::Map(Reader::new(&list))), r#"{"a":1,"b":false}"#);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let mut body = Vec::new();
+        for _ in 0..200 {
+            let mut outer = vec![0x0a];
+            let mut wrapped = vec![0x2a];
+            put_length(&mut wrapped, body.len());
+            wrapped.extend_from_slice(&body);
+            put_length(&mut outer, wrapped.len());
+            outer.extend_from_slice(&wrapped);
+            body = outer;
+        }
+        let mut out = Vec::new();
+        let error = Value::Array(Reader::new(&body)).write_text(&mut out).unwrap_err();
+        assert!(error.to_string().contains("nested at most 64 deep"), "{error}");
+    }
+
+    fn put_length(out: &mut Vec<u8>, mut length: usize) {
+        while length >= 0x80 {
+            out.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        out.push(u8::try_from(length).unwrap());
+    }
+}
