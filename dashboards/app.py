@@ -1,0 +1,16 @@
+"""The web UI: three pages over the store. Run with `whymesh ui` or `streamlit run dashboards/app.py`."""
+
+import streamlit as st
+
+from dashboards.look import STYLE
+
+st.set_page_config(page_title="whymesh", page_icon=":material/hub:", layout="wide")
+st.html(STYLE)
+st.navigation(
+    [
+        st.Page("pages/service_graph.py", title="Service graph", icon=":material/hub:", default=True),
+        st.Page("pages/incident_list.py", title="Incidents", icon=":material/crisis_alert:", url_path="incidents"),
+        st.Page("pages/sql_console.py", title="SQL", icon=":material/database:", url_path="sql"),
+    ],
+    position="top",
+).run()

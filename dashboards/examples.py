@@ -1,0 +1,57 @@
+"""The queries the SQL page offers, each an answer to a question people ask of a mesh."""
+
+EXAMPLES = {
+    "Slowest services, last 15 minutes": """\
+SELECT Service,
+       sum(Calls) AS calls,
+       round(sum(Errors) / calls * 100, 2) AS errors_percent,
+       arrayMap(q -> round(q / 1e6, 1), quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)(Durations)) AS p50_p90_p95_p99_ms
+FROM otel.mesh_routes
+WHERE Bucket >= now() - INTERVAL 15 MINUTE
+GROUP BY Service
+ORDER BY p50_p90_p95_p99_ms[3] DESC""",
+    "Who calls whom": """\
+SELECT if(Source = '', 'outside', Source) AS caller,
+       Destination AS callee,
+       sum(Calls) AS calls,
+       sum(Errors) AS errors,
+       round(sum(DurationSum) / calls / 1e6, 2) AS mean_ms
+FROM otel.mesh_edges
+WHERE Bucket >= now() - INTERVAL 15 MINUTE AND Reporter = if(Source = '', 'destination', 'source')
+GROUP BY caller, callee
+ORDER BY calls DESC""",
+    "Own time of each service by version": """\
+SELECT Service, Version,
+       sum(Calls) AS calls,
+       round(sum(OwnSum) / greatest(sum(OwnCalls), 1) / 1e6, 2) AS own_ms_a_request
+FROM otel.mesh_routes
+WHERE Bucket >= now() - INTERVAL 15 MINUTE
+GROUP BY Service, Version
+ORDER BY own_ms_a_request DESC""",
+    "Slowest requests from outside": """\
+SELECT Timestamp, TraceId, ServiceName, SpanName, round(Duration / 1e6, 1) AS ms, StatusCode
+FROM otel.otel_traces
+WHERE SpanKind = 'Server' AND SpanAttributes['mesh.source.service'] = ''
+  AND Timestamp >= now() - INTERVAL 15 MINUTE
+ORDER BY Duration DESC
+LIMIT 50""",
+    "Failed requests and why": """\
+SELECT Timestamp, ServiceName, SpanName,
+       SpanAttributes['http.response.status_code'] AS status,
+       SpanAttributes['mesh.reason'] AS reason,
+       TraceId
+FROM otel.otel_traces
+WHERE StatusCode = 'Error' AND Timestamp >= now() - INTERVAL 15 MINUTE
+ORDER BY Timestamp DESC
+LIMIT 100""",
+    "Changes of the mesh": """\
+SELECT Time, Kind, Service, Summary, Actor
+FROM otel.mesh_changes
+ORDER BY Time DESC
+LIMIT 50""",
+    "Incidents": """\
+SELECT Id, State, OpenedAt, ResolvedAt, Title, Service, Version, Confidence
+FROM otel.mesh_incidents FINAL
+ORDER BY OpenedAt DESC
+LIMIT 50""",
+}

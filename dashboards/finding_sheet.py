@@ -1,0 +1,135 @@
+"""Reads the Finding of an incident, as the root-cause engine stored it, into what the page shows.
+
+In: the JSON of `mesh_incidents.Finding`. Out: a FindingSheet. A field that is absent is empty, never an error, because
+the store may hold findings of an older or newer engine.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One line of the ranking; times in milliseconds, errors as a share, None where the engine had no figure."""
+
+    service: str
+    score: float
+    own_time: tuple[float | None, float | None]
+    own_errors: tuple[float | None, float | None]
+    why: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A statement and the SQL that shows it."""
+
+    statement: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class FindingSheet:
+    """One incident's proof."""
+
+    title: str
+    state: str
+    opened_at: datetime | None
+    resolved_at: datetime | None
+    symptom: Json
+    culprit: Json
+    confidence: float
+    contribution: Json
+    ranking: tuple[Suspect, ...]
+    ruled_out: tuple[tuple[str, str], ...]
+    exemplars: tuple[str, ...]
+    counter_exemplars: tuple[str, ...]
+    change: Json | None
+    evidence: tuple[Evidence, ...]
+    baseline: tuple[datetime, datetime] | None
+    incident: tuple[datetime, datetime] | None
+
+    @property
+    def culprit_name(self) -> str:
+        """The culprit as far down as the evidence reaches: `payments v2 on payments-1, POST /charge`."""
+        parts = [str(self.culprit.get("service") or "unknown")]
+        if self.culprit.get("version"):
+            parts.append(str(self.culprit["version"]))
+        if self.culprit.get("instance"):
+            parts.append(f"on {self.culprit['instance']}")
+        return " ".join(parts)
+
+
+def read(text: str) -> FindingSheet:
+    """Raises ValueError when the text is not a JSON object."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("a Finding is a JSON object")
+    windows = _object(found.get("windows"))
+    return FindingSheet(
+        title=str(found.get("title") or "Incident"),
+        state=str(found.get("state") or ""),
+        opened_at=moment(found.get("opened_at")),
+        resolved_at=moment(found.get("resolved_at")),
+        symptom=_object(found.get("symptom")),
+        culprit=_object(found.get("culprit")),
+        confidence=float(found.get("confidence") or 0),
+        contribution=_object(found.get("contribution")),
+        ranking=tuple(_suspect(item) for item in _objects(found.get("ranking"))),
+        ruled_out=tuple(
+            (str(item.get("service", "")), str(item.get("why", ""))) for item in _objects(found.get("ruled_out"))
+        ),
+        exemplars=tuple(map(str, found.get("exemplars") or ())),
+        counter_exemplars=tuple(map(str, found.get("counter_exemplars") or ())),
+        change=_object(found.get("change")) or None,
+        evidence=tuple(
+            Evidence(str(item.get("statement", "")), str(item.get("sql") or ""))
+            for item in _objects(found.get("evidence"))
+        ),
+        baseline=_span(windows.get("baseline")),
+        incident=_span(windows.get("incident")),
+    )
+
+
+def moment(value: object) -> datetime | None:
+    """An ISO 8601 time or seconds since 1970, as an aware UTC time."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    if not isinstance(value, str) or not value:
+        return None
+    parsed = datetime.fromisoformat(value)
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _object(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> Sequence[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _suspect(item: Json) -> Suspect:
+    return Suspect(
+        service=str(item.get("service", "")),
+        score=float(item.get("score") or 0),
+        own_time=_change(item.get("own_time_ms")),
+        own_errors=_change(item.get("own_errors")),
+        why=str(item.get("why") or ""),
+    )
+
+
+def _change(value: object) -> tuple[float | None, float | None]:
+    found = _object(value)
+    return found.get("baseline"), found.get("observed")
+
+
+def _span(value: object) -> tuple[datetime, datetime] | None:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return None
+    start, end = moment(value[0]), moment(value[1])
+    return (start, end) if start and end else None

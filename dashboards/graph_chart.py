@@ -1,0 +1,247 @@
+"""Draws a Topology as an ECharts graph at fixed places.
+
+In: a Topology, its Layout, what the edge labels say, what is selected. Out: the ECharts option, and the drawn order,
+which is how a click comes back as an index.
+Source: Apache ECharts 6 `series-graph`, `layout: 'none'`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from html import escape
+from math import log10
+from typing import Any
+
+from dashboards import figures
+from dashboards.health import Health
+from dashboards.layout import Layout
+from dashboards.palette import Palette
+from dashboards.topology import OUTSIDE, Edge, Node, Topology, Traffic
+
+Option = dict[str, Any]
+OUTSIDE_LABEL = "outside"
+
+
+class EdgeLabel(StrEnum):
+    """What stands on an edge."""
+
+    RATE = "rate"
+    P95 = "p95"
+    ERRORS = "errors"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is on the canvas, in the order of the indices that a click reports."""
+
+    nodes: tuple[str, ...]
+    edges: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the reader picked: a service, or an edge when `target` is set."""
+
+    service: str
+    target: str | None = None
+
+
+def title(name: str) -> str:
+    """How a service is called on the screen."""
+    return name or OUTSIDE_LABEL
+
+
+def _literal(name: str) -> str:
+    """A name inside a label or tooltip template: neither a placeholder of ECharts nor HTML."""
+    return escape(title(name).translate({ord("{"): "(", ord("}"): ")", ord("|"): "/"}))
+
+
+def drawn(topology: Topology, only_trouble: bool) -> Drawn:
+    """The part of the graph that is shown; `only_trouble` keeps what fails, is slow or is suspected."""
+    if not only_trouble:
+        return Drawn(tuple(node.name for node in topology.nodes), tuple((e.source, e.target) for e in topology.edges))
+    kept = topology.troubled()
+    bad = {Health.DEGRADED, Health.FAILING}
+    edges = tuple((e.source, e.target) for e in topology.edges if {e.source, e.target} <= kept and e.health in bad)
+    return Drawn(tuple(node.name for node in topology.nodes if node.name in kept), edges)
+
+
+def chosen(selected: Sequence[Mapping[str, Any]], shown: Drawn) -> Choice | None:
+    """What a selection event of the chart points at; None when it points at nothing that is drawn."""
+    for group in selected:
+        for index in group.get("data_indices", ()):
+            if group.get("data_type") == "edge" and index < len(shown.edges):
+                return Choice(*shown.edges[index])
+            if group.get("data_type") == "node" and index < len(shown.nodes):
+                return Choice(shown.nodes[index])
+    return None
+
+
+def option(
+    topology: Topology,
+    layout: Layout,
+    shown: Drawn,
+    label: EdgeLabel,
+    choice: Choice | None,
+    colours: Palette,
+) -> Option:
+    """The chart. Node size and edge width grow with the logarithm of the rate."""
+    busiest = max((edge.traffic.rate for edge in topology.edges), default=1.0)
+    nodes = [node for node in topology.nodes if node.name in shown.nodes]
+    edges = [edge for edge in topology.edges if (edge.source, edge.target) in shown.edges]
+    series = {
+        "id": "services",
+        "type": "graph",
+        "layout": "none",
+        "roam": True,
+        "scaleLimit": {"min": 0.5, "max": 4},
+        "selectedMode": "single",
+        "left": 70,
+        "right": 90,
+        "top": 40,
+        "bottom": 66,
+        "edgeSymbol": ["none", "arrow"],
+        "edgeSymbolSize": [0, 9],
+        "emphasis": {"focus": "adjacency", "scale": 1.06, "label": {"show": True}},
+        "blur": {"itemStyle": {"opacity": 0.25}, "lineStyle": {"opacity": 0.12}, "label": {"opacity": 0.3}},
+        "select": {"itemStyle": {}, "lineStyle": {}},
+        "data": [_node(node, layout, busiest, choice, colours) for node in nodes],
+        "links": [_edge(edge, layout, busiest, label, choice, colours) for edge in edges],
+    }
+    return {
+        "animation": False,
+        "tooltip": {"confine": True, "borderWidth": 0, "formatter": "{b}"},
+        "series": [series],
+    }
+
+
+def sentence(topology: Topology) -> str:
+    """The graph in words, for those who do not see it."""
+    parts = [
+        f"{title(node.name)}: {node.health}, {figures.rate(node.traffic.rate)}, "
+        f"errors {figures.share(node.traffic.error_share)}, p95 {figures.duration(node.traffic.p95)}"
+        for node in topology.nodes
+        if node.name != OUTSIDE
+    ]
+    return f"Service graph of {len(parts)} services. " + "; ".join(parts)
+
+
+def _scale(rate: float, busiest: float) -> float:
+    return log10(1 + 9 * min(1.0, rate / busiest)) if busiest > 0 else 0.0
+
+
+def _node(node: Node, layout: Layout, busiest: float, choice: Choice | None, colours: Palette) -> Option:
+    place = layout.places[node.name]
+    picked = choice == Choice(node.name)
+    outside = node.name == OUTSIDE
+    health = node.health
+    style: Option = {
+        "color": colours.surface if outside else colours.fill[health],
+        "borderColor": colours.muted if outside else colours.state[health],
+        "borderWidth": 5 if picked else 3,
+        "borderType": "dashed" if outside or health is Health.IDLE else "solid",
+    }
+    if picked:
+        style |= {"shadowBlur": 16, "shadowColor": colours.accent}
+    if node.suspect:
+        style |= {"shadowBlur": 28, "shadowColor": colours.state[Health.FAILING]}
+    return {
+        "id": f"service {node.name}",
+        "name": title(node.name),
+        "x": place.x,
+        "y": place.y,
+        "symbol": "circle",
+        "symbolSize": round(26 if outside else 26 + 26 * _scale(node.traffic.rate, busiest), 1),
+        "itemStyle": style,
+        "label": _node_label(node, picked, colours),
+        "tooltip": {"formatter": _tip(_literal(node.name), node.traffic)},
+    }
+
+
+def _node_label(node: Node, picked: bool, colours: Palette) -> Option:
+    lines = [f"{{name|{_literal(node.name)}}}"]
+    if node.name != OUTSIDE and node.traffic.calls:
+        lines.append(f"{{figure|{figures.rate(node.traffic.rate)} · {figures.duration(node.traffic.p95)}}}")
+    if node.traffic.errors and node.name != OUTSIDE:
+        lines[-1] += f"{{errors| · {figures.share(node.traffic.error_share)}}}"
+    if node.suspect:
+        lines.append("{suspect|SUSPECT}")
+    return {
+        "show": True,
+        "position": "bottom",
+        "distance": 6,
+        "formatter": "\n".join(lines),
+        "rich": {
+            "name": {
+                "fontSize": 13,
+                "fontWeight": 700 if picked else 600,
+                "color": colours.accent if picked else colours.text,
+                "lineHeight": 17,
+                "align": "center",
+            },
+            "figure": {"fontSize": 11, "color": colours.muted, "lineHeight": 14},
+            "errors": {
+                "fontSize": 11,
+                "fontWeight": 600,
+                "color": colours.state[Health.FAILING],
+                "lineHeight": 14,
+            },
+            "suspect": {
+                "fontSize": 9,
+                "fontWeight": 700,
+                "color": "#ffffff",
+                "backgroundColor": "#d92d3a",
+                "borderRadius": 7,
+                "padding": [3, 7, 2, 7],
+                "lineHeight": 20,
+            },
+        },
+    }
+
+
+def _edge(
+    edge: Edge, layout: Layout, busiest: float, label: EdgeLabel, choice: Choice | None, colours: Palette
+) -> Option:
+    picked = choice == Choice(edge.source, edge.target)
+    health = edge.health
+    bad = health in {Health.DEGRADED, Health.FAILING}
+    colour = colours.state[health] if bad else colours.line
+    width = 1.2 + 4.8 * _scale(edge.traffic.rate, busiest)
+    return {
+        "source": f"service {edge.source}",
+        "target": f"service {edge.target}",
+        "lineStyle": {
+            "width": round(width + (1.5 if picked else 0), 2),
+            "color": colours.accent if picked else colour,
+            "type": "dashed" if health is Health.IDLE else "solid",
+            "opacity": 0.95 if bad or picked else 0.7,
+            "curveness": layout.bends.get((edge.source, edge.target), 0.0),
+        },
+        "label": {
+            "show": health is not Health.IDLE,
+            "formatter": _edge_text(edge.traffic, label),
+            "fontSize": 11,
+            "color": colours.state[Health.FAILING] if health is Health.FAILING else colours.text,
+            "backgroundColor": colours.surface,
+            "borderRadius": 4,
+            "padding": [2, 4],
+        },
+        "tooltip": {"formatter": _tip(f"{_literal(edge.source)} → {_literal(edge.target)}", edge.traffic)},
+    }
+
+
+def _edge_text(traffic: Traffic, label: EdgeLabel) -> str:
+    if label is EdgeLabel.P95:
+        return figures.duration(traffic.p95)
+    return figures.share(traffic.error_share) if label is EdgeLabel.ERRORS else figures.rate(traffic.rate)
+
+
+def _tip(heading: str, traffic: Traffic) -> str:
+    if not traffic.calls:
+        return f"<b>{heading}</b><br/>no calls in this window"
+    return (
+        f"<b>{heading}</b><br/>{figures.rate(traffic.rate)} · {traffic.calls:,} calls"
+        f"<br/>errors {figures.share(traffic.error_share)}"
+        f"<br/>p50 {figures.duration(traffic.p50)} · p95 {figures.duration(traffic.p95)}"
+        f" · p99 {figures.duration(traffic.p99)}"
+    )

@@ -1,0 +1,31 @@
+"""The legend of the service graph as HTML: what colour, size, width and label mean, and how much was captured."""
+
+from html import escape
+
+from dashboards import figures
+from dashboards.health import THRESHOLDS
+from dashboards.palette import Palette
+from dashboards.topology import Topology
+
+
+def legend(graph: Topology, colours: Palette) -> str:
+    """One line of swatches and one of words."""
+    items = [
+        f'<span><span class="swatch" style="background:{colours.fill[health]};border-color:{colours.state[health]}">'
+        f"</span><b>{health}</b> {escape(words)}</span>"
+        for health, words in THRESHOLDS.legend().items()
+    ]
+    busiest = max((edge.traffic.rate for edge in graph.edges), default=0.0)
+    words = (
+        "Under a name: calls answered, p95 and errors. "
+        f"Circle and arrow grow with the rate, up to {figures.rate(busiest)}. "
+        f"{captured(graph.captured)}"
+    )
+    return f'<div class="legend">{"".join(items)}</div><div class="legend">{escape(words)}</div>'
+
+
+def captured(share: float | None) -> str:
+    """How complete the picture is, in a sentence."""
+    if share is None:
+        return "Captured: not known until services of the mesh call each other."
+    return f"Captured: {figures.share(share)} of the calls inside the mesh were reported by both ends."

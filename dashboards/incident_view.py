@@ -1,0 +1,173 @@
+"""Draws one incident: culprit, symptom, course, ranking, what was ruled out, examples, the SQL behind each claim."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from dashboards import ask, figures, finding_sheet, reads, series_chart
+from dashboards.finding_sheet import FindingSheet
+from dashboards.palette import Palette
+from dashboards.trace_view import show_trace
+from dashboards.window import Window
+
+MARGIN = timedelta(minutes=3)
+CHART_HEIGHT = 250
+
+
+def show(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
+    """The whole proof, the conclusion first."""
+    _heading(sheet, now)
+    _facts(sheet)
+    _course(sheet, colours, now)
+    if sheet.change:
+        _change(sheet.change, sheet.opened_at)
+    ranking, excluded = st.columns([0.62, 0.38], gap="large")
+    with ranking:
+        _ranking(sheet)
+    with excluded:
+        _ruled_out(sheet)
+    _examples(sheet, colours)
+    _evidence(sheet)
+
+
+def _heading(sheet: FindingSheet, now: datetime) -> None:
+    is_open = sheet.state == "open"
+    st.subheader(sheet.title, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(sheet.state or "unknown", color="red" if is_open else "green")
+        if sheet.opened_at:
+            until = now if is_open else sheet.resolved_at or now
+            lasted = figures.duration((until - sheet.opened_at).total_seconds() * 1e9)
+            st.caption(f"opened {figures.clock(sheet.opened_at)} · {'lasting' if is_open else 'lasted'} {lasted}")
+
+
+def _facts(sheet: FindingSheet) -> None:
+    unit = str(sheet.symptom.get("unit") or "")
+    where = " ".join(str(sheet.symptom.get(key) or "") for key in ("service", "route")).strip()
+    share = sheet.contribution.get("share")
+    facts = [
+        ("Culprit", sheet.culprit_name, _below_service(sheet.culprit)),
+        (
+            f"Symptom: {sheet.symptom.get('signal', '')}",
+            _from_to((sheet.symptom.get("baseline"), sheet.symptom.get("observed")), unit),
+            where,
+        ),
+        (
+            "Contribution",
+            figures.measured(sheet.contribution.get("value"), str(sheet.contribution.get("unit") or unit)),
+            f"{figures.share(share)} of the degradation" if share is not None else "",
+        ),
+        ("Confidence", figures.share(sheet.confidence), "that this is the root cause"),
+    ]
+    for column, (label, value, note) in zip(st.columns(4, border=True), facts, strict=True):
+        column.html(
+            f'<div class="fact-label">{escape(label)}</div><div class="fact-value">{escape(value)}</div>'
+            f'<div class="fact-note">{escape(note) or "&nbsp;"}</div>'
+        )
+
+
+def _below_service(culprit: Mapping[str, Any]) -> str:
+    return " · ".join(f"{key} {culprit[key]}" for key in ("route", "link") if culprit.get(key))
+
+
+def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
+    """The symptom over time, from before the baseline until after the end."""
+    begin = sheet.baseline[0] if sheet.baseline else sheet.opened_at
+    if begin is None or not sheet.symptom.get("service"):
+        return
+    end = min(now, (sheet.resolved_at or now) + MARGIN)
+    window = Window.around(begin, end, timedelta(0))
+    service, route = str(sheet.symptom["service"]), str(sheet.symptom.get("route") or "")
+    rows = reads.service_series(ask.rows, window, service, route)
+    errors = sheet.symptom.get("signal") == "errors"
+    lines, unit = (series_chart.ERRORS, "%") if errors else (series_chart.LATENCY, "ms")
+    shaded = []
+    if sheet.incident:
+        shaded = [series_chart.Span(sheet.incident[0], sheet.resolved_at or end, "incident")]
+    marks = []
+    changed = finding_sheet.moment((sheet.change or {}).get("time"))
+    if changed:
+        marks = [series_chart.Mark(changed, str((sheet.change or {}).get("kind") or "change"))]
+    st.markdown(f"**{'Errors' if errors else 'Time to answer'} of {service}** {route}")
+    st.echarts_chart(
+        series_chart.option(rows, lines, unit, colours, shaded, marks),
+        height=CHART_HEIGHT,
+        key="symptom",
+        alt=f"{sheet.symptom.get('signal')} of {service} over time, the incident shaded",
+    )
+
+
+def _change(change: Mapping[str, Any], opened_at: datetime | None) -> None:
+    changed = finding_sheet.moment(change.get("time"))
+    before = ""
+    if changed and opened_at and opened_at >= changed:
+        before = f", {figures.duration((opened_at - changed).total_seconds() * 1e9)} before it opened"
+    who = f" by {change['actor']}" if change.get("actor") else ""
+    summary = change.get("summary") or change.get("kind") or "a change"
+    st.warning(f"**Changed just before{before}:** {summary}{who}", icon=":material/difference:")
+
+
+def _ranking(sheet: FindingSheet) -> None:
+    st.markdown("**Ranking**")
+    st.table(
+        {
+            "service": [f"**{line.service}**" for line in sheet.ranking],
+            "score": [f"{line.score:.2f}" for line in sheet.ranking],
+            "own time": [_from_to(line.own_time, "ms") for line in sheet.ranking],
+            "own errors": [_from_to(line.own_errors, "ratio") for line in sheet.ranking],
+            "why": [line.why for line in sheet.ranking],
+        },
+        border="horizontal",
+    )
+
+
+def _from_to(change: tuple[float | None, float | None], unit: str) -> str:
+    if change == (None, None):
+        return figures.NOTHING
+    return f"{figures.measured(change[0], unit)} → {figures.measured(change[1], unit)}"
+
+
+def _ruled_out(sheet: FindingSheet) -> None:
+    st.markdown("**Ruled out**")
+    if not sheet.ruled_out:
+        st.caption("Nothing was ruled out.")
+    for service, why in sheet.ruled_out:
+        st.markdown(f":material/block: **{service}** {why}")
+
+
+def _examples(sheet: FindingSheet, colours: Palette) -> None:
+    if not sheet.exemplars:
+        return
+    st.markdown("**Example requests**")
+    kinds = dict.fromkeys(sheet.counter_exemplars, "for comparison") | dict.fromkeys(sheet.exemplars, "affected")
+    order = [*sheet.exemplars, *(trace for trace in sheet.counter_exemplars if trace not in sheet.exemplars)]
+    chosen = st.selectbox(
+        "Trace",
+        order,
+        format_func=lambda trace: f"{trace} · {kinds[trace]}",
+        key="trace",
+        bind="query-params",
+    )
+    if chosen:
+        show_trace(chosen, colours, key="trace-drawn")
+
+
+def _evidence(sheet: FindingSheet) -> None:
+    if not sheet.evidence:
+        return
+    st.markdown("**Evidence**")
+    for index, item in enumerate(sheet.evidence):
+        with st.expander(item.statement, expanded=False):
+            if not item.sql:
+                st.caption("This statement carries no SQL.")
+                continue
+            st.code(item.sql, language="sql", wrap_lines=True)
+            st.page_link(
+                "pages/sql_console.py",
+                label=f"Run it on the SQL page ({index + 1})",
+                icon=":material/database:",
+                query_params={"sql": item.sql, "run": "true"},
+            )

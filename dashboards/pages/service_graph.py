@@ -1,0 +1,168 @@
+"""Service graph: who calls whom, how much, how well; one service or call beside it in detail."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboards import ask, graph_chart, layout, reads, topology
+from dashboards.graph_chart import Choice, EdgeLabel
+from dashboards.graph_legend import legend
+from dashboards.graph_panel import overview, show_edge, show_service
+from dashboards.palette import palette
+from dashboards.topology import Topology
+from dashboards.window import Window
+
+REFRESH_SECONDS = 5
+REMEMBERED_MINUTES = 60  # a service keeps its place for that long after its last call
+RANGES = {1: "1 min", 5: "5 min", 15: "15 min", 60: "1 h"}
+CHART_HEIGHT = 640
+ALL = "All services"
+
+
+def controls() -> tuple[int, EdgeLabel, bool, bool]:
+    """Draws the row above the graph; everything in it is kept in the address of the page."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        minutes = st.segmented_control(
+            "Time range",
+            list(RANGES),
+            format_func=lambda value: f"last {RANGES[value]}",
+            default=15,
+            required=True,
+            key="minutes",
+            bind="query-params",
+        )
+        label = st.segmented_control(
+            "On the edges",
+            [item.value for item in EdgeLabel],
+            default=EdgeLabel.RATE.value,
+            required=True,
+            key="edges",
+            bind="query-params",
+        )
+        trouble = st.toggle("Only trouble", key="trouble", bind="query-params", help="Hide what is healthy.")
+        live = st.toggle("Live", value=True, key="live", bind="query-params", help="Read again every 5 seconds.")
+    return minutes or 15, EdgeLabel(label or EdgeLabel.RATE), trouble, live
+
+
+def read_topology(window: Window, now: datetime) -> Topology:
+    """The graph of a window; edges of the last hour stay in it, idle, so that nothing jumps."""
+    remembered = Window.last(max(REMEMBERED_MINUTES, int(window.seconds // 60)), now)
+    services = reads.services(ask.rows, window)
+    suspects = [row["service"] for row in reads.incidents(ask.rows) if row["state"] == "open"]
+    first = min((row["first"] for row in services), default=window.start)
+    gathered = (window.end - max(window.start, first)).total_seconds()
+    return topology.build(
+        reads.edges(ask.rows, window), services, reads.known_edges(ask.rows, remembered), suspects, gathered
+    )
+
+
+def choices(graph: Topology) -> dict[str, Choice]:
+    """Everything that can be picked, by its name in the list and in the address."""
+    services = {node.name: Choice(node.name) for node in graph.nodes if node.name}
+    edges = {
+        f"{graph_chart.title(edge.source)} → {edge.target}": Choice(edge.source, edge.target) for edge in graph.edges
+    }
+    return services | edges
+
+
+def take_click() -> None:
+    """A click on the drawing becomes the entry of the list; a second click on it takes it back."""
+    picked = graph_chart.chosen(st.session_state.graph.selection.selected, st.session_state.shown)
+    if picked is None:
+        picked = st.session_state.get("clicked")
+        if picked is None or st.session_state.get("pick") == name_of(picked):
+            st.session_state.clicked, st.session_state.pick = None, ALL
+            return
+    st.session_state.clicked = picked
+    st.session_state.pick = name_of(picked)
+
+
+def name_of(choice: Choice) -> str:
+    """The entry of the list for what was clicked; the outside has none."""
+    if choice.target is not None:
+        return f"{graph_chart.title(choice.service)} → {choice.target}"
+    return choice.service or ALL
+
+
+def draw(minutes: int, label: EdgeLabel, trouble: bool) -> None:
+    """Reads and draws once; runs again by itself while the page is live."""
+    with ask.answered():
+        now = datetime.now(UTC)
+        window = Window.last(minutes, now)
+        graph = read_topology(window, now)
+        if not graph.nodes:
+            empty()
+            return
+        suspicion()
+        left, right = st.columns([0.66, 0.34], gap="medium")
+        with right:
+            entries = choices(graph)
+            pick = st.selectbox("Show", [ALL, *entries], key="pick", bind="query-params")
+            choice = entries.get(pick or ALL)
+        with left:
+            draw_graph(graph, label, trouble, choice)
+        with right:
+            detail(graph, choice, window)
+
+
+def draw_graph(graph: Topology, label: EdgeLabel, trouble: bool, choice: Choice | None) -> None:
+    """The drawing and what its colours mean."""
+    colours = palette(st.context.theme.type)
+    places = layout.arrange((node.name for node in graph.nodes), ((e.source, e.target) for e in graph.edges))
+    shown = graph_chart.drawn(graph, trouble)
+    st.session_state.shown = shown
+    with st.container(border=True):
+        if shown.nodes:
+            st.echarts_chart(
+                graph_chart.option(graph, places, shown, label, choice, colours),
+                height=CHART_HEIGHT,
+                key="graph",
+                on_select=take_click,
+                renderer="svg",
+                alt=graph_chart.sentence(graph),
+            )
+        else:
+            st.success("No trouble: every service and call is below the limits.", icon=":material/check_circle:")
+        st.html(legend(graph, colours))
+
+
+def detail(graph: Topology, choice: Choice | None, window: Window) -> None:
+    """The panel beside the graph."""
+    colours = palette(st.context.theme.type)
+    if choice is None:
+        overview(graph)
+    elif choice.target is None:
+        show_service(graph, choice.service, window, colours)
+    else:
+        show_edge(graph, choice.service, choice.target, window, colours)
+
+
+def suspicion() -> None:
+    """A line for each open incident, leading to its proof."""
+    for row in reads.incidents(ask.rows):
+        if row["state"] == "open":
+            with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"open-{row['id']}"):
+                st.badge("open incident", icon=":material/crisis_alert:", color="red")
+                st.markdown(f"**{row['title']}**", width="stretch")
+                st.page_link(
+                    "pages/incident_list.py",
+                    label="Why?",
+                    icon=":material/arrow_forward:",
+                    query_params={"id": row["id"]},
+                )
+
+
+def empty() -> None:
+    """What to do when no request was recorded."""
+    st.info("**No traffic was recorded in the last hour.** The store answers, and holds nothing to draw.")
+    st.markdown(
+        "- No mesh yet: `whymesh demo` starts a shop of eight services with traffic and faults to inject.\n"
+        "- A mesh is running: send a request through one of its sidecars, "
+        "`curl --proxy http://<sidecar outbound> http://<service>/`; it shows here a second later.\n"
+        "- Requests flow and nothing shows: `whymesh_records_dropped_total` on a sidecar's `/metrics` counts what "
+        "could not be delivered, and the collector's log says why."
+    )
+
+
+picked_minutes, picked_label, only_trouble, is_live = controls()
+st.fragment(draw, run_every=REFRESH_SECONDS if is_live else None)(picked_minutes, picked_label, only_trouble)

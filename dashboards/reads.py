@@ -1,0 +1,233 @@
+"""What the pages ask the store: SQL over the roll-ups, and over the raw spans for single traces.
+
+In: a way to ask (`ask.rows`) and a Window. Out: rows with lower-case names; durations in nanoseconds.
+Never: a scan of `otel_traces` over a whole window; what a page shows by default comes from roll-ups and keys.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from dashboards.window import Window
+
+Rows = list[dict[str, Any]]
+
+QUANTILES = "quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)"
+WITHIN = "Bucket >= %(start)s AND Bucket < %(end)s"
+
+
+class Ask(Protocol):
+    """Runs one SELECT with parameters and names its values."""
+
+    def __call__(self, sql: str, params: Mapping[str, Any]) -> Rows: ...
+
+
+EDGES = f"""
+SELECT Source AS source, Destination AS target, Reporter AS reporter,
+       sum(Calls) AS calls, sum(Errors) AS errors, sum(MeshErrors) AS mesh_errors,
+       sum(DurationSum) AS duration_sum, {QUANTILES}(Durations) AS quantiles
+FROM otel.mesh_edges
+WHERE {WITHIN}
+GROUP BY source, target, reporter"""
+
+SERVICES = f"""
+SELECT Service AS service, sum(Calls) AS calls, sum(Errors) AS errors, sum(DurationSum) AS duration_sum,
+       {QUANTILES}(Durations) AS quantiles, sum(OwnSum) AS own_sum, sum(OwnCalls) AS own_calls,
+       groupUniqArray(Version) AS versions, min(Bucket) AS first
+FROM otel.mesh_routes
+WHERE {WITHIN}
+GROUP BY service"""
+
+KNOWN_EDGES = f"""
+SELECT DISTINCT Source AS source, Destination AS target
+FROM otel.mesh_edges
+WHERE {WITHIN}"""
+
+INSTANCES = f"""
+SELECT Version AS version, Instance AS instance, sum(Calls) AS calls, sum(Errors) AS errors,
+       {QUANTILES}(Durations) AS quantiles, sum(OwnSum) AS own_sum, sum(OwnCalls) AS own_calls
+FROM otel.mesh_routes
+WHERE {WITHIN} AND Service = %(service)s
+GROUP BY version, instance
+ORDER BY version, instance"""
+
+ROUTES = f"""
+SELECT Method AS method, Route AS route, sum(Calls) AS calls, sum(Errors) AS errors,
+       {QUANTILES}(Durations) AS quantiles
+FROM otel.mesh_routes
+WHERE {WITHIN} AND Service = %(service)s
+GROUP BY method, route
+ORDER BY calls DESC
+LIMIT 12"""
+
+EDGE_PAIRS = f"""
+SELECT SourceInstance AS caller, DestinationInstance AS callee, DestinationVersion AS version,
+       sum(Calls) AS calls, sum(Errors) AS errors, {QUANTILES}(Durations) AS quantiles
+FROM otel.mesh_edges
+WHERE {WITHIN} AND Source = %(source)s AND Destination = %(target)s AND Reporter = %(reporter)s
+GROUP BY caller, callee, version
+ORDER BY calls DESC
+LIMIT 50"""
+
+REASONS = f"""
+SELECT arrayJoin(sumMap(Reasons)) AS reason
+FROM otel.mesh_edges
+WHERE {WITHIN} AND Source = %(source)s AND Destination = %(target)s AND Reporter = %(reporter)s"""
+
+SERVICE_SERIES = f"""
+SELECT toStartOfInterval(Bucket, toIntervalSecond(%(step)s)) AS time, sum(Calls) AS calls, sum(Errors) AS errors,
+       {QUANTILES}(Durations) AS quantiles, sum(OwnSum) AS own_sum, sum(OwnCalls) AS own_calls
+FROM otel.mesh_routes
+WHERE {WITHIN} AND Service = %(service)s AND (%(route)s = '' OR Route = %(route)s)
+GROUP BY time
+ORDER BY time"""
+
+EDGE_SERIES = f"""
+SELECT toStartOfInterval(Bucket, toIntervalSecond(%(step)s)) AS time, sum(Calls) AS calls, sum(Errors) AS errors,
+       {QUANTILES}(Durations) AS quantiles
+FROM otel.mesh_edges
+WHERE {WITHIN} AND Source = %(source)s AND Destination = %(target)s AND Reporter = %(reporter)s
+GROUP BY time
+ORDER BY time"""
+
+# The roll-ups keep an example of each bucket; the spans behind them are then found by key and trace id.
+EXAMPLES = f"""
+SELECT groupUniqArray(8)(slow) AS slow, groupUniqArrayIf(8)(failed, failed != '') AS failed
+FROM
+(
+    SELECT argMaxMerge(SlowTrace) AS slow, max(ErrorTrace) AS failed, {QUANTILES}(Durations)[4] AS p99
+    FROM otel.mesh_routes
+    WHERE {WITHIN} AND Service = %(service)s
+    GROUP BY Bucket, Route
+    ORDER BY failed != '' DESC, p99 DESC
+    LIMIT 16
+)"""
+
+EXAMPLE_SPANS = """
+SELECT TraceId AS trace, Timestamp AS time, SpanName AS span, Duration AS duration, StatusCode AS status,
+       SpanAttributes['http.response.status_code'] AS code, SpanAttributes['mesh.destination.instance'] AS instance
+FROM otel.otel_traces
+WHERE ServiceName = %(service)s AND SpanKind = 'Server' AND TraceId IN %(traces)s
+      AND Timestamp >= %(start)s AND Timestamp < %(end)s
+ORDER BY duration DESC
+LIMIT 40"""
+
+INCIDENTS = """
+SELECT Id AS id, State AS state, OpenedAt AS opened_at, ResolvedAt AS resolved_at, UpdatedAt AS updated_at,
+       Title AS title, Signal AS signal, Service AS service, Version AS version, Instance AS instance,
+       Confidence AS confidence
+FROM otel.mesh_incidents FINAL
+ORDER BY state = 'open' DESC, opened_at DESC
+LIMIT 200"""
+
+FINDING = "SELECT Finding AS finding FROM otel.mesh_incidents FINAL WHERE Id = %(id)s"
+
+CHANGES = """
+SELECT Time AS time, Kind AS kind, Service AS service, Summary AS summary, Actor AS actor
+FROM otel.mesh_changes
+WHERE Time >= %(start)s AND Time < %(end)s
+ORDER BY time DESC
+LIMIT 50"""
+
+TRACE = """
+SELECT SpanId AS id, ParentSpanId AS parent, ServiceName AS service, SpanName AS span, SpanKind AS kind,
+       toUnixTimestamp64Nano(Timestamp) AS start, Duration AS duration, StatusCode AS status,
+       SpanAttributes AS attributes, ResourceAttributes['service.instance.id'] AS instance
+FROM otel.otel_traces
+WHERE TraceId = %(trace)s
+      AND Timestamp >= (SELECT min(Start) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
+      AND Timestamp < (SELECT max(End) + 1 FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
+ORDER BY start
+LIMIT 500"""
+
+SCHEMA = """
+SELECT table, name, type, comment
+FROM system.columns
+WHERE database = 'otel' AND NOT startsWith(table, '.inner')
+ORDER BY table, position"""
+
+
+def edges(ask: Ask, window: Window) -> Rows:
+    """Calls by source, target and the side that reported them."""
+    return ask(EDGES, window.bounds())
+
+
+def services(ask: Ask, window: Window) -> Rows:
+    """What each service answered."""
+    return ask(SERVICES, window.bounds())
+
+
+def known_edges(ask: Ask, window: Window) -> Rows:
+    """Every edge that carried a call."""
+    return ask(KNOWN_EDGES, window.bounds())
+
+
+def instances(ask: Ask, window: Window, service: str) -> Rows:
+    """What each version and instance of a service answered."""
+    return ask(INSTANCES, {**window.bounds(), "service": service})
+
+
+def routes(ask: Ask, window: Window, service: str) -> Rows:
+    """The busiest routes of a service."""
+    return ask(ROUTES, {**window.bounds(), "service": service})
+
+
+def service_series(ask: Ask, window: Window, service: str, route: str = "") -> Rows:
+    """A service over time; `route` narrows it, '' is all of them."""
+    return ask(SERVICE_SERIES, {**window.bounds(), "step": window.step, "service": service, "route": route})
+
+
+def edge_series(ask: Ask, window: Window, source: str, target: str) -> Rows:
+    """An edge over time, as its caller saw it."""
+    return ask(EDGE_SERIES, {**window.bounds(), "step": window.step, **_edge(source, target)})
+
+
+def edge_pairs(ask: Ask, window: Window, source: str, target: str) -> Rows:
+    """An edge by pair of instances."""
+    return ask(EDGE_PAIRS, {**window.bounds(), **_edge(source, target)})
+
+
+def reasons(ask: Ask, window: Window, source: str, target: str) -> list[tuple[str, int]]:
+    """Why the mesh itself failed calls on an edge: code and count."""
+    return [row["reason"] for row in ask(REASONS, {**window.bounds(), **_edge(source, target)})]
+
+
+def example_spans(ask: Ask, window: Window, service: str) -> Rows:
+    """Server spans of the slowest and of failing requests to a service, slowest first."""
+    found = ask(EXAMPLES, {**window.bounds(), "service": service})
+    traces = sorted({trace for row in found for trace in [*row["slow"], *row["failed"]] if trace})
+    if not traces:
+        return []
+    return ask(EXAMPLE_SPANS, {**window.bounds(), "service": service, "traces": traces})
+
+
+def incidents(ask: Ask) -> Rows:
+    """Open incidents first, then the newest."""
+    return ask(INCIDENTS, {})
+
+
+def finding(ask: Ask, incident: str) -> str | None:
+    """The proof sheet of an incident as JSON text."""
+    found = ask(FINDING, {"id": incident})
+    return found[0]["finding"] if found else None
+
+
+def changes(ask: Ask, window: Window) -> Rows:
+    """Changes of the mesh, newest first."""
+    return ask(CHANGES, window.bounds())
+
+
+def trace(ask: Ask, trace_id: str) -> Rows:
+    """Spans of one trace by start."""
+    return ask(TRACE, {"trace": trace_id})
+
+
+def schema(ask: Ask) -> dict[str, Sequence[tuple[str, str]]]:
+    """Column names and types of each table and view."""
+    tables: dict[str, list[tuple[str, str]]] = {}
+    for row in ask(SCHEMA, {}):
+        tables.setdefault(row["table"], []).append((row["name"], row["type"]))
+    return dict(tables)
+
+
+def _edge(source: str, target: str) -> dict[str, str]:
+    return {"source": source, "target": target, "reporter": "source" if source else "destination"}

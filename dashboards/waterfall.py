@@ -1,0 +1,146 @@
+"""Lays the spans of one trace out as a waterfall: parents above children, each where it ran.
+
+In: rows of `reads.trace`. Out: bars in drawing order, and the ECharts option.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards import figures
+from dashboards.health import Health
+from dashboards.palette import Palette
+
+Row = Mapping[str, Any]
+Option = dict[str, Any]
+ROW_HEIGHT = 24
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One span: `start` counts from the trace's first span; both times in nanoseconds."""
+
+    service: str
+    span: str
+    kind: str
+    instance: str
+    depth: int
+    start: int
+    duration: int
+    failed: bool
+    own: int | None
+    reason: str
+
+
+def bars(spans: Sequence[Row]) -> list[Bar]:
+    """Depth first, children by start. A span whose parent was not recorded stands as a root of its own."""
+    if not spans:
+        return []
+    ids = {span["id"] for span in spans}
+    children: dict[str, list[Row]] = {}
+    for span in sorted(spans, key=lambda span: span["start"]):
+        children.setdefault(span["parent"] if span["parent"] in ids else "", []).append(span)
+    first = min(span["start"] for span in spans)
+    waiting = [(span, 0) for span in reversed(children.get("", []))]
+    drawn: list[Bar] = []
+    seen: set[str] = set()
+    while waiting:
+        span, depth = waiting.pop()
+        if span["id"] in seen:
+            continue
+        seen.add(span["id"])
+        drawn.append(_bar(span, depth, first))
+        waiting += [(child, depth + 1) for child in reversed(children.get(span["id"], []))]
+    return drawn
+
+
+def option(drawn: Sequence[Bar], colours: Palette) -> Option:
+    """Horizontal bars, one colour a service; a failed span has a red edge and says so."""
+    services = sorted({bar.service for bar in drawn})
+    hue = {service: colours.series[index % len(colours.series)] for index, service in enumerate(services)}
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 110, "top": 4, "bottom": 4, "containLabel": True},
+        "tooltip": {"confine": True},
+        "xAxis": {
+            "type": "value",
+            "position": "top",
+            "axisLabel": {"formatter": "{value} ms", "color": colours.muted},
+            "splitLine": {"lineStyle": {"color": colours.grid}},
+        },
+        "yAxis": {
+            "type": "category",
+            "inverse": True,
+            "data": [f"{'  ' * bar.depth}{bar.service}  {_arrow(bar)}{bar.span}" for bar in drawn],
+            "axisLabel": {
+                "color": colours.text,
+                "align": "left",
+                "margin": 330,
+                "width": 320,
+                "overflow": "truncate",
+            },
+            "axisTick": {"show": False},
+            "axisLine": {"show": False},
+        },
+        "series": [
+            {
+                "type": "bar",
+                "stack": "time",
+                "silent": True,
+                "itemStyle": {"color": "transparent"},
+                "data": [bar.start / 1e6 for bar in drawn],
+            },
+            {
+                "type": "bar",
+                "stack": "time",
+                "barWidth": 12,
+                "data": [_piece(bar, hue[bar.service], colours) for bar in drawn],
+            },
+        ],
+    }
+
+
+def _arrow(bar: Bar) -> str:
+    return "→ " if bar.kind == "Client" else ""
+
+
+def _bar(span: Row, depth: int, first: int) -> Bar:
+    attributes = span["attributes"]
+    own = attributes.get("mesh.time.own_us", "")
+    return Bar(
+        service=span["service"],
+        span=span["span"],
+        kind=span["kind"].removeprefix("SPAN_KIND_").capitalize(),
+        instance=span["instance"],
+        depth=depth,
+        start=span["start"] - first,
+        duration=span["duration"],
+        failed=span["status"].upper().endswith("ERROR"),
+        own=int(own) * 1000 if own.isdecimal() else None,
+        reason=attributes.get("mesh.reason", ""),
+    )
+
+
+def _piece(bar: Bar, colour: str, colours: Palette) -> Option:
+    note = figures.duration(bar.duration)
+    if bar.failed:
+        note += f"  failed {bar.reason}".rstrip()
+    red = colours.state[Health.FAILING]
+    return {
+        "value": max(bar.duration, 1) / 1e6,
+        "itemStyle": {
+            "color": colour,
+            "borderRadius": 2,
+            "opacity": 0.55 if bar.kind == "Client" else 1,
+            "borderColor": red if bar.failed else "transparent",
+            "borderWidth": 2 if bar.failed else 0,
+        },
+        "label": {
+            "show": True,
+            "position": "right",
+            "formatter": note.translate({ord("{"): "(", ord("}"): ")"}),
+            "color": red if bar.failed else colours.muted,
+            "fontSize": 11,
+        },
+        "tooltip": {"show": False},
+    }
