@@ -1,0 +1,48 @@
+"""What the documents name exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if path.is_file())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text())
+    missing = [t for t in targets if "://" not in t and not (document.parent / t).exists()]
+    assert missing == []
+
+
+def test_every_decision_is_listed() -> None:
+    listed = set(re.findall(r"\((\d{3}-[a-z0-9-]+\.md)\)", (ROOT / "docs/adr/README.md").read_text()))
+    assert listed == {path.name for path in (ROOT / "docs/adr").glob("[0-9]*.md")}
+
+
+def test_every_make_target_the_documents_name_exists() -> None:
+    named = {
+        target for document in DOCUMENTS for target in re.findall(r"(?:^|`)make ([a-z]+)", document.read_text(), re.M)
+    }
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert named
+    assert named <= targets
+
+
+def test_every_mesh_attribute_of_the_engine_is_described() -> None:
+    from proxy._engine import ATTRIBUTES
+
+    text = (ROOT / "docs/telemetry.md").read_text()
+    described = set(re.findall(r"`(mesh\.[a-z_.]+)`", text))
+    for base in ("mesh.source", "mesh.destination"):
+        described |= {f"{base}.version", f"{base}.instance"}
+    assert set(ATTRIBUTES) <= described
+
+
+def test_every_table_is_described() -> None:
+    text = (ROOT / "docs/telemetry.md").read_text()
+    tables = {p.stem for p in (ROOT / "collector/store/sql").glob("*.sql") if not p.stem.endswith("_mv")}
+    assert {t for t in tables if f"`{t}`" not in text} == set()
