@@ -1,7 +1,8 @@
 """What is normal for one figure, how far it strays by itself, and how surprising what was observed is.
 
 In: means per bucket of normal time and of the time in question. Out: a shift, with its size and its z-score.
-Robust on both sides: one hiccup (a cold start, a garbage collection) in one bucket neither hides a fault nor looks like one.
+Robust on both sides: one hiccup (a cold start, a garbage collection) in one bucket neither hides a fault nor looks
+like one.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,8 @@ class Normal:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How a mean moved: `excess_ms` is the added time of all observed calls together, `z` how many deviations that is."""
+    """How a mean moved: `excess_ms` is the added time of all observed calls together, `z` how many deviations
+    that is."""
 
     baseline_ms: float
     observed_ms: float
@@ -80,8 +82,8 @@ def drift_ms(mean_ms: float) -> float:
 
 
 def shift_of(strata: Sequence[tuple[Normal, dict[float, Sample]]]) -> Shift | None:
-    """The shift over several strata (routes, say) that are each compared with their own normal, so that a changed mix of
-    them is no shift. Each stratum brings its observed samples by bucket. None with too few calls.
+    """The shift over several strata (routes, say) that are each compared with their own normal, so that a changed mix
+    of them is no shift. Each stratum brings its observed samples by bucket. None with too few calls.
 
     The excess is that of a typical bucket when it is smaller than the mean's: what a single bucket did is not a shift.
     """

@@ -1,4 +1,5 @@
-"""How likely counts like these are by chance alone: exact tests, so that three failures in five calls mean what they mean.
+"""How likely counts like these are by chance alone: exact tests, so that three failures in five calls mean
+what they mean.
 
 All answers are natural logarithms of probabilities (0 = certain, -20 = two in a billion); zero traffic proves nothing.
 """

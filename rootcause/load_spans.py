@@ -1,6 +1,7 @@
 """Turns raw spans into a window: pairs parents with children, so that nothing but OpenTelemetry's own fields is needed.
 
-In: spans in any order, of the given intervals. Out: the same Window that the roll-ups give, and the steps inside requests.
+In: spans in any order, of the given intervals. Out: the same Window that the roll-ups give, and the steps
+inside requests.
 A request is a span that enters a service: of kind server, or with no parent here, or with a parent in another service.
 Its own time is its duration less the union of the times in which a call was in flight. Spans whose parent is missing
 count as requests of their own. Durations are compared only where one clock measured both, so skewed clocks do no harm.
@@ -124,8 +125,8 @@ def _covered(busy: list[tuple[int, int]], request: Span) -> int:
     """Nanoseconds of the request in which at least one call was in flight (the union, for calls may overlap)."""
     covered, upto = 0, request.start_ns
     for start, end in sorted(busy):
-        start, end = max(start, upto), min(end, request.end_ns)
-        if end > start:
-            covered += end - start
-            upto = end
+        since, until = max(start, upto), min(end, request.end_ns)
+        if until > since:
+            covered += until - since
+            upto = until
     return covered

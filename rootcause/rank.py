@@ -26,7 +26,8 @@ _STEP_UNLIKELY = 2 * UNLIKELY
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """One service and what speaks against it. Parts are shares (0..1) of what users feel; `links` are those blamed on it."""
+    """One service and what speaks against it. Parts are shares (0..1) of what users feel; `links` are those blamed
+    on it."""
 
     service: str
     time_part: float = 0.0
@@ -111,8 +112,8 @@ def _blame_time(evidence: Evidence, graph: Graph, against: dict[str, _Against]) 
 
 
 def _end_at_fault(ends: Ends, slow: set[str], slow_links: set[Ends], graph: Graph) -> str:
-    """A slow link is the callee's, unless the caller is slow itself and waits longer for several others too, while nobody
-    else waits longer for this callee: then the caller is starved."""
+    """A slow link is the callee's, unless the caller is slow itself and waits longer for several others too, while
+    nobody else waits longer for this callee: then the caller is starved."""
     source, destination = ends
     callee_slow_for_others = any((other, destination) in slow_links for other in graph.callers(destination) - {source})
     slow_out = sum((source, callee) in slow_links for callee in graph.callees(source))

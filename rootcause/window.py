@@ -119,6 +119,11 @@ class Window:
         return sum(interval.seconds for interval in self.intervals)
 
     @property
+    def covered_s(self) -> float:
+        """Seconds in which requests from outside were seen: normal time may reach back to before there were any."""
+        return STEP_S * len({bucket.start for row in self.served if row.entry for bucket in row.buckets})
+
+    @property
     def start(self) -> float:
         return min((interval.start for interval in self.intervals), default=0.0)
 

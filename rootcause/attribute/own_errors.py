@@ -13,8 +13,8 @@ MIN_ERRORS = 3
 
 @dataclass(frozen=True, slots=True)
 class ErrorShift:
-    """Rates are 0..1; `excess` is the number of failures beyond the normal rate; `log_chance` the log of the probability
-    that this is chance."""
+    """Rates are 0..1; `excess` is the number of failures beyond the normal rate; `log_chance` the log of the
+    probability that this is chance."""
 
     baseline_rate: float
     observed_rate: float

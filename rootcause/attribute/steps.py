@@ -1,4 +1,5 @@
-"""What requests of a service no longer do, or do that they never did: the mark of a swallowed exception or an early return.
+"""What requests of a service no longer do, or do that they never did: the mark of a swallowed exception
+or an early return.
 
 In: steps of both windows. Out: the clearest change for each service, by Fisher's exact test on how many requests do it.
 """
@@ -10,12 +11,13 @@ from rootcause.chance import log_fisher
 from rootcause.window import Step, Window
 
 _OPTIONAL = 0.05
-"""What between this share of requests and its opposite do depends on what they ask for, and that changes with traffic."""
+"""What more than this share of requests do, and this share do not, depends on what they ask for."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepShift:
-    """Shares of the requests of `route` that do `name`, before and now; `changed` requests are beyond the normal share."""
+    """Shares of the requests of `route` that do `name`, before and now; `changed` requests are beyond
+    the normal share."""
 
     service: str
     route: str

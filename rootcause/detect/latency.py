@@ -1,4 +1,5 @@
-"""Finds entry points that became slower: clearly (in deviations), noticeably (in parts of the normal time), lastingly."""
+"""Finds entry points that became slower: clearly (in deviations), noticeably (in parts of the normal time),
+lastingly."""
 
 from rootcause.attribute.own_time import normals, samples_by_route, whole
 from rootcause.baseline import Shift, shift_of

@@ -8,8 +8,8 @@ Signal = Literal["latency", "errors"]
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """`baseline` and `observed` are mean milliseconds or a share of failed requests (0..1); `severity` is how much of what
-    users get is affected: added time in parts of all time, or the share of requests that fail more than usual."""
+    """`baseline` and `observed` are mean milliseconds or a share of failed requests (0..1); `severity` is how much of
+    what users get is affected: added time in parts of all time, or the share of requests that fail more than usual."""
 
     service: str
     route: str

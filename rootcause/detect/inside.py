@@ -1,0 +1,25 @@
+"""Words a trouble that no entry point shows clearly in terms of the suspect itself."""
+
+from rootcause.detect.symptom import Symptom
+from rootcause.rank import Suspect
+
+
+def felt_inside(suspect: Suspect, entry_calls: int) -> Symptom:
+    """The strongest thing that speaks against the suspect, as the symptom."""
+    return max(_told(suspect, entry_calls), key=lambda symptom: symptom.severity)
+
+
+def _told(suspect: Suspect, entry_calls: int) -> list[Symptom]:
+    name, found = suspect.service, []
+    for time in (suspect.own_time, *(link.time for link in suspect.links)):
+        if time is not None:
+            found.append(Symptom(name, "", "latency", time.baseline_ms, time.observed_ms, suspect.time_part, time.z))
+    for errors in (suspect.own_errors, *(link.errors for link in suspect.links)):
+        if errors is not None:
+            rates = errors.baseline_rate, errors.observed_rate
+            found.append(Symptom(name, "", "errors", *rates, suspect.error_part, -errors.log_chance))
+    if suspect.steps is not None:
+        step = suspect.steps
+        share = step.changed / entry_calls
+        found.append(Symptom(name, step.route, "errors", 0.0, share, suspect.step_part, -step.log_chance))
+    return found

@@ -1,0 +1,90 @@
+"""The engine: two windows in, one verdict out. The same function runs live, in a replay and over recorded incidents.
+
+Pure: no clock, no store. Deterministic: the same windows give the same verdict.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rootcause.attribute.links import LinkShift
+from rootcause.baseline import MIN_CALLS
+from rootcause.detect.errors import failing_entries
+from rootcause.detect.inside import felt_inside
+from rootcause.detect.latency import slow_entries
+from rootcause.detect.symptom import Symptom
+from rootcause.drilldown import UNNARROWED, Narrowed, narrow
+from rootcause.graph import Graph
+from rootcause.rank import Evidence, Suspect, gather, rank
+from rootcause.window import Window
+
+State = Literal["nothing_wrong", "not_enough_data", "degraded"]
+
+BLAME = 0.05
+"""A suspect that explains less than this of what users feel, while no entry point is degraded, is left alone."""
+MIN_NORMAL_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`symptoms` worst first, `suspects` best first; the first suspect is narrowed down. `reason` says
+    why there is none."""
+
+    state: State
+    reason: str
+    symptoms: tuple[Symptom, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    narrowed: Narrowed = UNNARROWED
+    link: LinkShift | None = None
+    evidence: Evidence | None = None
+
+
+def diagnose(baseline: Window, observed: Window) -> Verdict:
+    """Says who degraded what, or that nothing is wrong, or that there is too little to tell. Degraded without suspects
+    means that users feel something which nothing in the graph explains."""
+    if observed.entry_calls < MIN_CALLS:
+        return Verdict("not_enough_data", f"{observed.entry_calls} requests in the last {observed.seconds:.0f} s")
+    if baseline.entry_calls < MIN_CALLS or baseline.covered_s < MIN_NORMAL_S:
+        return Verdict(
+            "not_enough_data",
+            f"normal is not known yet: {baseline.entry_calls} requests in {baseline.covered_s:.0f} s",
+        )
+    symptoms = sorted(
+        (*slow_entries(baseline, observed), *failing_entries(baseline, observed)), key=lambda s: -s.severity
+    )
+    evidence = gather(baseline, observed)
+    graph = Graph([baseline, observed])
+    suspects = [s for s in rank(evidence, graph, observed) if s.score >= BLAME]
+    if not suspects:
+        return _unblamed(symptoms, evidence)
+    first = suspects[0]
+    return Verdict(
+        "degraded",
+        "",
+        tuple(symptoms) or (felt_inside(first, observed.entry_calls),),
+        tuple(suspects),
+        narrow(first.service, baseline, observed, by_errors=first.error_part > first.time_part),
+        main_link(first),
+        evidence,
+    )
+
+
+def _unblamed(symptoms: list[Symptom], evidence: Evidence) -> Verdict:
+    if not symptoms:
+        return Verdict("nothing_wrong", "every entry point is as fast and as reliable as usual", evidence=evidence)
+    where = f"{symptoms[0].service} {symptoms[0].route}".strip()
+    reason = f"{where} strays from normal, but no service or link explains enough of it to be blamed"
+    return Verdict("degraded", reason, tuple(symptoms), evidence=evidence)
+
+
+def main_link(first: Suspect) -> LinkShift | None:
+    """The link at fault: the only one into the culprit that changed, when it explains more than the culprit's own doing
+    and others that call the culprit are served as ever."""
+    into = [link for link in first.links if link.destination == first.service]
+    if len(into) != 1:
+        return None
+    own_ms = first.own_time.excess_ms if first.own_time is not None else 0.0
+    own_failed = first.own_errors.excess if first.own_errors is not None else 0.0
+    link = into[0]
+    link_ms = link.time.excess_ms if link.time is not None else 0.0
+    link_failed = link.errors.excess if link.errors is not None else 0.0
+    return link if (link_ms > own_ms or link_failed > own_failed) else None

@@ -1,0 +1,111 @@
+"""The proof sheet of one incident: the JSON that is stored, sent, shown and printed, the same everywhere."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Symptom(_Part):
+    """What users feel. `unit` is "ms" (mean) or "share" (0..1) and holds for `baseline` and `observed`."""
+
+    service: str
+    route: str
+    signal: Literal["latency", "errors"]
+    baseline: float
+    observed: float
+    unit: str
+
+
+class Culprit(_Part):
+    """Who did it, as far down as the evidence reaches, empty beyond. `link` is "source -> destination"."""
+
+    service: str
+    version: str = ""
+    instance: str = ""
+    route: str = ""
+    link: str = ""
+
+
+class Contribution(_Part):
+    """How much of the symptom the culprit explains: in the symptom's unit, and as a share of all that
+    was added (0..1)."""
+
+    value: float
+    unit: str
+    share: float
+
+
+class Change(_Part):
+    """What was changed shortly before."""
+
+    time: datetime
+    kind: str
+    service: str
+    summary: str
+
+
+class Figures(_Part):
+    """One figure in normal time and now."""
+
+    baseline: float
+    observed: float
+
+
+class Ranked(_Part):
+    """One suspect; `score` is the part (0..1) of what users feel that it explains. A figure is null where
+    there is none."""
+
+    service: str
+    score: float
+    own_time_ms: Figures | None
+    own_errors: Figures | None
+    link_ms: Figures | None
+    why: str
+
+
+class RuledOut(_Part):
+    """A service that carried the trouble or could have, and why it is not to blame."""
+
+    service: str
+    why: str
+
+
+class Evidence(_Part):
+    """A statement, and the SQL that shows it; the SQL runs as printed."""
+
+    statement: str
+    sql: str
+
+
+class Windows(_Part):
+    """Normal time and the time in question, each from its first to its last moment."""
+
+    baseline: tuple[datetime, datetime]
+    incident: tuple[datetime, datetime]
+
+
+class Finding(_Part):
+    """One incident with one root cause."""
+
+    id: str
+    state: Literal["open", "resolved"]
+    opened_at: datetime
+    resolved_at: datetime | None = None
+    updated_at: datetime
+    title: str
+    symptom: Symptom
+    culprit: Culprit
+    confidence: float
+    contribution: Contribution
+    ranking: tuple[Ranked, ...]
+    ruled_out: tuple[RuledOut, ...]
+    exemplars: tuple[str, ...]
+    counter_exemplars: tuple[str, ...]
+    change: Change | None
+    evidence: tuple[Evidence, ...]
+    windows: Windows
