@@ -109,9 +109,7 @@ class Reader:
     ) -> None:
         self.close()
 
-    def _run(
-        self, sql: str, params: Mapping[str, Any] | None
-    ) -> tuple[list[tuple[Any, ...]], list[tuple[str, str]]]:
+    def _run(self, sql: str, params: Mapping[str, Any] | None) -> tuple[list[tuple[Any, ...]], list[tuple[str, str]]]:
         bound = None if params is None else {name: _literal(value) for name, value in params.items()}
         try:
             answer = self._client.execute(sql, bound, with_column_types=True)

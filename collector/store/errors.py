@@ -9,8 +9,6 @@ StoreError
     └── AccessRefused       wrong password, or the account may not do this
 """
 
-# ruff: noqa: N818 -- the names say what happened, which is what a caller reads in its except clause.
-
 from typing import Final
 
 # ClickHouse's numbers (src/Common/ErrorCodes.cpp) that decide what a caller should do.

@@ -1,0 +1,43 @@
+"""What one query through a door may cost, and the advice given when it would cost more."""
+
+from dataclasses import dataclass
+
+from collector.store import errors
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Upper bounds of one query; a client may ask for less, never for more.
+
+    Rows and bytes are those of the result, memory is bytes of the engine, time is seconds.
+    """
+
+    seconds: float = 60
+    rows: int = 1_000_000
+    result_bytes: int = 512 << 20
+    memory: int = 4 << 30
+    threads: int = 4
+
+    def settings(self) -> dict[str, str]:
+        """The same bounds under ClickHouse's names."""
+        return {
+            "max_execution_time": f"{self.seconds:g}",
+            "max_result_rows": str(self.rows),
+            "max_result_bytes": str(self.result_bytes),
+            "max_memory_usage": str(self.memory),
+            "max_threads": str(self.threads),
+        }
+
+
+_ADVICE = {
+    errors.TOO_MANY_ROWS: "Narrow the time range or add a condition on the leading key columns.",
+    errors.TOO_MANY_BYTES: "Narrow the time range or name the columns you need instead of *.",
+    errors.TOO_MANY_ROWS_OR_BYTES: "Add LIMIT, aggregate, or narrow the time range.",
+    errors.TIMEOUT_EXCEEDED: "Narrow the time range, or read a roll-up (mesh_edges, mesh_routes) instead of spans.",
+    errors.MEMORY_LIMIT_EXCEEDED: "Group by fewer keys, sort with LIMIT, or narrow the time range.",
+}
+
+
+def advice(code: int) -> str:
+    """How to make a query cheaper after ClickHouse gave it up with `code`; empty for other errors."""
+    return _ADVICE.get(code, "")

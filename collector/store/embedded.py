@@ -1,0 +1,136 @@
+"""Keeps the tables in a ClickHouse inside this process: Native blocks in, results out.
+
+In: Native blocks for a table, statements of readers. Out: durable rows, results block by block.
+Never: work of ClickHouse on the event loop, a reader's statement that writes or reaches outside.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Self
+
+from collector.store import errors, migrate
+from collector.store.bounds import Bounds
+from collector.store.engine import Engine, Session, identifier
+from collector.store.errors import QueryFailed, StoreRejected, StoreUnavailable
+from collector.store.running import Request, Running
+
+QUERIES_AT_ONCE: Final = 16
+QUEUE_SECONDS: Final = 5
+# Errors of an insert that pass: out of memory or disk, too many parts until merges catch up.
+_PASSING: Final = frozenset(
+    {
+        errors.MEMORY_LIMIT_EXCEEDED,
+        errors.NOT_ENOUGH_SPACE,
+        errors.TOO_MANY_PARTS,
+        errors.TIMEOUT_EXCEEDED,
+        errors.QUERY_WAS_CANCELLED,
+        errors.TOO_MANY_SIMULTANEOUS_QUERIES,
+    }
+)
+# A block whose columns are not the table's is an error, not a row of defaults.
+_STRICT: Final = {"input_format_skip_unknown_fields": "0"}
+
+
+class EmbeddedStore:
+    """The store of one machine. Open it once in a process; its methods belong to one event loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._inserts = ThreadPoolExecutor(2, thread_name_prefix="store-insert")
+        self._queries = ThreadPoolExecutor(QUERIES_AT_ONCE + 1, thread_name_prefix="store-query")
+        self._slots = asyncio.Semaphore(QUERIES_AT_ONCE)
+        self._running: set[Running] = set()
+        self._names = itertools.count(1)
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: str | Path, bounds: Bounds | None = None) -> Self:
+        """Starts ClickHouse over the directory `path` and brings its tables up to date.
+
+        Raises StoreUnavailable when the directory is in use or unusable, SchemaRefused.
+        """
+        engine = Engine.open(Path(path), bounds or Bounds())
+        try:
+            session = engine.session()
+            try:
+                migrate.apply(lambda sql: _do(session, sql), lambda sql: _pairs(session, sql))
+            finally:
+                session.close()
+        except BaseException:
+            engine.close()
+            raise
+        return cls(engine)
+
+    async def insert(self, table: str, blocks: Sequence[bytes], token: str = "") -> int:
+        """Appends Native blocks to `otel.<table>` as one INSERT: at most one part per partition.
+
+        With a `token`, an insert that already happened under it is not repeated. Returns rows written,
+        those of materialized views included. Raises StoreUnavailable (try again), StoreRejected (never).
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closing")
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._inserts, self._insert, table, blocks, token)
+        except QueryFailed as error:
+            if error.code in _PASSING:
+                raise StoreUnavailable(f"{table}: {error}") from error
+            raise StoreRejected(f"{table}: {error}") from error
+
+    async def start(self, request: Request) -> Running:
+        """Starts a statement of a client; the caller closes what it gets.
+
+        Raises QueryFailed when it is refused, fails at once, or no slot is free in time.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closing")
+        try:
+            await asyncio.wait_for(self._slots.acquire(), QUEUE_SECONDS)
+        except TimeoutError:
+            raise errors.query_failed(
+                errors.TOO_MANY_SIMULTANEOUS_QUERIES,
+                f"{QUERIES_AT_ONCE} queries are running already; try again. (TOO_MANY_SIMULTANEOUS_QUERIES)",
+            ) from None
+        running = Running(self._engine, self._queries, request, f"q{next(self._names)}", self._finished)
+        self._running.add(running)
+        try:
+            await running.begin()
+        except BaseException:
+            await running.close()
+            raise
+        return running
+
+    async def close(self) -> None:
+        """Cancels what runs, waits for inserts under way, stops ClickHouse and frees the directory."""
+        if self._closed:
+            return
+        self._closed = True
+        for running in list(self._running):
+            await running.close()
+        for pool in (self._inserts, self._queries):
+            await asyncio.to_thread(pool.shutdown)
+        await asyncio.to_thread(self._engine.close)
+
+    def _finished(self, running: Running) -> None:
+        self._running.discard(running)
+        self._slots.release()
+
+    def _insert(self, table: str, blocks: Sequence[bytes], token: str) -> int:
+        session = self._engine.session()
+        try:
+            session.set(_STRICT | ({"insert_deduplication_token": token} if token else {}))
+            return session.insert_native(f"INSERT INTO otel.{identifier(table)}", blocks)
+        finally:
+            session.close()
+
+
+def _do(session: Session, sql: str) -> None:
+    session.run(sql)
+
+
+def _pairs(session: Session, sql: str) -> list[tuple[str, str]]:
+    return [(first, second) for first, second in json.loads(session.run(sql, "JSONCompact").data)["data"]]

@@ -1,0 +1,90 @@
+"""Brings the tables of a store to the state that sql/ describes, and remembers which text made them.
+
+In: a session that may create tables. Out: every object of `OBJECTS`, recorded in `otel.mesh_migrations`.
+Never: a silent difference between the tables of a store and the files of this version.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final, Self
+
+from collector.store.errors import SchemaRefused
+
+# In the order of their dependencies. A released file is never edited: what changes a table afterwards is a
+# file of its own (sql/<object>_<what>.sql with the ALTER), named here below the object.
+OBJECTS: Final = (
+    "otel_traces",
+    "otel_traces_trace_id_ts",
+    "otel_traces_trace_id_ts_mv",
+    "mesh_edges",
+    "mesh_edges_mv",
+    "mesh_routes",
+    "mesh_routes_mv",
+    "mesh_changes",
+    "mesh_changes_mv",
+    "mesh_incidents",
+    "mesh_alerts",
+)
+
+_LEDGER: Final = """
+CREATE TABLE IF NOT EXISTS otel.mesh_migrations
+(
+    Name String,
+    Checksum FixedString(64),
+    AppliedAt DateTime64(3) DEFAULT now64(3)
+)
+ENGINE = MergeTree
+ORDER BY Name
+"""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One SQL file: `checksum` is the SHA-256 of its text."""
+
+    name: str
+    sql: str
+    checksum: str
+
+    @classmethod
+    def read(cls, name: str) -> Self:
+        """Reads sql/<name>.sql of this package."""
+        sql = (files("collector.store") / "sql" / f"{name}.sql").read_text()
+        return cls(name, sql, hashlib.sha256(sql.encode()).hexdigest())
+
+
+def apply(
+    execute: Callable[[str], None],
+    rows: Callable[[str], list[tuple[str, str]]],
+    migrations: tuple[Migration, ...] | None = None,
+) -> list[str]:
+    """Creates what is missing and returns the names it applied; safe to run twice.
+
+    `execute` runs a statement, `rows` returns pairs of strings. Raises SchemaRefused before it changes
+    anything when a file that was applied has another text now.
+    """
+    wanted = migrations if migrations is not None else tuple(Migration.read(name) for name in OBJECTS)
+    execute("CREATE DATABASE IF NOT EXISTS otel")
+    execute(_LEDGER)
+    applied = dict(rows("SELECT Name, toString(Checksum) FROM otel.mesh_migrations"))
+    for migration in wanted:
+        _refuse_changed(migration, applied)
+    missing = [migration for migration in wanted if migration.name not in applied]
+    for migration in missing:
+        execute(migration.sql)
+        execute(
+            f"INSERT INTO otel.mesh_migrations (Name, Checksum) VALUES ('{migration.name}', '{migration.checksum}')"
+        )
+    return [migration.name for migration in missing]
+
+
+def _refuse_changed(migration: Migration, applied: dict[str, str]) -> None:
+    before = applied.get(migration.name)
+    if before is not None and before != migration.checksum:
+        raise SchemaRefused(
+            f"sql/{migration.name}.sql was changed after this store was made with it "
+            f"(checksum {before[:12]} then, {migration.checksum[:12]} now); put the file back and write the change "
+            f"as a migration of its own, or start with an empty data directory"
+        )

@@ -1,0 +1,183 @@
+"""Runs one statement of a client in threads of its own and hands the result over block by block.
+
+In: a request. Out: chunks of its format, pulled by whoever sends them on, so that a slow reader slows the
+query instead of filling memory. Never: a statement that goes on after its client went away.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from collector.store.bounds import advice
+from collector.store.columns import Columns, described, table_columns
+from collector.store.engine import Chunk, Engine, Session, identifier
+from collector.store.errors import ACCESS_DENIED, QueryFailed, query_failed
+from collector.store.statement import Kind, Statement, examine
+
+T = TypeVar("T")
+
+# Formats without a head and a tail: blocks of them may be sent one after the other. The engine renders
+# every block of the others as a document of its own, so those are rendered whole, within the bounds.
+STREAMABLE: Final = frozenset(
+    {
+        "Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "Raw", "CSV", "JSONEachRow",
+        "JSONLines", "NDJSON", "JSONCompactEachRow", "JSONStringsEachRow", "LineAsString", "Values", "Null",
+    }
+)  # fmt: skip
+_NOT_STREAMED: Final = "Streaming query is not supported"
+_KILL_AGAIN_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Request:
+    """A statement as a client sent it; `writable` are the tables of `otel` that its account may insert into."""
+
+    sql: str
+    database: str = "otel"
+    format: str = "Native"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    writable: frozenset[str] = frozenset()
+
+
+class Running:
+    """A statement under way: `next()` until None, then `close()`; `close()` earlier cancels it.
+
+    `statement` and `format` are known once it began; `insert_into` names table and columns that wait for
+    Native blocks, to be given to `feed()`.
+    """
+
+    statement: Statement
+    format: str
+    insert_into: str | None = None
+
+    def __init__(
+        self, engine: Engine, pool: ThreadPoolExecutor, request: Request, name: str, done: "Callable[[Running], None]"
+    ) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._request = request
+        self._done = done
+        # A comment that ends the text: KILL QUERY finds it, and no setting of the client can change it.
+        self._mark = f"\n/*{name}*/"
+        self._session: Session | None = None
+        self._first: Chunk | None = None
+        self._streaming = False
+        self._work: asyncio.Future[object] | None = None
+        self._closed = False
+
+    async def begin(self) -> None:
+        """Parses, checks and starts the statement; errors that can be known at once are raised here."""
+        await self._in_thread(self._begin)
+
+    async def next(self) -> Chunk | None:
+        """The next chunk, None at the end. Raises QueryFailed."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        if not self._streaming:
+            return None
+        chunk = await self._in_thread(self._fetch)
+        self._streaming = chunk is not None
+        return chunk
+
+    async def columns(self) -> Columns:
+        """(name, type) of the result, or of the table columns that an INSERT waits for. Raises QueryFailed."""
+        return await self._in_thread(self._columns)
+
+    async def feed(self, blocks: list[bytes]) -> int:
+        """Inserts Native blocks into the table this INSERT names; returns rows written. Raises QueryFailed."""
+        statement = f"INSERT INTO {self.insert_into}"
+        session = self._ready()
+        return await self._in_thread(lambda: session.insert_native(statement, blocks))
+
+    async def close(self) -> None:
+        """Ends the statement, killing it when it still works; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        while self._work is not None and not self._work.done():
+            await asyncio.get_running_loop().run_in_executor(None, self._kill)
+            await asyncio.wait([self._work], timeout=_KILL_AGAIN_SECONDS)
+        if self._work is not None and not self._work.cancelled():
+            self._work.exception()  # told to whoever still waited; nobody does after a kill
+        if self._session is not None:
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._session.close)
+        self._done(self)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        self._work = future  # type: ignore[assignment]
+        try:
+            # A cancelled client must not leave a thread working on a session that is being closed.
+            return await asyncio.shield(future)
+        except QueryFailed as error:
+            message = f"{error.message.replace(self._mark, '')} {advice(error.code)}".strip()
+            raise query_failed(error.code, message) from None
+
+    def _begin(self) -> None:
+        request = self._request
+        session = self._session = self._engine.session()
+        if request.database:
+            session.use(request.database)
+        self.statement = examine(session, request.sql)
+        self.format = self.statement.format or request.format
+        settings = self._engine.bounds.settings() | dict(request.settings)
+        settings.pop("readonly", None)
+        if self.statement.kind is Kind.INSERT:
+            self._insert(session, settings)
+            return
+        session.set(settings | {"readonly": "2"})
+        if self.statement.kind is Kind.READ:
+            self._read(session)
+        else:
+            session.run(self.statement.text)
+
+    def _read(self, session: Session) -> None:
+        text = self.statement.text + self._mark
+        if self.format in STREAMABLE:
+            try:
+                session.start(text, self.format, self._request.params)
+                self._streaming = True
+                self._first = session.fetch()
+                return
+            except QueryFailed as error:
+                if _NOT_STREAMED not in error.message:
+                    raise
+                self._streaming = False
+        self._first = session.run(text, self.format, self._request.params)
+
+    def _insert(self, session: Session, settings: Mapping[str, str]) -> None:
+        statement = self.statement
+        database, table = statement.table
+        if (database or self._request.database) != "otel" or table not in self._request.writable:
+            raise query_failed(
+                ACCESS_DENIED, f"this account may not insert into {database or 'otel'}.{table}. (ACCESS_DENIED)"
+            )
+        session.set(settings)
+        if statement.awaits_data:
+            self.insert_into = f"otel.{identifier(table)} {statement.columns}"
+        else:
+            session.run(statement.text, params=self._request.params)
+
+    def _fetch(self) -> Chunk | None:
+        return self._ready().fetch()
+
+    def _columns(self) -> Columns:
+        session = self._ready()
+        if self.insert_into is not None:
+            return table_columns(session, f"otel.{identifier(self.statement.table[1])}", self.statement.columns)
+        return described(session, self.statement.text, self._request.params)
+
+    def _ready(self) -> Session:
+        assert self._session is not None
+        return self._session
+
+    def _kill(self) -> None:
+        session = self._engine.session()
+        try:
+            session.run(f"KILL QUERY WHERE endsWith(query, '{self._mark.strip()}') ASYNC")
+        finally:
+            session.close()
