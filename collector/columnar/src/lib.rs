@@ -1,10 +1,18 @@
 //! OTLP request bytes to ClickHouse Native blocks, and nothing in between: no object per span.
 
-pub mod error;
-pub mod native;
-pub mod otlp;
-pub mod rejects;
-pub mod table;
+mod error;
+mod native;
+mod otlp;
+mod rejects;
+mod table;
+
+pub use error::{Error, Result};
+pub use native::length::native_block_length;
+pub use otlp::body::Form;
+pub use otlp::count::{Signal, count};
+pub use otlp::traces::{Encoded, encode};
+pub use rejects::Rejects;
+pub use table::MOST_DAYS;
 
 /// The boundary to Python: bytes in, bytes out, the GIL released while they are worked on.
 #[cfg(feature = "python")]
@@ -15,11 +23,7 @@ mod python {
     use pyo3::types::{PyBytes, PyDict, PyTuple};
     use pyo3::{create_exception, intern};
 
-    use crate::error::Error;
-    use crate::otlp::body::Form;
-    use crate::otlp::count::{self, Signal};
-    use crate::otlp::traces;
-    use crate::table;
+    use crate::{Error, Form, Signal};
 
     create_exception!(collector._columnar, DecodeError, PyValueError);
     create_exception!(collector._columnar, TooLarge, PyValueError);
@@ -28,7 +32,7 @@ mod python {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         module.add("BUILD_PROFILE", if cfg!(debug_assertions) { "debug" } else { "release" })?;
-        module.add("MOST_DAYS", table::MOST_DAYS)?;
+        module.add("MOST_DAYS", crate::MOST_DAYS)?;
         for error in [py.get_type::<DecodeError>(), py.get_type::<TooLarge>()] {
             module.add(error.getattr(intern!(py, "__name__"))?.extract::<String>()?.as_str(), error)?;
         }
@@ -63,7 +67,7 @@ mod python {
     #[pyfunction]
     #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
     fn encode_traces(py: Python<'_>, body: &[u8], json: bool, gzip: bool, limit: usize) -> PyResult<Encoded> {
-        let encoded = py.detach(|| traces::encode(body, Form { json, gzip, limit }))?;
+        let encoded = py.detach(|| crate::encode(body, Form { json, gzip, limit }))?;
         let causes = PyDict::new(py);
         for (code, count) in encoded.rejects.causes() {
             causes.set_item(code, count)?;
@@ -80,18 +84,30 @@ mod python {
 
     #[pyfunction]
     #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
-    fn count_data_points(py: Python<'_>, body: &[u8], json: bool, gzip: bool, limit: usize) -> PyResult<usize> {
-        Ok(py.detach(|| count::count(Signal::Metrics, body, Form { json, gzip, limit }))?)
+    fn count_data_points(
+        py: Python<'_>,
+        body: &[u8],
+        json: bool,
+        gzip: bool,
+        limit: usize,
+    ) -> PyResult<usize> {
+        Ok(py.detach(|| crate::count(Signal::Metrics, body, Form { json, gzip, limit }))?)
     }
 
     #[pyfunction]
     #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
-    fn count_log_records(py: Python<'_>, body: &[u8], json: bool, gzip: bool, limit: usize) -> PyResult<usize> {
-        Ok(py.detach(|| count::count(Signal::Logs, body, Form { json, gzip, limit }))?)
+    fn count_log_records(
+        py: Python<'_>,
+        body: &[u8],
+        json: bool,
+        gzip: bool,
+        limit: usize,
+    ) -> PyResult<usize> {
+        Ok(py.detach(|| crate::count(Signal::Logs, body, Form { json, gzip, limit }))?)
     }
 
     #[pyfunction]
     fn native_block_length(py: Python<'_>, data: &[u8]) -> PyResult<usize> {
-        Ok(py.detach(|| crate::native::length::native_block_length(data))?)
+        Ok(py.detach(|| crate::native_block_length(data))?)
     }
 }

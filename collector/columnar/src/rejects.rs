@@ -30,8 +30,12 @@ impl Cause {
             Self::TraceId => "trace_id must be 16 bytes, not all zero",
             Self::SpanId => "span_id must be 8 bytes, not all zero",
             Self::ParentSpanId => "parent_span_id must be 8 bytes or absent",
-            Self::Time => "the span's start and its events' times must lie in 1970 to 2106, the start not at 0",
-            Self::Days => "one request may hold spans of at most 64 different days: send old spans in order of time",
+            Self::Time => {
+                "the span's start and its events' times must lie in 1970 to 2106, the start not at 0"
+            }
+            Self::Days => {
+                "one request may hold spans of at most 64 different days: send old spans in order of time"
+            }
         }
     }
 }
@@ -52,20 +56,27 @@ impl Rejects {
         });
     }
 
+    #[must_use]
     pub fn total(&self) -> usize {
         self.counts.iter().sum()
     }
 
     /// Cause and number, of those that happened.
     pub fn causes(&self) -> impl Iterator<Item = (&'static str, usize)> {
-        Cause::ALL.iter().zip(self.counts).filter(|(_, count)| *count > 0).map(|(cause, count)| (cause.code(), count))
+        Cause::ALL
+            .iter()
+            .zip(self.counts)
+            .filter(|(_, count)| *count > 0)
+            .map(|(cause, count)| (cause.code(), count))
     }
 
     /// What the sender is told; empty when everything was kept.
+    #[must_use]
     pub fn message(&self) -> String {
-        let told = Cause::ALL.iter().zip(&self.counts).zip(&self.first).filter_map(|((cause, count), first)| {
-            first.as_ref().map(|first| format!("{count} spans: {} (first: {first})", cause.sentence()))
-        });
+        let told =
+            Cause::ALL.iter().zip(&self.counts).zip(&self.first).filter_map(|((cause, count), first)| {
+                first.as_ref().map(|first| format!("{count} spans: {} (first: {first})", cause.sentence()))
+            });
         told.collect::<Vec<_>>().join("; ")
     }
 }

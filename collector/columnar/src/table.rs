@@ -1,6 +1,6 @@
 //! The columns of `otel_traces` under construction.
 //!
-//! Names, types and order are those of the OpenTelemetry ClickHouse exporter's INSERT (collector/store/sql/otel_traces.sql).
+//! Names, types and order are those of the OpenTelemetry ClickHouse exporter's INSERT (`collector/store/sql/otel_traces.sql`).
 
 use crate::error::Result;
 use crate::native::column::{LowCardinality, Map, Strings, Words, put_text, put_varint};
@@ -118,7 +118,9 @@ impl Traces {
 
     /// Bytes of those columns that can outgrow the request.
     pub fn size(&self) -> usize {
-        let repeated = self.resource_attributes.size() + self.scope_name.bytes().len() + self.scope_version.bytes().len();
+        let repeated = self.resource_attributes.size()
+            + self.scope_name.bytes().len()
+            + self.scope_version.bytes().len();
         let own = self.span_attributes.size() + self.events.attributes.size() + self.links.attributes.size();
         repeated + own + self.trace_id.bytes().len()
     }
@@ -279,7 +281,9 @@ impl Block {
 
     fn put(&mut self, name: &str, kind: &str, parts: &[&[u8]]) {
         self.head(name, kind);
-        parts.iter().for_each(|part| self.out.extend_from_slice(part));
+        for part in parts {
+            self.out.extend_from_slice(part);
+        }
     }
 
     fn put_words(&mut self, name: &str, column: &LowCardinality) {

@@ -60,7 +60,9 @@ impl Strings {
     pub fn push_hex(&mut self, bytes: &[u8]) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         put_varint(&mut self.0, bytes.len() as u64 * 2);
-        self.0.extend(bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
+        self.0.extend(
+            bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+        );
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -167,7 +169,9 @@ mod tests {
 
     fn low_cardinality(words: &[&str]) -> Vec<u8> {
         let mut column = LowCardinality::default();
-        words.iter().for_each(|word| column.push(word.as_bytes()));
+        for word in words {
+            column.push(word.as_bytes());
+        }
         let mut out = Vec::new();
         LowCardinality::put_prefix(&mut out);
         column.put(&mut out);

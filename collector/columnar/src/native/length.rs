@@ -51,7 +51,8 @@ impl Walk<'_> {
         let length = self.varint()?;
         let bytes = self.skip(length)?;
         let name = std::str::from_utf8(bytes);
-        name.map(str::to_owned).map_err(|_| Stop::Bad(Error::malformed("expected the name of a type", offset)))
+        name.map(str::to_owned)
+            .map_err(|_| Stop::Bad(Error::malformed("expected the name of a type", offset)))
     }
 
     /// What stands before a column's values: the serialization version of each dictionary in it.
@@ -64,7 +65,9 @@ impl Walk<'_> {
                 let offset = self.at;
                 match self.number()? {
                     1 => Ok(()),
-                    version => Err(bad(format!("expected LowCardinality version 1, found {version}"), offset)),
+                    version => {
+                        Err(bad(format!("expected LowCardinality version 1, found {version}"), offset))
+                    }
                 }
             }
         }
@@ -101,7 +104,12 @@ impl Walk<'_> {
             let flags = self.number()?;
             let width = match flags & 0xff {
                 width @ 0..=3 => 1_u64 << width,
-                width => return Err(bad(format!("expected a LowCardinality key type of 0 to 3, found {width}"), offset)),
+                width => {
+                    return Err(bad(
+                        format!("expected a LowCardinality key type of 0 to 3, found {width}"),
+                        offset,
+                    ));
+                }
             };
             if flags & GLOBAL_DICTIONARY != 0 {
                 return Err(bad("expected LowCardinality without a global dictionary".to_owned(), offset));
@@ -131,7 +139,8 @@ impl Walk<'_> {
     }
 
     fn skip(&mut self, count: u64) -> Walked<&[u8]> {
-        let end = usize::try_from(count).ok().and_then(|count| self.at.checked_add(count)).ok_or(Stop::Short)?;
+        let end =
+            usize::try_from(count).ok().and_then(|count| self.at.checked_add(count)).ok_or(Stop::Short)?;
         let bytes = self.data.get(self.at..end).ok_or(Stop::Short)?;
         self.at = end;
         Ok(bytes)

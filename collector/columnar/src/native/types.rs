@@ -35,7 +35,8 @@ fn parse(name: &str, depth: usize) -> Option<Type> {
         return None;
     }
     let (family, arguments) = split(name)?;
-    let inner = |place: usize| arguments.get(place).and_then(|argument| parse(argument, depth + 1)).map(Box::new);
+    let inner =
+        |place: usize| arguments.get(place).and_then(|argument| parse(argument, depth + 1)).map(Box::new);
     let elements = || {
         let named = arguments.iter().map(|argument| parse(without_name(argument), depth + 1));
         named.collect::<Option<Vec<_>>>().filter(|elements| !elements.is_empty())
@@ -118,7 +119,6 @@ fn split(name: &str) -> Option<(&str, Vec<&str>)> {
                 continue;
             }
             (Some(mark), _) if byte == mark && !escaped => quote = None,
-            (Some(_), _) => {}
             (None, b'\'' | b'`') => quote = Some(byte),
             (None, b'(') => depth += 1,
             (None, b')') => depth = depth.checked_sub(1)?,
@@ -126,7 +126,7 @@ fn split(name: &str) -> Option<(&str, Vec<&str>)> {
                 arguments.push(inside[from..at].trim());
                 from = at + 1;
             }
-            (None, _) => {}
+            _ => {}
         }
         escaped = false;
     }
@@ -161,7 +161,17 @@ mod tests {
 
     #[test]
     fn what_has_no_known_length_is_named() {
-        for name in ["JSON", "Dynamic", "Variant(String, UInt8)", "AggregateFunction(sum, UInt64)", "Array(", "Array()", "Tuple()", "Tuple(", ""] {
+        for name in [
+            "JSON",
+            "Dynamic",
+            "Variant(String, UInt8)",
+            "AggregateFunction(sum, UInt64)",
+            "Array(",
+            "Array()",
+            "Tuple()",
+            "Tuple(",
+            "",
+        ] {
             let error = Type::parse(name, 7).unwrap_err().to_string();
             assert!(error.contains(&format!("{name:?}")) && error.ends_with("at byte 7"), "{error}");
         }

@@ -21,7 +21,8 @@ pub struct Form {
 pub fn open<'a>(body: &'a [u8], form: Form, request: &'static json::Message) -> Result<Cow<'a, [u8]>> {
     let plain = if form.gzip { Cow::Owned(gunzip(body, form.limit)?) } else { Cow::Borrowed(body) };
     if plain.len() > form.limit {
-        let what = format!("the body is {} bytes, the limit is {}: send smaller batches", plain.len(), form.limit);
+        let what =
+            format!("the body is {} bytes, the limit is {}: send smaller batches", plain.len(), form.limit);
         return Err(Error::TooLarge(what));
     }
     if form.json { json::to_protobuf(&plain, request).map(Cow::Owned) } else { Ok(plain) }

@@ -29,7 +29,7 @@ fn descend(mut message: Reader<'_>, path: &[&[u64]]) -> Result<usize> {
         return Ok(1);
     };
     let mut found = 0;
-    while let Some(field) = message.next()? {
+    while let Some(field) = message.field()? {
         if numbers.contains(&field.number) {
             found += descend(field.message()?, rest)?;
         }

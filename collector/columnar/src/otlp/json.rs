@@ -41,8 +41,12 @@ pub fn to_protobuf(text: &[u8], message: &'static Message) -> Result<Vec<u8>> {
     let mut source = serde_json::Deserializer::from_slice(text);
     let read = Fields { message, out: &mut out }.deserialize(&mut source).and_then(|()| source.end());
     read.map_err(|error| {
-        let line_start = text.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len);
-        Error::malformed(format!("expected OTLP as JSON ({error})"), line_start.sum::<usize>() + error.column())
+        let line_start =
+            text.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len);
+        Error::malformed(
+            format!("expected OTLP as JSON ({error})"),
+            line_start.sum::<usize>() + error.column(),
+        )
     })?;
     Ok(out)
 }
@@ -105,21 +109,32 @@ impl Value<'_> {
     }
 
     fn put_number<E: serde::de::Error>(mut self, value: i128) -> std::result::Result<(), E> {
-        let narrow = |ok: bool| if ok { Ok(()) } else { Err(E::custom(format!("{value} does not fit into 64 bits"))) };
+        let too_wide = |_| E::custom(format!("{value} does not fit into 64 bits"));
+        let unsigned = u64::try_from(value);
         match self.kind {
             Kind::Integer => {
-                narrow(i64::try_from(value).is_ok() || u64::try_from(value).is_ok())?;
+                let signed = |_| i64::try_from(value).map(i64::cast_unsigned);
+                let bits = unsigned.or_else(signed).map_err(too_wide)?;
                 self.put_tag(0);
-                put_varint(self.out, (value & i128::from(u64::MAX)) as u64);
+                put_varint(self.out, bits);
             }
             Kind::Fixed64 => {
-                narrow(u64::try_from(value).is_ok())?;
+                let bits = unsigned.map_err(too_wide)?;
                 self.put_tag(1);
-                self.out.extend_from_slice(&((value & i128::from(u64::MAX)) as u64).to_le_bytes());
+                self.out.extend_from_slice(&bits.to_le_bytes());
             }
             _ => return Err(E::invalid_type(serde::de::Unexpected::Other("a number"), &self)),
         }
         Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a field of type double holds the nearest one")]
+    fn put_integer<E: serde::de::Error>(self, value: i128) -> std::result::Result<(), E> {
+        if matches!(self.kind, Kind::Double) {
+            self.put_double(value as f64);
+            return Ok(());
+        }
+        self.put_number(value)
     }
 
     fn put_double(mut self, value: f64) {
@@ -159,18 +174,17 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> std::result::Result<(), E> {
-        if matches!(self.kind, Kind::Double) { self.visit_f64(value as f64) } else { self.put_number(i128::from(value)) }
+        self.put_integer(i128::from(value))
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> std::result::Result<(), E> {
-        if matches!(self.kind, Kind::Double) { self.visit_f64(value as f64) } else { self.put_number(i128::from(value)) }
+        self.put_integer(i128::from(value))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<(), E> {
         match self.kind {
             Kind::Double => self.put_double(value),
-            // 1e3 is an integer too; beyond 2^64 the conversion saturates far outside and is refused there.
-            Kind::Integer | Kind::Fixed64 if value.fract() == 0.0 => self.put_number(value as i128)?,
+            Kind::Integer | Kind::Fixed64 if value.fract() == 0.0 => self.put_number(integer(value))?,
             _ => return Err(E::invalid_type(serde::de::Unexpected::Float(value), &self)),
         }
         Ok(())
@@ -180,20 +194,25 @@ impl<'de> Visitor<'de> for Value<'_> {
         match self.kind {
             Kind::Text => self.put_bytes(text.as_bytes()),
             Kind::Hex => {
-                let id = unhex(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
+                let id =
+                    unhex(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
                 self.put_bytes(&id);
             }
             Kind::Base64 => {
                 let plain = text.replace('-', "+").replace('_', "/");
-                let bytes = BASE64.decode(plain).map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
+                let bytes = BASE64
+                    .decode(plain)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
                 self.put_bytes(&bytes);
             }
             Kind::Integer | Kind::Fixed64 => {
-                let value = text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
+                let value =
+                    text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
                 self.put_number(value)?;
             }
             Kind::Double => {
-                let value = text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
+                let value =
+                    text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
                 self.put_double(value);
             }
             Kind::Bool | Kind::One(_) | Kind::Many(_) => {
@@ -223,6 +242,12 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 }
 
+/// 1e3 is an integer too; what is beyond 64 bits stays beyond them, for `as` saturates at 128.
+#[expect(clippy::cast_possible_truncation, reason = "saturates, and the caller checks for 64 bits")]
+fn integer(value: f64) -> i128 {
+    value as i128
+}
+
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -248,8 +273,14 @@ mod tests {
         let time = vec![0x39, 1, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(span(r#"{"startTimeUnixNano": "1"}"#), Ok(time.clone()));
         assert_eq!(span(r#"{"startTimeUnixNano": 1, "status": null}"#), Ok(time));
-        assert_eq!(span(r#"{"attributes": [{"key": "k", "value": {"boolValue": true}}]}"#), Ok(b"\x4a\x07\x0a\x01k\x12\x02\x10\x01".to_vec()));
-        assert_eq!(span(r#"{"attributes": [{"value": {"bytesValue": "_w"}}]}"#), Ok(b"\x4a\x05\x12\x03\x3a\x01\xff".to_vec()));
+        assert_eq!(
+            span(r#"{"attributes": [{"key": "k", "value": {"boolValue": true}}]}"#),
+            Ok(b"\x4a\x07\x0a\x01k\x12\x02\x10\x01".to_vec())
+        );
+        assert_eq!(
+            span(r#"{"attributes": [{"value": {"bytesValue": "_w"}}]}"#),
+            Ok(b"\x4a\x05\x12\x03\x3a\x01\xff".to_vec())
+        );
         let minus_one = [&[0x4a, 13, 0x12, 11, 0x18][..], &[0xff; 9], &[1]].concat();
         assert_eq!(span(r#"{"attributes": [{"value": {"intValue": "-1"}}]}"#), Ok(minus_one));
     }
@@ -275,7 +306,8 @@ mod tests {
 
     #[test]
     fn depth_is_bounded() {
-        let deep = format!("{{\"attributes\":[{{\"value\":{}", "{\"arrayValue\":{\"values\":[".repeat(100_000));
+        let deep =
+            format!("{{\"attributes\":[{{\"value\":{}", "{\"arrayValue\":{\"values\":[".repeat(100_000));
         assert!(span(&deep).unwrap_err().to_string().contains("recursion limit"));
     }
 }

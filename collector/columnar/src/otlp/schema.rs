@@ -7,7 +7,8 @@ use super::json::{Kind, Message};
 use Kind::{Base64, Bool, Double, Fixed64, Hex, Integer, Many, One, Text};
 
 pub static TRACES: Message = Message(&[("resourceSpans", 1, Many(&RESOURCE_SPANS))]);
-static RESOURCE_SPANS: Message = Message(&[("resource", 1, One(&RESOURCE)), ("scopeSpans", 2, Many(&SCOPE_SPANS))]);
+static RESOURCE_SPANS: Message =
+    Message(&[("resource", 1, One(&RESOURCE)), ("scopeSpans", 2, Many(&SCOPE_SPANS))]);
 static RESOURCE: Message = Message(&[("attributes", 1, Many(&KEY_VALUE))]);
 static SCOPE_SPANS: Message = Message(&[("scope", 1, One(&SCOPE)), ("spans", 2, Many(&SPAN))]);
 static SCOPE: Message = Message(&[("name", 1, Text), ("version", 2, Text)]);

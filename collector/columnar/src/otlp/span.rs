@@ -5,6 +5,7 @@ use super::wire::Reader;
 use crate::error::Result;
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "span_id is what OTLP calls it")]
 pub struct Span<'a> {
     pub trace_id: &'a [u8],
     pub span_id: &'a [u8],
@@ -43,7 +44,7 @@ impl<'a> Span<'a> {
     /// Replaces what the span held by what the message says.
     pub fn read(&mut self, mut message: Reader<'a>) -> Result<()> {
         self.clear();
-        while let Some(field) = message.next()? {
+        while let Some(field) = message.field()? {
             match field.number {
                 1 => self.trace_id = field.bytes()?,
                 2 => self.span_id = field.bytes()?,
@@ -77,7 +78,7 @@ impl<'a> Span<'a> {
     fn read_event(&mut self, mut message: Reader<'a>) -> Result<()> {
         let (mut time, mut name) = (0, &b""[..]);
         let mut attributes = Vec::new();
-        while let Some(field) = message.next()? {
+        while let Some(field) = message.field()? {
             match field.number {
                 1 => time = field.fixed64()?,
                 2 => name = field.bytes()?,
@@ -93,7 +94,7 @@ impl<'a> Span<'a> {
     fn read_link(&mut self, mut message: Reader<'a>) -> Result<()> {
         let (mut trace_id, mut span_id, mut trace_state) = (&b""[..], &b""[..], &b""[..]);
         let mut attributes = Vec::new();
-        while let Some(field) = message.next()? {
+        while let Some(field) = message.field()? {
             match field.number {
                 1 => trace_id = field.bytes()?,
                 2 => span_id = field.bytes()?,
@@ -108,7 +109,7 @@ impl<'a> Span<'a> {
     }
 
     fn read_status(&mut self, mut message: Reader<'a>) -> Result<()> {
-        while let Some(field) = message.next()? {
+        while let Some(field) = message.field()? {
             match field.number {
                 2 => self.status_message = field.bytes()?,
                 3 => self.status_code = field.varint()?,

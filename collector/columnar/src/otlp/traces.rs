@@ -43,7 +43,7 @@ struct Walk {
 impl Walk {
     fn request<'a>(&mut self, mut message: Reader<'a>) -> Result<()> {
         let mut span = Span::<'a>::default();
-        while let Some(field) = message.next()? {
+        while let Some(field) = message.field()? {
             if field.number == 1 {
                 self.resource_spans(field.message()?, &mut span)?;
             }
@@ -59,7 +59,7 @@ impl Walk {
         };
         let resource = self.table.resource(&attributes)?;
         let mut fields = message;
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.field()? {
             if field.number == 2 {
                 self.scope_spans(field.message()?, &resource, span)?;
             }
@@ -67,13 +67,18 @@ impl Walk {
         Ok(())
     }
 
-    fn scope_spans<'a>(&mut self, message: Reader<'a>, resource: &Resource, span: &mut Span<'a>) -> Result<()> {
+    fn scope_spans<'a>(
+        &mut self,
+        message: Reader<'a>,
+        resource: &Resource,
+        span: &mut Span<'a>,
+    ) -> Result<()> {
         let scope = match last(message, 1)? {
             Some(scope) => read_scope(scope)?,
             None => Scope::default(),
         };
         let mut fields = message;
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.field()? {
             if field.number == 2 {
                 span.read(field.message()?)?;
                 match self.table.check(span) {
@@ -97,7 +102,7 @@ impl Walk {
 
 fn last(mut message: Reader<'_>, number: u64) -> Result<Option<Reader<'_>>> {
     let mut found = None;
-    while let Some(field) = message.next()? {
+    while let Some(field) = message.field()? {
         if field.number == number {
             found = Some(field.message()?);
         }
@@ -107,7 +112,7 @@ fn last(mut message: Reader<'_>, number: u64) -> Result<Option<Reader<'_>>> {
 
 fn attributes(mut message: Reader<'_>, number: u64) -> Result<Vec<Attribute<'_>>> {
     let mut attributes = Vec::new();
-    while let Some(field) = message.next()? {
+    while let Some(field) = message.field()? {
         if field.number == number {
             attributes.push(Attribute::read(field.message()?)?);
         }
@@ -118,7 +123,7 @@ fn attributes(mut message: Reader<'_>, number: u64) -> Result<Vec<Attribute<'_>>
 
 fn read_scope(mut message: Reader<'_>) -> Result<Scope<'_>> {
     let mut scope = Scope::default();
-    while let Some(field) = message.next()? {
+    while let Some(field) = message.field()? {
         match field.number {
             1 => scope.name = field.bytes()?,
             2 => scope.version = field.bytes()?,

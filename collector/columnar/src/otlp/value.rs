@@ -34,7 +34,7 @@ impl<'a> Value<'a> {
     #[inline]
     pub fn read(mut message: Reader<'a>) -> Result<Self> {
         let mut value = Self::Empty;
-        while let Some(field) = message.next()? {
+        while let Some(field) = message.field()? {
             value = match field.number {
                 1 => Self::Text(field.bytes()?),
                 2 => Self::Bool(field.varint()? != 0),
@@ -89,7 +89,7 @@ impl<'a> Attribute<'a> {
     #[inline]
     pub fn read(mut message: Reader<'a>) -> Result<Self> {
         let mut attribute = Self { key: b"", value: Value::Empty };
-        while let Some(field) = message.next()? {
+        while let Some(field) = message.field()? {
             match field.number {
                 1 => attribute.key = field.bytes()?,
                 2 => attribute.value = Value::read(field.message()?)?,
@@ -125,7 +125,7 @@ fn write_array(mut items: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result
     check_depth(depth, &items)?;
     out.push(b'[');
     let mut first = true;
-    while let Some(field) = items.next()? {
+    while let Some(field) = items.field()? {
         if field.number == 1 {
             if !std::mem::take(&mut first) {
                 out.push(b',');
@@ -140,7 +140,7 @@ fn write_array(mut items: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result
 fn write_object(mut entries: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<()> {
     check_depth(depth, &entries)?;
     let mut attributes = Vec::new();
-    while let Some(field) = entries.next()? {
+    while let Some(field) = entries.field()? {
         if field.number == 1 {
             attributes.push(Attribute::read(field.message()?)?);
         }
@@ -208,7 +208,7 @@ fn write_int(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// ECMAScript Number::toString: shortest digits that read back the same, an exponent from 1e21 up and below 1e-6.
+/// As ECMAScript prints numbers: shortest digits that read back the same, an exponent from 1e21 up and below 1e-6.
 fn write_double(value: f64, out: &mut Vec<u8>) {
     let text = if value.is_nan() {
         "NaN".to_owned()
@@ -226,6 +226,7 @@ fn write_double(value: f64, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::native::column::put_text;
 
     fn text(value: Value<'_>) -> String {
         let mut out = Vec::new();
@@ -280,22 +281,12 @@ mod tests {
         for _ in 0..200 {
             let mut outer = vec![0x0a];
             let mut wrapped = vec![0x2a];
-            put_length(&mut wrapped, body.len());
-            wrapped.extend_from_slice(&body);
-            put_length(&mut outer, wrapped.len());
-            outer.extend_from_slice(&wrapped);
+            put_text(&mut wrapped, &body);
+            put_text(&mut outer, &wrapped);
             body = outer;
         }
         let mut out = Vec::new();
         let error = Value::Array(Reader::new(&body)).write_text(&mut out).unwrap_err();
         assert!(error.to_string().contains("nested at most 64 deep"), "{error}");
-    }
-
-    fn put_length(out: &mut Vec<u8>, mut length: usize) {
-        while length >= 0x80 {
-            out.push((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
-        }
-        out.push(u8::try_from(length).unwrap());
     }
 }

@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Field<'a>>> {
+    pub fn field(&mut self) -> Result<Option<Field<'a>>> {
         if self.at == self.end {
             return Ok(None);
         }
@@ -59,7 +59,12 @@ impl<'a> Reader<'a> {
                 self.take::<4>()?;
                 Wire::Fixed32
             }
-            other => return Err(Error::malformed(format!("expected a wire type of 0, 1, 2 or 5, found {other}"), at)),
+            other => {
+                return Err(Error::malformed(
+                    format!("expected a wire type of 0, 1, 2 or 5, found {other}"),
+                    at,
+                ));
+            }
         };
         Ok(Some(Field { number, at, wire }))
     }
@@ -70,7 +75,10 @@ impl<'a> Reader<'a> {
         let mut value = 0_u64;
         for shift in (0..70).step_by(7) {
             let Some(&byte) = self.body[..self.end].get(self.at) else {
-                return Err(Error::malformed("expected the rest of a varint, found the end of the message", start));
+                return Err(Error::malformed(
+                    "expected the rest of a varint, found the end of the message",
+                    start,
+                ));
             };
             self.at += 1;
             value |= u64::from(byte & 0x7f) << shift;
@@ -87,7 +95,10 @@ impl<'a> Reader<'a> {
     #[inline]
     fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
         let Some(bytes) = self.body[self.at..self.end].first_chunk::<N>() else {
-            return Err(Error::malformed(format!("expected {N} bytes, found the end of the message"), self.at));
+            return Err(Error::malformed(
+                format!("expected {N} bytes, found the end of the message"),
+                self.at,
+            ));
         };
         self.at += N;
         Ok(*bytes)
@@ -150,7 +161,7 @@ mod tests {
     fn fields(body: &[u8]) -> Result<Vec<u64>> {
         let mut reader = Reader::new(body);
         let mut numbers = Vec::new();
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.field()? {
             numbers.push(field.number);
         }
         Ok(numbers)
@@ -161,9 +172,9 @@ mod tests {
         let body = [&[0x08, 0x96, 0x01, 0x11][..], &[1; 8], &[0x1a, 2, b'h', b'i', 0x25], &[0; 4]].concat();
         assert_eq!(fields(&body), Ok(vec![1, 2, 3, 4]));
         let mut reader = Reader::new(&body);
-        assert_eq!(reader.next().unwrap().unwrap().varint(), Ok(150));
-        assert_eq!(reader.next().unwrap().unwrap().fixed64(), Ok(0x0101_0101_0101_0101));
-        assert_eq!(reader.next().unwrap().unwrap().bytes(), Ok(&b"hi"[..]));
+        assert_eq!(reader.field().unwrap().unwrap().varint(), Ok(150));
+        assert_eq!(reader.field().unwrap().unwrap().fixed64(), Ok(0x0101_0101_0101_0101));
+        assert_eq!(reader.field().unwrap().unwrap().bytes(), Ok(&b"hi"[..]));
     }
 
     #[test]
@@ -182,14 +193,17 @@ mod tests {
     #[test]
     fn holds_64_bits_and_no_more() {
         let widest = [&[0x08][..], &[0xff; 9], &[0x01]].concat();
-        assert_eq!(Reader::new(&widest).next().unwrap().unwrap().varint(), Ok(u64::MAX));
+        assert_eq!(Reader::new(&widest).field().unwrap().unwrap().varint(), Ok(u64::MAX));
         let wider = [&[0x08][..], &[0xff; 9], &[0x02]].concat();
-        assert!(Reader::new(&wider).next().is_err());
+        assert!(Reader::new(&wider).field().is_err());
     }
 
     #[test]
     fn a_field_of_another_type_is_an_error() {
-        let field = Reader::new(&[0x08, 1]).next().unwrap().unwrap();
-        assert_eq!(field.bytes().unwrap_err().to_string(), "expected field 1 as a length and its bytes at byte 0");
+        let field = Reader::new(&[0x08, 1]).field().unwrap().unwrap();
+        assert_eq!(
+            field.bytes().unwrap_err().to_string(),
+            "expected field 1 as a length and its bytes at byte 0"
+        );
     }
 }
