@@ -90,9 +90,12 @@ class MissingExtra(click.ClickException):
     exit_code = 2
 
     def __init__(self, command: str, extra: str, module: str) -> None:
-        ours = module.partition(".")[0] in OUR_PACKAGES
-        remedy = "reinstall whymesh" if ours or not extra else f"pip install 'whymesh[{extra}]'"
-        super().__init__(f"`whymesh {command}` needs the Python module {module}, which is not installed: {remedy}")
+        package = module.partition(".")[0]
+        if package in OUR_PACKAGES or not extra:
+            lacking, remedy = module, "reinstall whymesh"
+        else:
+            lacking, remedy = package, f"pip install 'whymesh[{extra}]'"
+        super().__init__(f"`whymesh {command}` needs the Python module {lacking}, which is not installed: {remedy}")
 
 
 @click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,9 +2,9 @@
 
 Started as `python -I -S leash.py PARENT_PID COMMAND...`. A supervisor that is killed with -9 cannot clean up, so each
 child carries its own end: PR_SET_PDEATHSIG (prctl(2)) survives execve(2). It is a program of its own rather than a
-`preexec_fn` because Python code between fork and exec is unsafe in a process with threads. Linux only: elsewhere it just
-executes the command. Never: the children of the child, which do not inherit the signal; they are in its process group
-and die with an orderly stop.
+`preexec_fn` because Python code between fork and exec is unsafe in a process with threads. Elsewhere than on Linux it
+only executes the command. Never: the children of the child, which do not inherit the signal; they are in its process
+group and die with an orderly stop.
 """
 
 import os

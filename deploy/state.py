@@ -98,7 +98,8 @@ def read_running(folder: Path) -> Running | None:
     return running
 
 
-def find_running(state: Path) -> Running | None:
-    """The run under a state directory that was announced last."""
+def find_running(state: Path, *, demo: bool = False) -> Running | None:
+    """The run under a state directory that was announced last; with `demo`, the one that takes orders."""
     found = sorted(state.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return next((running for path in found if (running := read_running(path.parent))), None)
+    alive = (running for path in found if (running := read_running(path.parent)))
+    return next((running for running in alive if running.faults or not demo), None)

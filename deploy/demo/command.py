@@ -1,0 +1,145 @@
+"""`whymesh demo`: the wiring of the shop, the mesh around it, its customers and its faults."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import aiohttp
+import click
+from rich.console import Console
+
+from deploy.demo import orders, trial
+from deploy.demo.faults import Faults
+from deploy.demo.live import LiveDemo
+from deploy.demo.mesh import FAULTS
+from deploy.demo.order import BadOrder, Order, parse
+from deploy.demo.shop import RunningShop
+from deploy.ports import Ports
+from deploy.session import NotStarted, session, start, stop_signal
+from deploy.state import RunFolder, Running, default_state
+from deploy.supervise import Supervisor
+
+INTERRUPTED = 130
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the operator asked for."""
+
+    order: Order | None
+    experiment: bool
+    as_json: bool
+    rate: float
+    ui: bool
+
+
+@click.command(name="demo")
+@click.option(
+    "--fault", "fault", default="none", show_default=True, help="SERVICE:KIND[:AMOUNT] to inject with --exit."
+)
+@click.option("--exit", "experiment", is_flag=True, help="Inject, wait for the finding, say whether it is right, end.")
+@click.option("--json", "as_json", is_flag=True, help="With --exit: one JSON object on standard output.")
+@click.option("--rate", default=40.0, show_default=True, type=click.FloatRange(1, 1000), help="Customers a second.")
+@click.option("--port-offset", default=0, show_default=True, help="Added to every port.")
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Where logs and data go [default: ~/.local/state/whymesh]."
+)
+@click.option("--ui/--no-ui", default=True, show_default=True, help="The web UI; never with --exit.")
+def command(
+    fault: str, experiment: bool, as_json: bool, rate: float, port_offset: int, state: Path | None, ui: bool
+) -> None:
+    """Run a shop of eight services with the whole mesh around it.
+
+    Ten instances, a sidecar beside each, customers, control plane, collector with ClickHouse, root cause and UI, all on
+    this machine and on the loopback. Stays until Ctrl-C; break things with the keys shown or with `whymesh fault`.
+
+    \b
+    Examples:
+      whymesh demo
+      whymesh demo --port-offset 1000 --state /tmp/second
+      whymesh demo --fault payments:latency --exit --json
+      whymesh demo --fault none --exit --json
+    \b
+    Exit codes:
+      0  ended by you; with --exit: the finding is right (with --fault none: nobody is blamed)
+      1  with --exit: the finding is wrong or missing, or a span was lost
+      2  it cannot start
+      3  with --exit: the experiment was inconclusive, such as no baseline in time
+    """
+    try:
+        order = None if fault == "none" else parse(fault)
+    except BadOrder as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from None
+    if not experiment and (order or as_json):
+        raise click.UsageError("--fault and --json need --exit; in a demo that stays, use `whymesh fault`")
+    options = Options(order, experiment, as_json, rate, ui and not experiment)
+    folder = RunFolder((state or default_state()) / "demo")
+    shop = RunningShop(folder, Ports(port_offset), rate, ui=options.ui)
+    try:
+        raise SystemExit(asyncio.run(_demo(shop, options)))
+    except NotStarted as error:
+        raise click.UsageError(str(error)) from None
+    except trial.Inconclusive as error:
+        click.echo(f"whymesh demo: {error}", err=True)
+        raise SystemExit(3) from None
+
+
+async def _demo(shop: RunningShop, options: Options) -> int:
+    """Starts everything, then stays or runs the experiment; returns the exit code."""
+    console = Console(stderr=True, highlight=False)
+    stop = stop_signal()
+    async with session(shop.folder, shop.wanted(), console, fresh=True) as supervisor:
+        if not await start(supervisor, shop.specs(), console, stop):
+            return INTERRUPTED
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+            faults = Faults(shop, supervisor, http)
+            runner = await orders.listen(faults, FAULTS + shop.ports.offset)
+            _announce(shop)
+            try:
+                if options.experiment:
+                    return await _experiment(shop, faults, http, console, options, stop)
+                _greet(shop, console, supervisor)
+                await LiveDemo(shop, faults, http, stop, ui=options.ui).stay(console)
+                return 0
+            finally:
+                await runner.cleanup()
+                console.print("stopping")
+
+
+def _announce(shop: RunningShop) -> None:
+    shop.folder.announce(Running(os.getpid(), shop.ports.url("rootcause"), shop.ports.store, faults=shop.url(FAULTS)))
+
+
+def _greet(shop: RunningShop, console: Console, supervisor: Supervisor) -> None:
+    console.print(f"[bold green]{len(supervisor.names())} processes are up[/]; logs in {shop.folder.logs}")
+    for name in ("ui", "rootcause", "control", "clickhouse_http", "otlp_http"):
+        console.print(f"  {name:16} {shop.ports.url(name)}")
+    console.print("break something: whymesh fault payments latency 300ms; then ask: whymesh why")
+
+
+async def _experiment(
+    shop: RunningShop,
+    faults: Faults,
+    http: aiohttp.ClientSession,
+    console: Console,
+    options: Options,
+    stop: asyncio.Event,
+) -> int:
+    """Runs the trial unless a signal comes first; prints the verdict."""
+    running = asyncio.create_task(trial.run(options.order, shop, faults, http, console.print))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not running.done():
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return INTERRUPTED
+    verdict = await running
+    if options.as_json:
+        click.echo(json.dumps(dataclasses.asdict(verdict)))
+    console.print(f"{'right' if verdict.right else 'wrong'}: {verdict.fault}, rank {verdict.rank}")
+    return 0 if verdict.right and not verdict.spans_lost else 1

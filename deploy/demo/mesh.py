@@ -1,0 +1,103 @@
+"""Writes the demo's mesh.yaml from the topology. In: instances and ports. Out: documents the control plane reads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.demo.topology import SHOPS
+from deploy.local import our_environment
+from deploy.ports import LOOPBACK, Ports, Wanted
+from proxy.control.documents import API_VERSION, EndpointSpec
+
+# One block of a hundred ports for each thing an instance has; the place of an instance is its offset in each block.
+APP, INBOUND, OUTBOUND, ADMIN, LINK = 18_100, 18_200, 18_300, 18_400, 18_500
+FAULTS, LOAD, WIRE = 18_600, 18_601, 18_602
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of the shop: `place` decides its ports, `born_with` is a fault of its code (a bad version)."""
+
+    service: str
+    number: int
+    version: str
+    place: int
+    born_with: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the mesh calls it."""
+        return f"{self.service}-{self.number}"
+
+    def address(self, block: int, ports: Ports) -> str:
+        """Its port in one of the blocks."""
+        return f"{LOOPBACK}:{block + self.place + ports.offset}"
+
+    def endpoint(self, ports: Ports) -> EndpointSpec:
+        """The instance as the mesh configuration knows it."""
+        app = self.address(APP, ports)
+        environment = {"SERVICE": self.service, "PORT": app.rpartition(":")[2], **our_environment()}
+        return EndpointSpec.model_validate(
+            {
+                "instance": self.name,
+                "version": self.version,
+                "app": app,
+                "address": self.address(LINK, ports),
+                "sidecar": {
+                    "inbound": self.address(INBOUND, ports),
+                    "outbound": self.address(OUTBOUND, ports),
+                    "admin": self.address(ADMIN, ports),
+                },
+                "run": {
+                    "command": [sys.executable, "-P", "-m", "deploy.demo.service"],
+                    "env": environment | ({"FAULT": self.born_with} if self.born_with else {}),
+                },
+            }
+        )
+
+
+def first_instances() -> list[Instance]:
+    """Every instance of the topology, each at a place of its own."""
+    numbered = [(s.name, n, v) for s in SHOPS for n, v in enumerate(s.versions, start=1)]
+    return [Instance(name, number, version, place) for place, (name, number, version) in enumerate(numbered)]
+
+
+def documents(instances: Iterable[Instance], ports: Ports) -> list[dict[str, Any]]:
+    """The Mesh, then one Service for each service with its instances."""
+    instances = list(instances)
+    telemetry = {"endpoint": ports.traces, "flush": "500ms"}
+    mesh = {"kind": "Mesh", "metadata": {"name": "shop"}, "spec": {"telemetry": telemetry}}
+    services = [
+        {
+            "kind": "Service",
+            "metadata": {"name": name},
+            "spec": {
+                "endpoints": [
+                    i.endpoint(ports).model_dump(mode="json", exclude_none=True) for i in instances if i.service == name
+                ]
+            },
+        }
+        for name in dict.fromkeys(instance.service for instance in instances)
+    ]
+    return [{"apiVersion": API_VERSION, **document} for document in (mesh, *services)]
+
+
+def write(path: Path, instances: Iterable[Instance], ports: Ports) -> None:
+    """Replaces the file in one step, so that the control plane never reads half of it."""
+    partial = path.with_suffix(".new")
+    partial.write_text(yaml.safe_dump_all(documents(instances, ports), sort_keys=False))
+    partial.replace(path)
+
+
+def own_ports(ports: Ports) -> list[Wanted]:
+    """What the demo's own processes listen on, beside the mesh and the shop."""
+    return [
+        Wanted(f"{LOOPBACK}:{port + ports.offset}", process)
+        for port, process in ((FAULTS, "the demo's fault orders"), (LOAD, "the load"), (WIRE, "the links"))
+    ]

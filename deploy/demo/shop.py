@@ -1,0 +1,170 @@
+"""The running shop: its instances with their sidecars and links, and the mesh.yaml that names them.
+
+In: a supervisor and ports. Out: instances that serve, appear, vanish and crash while traffic flows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from deploy.demo.mesh import ADMIN, APP, INBOUND, LINK, LOAD, WIRE, Instance, first_instances, own_ports, write
+from deploy.demo.topology import BY_NAME
+from deploy.local import (
+    endpoint_ports,
+    endpoint_processes,
+    mesh_processes,
+    our_environment,
+    ours,
+    sidecar_of,
+    wanted_ports,
+)
+from deploy.ports import LOOPBACK, Ports, Wanted, check_free
+from deploy.state import RunFolder
+from deploy.supervise import Spec, Supervisor
+
+ROLLOUT_S = 15.0
+
+
+class NoSuchInstance(ValueError):
+    """An order names an instance that the shop does not have."""
+
+
+class RunningShop:
+    """Everything of the demo that is not the mesh itself; all methods run on the event loop."""
+
+    def __init__(self, folder: RunFolder, ports: Ports, rate: float, *, ui: bool) -> None:
+        self.folder = folder
+        self.ports = ports
+        self.instances = first_instances()
+        self._rate = rate
+        self._ui = ui
+
+    @property
+    def mesh_file(self) -> Path:
+        """The mesh configuration of the demo: rewritten when an instance comes or goes."""
+        return self.folder.root / "mesh.yaml"
+
+    def url(self, port: int) -> str:
+        """A port of the demo's own processes."""
+        return f"http://{LOOPBACK}:{port + self.ports.offset}"
+
+    def wanted(self) -> list[Wanted]:
+        """Every address the demo listens on from the start."""
+        instances = [want for i in self.instances for want in self._wanted_by(i)]
+        return wanted_ports(self.ports, ui=self._ui) + own_ports(self.ports) + instances
+
+    def specs(self) -> list[Spec]:
+        """Every process of the demo; customers come when all sidecars are ready."""
+        write(self.mesh_file, self.instances, self.ports)
+        links = {i.name: [i.address(LINK, self.ports), i.address(INBOUND, self.ports)] for i in self.instances}
+        target = f"http://{self.instances[0].address(INBOUND, self.ports)}"
+        wire = {"PORT": str(WIRE + self.ports.offset), "LINKS": json.dumps(links)}
+        load = {"PORT": str(LOAD + self.ports.offset), "TARGET": target, "RATE": str(self._rate)}
+        return [
+            *mesh_processes(self.mesh_file, self.ports, self.folder, ui=self._ui),
+            Spec("wire", ours("deploy.demo.wire"), our_environment() | wire, ready=f"{self.url(WIRE)}/readyz"),
+            *(spec for instance in self.instances for spec in self._processes(instance)),
+            Spec(
+                "load",
+                ours("deploy.demo.load"),
+                our_environment() | load,
+                ready=f"{self.url(LOAD)}/stats",
+                after=("wire", *(sidecar_of(i.name) for i in self.instances)),
+            ),
+        ]
+
+    def of_service(self, service: str, instance: str = "") -> list[Instance]:
+        """The instances an order is about; raises NoSuchInstance."""
+        found = [i for i in self.instances if i.service == service and instance in {"", i.name}]
+        if not found:
+            known = ", ".join(i.name for i in self.instances if i.service == service)
+            raise NoSuchInstance(f"no instance {instance!r} of {service}; there are: {known}")
+        return found
+
+    def app(self, instance: Instance) -> str:
+        """Where the application of an instance takes orders to misbehave."""
+        return f"http://{instance.address(APP, self.ports)}"
+
+    def app_process(self, instance: Instance) -> Spec:
+        """The application of an instance, to be started again after a crash."""
+        return self._processes(instance)[0]
+
+    async def appear(self, instance: Instance, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
+        """Starts a new instance and adds it to the configuration; its link opens when its sidecar can serve."""
+        check_free(self._wanted_by(instance))
+        app, sidecar = self._processes(instance)
+        await supervisor.start([app])
+        self.instances.append(instance)
+        write(self.mesh_file, self.instances, self.ports)
+        await supervisor.start([sidecar])
+        link = {"listen": instance.address(LINK, self.ports), "target": instance.address(INBOUND, self.ports)}
+        async with http.put(f"{self.url(WIRE)}/links/{instance.name}", json=link) as answer:
+            answer.raise_for_status()
+
+    async def vanish(self, instance: Instance, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
+        """Takes an instance out of the configuration, and stops it when no proxy sends it anything any more."""
+        self.instances.remove(instance)
+        epoch = (await self.control_status(http))["epoch"]
+        write(self.mesh_file, self.instances, self.ports)
+        async with asyncio.timeout(ROLLOUT_S):
+            # another process decides this, and nothing tells us when
+            while not self._all_newer(await self.control_status(http), epoch):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+        async with http.delete(f"{self.url(WIRE)}/links/{instance.name}") as answer:
+            answer.raise_for_status()
+        await supervisor.stop(sidecar_of(instance.name))
+        await supervisor.stop(instance.name)
+
+    async def control_status(self, http: aiohttp.ClientSession) -> dict[str, Any]:
+        """What the control plane says of epochs and proxies."""
+        async with http.get(f"{self.ports.url('control')}/v1/status") as answer:
+            status: dict[str, Any] = await answer.json()
+            return status
+
+    async def proxy_stats(self, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
+        """The counters of every sidecar (docs/telemetry.md, "Engine counters")."""
+
+        async def one(instance: Instance) -> dict[str, Any]:
+            async with http.get(f"http://{instance.address(ADMIN, self.ports)}/stats") as answer:
+                stats: dict[str, Any] = await answer.json()
+                return stats
+
+        return await asyncio.gather(*(one(instance) for instance in self.instances))
+
+    async def load_stats(self, http: aiohttp.ClientSession, *, stop: bool = False) -> dict[str, Any]:
+        """What the customers saw; with `stop` they leave first, and the answer comes when the last is served."""
+        method, path = ("POST", "/stop") if stop else ("GET", "/stats")
+        async with http.request(method, self.url(LOAD) + path) as answer:
+            stats: dict[str, Any] = await answer.json()
+            return stats
+
+    @staticmethod
+    def _all_newer(status: dict[str, Any], epoch: int) -> bool:
+        return all(p["epoch"] is not None and p["epoch"] > epoch for p in status["proxies"] if p["connected"])
+
+    def _processes(self, instance: Instance) -> list[Spec]:
+        return endpoint_processes(
+            instance.endpoint(self.ports),
+            self.ports,
+            self.folder,
+            directory=self.folder.root,
+            app_ready=f"{self.app(instance)}/readyz",
+        )
+
+    def _wanted_by(self, instance: Instance) -> list[Wanted]:
+        endpoint = instance.endpoint(self.ports)
+        link = Wanted(instance.address(LINK, self.ports), f"the link to {instance.name}")
+        return [*endpoint_ports(endpoint, "--port-offset"), link]
+
+
+def next_instance(instances: list[Instance], service: str, born_with: str) -> Instance:
+    """A new version of a service, at a place that nobody has."""
+    number = 1 + max(i.number for i in instances if i.service == service)
+    versions = {*BY_NAME[service].versions, *(i.version for i in instances if i.service == service)}
+    version = f"v{1 + max(int(version.removeprefix('v')) for version in versions)}"
+    return Instance(service, number, version, 1 + max(i.place for i in instances), born_with)

@@ -1,0 +1,154 @@
+"""The processes of a mesh on one machine: which there are, with which options, and which must be ready first.
+
+In: ports, folders, endpoints of the mesh configuration. Out: specifications for the supervisor. Pure: starts nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import deploy
+from deploy.ports import DEFAULTS, Ports, Wanted
+from deploy.state import RunFolder
+from deploy.supervise import Spec
+from deploy.ui import streamlit_arguments
+from proxy.control.documents import EndpointSpec
+
+PROCESS_OF_PORT = {
+    "control": "the control plane",
+    "otlp_grpc": "the collector (OTLP/gRPC)",
+    "otlp_http": "the collector (OTLP/HTTP)",
+    "clickhouse_native": "the collector (ClickHouse native protocol)",
+    "clickhouse_http": "the collector (ClickHouse HTTP)",
+    "collector_metrics": "the collector (metrics)",
+    "rootcause": "the root-cause engine",
+    "ui": "the web UI",
+}
+
+
+def ours(module: str, *arguments: str) -> tuple[str, ...]:
+    """The command line of one of our own modules; -P: a folder named `proxy` where the user stands does not count."""
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def our_environment() -> dict[str, str]:
+    """Lets children import the code that runs here, wherever they are started."""
+    root = str(Path(deploy.__file__).parent.parent)
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
+
+
+def wanted_ports(ports: Ports, *, ui: bool) -> list[Wanted]:
+    """Every address the mesh's own processes listen on."""
+    return [Wanted(ports.address(name), PROCESS_OF_PORT[name]) for name in DEFAULTS if ui or name != "ui"]
+
+
+def mesh_processes(
+    mesh_file: Path, ports: Ports, folder: RunFolder, *, webhooks: Sequence[str] = (), ui: bool = True
+) -> list[Spec]:
+    """Control plane, collector, root cause and UI; the latter two start when the collector's store answers."""
+    environment = our_environment()
+    specs = [
+        Spec(
+            "collector",
+            ours(
+                "collector",
+                "--data", str(folder.data),
+                "--grpc", ports.address("otlp_grpc"),
+                "--http", ports.address("otlp_http"),
+                "--clickhouse-native", ports.address("clickhouse_native"),
+                "--clickhouse-http", ports.address("clickhouse_http"),
+                "--metrics", ports.address("collector_metrics"),
+            ),
+            environment,
+            ready=f"{ports.url('collector_metrics')}/readyz",
+            grace_s=20.0,
+        ),
+        Spec(
+            "control",
+            ours(
+                "proxy.control",
+                "-f", str(mesh_file),
+                "--listen", ports.address("control"),
+                "--state", str(folder.control),
+                "--telemetry", ports.url("otlp_http"),
+            ),
+            environment,
+            ready=f"{ports.url('control')}/readyz",
+        ),
+        Spec(
+            "rootcause",
+            ours(
+                "rootcause",
+                "--store", ports.store.replace("://", "://rootcause@"),
+                "--listen", ports.address("rootcause"),
+                *(part for url in webhooks for part in ("--webhook", url)),
+            ),
+            environment,
+            ready=f"{ports.url('rootcause')}/readyz",
+            after=("collector",),
+        ),
+    ]  # fmt: skip
+    if ui:
+        specs.append(
+            Spec(
+                "ui",
+                ours("streamlit", *streamlit_arguments(ports.address("ui"))),
+                {**environment, "WHYMESH_STORE": ports.store},
+                ready=f"{ports.url('ui')}/_stcore/health",
+                after=("collector",),
+            )
+        )
+    return specs
+
+
+def endpoint_processes(
+    endpoint: EndpointSpec, ports: Ports, folder: RunFolder, *, directory: Path, app_ready: str = ""
+) -> list[Spec]:
+    """The application of an endpoint, if it says how to run it, and its sidecar, if it has one."""
+    specs = []
+    if endpoint.run:
+        calls_through = {"HTTP_PROXY": f"http://{endpoint.sidecar.outbound}"} if endpoint.sidecar else {}
+        specs.append(
+            Spec(
+                endpoint.instance,
+                endpoint.run.command,
+                {**calls_through, **endpoint.run.env},
+                cwd=directory / (endpoint.run.directory or ""),
+                ready=app_ready or f"tcp://{endpoint.app}",
+            )
+        )
+    if endpoint.sidecar:
+        specs.append(
+            Spec(
+                sidecar_of(endpoint.instance),
+                ours(
+                    "proxy",
+                    "--control", ports.url("control"),
+                    "--instance", endpoint.instance,
+                    "--admin", endpoint.sidecar.admin,
+                    "--state", str(folder.proxies),
+                ),
+                our_environment(),
+                ready=f"http://{endpoint.sidecar.admin}/readyz",
+                after=("control", "collector", *(spec.name for spec in specs)),
+                grace_s=12.0,
+            )
+        )  # fmt: skip
+    return specs
+
+
+def sidecar_of(instance: str) -> str:
+    """The name of the process beside an instance."""
+    return f"{instance}-sidecar"
+
+
+def endpoint_ports(endpoint: EndpointSpec, flag: str) -> list[Wanted]:
+    """Every address that starting this endpoint listens on; `flag` is where they can be changed."""
+    wanted = [Wanted(endpoint.app, endpoint.instance, flag)] if endpoint.run else []
+    if endpoint.sidecar:
+        beside = f"the sidecar of {endpoint.instance}"
+        wanted += [Wanted(address, beside, flag) for address in endpoint.sidecar.model_dump().values()]
+    return wanted

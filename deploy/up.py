@@ -1,0 +1,91 @@
+"""`whymesh up`: one machine's mesh from a mesh.yaml. In: the configuration. Out: everything it names, running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import endpoint_ports, endpoint_processes, mesh_processes, wanted_ports
+from deploy.ports import Ports
+from deploy.session import NotStarted, session, start, stop_signal
+from deploy.state import RunFolder, Running, default_state
+from proxy.control.errors import ConfigRefused
+from proxy.control.read import load
+from proxy.control.registry import Registry, register
+
+
+@click.command(name="up")
+@click.option("-f", "--file", "path", type=click.Path(path_type=Path), default="mesh.yaml", show_default=True)
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Where logs and data go [default: ~/.local/state/whymesh]."
+)
+@click.option("--port-offset", default=0, show_default=True, help="Added to every port of the mesh's own processes.")
+@click.option("--ui/--no-ui", default=True, show_default=True, help="The web UI.")
+def command(path: Path, state: Path | None, port_offset: int, ui: bool) -> None:
+    """Run the mesh of a mesh.yaml on this machine.
+
+    Starts the control plane, the collector with its store, the root-cause engine and the UI, a sidecar for each
+    endpoint with `sidecar:`, and the application of each endpoint with `run:`. Stays until Ctrl-C.
+
+    \b
+    Examples:
+      whymesh up -f mesh.yaml
+      whymesh up -f mesh.d/ --port-offset 1000 --no-ui
+    \b
+    Exit codes: 0 stopped by you, 2 the configuration, a port or a process keeps it from starting.
+    """
+    try:
+        registry = register(load(path))
+        where = path.resolve()
+        directory = where if where.is_dir() else where.parent
+        asyncio.run(_up(where, directory, registry, state or default_state(), Ports(port_offset), ui))
+    except ConfigRefused as error:
+        raise click.UsageError("the mesh configuration is not taken:\n  " + "\n  ".join(error.mistakes)) from None
+    except NotStarted as error:
+        raise click.UsageError(str(error)) from None
+
+
+async def _up(path: Path, directory: Path, registry: Registry, state: Path, ports: Ports, ui: bool) -> None:
+    console = Console(stderr=True)
+    folder = RunFolder(state / registry.mesh.metadata.name)
+    endpoints = [endpoint for _, endpoint in registry.instances()]
+    wanted = wanted_ports(ports, ui=ui) + [port for e in endpoints for port in endpoint_ports(e, f"{path.name}")]
+    webhooks = [str(url) for url in registry.mesh.spec.alerts.webhooks]
+    specs = mesh_processes(path, ports, folder, webhooks=webhooks, ui=ui)
+    for endpoint in endpoints:
+        specs += endpoint_processes(endpoint, ports, folder, directory=directory)
+    stop = stop_signal()
+    async with session(folder, wanted, console, fresh=False) as supervisor:
+        if not await start(supervisor, specs, console, stop):
+            return
+        folder.announce(Running(os.getpid(), ports.url("rootcause"), ports.store))
+        console.print(_overview(registry, ports, ui))
+        if str(registry.mesh.spec.telemetry.endpoint) != ports.traces:
+            console.print(
+                f"note: proxies report to {registry.mesh.spec.telemetry.endpoint} (Mesh spec.telemetry.endpoint), "
+                f"not to the collector started here ({ports.traces})"
+            )
+        console.print(f"logs in {folder.logs}; Ctrl-C stops everything")
+        await stop.wait()
+        console.print("stopping")
+
+
+def _overview(registry: Registry, ports: Ports, ui: bool) -> Table:
+    """What runs where, for the operator."""
+    table = Table("process", "address", "what for")
+    if ui:
+        table.add_row("UI", ports.url("ui"), "service graph, incidents, SQL")
+    table.add_row("root cause", f"{ports.url('rootcause')}/v1/why", "or: whymesh why")
+    table.add_row("store", ports.store, "or: whymesh sql")
+    table.add_row("store", ports.url("clickhouse_http"), "ClickHouse HTTP: curl, Grafana")
+    table.add_row("collector", ports.url("otlp_http"), "OTLP/HTTP; gRPC on " + ports.address("otlp_grpc"))
+    table.add_row("control", f"{ports.url('control')}/v1/status", "epoch, proxies, mistakes")
+    for service, endpoint in registry.instances():
+        if endpoint.sidecar:
+            table.add_row(endpoint.instance, endpoint.sidecar.outbound, f"HTTP_PROXY of {service.full_name}")
+    return table
