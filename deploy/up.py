@@ -45,9 +45,11 @@ def command(path: Path, state: Path | None, port_offset: int, ui: bool) -> None:
         directory = where if where.is_dir() else where.parent
         asyncio.run(_up(where, directory, registry, state or default_state(), Ports(port_offset), ui))
     except ConfigRefused as error:
-        raise click.UsageError("the mesh configuration is not taken:\n  " + "\n  ".join(error.mistakes)) from None
+        click.echo("whymesh up: the mesh configuration is not taken:\n  " + "\n  ".join(error.mistakes), err=True)
+        raise SystemExit(2) from None
     except NotStarted as error:
-        raise click.UsageError(str(error)) from None
+        click.echo(f"whymesh up: {error}", err=True)
+        raise SystemExit(2) from None
 
 
 async def _up(path: Path, directory: Path, registry: Registry, state: Path, ports: Ports, ui: bool) -> None:

@@ -82,7 +82,8 @@ def command(
     try:
         raise SystemExit(asyncio.run(_demo(shop, options)))
     except NotStarted as error:
-        raise click.UsageError(str(error)) from None
+        click.echo(f"whymesh demo: {error}", err=True)
+        raise SystemExit(2) from None
     except trial.Inconclusive as error:
         click.echo(f"whymesh demo: {error}", err=True)
         raise SystemExit(3) from None
@@ -138,7 +139,10 @@ async def _experiment(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         return INTERRUPTED
-    verdict = await running
+    try:
+        verdict = await running
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise trial.Inconclusive(f"a process stopped answering: {error or type(error).__name__}") from error
     if options.as_json:
         click.echo(json.dumps(dataclasses.asdict(verdict)))
     console.print(f"{'right' if verdict.right else 'wrong'}: {verdict.fault}, rank {verdict.rank}")
