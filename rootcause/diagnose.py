@@ -62,10 +62,18 @@ def diagnose(baseline: Window, observed: Window) -> Verdict:
         "",
         tuple(symptoms) or (felt_inside(first, observed.entry_calls),),
         tuple(suspects),
-        narrow(first.service, baseline, observed, by_errors=first.error_part > first.time_part),
+        _narrowed(first, baseline, observed),
         main_link(first),
         evidence,
     )
+
+
+def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:
+    """Only its own doing can be narrowed down; a link has both ends to blame."""
+    by_errors = first.error_part > first.time_part
+    if (first.own_errors if by_errors else first.own_time) is None:
+        return UNNARROWED
+    return narrow(first.service, baseline, observed, by_errors=by_errors)
 
 
 def _unblamed(symptoms: list[Symptom], evidence: Evidence) -> Verdict:

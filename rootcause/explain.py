@@ -29,6 +29,7 @@ from rootcause.rank import Suspect
 from rootcause.window import Window
 
 MOST_RULED_OUT = 20
+MOST_SURE = 0.99
 
 
 def explain(
@@ -110,7 +111,7 @@ def confidence(verdict: Verdict) -> float:
     first = verdict.suspects[0]
     lead = first.score / sum(suspect.score for suspect in verdict.suspects)
     strength = max(symptom.strength for symptom in verdict.symptoms)
-    return round(lead * (1 - exp(-strength / 4)), 3)
+    return round(min(MOST_SURE, lead * (1 - exp(-strength / 4))), 3)
 
 
 def moment(time: float) -> datetime:

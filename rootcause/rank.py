@@ -140,9 +140,10 @@ def _excess(raised: dict[str, ErrorShift], services: Iterable[str]) -> float:
 
 
 def _blame_steps(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
-    """Only the deepest service that changed: its callers change what they do because of its answers."""
+    """Only the deepest service that changed: its callers change what they do because of its answers, or of none."""
     changed = {s: shift for s, shift in evidence.steps.items() if shift.log_chance <= _STEP_UNLIKELY}
+    explain = changed.keys() | {service for service, found in against.items() if found.failed > 0}
     for service, shift in changed.items():
-        if not changed.keys() & (graph.below(service) - {service}):
+        if not explain & (graph.below(service) - {service}):
             against[service].steps = shift
             against[service].changed += shift.changed

@@ -1,0 +1,82 @@
+"""The engine's HTTP API: what is wrong now, incidents by id, health and metrics. In: requests. Out: JSON."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from collector.store.errors import QueryFailed, StoreUnavailable
+from rootcause.finding import Finding
+from rootcause.journal import Journal
+from rootcause.watch import Answer
+
+
+class Api:
+    """Serves the last answer of the engine and reads incidents through `journal`, one query at a time."""
+
+    def __init__(self, answer: Callable[[], Answer | None], journal: Journal, metrics: CollectorRegistry) -> None:
+        self._answer = answer
+        self._journal = journal
+        self._metrics = metrics
+        self._one_at_a_time = asyncio.Lock()
+
+    def application(self) -> web.Application:
+        """All routes."""
+        app = web.Application()
+        app.router.add_get("/v1/why", self._why)
+        app.router.add_get("/v1/incidents", self._incidents)
+        app.router.add_get("/v1/incidents/{id}", self._incident)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._show_metrics)
+        return app
+
+    async def _why(self, _: web.Request) -> web.Response:
+        answer = self._answer()
+        if answer is None:
+            answer = Answer("not_enough_data", "not enough data yet: the store has not answered so far")
+        return web.json_response(
+            {
+                "state": answer.state,
+                "summary": answer.summary,
+                "finding": answer.finding.model_dump(mode="json") if answer.finding else None,
+                "checked": answer.checked,
+            }
+        )
+
+    async def _incidents(self, _: web.Request) -> web.Response:
+        found = await self._read(self._journal.incidents)
+        return web.json_response({"incidents": [finding.model_dump(mode="json") for finding in found]})
+
+    async def _incident(self, request: web.Request) -> web.Response:
+        id = request.match_info["id"]
+        finding: Finding | None = await self._read(lambda: self._journal.incident(id))
+        if finding is None:
+            raise _problem(web.HTTPNotFound, f"there is no incident {id}; /v1/incidents lists them")
+        return web.json_response(finding.model_dump(mode="json"))
+
+    async def _read(self, query: Callable[[], Any]) -> Any:
+        async with self._one_at_a_time:
+            try:
+                return await asyncio.to_thread(query)
+            except (StoreUnavailable, QueryFailed) as error:
+                raise _problem(web.HTTPServiceUnavailable, str(error)) from None
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        if self._answer() is None:
+            raise web.HTTPServiceUnavailable(text="the store has not answered yet\n")
+        return web.Response(text="ready\n")
+
+    async def _show_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _problem(kind: type[web.HTTPException], message: str) -> web.HTTPException:
+    return kind(text=json.dumps({"error": message}), content_type="application/json")

@@ -1,0 +1,93 @@
+"""Writes incidents and notifications into the store, and reads incidents back.
+
+In: findings and deliveries. Out: rows of mesh_incidents (the newest row of an id holds) and mesh_alerts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from collector.store.client import Reader
+from rootcause.finding import Finding
+
+_INCIDENT = """
+INSERT INTO otel.mesh_incidents SELECT %(id)s, %(state)s, %(opened)s, {resolved}, %(updated)s, %(title)s, %(signal)s,
+    %(service)s, %(version)s, %(instance)s, %(route)s, %(link)s, %(confidence)s, %(finding)s
+"""
+_ALERT = """
+INSERT INTO otel.mesh_alerts SELECT %(time)s, %(id)s, %(event)s, %(target)s, %(delivered)s, %(attempts)s, %(error)s
+"""
+_INCIDENTS = "SELECT Finding FROM otel.mesh_incidents FINAL {where} ORDER BY OpenedAt DESC LIMIT 200"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one notification; `target` carries no credentials."""
+
+    time: datetime
+    incident: str
+    event: str
+    target: str
+    delivered: bool
+    attempts: int
+    error: str
+
+
+class Journal:
+    """One connection; not for several threads at once. Methods raise StoreUnavailable, QueryFailed."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def write_incident(self, finding: Finding) -> None:
+        """Stores the state of an incident as of now."""
+        self._reader.execute(
+            _INCIDENT.format(resolved="NULL" if finding.resolved_at is None else "%(resolved)s"),
+            {
+                "id": finding.id,
+                "state": finding.state,
+                "opened": finding.opened_at,
+                "updated": finding.updated_at,
+                "title": finding.title,
+                "signal": finding.symptom.signal,
+                "service": finding.culprit.service,
+                "version": finding.culprit.version,
+                "instance": finding.culprit.instance,
+                "route": finding.culprit.route,
+                "link": finding.culprit.link,
+                "confidence": finding.confidence,
+                "finding": finding.model_dump_json(),
+                **({"resolved": finding.resolved_at} if finding.resolved_at is not None else {}),
+            },
+        )
+
+    def write_delivery(self, delivery: Delivery) -> None:
+        """Stores what became of a notification."""
+        self._reader.execute(
+            _ALERT,
+            {
+                "time": delivery.time,
+                "id": delivery.incident,
+                "event": delivery.event,
+                "target": delivery.target,
+                "delivered": int(delivery.delivered),
+                "attempts": delivery.attempts,
+                "error": delivery.error,
+            },
+        )
+
+    def incidents(self) -> list[Finding]:
+        """The newest 200 incidents, newest first."""
+        return self._read("", {})
+
+    def open_incidents(self) -> list[Finding]:
+        """Incidents that were open when somebody last wrote."""
+        return self._read("WHERE State = 'open'", {})
+
+    def incident(self, id: str) -> Finding | None:
+        """One incident, None when there is none of this id."""
+        found = self._read("WHERE Id = %(id)s", {"id": id})
+        return found[0] if found else None
+
+    def _read(self, where: str, params: dict[str, str]) -> list[Finding]:
+        rows = self._reader.rows(_INCIDENTS.format(where=where), params or None)
+        return [Finding.model_validate_json(row["Finding"]) for row in rows]

@@ -1,0 +1,111 @@
+"""The engine at work: evaluates on a clock, tells the webhooks, records what became of that.
+
+In: settings. Out: incidents in the store, notifications, the API's answers. Queries run in threads, never on the loop.
+"""
+
+import asyncio
+import logging
+import time
+
+from collector.store.client import Reader
+from collector.store.errors import QueryFailed, StoreUnavailable
+from rootcause.journal import Delivery, Journal
+from rootcause.notify import Notifier
+from rootcause.settings import Settings
+from rootcause.targets import check_target
+from rootcause.telemetry import Telemetry
+from rootcause.watch import Answer, Watch
+
+log = logging.getLogger(__name__)
+
+UNWRITTEN = 1000
+
+
+class Live:
+    """The parts of one running engine. Raises ValueError for a store address or webhook that cannot be."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._every_s = settings.every_s
+        self._readers = [Reader(settings.store), Reader(settings.store), Reader(settings.store)]
+        evaluate, alerts, answers = self._readers
+        self.store = str(evaluate.url)
+        self.journal = Journal(answers)
+        self._watch = Watch(evaluate, Journal(evaluate))
+        self._alerts = Journal(alerts)
+        allow = settings.webhooks.allow_link_local
+        targets = [check_target(url, allow_link_local=allow) for url in settings.webhooks.urls]
+        self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(UNWRITTEN)
+        self.telemetry = Telemetry(settings.telemetry, lambda: len(self._watch.open))
+        self._notifier = Notifier(targets, self._delivered, allow_link_local=allow)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.answer: Answer | None = None
+
+    async def start(self) -> None:
+        """Starts evaluating and notifying."""
+        await self._notifier.start()
+        self._tasks = [asyncio.create_task(self._evaluate_for_ever()), asyncio.create_task(self._record_for_ever())]
+
+    async def stop(self) -> None:
+        """Delivers and records what is queued, if that works at once, and closes everything."""
+        evaluating, recording = self._tasks
+        evaluating.cancel()
+        await asyncio.gather(evaluating, return_exceptions=True)
+        await self._notifier.stop(within_s=2.0)
+        try:
+            await asyncio.wait_for(self._deliveries.join(), 2.0)
+        except TimeoutError:
+            log.warning("stopping with deliveries that could not be recorded")
+        recording.cancel()
+        await asyncio.gather(recording, return_exceptions=True)
+        await asyncio.to_thread(self.telemetry.close)
+        for reader in self._readers:
+            reader.close()
+
+    async def _evaluate_for_ever(self) -> None:
+        while True:
+            began = time.monotonic()
+            await self._evaluate()
+            await asyncio.sleep(max(0.0, self._every_s - (time.monotonic() - began)))
+
+    async def _evaluate(self) -> None:
+        with self.telemetry.seconds.time(), self.telemetry.tracer.start_as_current_span("rootcause.evaluate") as span:
+            try:
+                answer, news = await asyncio.to_thread(self._watch.evaluate, time.time())
+            except (StoreUnavailable, QueryFailed) as error:
+                log.warning("no evaluation: %s", error)
+                span.set_attribute("error.type", type(error).__name__)
+                self.telemetry.evaluations.labels("failed").inc()
+                return
+            span.set_attribute("whymesh.state", answer.state)
+        self.answer = answer
+        self.telemetry.evaluations.labels(answer.state).inc()
+        for event, finding in news:
+            self.telemetry.incidents.labels(event).inc()
+            self._notifier.tell(event, finding)
+
+    def _delivered(self, delivery: Delivery) -> None:
+        self.telemetry.notifications.labels("delivered" if delivery.delivered else "lost").inc()
+        try:
+            self._deliveries.put_nowait(delivery)
+        except asyncio.QueueFull:
+            log.warning("%s of %s is not recorded: too many are waiting", delivery.event, delivery.incident)
+
+    async def _record_for_ever(self) -> None:
+        while True:
+            delivery = await self._deliveries.get()
+            recorded = await self._recorded(delivery)
+            while not recorded:
+                await asyncio.sleep(self._every_s)
+                recorded = await self._recorded(delivery)
+            self._deliveries.task_done()
+
+    async def _recorded(self, delivery: Delivery) -> bool:
+        """Writes one delivery down; False when the store is away, so that it has to be tried again."""
+        try:
+            await asyncio.to_thread(self._alerts.write_delivery, delivery)
+        except StoreUnavailable as error:
+            log.warning("delivery of %s is not recorded yet: %s", delivery.incident, error)
+            return False
+        except QueryFailed as error:
+            log.error("delivery of %s cannot be recorded: %s", delivery.incident, error)
+        return True

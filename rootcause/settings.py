@@ -1,0 +1,58 @@
+"""The settings of the live engine: rootcause.yaml, overridden by the command line, checked whole before anything
+starts."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class SettingsRefused(ValueError):
+    """A setting is wrong; the message names the file and the path in it."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Webhooks(_Settings):
+    """Who is told. `allow_link_local`: also addresses from which clouds hand out credentials."""
+
+    urls: tuple[str, ...] = ()
+    allow_link_local: bool = False
+
+
+class Settings(_Settings):
+    """Everything the live engine can be told; `every_s` seconds pass between evaluations."""
+
+    store: str = "clickhouse://rootcause@127.0.0.1:9000/otel"
+    listen: str = "127.0.0.1:7470"
+    telemetry: str = ""
+    every_s: Annotated[float, Field(ge=0.5, le=300)] = 5.0
+    webhooks: Webhooks = Webhooks()
+
+
+def read_settings(path: Path | None, given: dict[str, Any]) -> Settings:
+    """The file, if any, with what was `given` on the command line on top. Raises SettingsRefused."""
+    try:
+        written = yaml.safe_load(path.read_text()) if path is not None else {}
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsRefused(f"{path}: {error}") from None
+    if written is not None and not isinstance(written, dict):
+        raise SettingsRefused(f"{path}: expected a mapping such as `every_s: 5`")
+    try:
+        return Settings.model_validate(_merge(written or {}, given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsRefused(f"{path or 'command line'}: {where}: {first['msg']}") from None
+
+
+def _merge(written: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """`given` over `written`, inside of mappings too."""
+    merged = dict(written)
+    for name, value in given.items():
+        below = merged.get(name)
+        merged[name] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,65 @@
+"""Where notifications may go: http or https, and never to the addresses from which clouds hand out credentials."""
+
+import ipaddress
+import socket
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+_METADATA = frozenset(
+    ipaddress.ip_address(address) for address in ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
+)
+
+
+class TargetRefused(ValueError):
+    """A webhook may not go there; the message says why and what to do."""
+
+
+def check_target(url: str, *, allow_link_local: bool) -> URL:
+    """The webhook's address, or TargetRefused. Names are checked again each time they are resolved."""
+    try:
+        parsed = URL(url)
+    except ValueError as error:
+        raise TargetRefused(f"webhook {url!r}: {error}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise TargetRefused(f"webhook {url!r}: expected http://host/path or https://host/path")
+    try:
+        address = ipaddress.ip_address(parsed.host)
+    except ValueError:
+        return parsed
+    if forbidden(str(address)) and not allow_link_local:
+        raise TargetRefused(
+            f"webhook {url!r}: {address} is a link-local or metadata address; set webhooks.allow_link_local: true"
+            " if you mean it"
+        )
+    return parsed
+
+
+def forbidden(address: str) -> bool:
+    """Whether an IP address is link-local (169.254/16, fe80::/10) or a known metadata service."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return parsed.is_link_local or parsed in _METADATA
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves names like the system does, but not to forbidden addresses, so that DNS cannot get around the check."""
+
+    def __init__(self, *, allow_link_local: bool) -> None:
+        self._system = ThreadedResolver()
+        self._allow = allow_link_local
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Raises OSError when every address of `host` is forbidden."""
+        found = await self._system.resolve(host, port, family)
+        allowed = [result for result in found if self._allow or not forbidden(result["host"])]
+        if not allowed:
+            raise OSError(f"{host} resolves to a link-local or metadata address, to which webhooks may not go")
+        return allowed
+
+    async def close(self) -> None:
+        await self._system.close()

@@ -1,0 +1,38 @@
+"""What the engine says of itself: a span for each evaluation to the collector, counters for Prometheus."""
+
+from collections.abc import Callable
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Tracer
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Telemetry:
+    """Spans and counters of one engine; `endpoint` is the base URL of an OTLP/HTTP receiver, empty for none."""
+
+    def __init__(self, endpoint: str, open_incidents: Callable[[], float]) -> None:
+        self._provider = TracerProvider(resource=Resource.create({"service.name": "whymesh-rootcause"}))
+        if endpoint:
+            exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+            self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+        self.tracer: Tracer = self._provider.get_tracer("whymesh.rootcause")
+        self.metrics = CollectorRegistry()
+        self.evaluations = Counter(
+            "whymesh_rootcause_evaluations", "Evaluations by outcome.", ["state"], registry=self.metrics
+        )
+        self.seconds = Histogram(
+            "whymesh_rootcause_evaluation_seconds", "Time one evaluation takes.", registry=self.metrics
+        )
+        self.incidents = Counter("whymesh_rootcause_incidents", "Incidents by event.", ["event"], registry=self.metrics)
+        self.notifications = Counter(
+            "whymesh_rootcause_notifications", "Webhook messages by result.", ["result"], registry=self.metrics
+        )
+        opened = Gauge("whymesh_rootcause_incidents_open", "Incidents open now.", registry=self.metrics)
+        opened.set_function(open_incidents)
+
+    def close(self) -> None:
+        """Sends what is left and stops."""
+        self._provider.shutdown()
