@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
-from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeoutError
+from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeoutError, UnknownTypeError
 
 from collector.store.errors import StoreUnavailable, query_failed
 from collector.store.url import StoreUrl
@@ -117,6 +117,9 @@ class Reader:
             raise query_failed(error.code or 0, readable(error.message or "")) from None
         except (NetworkError, SocketTimeoutError, OSError, EOFError) as error:
             raise StoreUnavailable(f"the store at {self.url} does not answer: {_reason(error)}") from error
+        except UnknownTypeError as error:
+            hint = "finish the state in the query, for example quantilesDDMerge(0.01, 0.5)(Durations)"
+            raise query_failed(error.code, f"{error.message}: the driver cannot read it; {hint}") from None
         except DriverError as error:
             raise StoreUnavailable(f"{self.url} does not speak ClickHouse's protocol: {error}") from error
         return answer if isinstance(answer, tuple) else ([], [])

@@ -10,16 +10,18 @@ Columns = list[tuple[str, str]]
 
 
 def described(session: Session, text: str, params: Mapping[str, str]) -> Columns:
-    """Columns of the statement `text`. Raises QueryFailed.
-
-    Only a SELECT can be described; the others (SHOW, EXPLAIN, ...) are cheap and run for their heading.
-    """
+    """Columns of the SELECT `text`, by analysis alone; empty for other statements and for broken ones."""
     try:
         answer = session.run(f"DESCRIBE TABLE ({text}\n)", "JSONCompact", params)
-        return [(row[0], row[1]) for row in json.loads(answer.data)["data"]]
     except QueryFailed:
-        answer = session.run(text, "JSONCompact", params)
-        return [(column["name"], column["type"]) for column in json.loads(answer.data)["meta"]]
+        return []
+    return [(row[0], row[1]) for row in json.loads(answer.data)["data"]]
+
+
+def headed(session: Session, text: str, params: Mapping[str, str]) -> Columns:
+    """Columns of a statement that cannot be described (SHOW, EXPLAIN, ...), by running it. Raises QueryFailed."""
+    answer = session.run(text, "JSONCompact", params)
+    return [(column["name"], column["type"]) for column in json.loads(answer.data)["meta"]]
 
 
 def table_columns(session: Session, table: str, listed: str) -> Columns:
@@ -29,7 +31,7 @@ def table_columns(session: Session, table: str, listed: str) -> Columns:
 
 def native_heading(columns: Columns) -> bytes:
     """A Native block of these columns without rows (ClickHouse, Native format: columns, rows, name and type each)."""
-    cells = [_string(name) + _string(kind) for name, kind in columns]
+    cells = [string(name) + string(kind) for name, kind in columns]
     return varint(len(columns)) + varint(0) + b"".join(cells)
 
 
@@ -43,6 +45,7 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _string(text: str) -> bytes:
+def string(text: str) -> bytes:
+    """A string behind its length."""
     data = text.encode()
     return varint(len(data)) + data

@@ -7,10 +7,13 @@ Never: work of ClickHouse on the event loop, a reader's statement that writes or
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Self
+
+import chdb
 
 from collector.store import errors, migrate
 from collector.store.bounds import Bounds
@@ -31,6 +34,7 @@ _PASSING: Final = frozenset(
         errors.TOO_MANY_SIMULTANEOUS_QUERIES,
     }
 )
+_NUMERIC: Final = re.compile(r"U?Int\d+|Bool|Seconds|Milliseconds|MaxThreads|NonZeroUInt64")
 # A block whose columns are not the table's is an error, not a row of defaults.
 _STRICT: Final = {"input_format_skip_unknown_fields": "0"}
 
@@ -38,8 +42,11 @@ _STRICT: Final = {"input_format_skip_unknown_fields": "0"}
 class EmbeddedStore:
     """The store of one machine. Open it once in a process; its methods belong to one event loop."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, settings: Mapping[str, str]) -> None:
         self._engine = engine
+        # Names of the engine's settings with their types; those of numbers are written as varints by old clients.
+        self.settings: Final = settings
+        self.numeric_settings: Final = frozenset(name for name, kind in settings.items() if _NUMERIC.match(kind))
         self._inserts = ThreadPoolExecutor(2, thread_name_prefix="store-insert")
         self._queries = ThreadPoolExecutor(QUERIES_AT_ONCE + 1, thread_name_prefix="store-query")
         self._slots = asyncio.Semaphore(QUERIES_AT_ONCE)
@@ -58,12 +65,19 @@ class EmbeddedStore:
             session = engine.session()
             try:
                 migrate.apply(lambda sql: _do(session, sql), lambda sql: _pairs(session, sql))
+                settings = dict(_pairs(session, "SELECT name, type FROM system.settings"))
             finally:
                 session.close()
         except BaseException:
             engine.close()
             raise
-        return cls(engine)
+        return cls(engine, settings)
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """Major, minor and patch version of the ClickHouse inside."""
+        major, minor, patch = chdb.engine_version.split(".")[:3]
+        return int(major), int(minor), int(patch)
 
     async def insert(self, table: str, blocks: Sequence[bytes], token: str = "") -> int:
         """Appends Native blocks to `otel.<table>` as one INSERT: at most one part per partition.

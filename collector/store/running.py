@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from collector.store.bounds import advice
-from collector.store.columns import Columns, described, table_columns
+from collector.store.columns import Columns, described, headed, table_columns
 from collector.store.engine import Chunk, Engine, Session, identifier
 from collector.store.errors import ACCESS_DENIED, QueryFailed, query_failed
 from collector.store.statement import Kind, Statement, examine
@@ -32,26 +32,34 @@ _KILL_AGAIN_SECONDS: Final = 0.2
 
 @dataclass(frozen=True)
 class Request:
-    """A statement as a client sent it; `writable` are the tables of `otel` that its account may insert into."""
+    """A statement as a client sent it, with what its connection holds.
+
+    `sets` are SET statements from before; `writable` are the tables of `otel` its account may insert into;
+    `native` asks for Native blocks whatever FORMAT and INTO OUTFILE say (they are the client's business
+    there), and for the result's columns, about a millisecond.
+    """
 
     sql: str
     database: str = "otel"
     format: str = "Native"
     settings: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
+    sets: tuple[str, ...] = ()
     writable: frozenset[str] = frozenset()
+    native: bool = False
 
 
 class Running:
     """A statement under way: `next()` until None, then `close()`; `close()` earlier cancels it.
 
-    `statement` and `format` are known once it began; `insert_into` names table and columns that wait for
-    Native blocks, to be given to `feed()`.
+    Known once it began: `statement`, `format`, and `columns` where the request asked for them or where an
+    INSERT waits for its rows (`awaits_rows`), to be given to `feed()` as Native blocks of these columns.
     """
 
     statement: Statement
     format: str
-    insert_into: str | None = None
+    columns: Columns
+    awaits_rows = False
 
     def __init__(
         self, engine: Engine, pool: ThreadPoolExecutor, request: Request, name: str, done: "Callable[[Running], None]"
@@ -63,6 +71,7 @@ class Running:
         # A comment that ends the text: KILL QUERY finds it, and no setting of the client can change it.
         self._mark = f"\n/*{name}*/"
         self._session: Session | None = None
+        self.columns = []
         self._first: Chunk | None = None
         self._streaming = False
         self._work: asyncio.Future[object] | None = None
@@ -83,15 +92,13 @@ class Running:
         self._streaming = chunk is not None
         return chunk
 
-    async def columns(self) -> Columns:
-        """(name, type) of the result, or of the table columns that an INSERT waits for. Raises QueryFailed."""
-        return await self._in_thread(self._columns)
-
     async def feed(self, blocks: list[bytes]) -> int:
         """Inserts Native blocks into the table this INSERT names; returns rows written. Raises QueryFailed."""
-        statement = f"INSERT INTO {self.insert_into}"
+        table = f"otel.{identifier(self.statement.table[1])}"
         session = self._ready()
-        return await self._in_thread(lambda: session.insert_native(statement, blocks))
+        return await self._in_thread(
+            lambda: session.insert_native(f"INSERT INTO {table} {self.statement.columns}", blocks)
+        )
 
     async def close(self) -> None:
         """Ends the statement, killing it when it still works; safe to call twice."""
@@ -122,14 +129,16 @@ class Running:
         session = self._session = self._engine.session()
         if request.database:
             session.use(request.database)
-        self.statement = examine(session, request.sql)
-        self.format = self.statement.format or request.format
-        settings = self._engine.bounds.settings() | dict(request.settings)
-        settings.pop("readonly", None)
+        self.statement = examine(session, request.sql, native=request.native)
+        self.format = "Native" if request.native else self.statement.format or request.format
+        session.set(self._engine.bounds.settings())
+        for statement in request.sets:
+            session.run(statement)
+        session.set({name: value for name, value in request.settings.items() if name != "readonly"})
         if self.statement.kind is Kind.INSERT:
-            self._insert(session, settings)
+            self._insert(session)
             return
-        session.set(settings | {"readonly": "2"})
+        session.set({"readonly": "2"})
         if self.statement.kind is Kind.READ:
             self._read(session)
         else:
@@ -137,9 +146,12 @@ class Running:
 
     def _read(self, session: Session) -> None:
         text = self.statement.text + self._mark
+        params = self._request.params
+        if self._request.native:
+            self.columns = described(session, self.statement.text, params)
         if self.format in STREAMABLE:
             try:
-                session.start(text, self.format, self._request.params)
+                session.start(text, self.format, params)
                 self._streaming = True
                 self._first = session.fetch()
                 return
@@ -147,29 +159,25 @@ class Running:
                 if _NOT_STREAMED not in error.message:
                     raise
                 self._streaming = False
-        self._first = session.run(text, self.format, self._request.params)
+        if self._request.native and not self.columns:
+            self.columns = headed(session, self.statement.text, params)
+        self._first = session.run(text, self.format, params)
 
-    def _insert(self, session: Session, settings: Mapping[str, str]) -> None:
+    def _insert(self, session: Session) -> None:
         statement = self.statement
         database, table = statement.table
         if (database or self._request.database) != "otel" or table not in self._request.writable:
             raise query_failed(
                 ACCESS_DENIED, f"this account may not insert into {database or 'otel'}.{table}. (ACCESS_DENIED)"
             )
-        session.set(settings)
         if statement.awaits_data:
-            self.insert_into = f"otel.{identifier(table)} {statement.columns}"
+            self.awaits_rows = True
+            self.columns = table_columns(session, f"otel.{identifier(table)}", statement.columns)
         else:
             session.run(statement.text, params=self._request.params)
 
     def _fetch(self) -> Chunk | None:
         return self._ready().fetch()
-
-    def _columns(self) -> Columns:
-        session = self._ready()
-        if self.insert_into is not None:
-            return table_columns(session, f"otel.{identifier(self.statement.table[1])}", self.statement.columns)
-        return described(session, self.statement.text, self._request.params)
 
     def _ready(self) -> Session:
         assert self._session is not None

@@ -33,6 +33,8 @@ _INSERT: Final = re.compile(
     r"(?: SETTINGS [^()]*?)?(?P<source> FORMAT \w+\Z| SELECT | WITH )"
 )
 _DATA_FOLLOWS: Final = re.compile(r"(?:\bVALUES|\bFORMAT\s+\w+)\s*;?\s*\Z", re.IGNORECASE)
+# On canonical SQL with its strings blanked to x.
+_OUTFILE: Final = re.compile(r" INTO OUTFILE x+(?: (?!FORMAT|SETTINGS)\w+)*")
 _USE: Final = re.compile(r"USE (?P<database>\w+|`[^`]+`)\Z")
 
 
@@ -62,8 +64,11 @@ class Statement:
     database: str = ""
 
 
-def examine(session: Session, sql: str) -> Statement:
-    """Parses one statement. Raises QueryFailed when it cannot be parsed or may never run through a door."""
+def examine(session: Session, sql: str, *, native: bool = False) -> Statement:
+    """Parses one statement. Raises QueryFailed when it cannot be parsed or may never run through a door.
+
+    With `native`, INTO OUTFILE is left out: a native client writes that file itself, on its own machine.
+    """
     classified = session.classify(sql)
     if classified.kind == "UNKNOWN":
         _say_why_unparsable(session, sql)
@@ -71,7 +76,10 @@ def examine(session: Session, sql: str) -> Statement:
         raise query_failed(SYNTAX_ERROR, "Multi-statements are not allowed. (SYNTAX_ERROR)")
     if classified.kind == "READ_ONLY":
         return _reading(session, sql)
-    return _changing(session, sql, classified)
+    form = canonical(session, sql)
+    if native and (found := _OUTFILE.search(_strings_blanked(form))):
+        return examine(session, form[: found.start()] + form[found.end() :])
+    return _changing(sql, form, classified)
 
 
 def _reading(session: Session, sql: str) -> Statement:
@@ -83,8 +91,7 @@ def _reading(session: Session, sql: str) -> Statement:
     return Statement(Kind.READ, text if asked else _bare(sql), asked)
 
 
-def _changing(session: Session, sql: str, classified: Classified) -> Statement:
-    form = canonical(session, sql)
+def _changing(sql: str, form: str, classified: Classified) -> Statement:
     refuse_forbidden(form)
     if found := _USE.match(form):
         return Statement(Kind.USE, form, database=_plain(found["database"]))

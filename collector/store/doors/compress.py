@@ -1,0 +1,65 @@
+"""Wraps blocks into ClickHouse's compressed frames, and unwraps them.
+
+A frame is a checksum of 16 bytes, then method (1 byte), size with these 9 bytes (4), raw size (4), payload.
+The checksum is CityHash128 of version 1.0.2 over everything behind it, its high half first.
+Source: ClickHouse, src/Compression/CompressedWriteBuffer.cpp and ICompressionCodec.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+import lz4.block
+from clickhouse_cityhash.cityhash import CityHash128
+
+from collector.store.doors.protocol import BadPacket
+
+LZ4: Final = 0x82
+NONE: Final = 0x02
+CHECKSUM: Final = struct.Struct("<QQ")
+HEADER: Final = struct.Struct("<BII")
+HEAD: Final = CHECKSUM.size + HEADER.size
+FRAME_RAW: Final = 1 << 20
+FRAME_MOST: Final = 64 << 20
+_LOW: Final = (1 << 64) - 1
+
+
+def compressed(data: bytes) -> Iterator[bytes]:
+    """`data` as LZ4 frames of at most 1 MiB before compression."""
+    for start in range(0, len(data), FRAME_RAW):
+        raw = data[start : start + FRAME_RAW]
+        payload = lz4.block.compress(raw, store_size=False)
+        body = HEADER.pack(LZ4, HEADER.size + len(payload), len(raw)) + payload
+        yield checksum(body) + body
+
+
+def frame_size(head: bytes) -> int:
+    """Whole length of the frame whose first 25 bytes are `head`. Raises BadPacket."""
+    _, size, raw = HEADER.unpack_from(head, CHECKSUM.size)
+    if not HEADER.size <= size <= FRAME_MOST or raw > FRAME_MOST:
+        raise BadPacket(f"a compressed frame of {size} bytes for {raw} is out of bounds")
+    return int(CHECKSUM.size + size)
+
+
+def raw_bytes(frame: bytes) -> bytes:
+    """The data of one whole frame. Raises BadPacket when it is damaged or not LZ4."""
+    body = frame[CHECKSUM.size :]
+    if checksum(body) != frame[: CHECKSUM.size]:
+        raise BadPacket("a compressed frame has another checksum than its data")
+    method, _, raw = HEADER.unpack_from(body)
+    payload = body[HEADER.size :]
+    if method == NONE:
+        return payload
+    if method != LZ4:
+        raise BadPacket(f"compression method 0x{method:02x} is not spoken here; send LZ4 or no compression")
+    try:
+        data: bytes = lz4.block.decompress(payload, uncompressed_size=raw)
+    except lz4.block.LZ4BlockError as error:
+        raise BadPacket(f"a compressed frame cannot be decompressed: {error}") from None
+    return data
+
+
+def checksum(body: bytes) -> bytes:
+    """16 bytes over a frame's header and payload."""
+    value = CityHash128(body)
+    return CHECKSUM.pack(value >> 64, value & _LOW)

@@ -1,0 +1,226 @@
+"""One client on the native port, from its greeting to its end.
+
+In: packets. Out: packets. Never: a query that goes on after Cancel or after the client left.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from collector.store.columns import native_heading
+from collector.store.doors import protocol as p
+from collector.store.doors.accounts import Account, Accounts
+from collector.store.doors.compress import compressed
+from collector.store.doors.incoming import BLOCK_MOST, Incoming
+from collector.store.embedded import EmbeddedStore
+from collector.store.errors import QueryFailed, StoreUnavailable, query_failed
+from collector.store.running import Request, Running
+from collector.store.statement import Kind, Statement
+
+T = TypeVar("T")
+
+GREETING_SECONDS: Final = 10
+SEND_SECONDS: Final = 60
+SETS_MOST: Final = 100
+UNKNOWN_SETTING: Final = 115
+NOT_IMPLEMENTED: Final = 48
+NETWORK_ERROR: Final = 210
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Speaks with one client; `serve()` returns when it is gone."""
+
+    def __init__(
+        self,
+        store: EmbeddedStore,
+        accounts: Accounts,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._incoming = Incoming(reader, store.numeric_settings)
+        self._writer = writer
+        self._peer = writer.get_extra_info("peername")
+        self._upcoming: asyncio.Task[int] | None = None
+        # What USE and SET changed, for as long as the connection lasts.
+        self._database = "otel"
+        self._sets: tuple[str, ...] = ()
+
+    async def serve(self) -> None:
+        """Greets and answers packets until the client leaves or sends what is not the protocol."""
+        try:
+            await self._serve()
+        except p.BadPacket as error:
+            log.warning("native door: closed the connection of %s: %s", self._peer, error)
+        except (EOFError, ConnectionError, TimeoutError):
+            log.debug("native door: %s left", self._peer)
+        finally:
+            if self._upcoming is not None:
+                self._upcoming.cancel()
+            self._writer.close()
+            await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
+
+    async def _serve(self) -> None:
+        greeting = await asyncio.wait_for(self._incoming.greeting(), GREETING_SECONDS)
+        try:
+            account = self._accounts.enter(greeting.user, greeting.password)
+        except QueryFailed as error:
+            await self._send(p.exception(error.code, error.message))
+            return
+        self._database = greeting.database or "otel"
+        await self._send(p.hello(greeting.revision, self._store.version, "whymesh"))
+        while True:
+            kind = await self._next_kind()
+            if kind == p.Client.PING:
+                await self._send(p.PONG)
+            elif kind == p.Client.TABLES_STATUS:
+                await self._send(p.tables_status(await self._incoming.tables_asked()))
+            elif kind == p.Client.QUERY:
+                await self._query(account, greeting.revision)
+            elif kind != p.Client.CANCEL:  # a Cancel that crossed the end of its query is of no account
+                raise p.BadPacket(f"a packet of type {kind} between queries")
+
+    async def _next_kind(self) -> int:
+        """The next packet's type, which may have been awaited already while a query ran."""
+        if self._upcoming is None:
+            return await self._incoming.varint()
+        upcoming, self._upcoming = self._upcoming, None
+        return await upcoming
+
+    async def _query(self, account: Account, revision: int) -> None:
+        query = await self._incoming.query(revision)
+        sender = _Sender(self._writer, revision, squeeze=query.compressed)
+        try:
+            await self._skip_external_tables(sender)
+            if query.stage != p.COMPLETE:
+                raise query_failed(NOT_IMPLEMENTED, "this store answers whole queries only. (NOT_IMPLEMENTED)")
+            request = Request(
+                query.sql,
+                self._database,
+                settings=self._known_settings(query),
+                sets=self._sets,
+                writable=account.writable,
+                native=True,
+            )
+            await self._answer(request, sender)
+        except QueryFailed as error:
+            await self._send(p.exception(error.code, error.message))
+        except StoreUnavailable as error:
+            await self._send(p.exception(NETWORK_ERROR, f"{error}. (NETWORK_ERROR)"))
+
+    async def _answer(self, request: Request, sender: "_Sender") -> None:
+        try:
+            running = await self._watched(self._store.start(request))
+            try:
+                if running.awaits_rows:
+                    await self._take_rows(running, sender)
+                else:
+                    await self._give_rows(running, sender)
+            finally:
+                await running.close()
+            self._remember(running.statement)
+        except _Cancelled:
+            log.debug("native door: %s cancelled its query", self._peer)
+        await sender.send(p.END_OF_STREAM)
+
+    async def _give_rows(self, running: Running, sender: "_Sender") -> None:
+        if running.columns:
+            await sender.block(native_heading(running.columns))
+        while (chunk := await self._watched(running.next())) is not None:
+            if chunk.read_rows:
+                await sender.send(p.progress(sender.revision, chunk.read_rows))
+            if chunk.data:
+                await sender.block(chunk.data)
+
+    async def _take_rows(self, running: Running, sender: "_Sender") -> None:
+        await sender.block(native_heading(running.columns))
+        blocks: list[bytes] = []
+        while (block := await self._data(sender)) != p.EMPTY_BLOCK:
+            blocks.append(block)
+            if sum(map(len, blocks)) > BLOCK_MOST:
+                raise p.BadPacket(f"more than {BLOCK_MOST >> 20} MiB in one INSERT; send several")
+        if blocks:
+            await running.feed(blocks)
+
+    async def _skip_external_tables(self, sender: "_Sender") -> None:
+        """Reads to the empty block that ends them, so that a refusal finds the connection in order."""
+        sent = False
+        while await self._data(sender) != p.EMPTY_BLOCK:
+            sent = True
+        if sent:
+            raise query_failed(NOT_IMPLEMENTED, "this store takes no external tables. (NOT_IMPLEMENTED)")
+
+    async def _data(self, sender: "_Sender") -> bytes:
+        kind = await self._next_kind()
+        if kind != p.Client.DATA:
+            raise p.BadPacket(f"a packet of type {kind} where data is expected")
+        return await self._incoming.data(sender.revision, compressed=sender.squeeze)
+
+    async def _watched(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does `work` and listens meanwhile: Cancel or the end of the connection ends the work."""
+        task = asyncio.ensure_future(work)
+        try:
+            if self._upcoming is None:
+                self._upcoming = asyncio.create_task(self._incoming.varint())
+            await asyncio.wait({task, self._upcoming}, return_when=asyncio.FIRST_COMPLETED)
+            if self._upcoming.done() and self._upcoming.exception() is not None:
+                await self._next_kind()
+            if self._upcoming.done() and self._upcoming.result() == p.Client.CANCEL:
+                self._upcoming = None
+                raise _Cancelled
+            return await task
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+
+    def _known_settings(self, query: p.Query) -> dict[str, str]:
+        """What the engine knows of the client's settings; newer and older clients have others, which it
+        would refuse. Those a client marks as important are passed on, so that they are refused."""
+        return {
+            name: value
+            for name, (value, important) in query.settings.items()
+            if important or name in self._store.settings
+        }
+
+    def _remember(self, statement: Statement) -> None:
+        if statement.kind is Kind.USE:
+            self._database = statement.database
+        elif statement.kind is Kind.SET:
+            self._sets = (*self._sets, statement.text)[-SETS_MOST:]
+
+    async def _send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await asyncio.wait_for(self._writer.drain(), SEND_SECONDS)
+
+
+class _Cancelled(Exception):
+    """The client does not want the rest."""
+
+
+class _Sender:
+    """Writes packets of one answer, no faster than the client reads."""
+
+    def __init__(self, writer: asyncio.StreamWriter, revision: int, *, squeeze: bool) -> None:
+        self._writer = writer
+        self.revision = revision
+        self.squeeze = squeeze
+
+    async def send(self, data: bytes) -> None:
+        """Raises TimeoutError when the client takes nothing for a minute."""
+        self._writer.write(data)
+        await asyncio.wait_for(self._writer.drain(), SEND_SECONDS)
+
+    async def block(self, native: bytes) -> None:
+        """One Native block as a Data packet."""
+        self._writer.write(p.data_head(self.revision))
+        block = p.block_info(self.revision) + native
+        if not self.squeeze:
+            await self.send(block)
+            return
+        for frame in compressed(block):
+            await self.send(frame)
