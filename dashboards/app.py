@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from dashboards.look import STYLE
+from dashboards.look import MARK, STYLE, WORDMARK
 
-st.set_page_config(page_title="whymesh", page_icon=":material/hub:", layout="wide")
+st.set_page_config(page_title="whymesh", page_icon=MARK, layout="wide")
 st.html(STYLE)
+st.logo(WORDMARK, size="large")
 st.navigation(
     [
         st.Page("pages/service_graph.py", title="Service graph", icon=":material/hub:", default=True),

@@ -1,6 +1,6 @@
 """Turns measured numbers into the few characters that people read: `42 ms`, `3.1/s`, `0.4 %`.
 
-In: nanoseconds, calls a second, shares between 0 and 1, times. Out: text. Never: more than three significant digits.
+In: nanoseconds, calls a second, shares between 0 and 1, times. Out: text. Never: more digits than a glance takes in.
 """
 
 from datetime import UTC, datetime
@@ -11,9 +11,9 @@ _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
 
 
 def _short(value: float) -> str:
-    if value >= 1000:
+    if value >= 10:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+    return f"{value:.2g}"
 
 
 def duration(nanoseconds: float | None) -> str:
@@ -56,6 +56,13 @@ def measured(value: float | None, unit: str) -> str:
     if unit in {"ratio", "share", "fraction"}:
         return share(value)
     return f"{_short(value)} {unit}".strip()
+
+
+def change(before: float | None, after: float | None, unit: str) -> str:
+    """From what to what, in the same words as `measured`; a dash when neither was measured."""
+    if before is None and after is None:
+        return NOTHING
+    return f"{measured(before, unit)} → {measured(after, unit)}"
 
 
 def ago(then: datetime, now: datetime) -> str:

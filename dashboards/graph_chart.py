@@ -84,8 +84,13 @@ def option(
     label: EdgeLabel,
     choice: Choice | None,
     colours: Palette,
+    *,
+    roam: bool = False,
 ) -> Option:
-    """The chart. Node size and edge width grow with the logarithm of the rate."""
+    """The chart. Node size and edge width grow with the logarithm of the rate; `roam` lets people zoom and move it.
+
+    Every new option takes the view back to the start, so a drawing that renews itself should not roam.
+    """
     busiest = max((edge.traffic.rate for edge in topology.edges), default=1.0)
     nodes = [node for node in topology.nodes if node.name in shown.nodes]
     edges = [edge for edge in topology.edges if (edge.source, edge.target) in shown.edges]
@@ -93,18 +98,18 @@ def option(
         "id": "services",
         "type": "graph",
         "layout": "none",
-        "roam": True,
+        "roam": roam,
         "scaleLimit": {"min": 0.5, "max": 4},
+        "preserveAspect": "contain",
         "selectedMode": "single",
-        "left": 70,
-        "right": 90,
-        "top": 40,
-        "bottom": 66,
+        "left": 60,
+        "right": 60,
+        "top": 64,
+        "bottom": 76,
         "edgeSymbol": ["none", "arrow"],
         "edgeSymbolSize": [0, 9],
         "emphasis": {"focus": "adjacency", "scale": 1.06, "label": {"show": True}},
-        "blur": {"itemStyle": {"opacity": 0.25}, "lineStyle": {"opacity": 0.12}, "label": {"opacity": 0.3}},
-        "select": {"itemStyle": {}, "lineStyle": {}},
+        "blur": {"itemStyle": {"opacity": 0.4}, "lineStyle": {"opacity": 0.2}, "label": {"opacity": 0.45}},
         "data": [_node(node, layout, busiest, choice, colours) for node in nodes],
         "links": [_edge(edge, layout, busiest, label, choice, colours) for edge in edges],
     }
@@ -153,12 +158,13 @@ def _node(node: Node, layout: Layout, busiest: float, choice: Choice | None, col
         "symbol": "circle",
         "symbolSize": round(26 if outside else 26 + 26 * _scale(node.traffic.rate, busiest), 1),
         "itemStyle": style,
-        "label": _node_label(node, picked, colours),
+        "select": {"itemStyle": style},
+        "label": _node_label(node, node.name in layout.named_above, picked, colours),
         "tooltip": {"formatter": _tip(_literal(node.name), node.traffic)},
     }
 
 
-def _node_label(node: Node, picked: bool, colours: Palette) -> Option:
+def _node_label(node: Node, above: bool, picked: bool, colours: Palette) -> Option:
     lines = [f"{{name|{_literal(node.name)}}}"]
     if node.name != OUTSIDE and node.traffic.calls:
         lines.append(f"{{figure|{figures.rate(node.traffic.rate)} · {figures.duration(node.traffic.p95)}}}")
@@ -168,7 +174,7 @@ def _node_label(node: Node, picked: bool, colours: Palette) -> Option:
         lines.append("{suspect|SUSPECT}")
     return {
         "show": True,
-        "position": "bottom",
+        "position": "top" if above else "bottom",
         "distance": 6,
         "formatter": "\n".join(lines),
         "rich": {
@@ -177,14 +183,15 @@ def _node_label(node: Node, picked: bool, colours: Palette) -> Option:
                 "fontWeight": 700 if picked else 600,
                 "color": colours.accent if picked else colours.text,
                 "lineHeight": 17,
-                "align": "center",
+                **_halo(colours),
             },
-            "figure": {"fontSize": 11, "color": colours.muted, "lineHeight": 14},
+            "figure": {"fontSize": 11, "color": colours.muted, "lineHeight": 14, **_halo(colours)},
             "errors": {
                 "fontSize": 11,
                 "fontWeight": 600,
                 "color": colours.state[Health.FAILING],
                 "lineHeight": 14,
+                **_halo(colours),
             },
             "suspect": {
                 "fontSize": 9,
@@ -207,27 +214,33 @@ def _edge(
     bad = health in {Health.DEGRADED, Health.FAILING}
     colour = colours.state[health] if bad else colours.line
     width = 1.2 + 4.8 * _scale(edge.traffic.rate, busiest)
+    style = {
+        "width": round(width + (1.5 if picked else 0), 2),
+        "color": colours.accent if picked else colour,
+        "type": "dashed" if health is Health.IDLE else "solid",
+        "opacity": 0.95 if bad or picked else 0.7,
+        "curveness": layout.bends.get((edge.source, edge.target), 0.0),
+    }
     return {
         "source": f"service {edge.source}",
         "target": f"service {edge.target}",
-        "lineStyle": {
-            "width": round(width + (1.5 if picked else 0), 2),
-            "color": colours.accent if picked else colour,
-            "type": "dashed" if health is Health.IDLE else "solid",
-            "opacity": 0.95 if bad or picked else 0.7,
-            "curveness": layout.bends.get((edge.source, edge.target), 0.0),
-        },
+        "lineStyle": style,
+        "select": {"lineStyle": style},
         "label": {
             "show": health is not Health.IDLE,
             "formatter": _edge_text(edge.traffic, label),
+            "distance": 4,
             "fontSize": 11,
-            "color": colours.state[Health.FAILING] if health is Health.FAILING else colours.text,
-            "backgroundColor": colours.surface,
-            "borderRadius": 4,
-            "padding": [2, 4],
+            "color": colours.state[Health.FAILING] if health is Health.FAILING else colours.muted,
+            **_halo(colours),
         },
         "tooltip": {"formatter": _tip(f"{_literal(edge.source)} → {_literal(edge.target)}", edge.traffic)},
     }
+
+
+def _halo(colours: Palette) -> Option:
+    """Keeps text legible where an edge passes behind it."""
+    return {"textBorderColor": colours.surface, "textBorderWidth": 3}
 
 
 def _edge_text(traffic: Traffic, label: EdgeLabel) -> str:

@@ -17,7 +17,7 @@ def legend(graph: Topology, colours: Palette) -> str:
     ]
     busiest = max((edge.traffic.rate for edge in graph.edges), default=0.0)
     words = (
-        "Under a name: calls answered, p95 and errors. "
+        "At a name: calls answered, p95 and errors. "
         f"Circle and arrow grow with the rate, up to {figures.rate(busiest)}. "
         f"{captured(graph.captured)}"
     )

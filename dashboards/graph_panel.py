@@ -8,7 +8,7 @@ from dashboards import ask, figures, reads, series_chart
 from dashboards.graph_chart import title
 from dashboards.palette import Palette
 from dashboards.topology import OUTSIDE, Edge, Topology, Traffic
-from dashboards.trace_view import trace_picker
+from dashboards.trace_view import list_traces
 from dashboards.window import Window
 
 CHART_HEIGHT = 150
@@ -61,7 +61,7 @@ def show_service(graph: Topology, name: str, window: Window, colours: Palette) -
         _neighbours("Callers", graph.callers(name), lambda edge: edge.source)
         _neighbours("Callees", graph.callees(name), lambda edge: edge.target)
     with traces:
-        trace_picker(reads.example_spans(ask.rows, window, name), colours, key=f"trace-{name}")
+        list_traces(reads.example_spans(ask.rows, window, name))
 
 
 def show_edge(graph: Topology, source: str, target: str, window: Window, colours: Palette) -> None:

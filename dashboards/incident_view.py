@@ -52,7 +52,7 @@ def _facts(sheet: FindingSheet) -> None:
         ("Culprit", sheet.culprit_name, _below_service(sheet.culprit)),
         (
             f"Symptom: {sheet.symptom.get('signal', '')}",
-            _from_to((sheet.symptom.get("baseline"), sheet.symptom.get("observed")), unit),
+            figures.change(sheet.symptom.get("baseline"), sheet.symptom.get("observed"), unit),
             where,
         ),
         (
@@ -83,7 +83,7 @@ def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     service, route = str(sheet.symptom["service"]), str(sheet.symptom.get("route") or "")
     rows = reads.service_series(ask.rows, window, service, route)
     errors = sheet.symptom.get("signal") == "errors"
-    lines, unit = (series_chart.ERRORS, "%") if errors else (series_chart.LATENCY, "ms")
+    lines, unit = (series_chart.ERRORS, "%") if errors else (series_chart.MEAN, "ms")
     shaded = []
     if sheet.incident:
         shaded = [series_chart.Span(sheet.incident[0], sheet.resolved_at or end, "incident")]
@@ -105,9 +105,8 @@ def _change(change: Mapping[str, Any], opened_at: datetime | None) -> None:
     before = ""
     if changed and opened_at and opened_at >= changed:
         before = f", {figures.duration((opened_at - changed).total_seconds() * 1e9)} before it opened"
-    who = f" by {change['actor']}" if change.get("actor") else ""
     summary = change.get("summary") or change.get("kind") or "a change"
-    st.warning(f"**Changed just before{before}:** {summary}{who}", icon=":material/difference:")
+    st.warning(f"**Changed just before{before}:** {summary}", icon=":material/difference:")
 
 
 def _ranking(sheet: FindingSheet) -> None:
@@ -116,18 +115,12 @@ def _ranking(sheet: FindingSheet) -> None:
         {
             "service": [f"**{line.service}**" for line in sheet.ranking],
             "score": [f"{line.score:.2f}" for line in sheet.ranking],
-            "own time": [_from_to(line.own_time, "ms") for line in sheet.ranking],
-            "own errors": [_from_to(line.own_errors, "ratio") for line in sheet.ranking],
+            "own time": [figures.change(*line.own_time, "ms") for line in sheet.ranking],
+            "own errors": [figures.change(*line.own_errors, "ratio") for line in sheet.ranking],
             "why": [line.why for line in sheet.ranking],
         },
         border="horizontal",
     )
-
-
-def _from_to(change: tuple[float | None, float | None], unit: str) -> str:
-    if change == (None, None):
-        return figures.NOTHING
-    return f"{figures.measured(change[0], unit)} → {figures.measured(change[1], unit)}"
 
 
 def _ruled_out(sheet: FindingSheet) -> None:
@@ -160,7 +153,7 @@ def _evidence(sheet: FindingSheet) -> None:
         return
     st.markdown("**Evidence**")
     for index, item in enumerate(sheet.evidence):
-        with st.expander(item.statement, expanded=False):
+        with st.expander(item.statement, expanded=index == 0):
             if not item.sql:
                 st.caption("This statement carries no SQL.")
                 continue

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 WIDTH = 1000.0
-HEIGHT = 560.0
+HEIGHT = 600.0
 SWEEPS = 8
 
 Pair = tuple[str, str]
@@ -28,10 +28,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything is. A bend is the signed curveness of ECharts: its share of the edge's length."""
+    """Where everything is. A bend is the signed curveness of ECharts: its share of the edge's length.
+
+    `named_above` are the nodes most of whose edges go downwards: their names have room above them.
+    """
 
     places: Mapping[str, Place]
     bends: Mapping[Pair, float]
+    named_above: frozenset[str] = frozenset()
 
 
 def arrange(names: Iterable[str], pairs: Iterable[Pair]) -> Layout:
@@ -44,7 +48,14 @@ def arrange(names: Iterable[str], pairs: Iterable[Pair]) -> Layout:
     columns = _ordered(nodes, layer, list(chains.values()))
     spots = _coordinates(columns)
     places = {name: spots[name] for name in nodes}
-    return Layout(places, {pair: _bend(pair, chains, spots) for pair in wanted})
+    bends = {pair: _bend(pair, chains, spots) for pair in wanted}
+    return Layout(places, bends, frozenset(name for name in nodes if _leans_down(name, wanted, places)))
+
+
+def _leans_down(name: str, pairs: Sequence[Pair], places: Mapping[str, Place]) -> bool:
+    ends = [target if source == name else source for source, target in pairs if name in {source, target}]
+    below = sum(places[end].y > places[name].y for end in ends)
+    return below > sum(places[end].y < places[name].y for end in ends)
 
 
 def _without_cycles(nodes: Sequence[str], pairs: Sequence[Pair]) -> list[Pair]:
@@ -147,7 +158,7 @@ def _bend(pair: Pair, chains: Mapping[Pair, Sequence[Spot]], spots: Mapping[Spot
         return 0.0
     off = [_offset(spots[spot], start, end) for spot in between]
     furthest = max(off, key=abs)
-    return round(max(-0.6, min(0.6, -2 * furthest / (end.x - start.x))), 3)
+    return round(max(-0.45, min(0.45, -2 * furthest / (end.x - start.x))), 3)
 
 
 def _offset(spot: Place, start: Place, end: Place) -> float:

@@ -15,6 +15,7 @@ class Palette:
     line: str
     grid: str
     accent: str
+    lines: dict[str, str]
     series: tuple[str, ...]
     state: dict[Health, str]
     fill: dict[Health, str]
@@ -27,6 +28,14 @@ LIGHT = Palette(
     line="#9aa7ba",
     grid="#e6eaf0",
     accent="#4f46e5",
+    lines={
+        "p50": "#4f46e5",
+        "mean": "#4f46e5",
+        "p95": "#0d9488",
+        "p99": "#c2570c",
+        "calls": "#4f46e5",
+        "errors": "#d92d3a",
+    },
     series=("#4f46e5", "#0d9488", "#c2570c", "#be185d", "#0369a1", "#6d7a12", "#7e3bb5", "#5a6678"),
     state={
         Health.HEALTHY: "#12a071",
@@ -48,6 +57,14 @@ DARK = Palette(
     line="#5d6b80",
     grid="#263042",
     accent="#8b8cf8",
+    lines={
+        "p50": "#8b8cf8",
+        "mean": "#8b8cf8",
+        "p95": "#2dd4bf",
+        "p99": "#fb923c",
+        "calls": "#8b8cf8",
+        "errors": "#f87171",
+    },
     series=("#8b8cf8", "#2dd4bf", "#fb923c", "#f472b6", "#38bdf8", "#c0cc50", "#c58af9", "#9aa7ba"),
     state={
         Health.HEALTHY: "#34d399",

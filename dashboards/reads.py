@@ -5,6 +5,7 @@ Never: a scan of `otel_traces` over a whole window; what a page shows by default
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Protocol
 
 from dashboards.window import Window
@@ -75,7 +76,7 @@ WHERE {WITHIN} AND Source = %(source)s AND Destination = %(target)s AND Reporter
 
 SERVICE_SERIES = f"""
 SELECT toStartOfInterval(Bucket, toIntervalSecond(%(step)s)) AS time, sum(Calls) AS calls, sum(Errors) AS errors,
-       {QUANTILES}(Durations) AS quantiles, sum(OwnSum) AS own_sum, sum(OwnCalls) AS own_calls
+       sum(DurationSum) AS duration_sum, {QUANTILES}(Durations) AS quantiles
 FROM otel.mesh_routes
 WHERE {WITHIN} AND Service = %(service)s AND (%(route)s = '' OR Route = %(route)s)
 GROUP BY time
@@ -91,7 +92,7 @@ ORDER BY time"""
 
 # The roll-ups keep an example of each bucket; the spans behind them are then found by key and trace id.
 EXAMPLES = f"""
-SELECT groupUniqArray(8)(slow) AS slow, groupUniqArrayIf(8)(failed, failed != '') AS failed
+SELECT groupUniqArray(4)(slow) AS slow, groupUniqArrayIf(4)(failed, failed != '') AS failed
 FROM
 (
     SELECT argMaxMerge(SlowTrace) AS slow, max(ErrorTrace) AS failed, {QUANTILES}(Durations)[4] AS p99
@@ -109,7 +110,7 @@ FROM otel.otel_traces
 WHERE ServiceName = %(service)s AND SpanKind = 'Server' AND TraceId IN %(traces)s
       AND Timestamp >= %(start)s AND Timestamp < %(end)s
 ORDER BY duration DESC
-LIMIT 40"""
+LIMIT 20"""
 
 INCIDENTS = """
 SELECT Id AS id, State AS state, OpenedAt AS opened_at, ResolvedAt AS resolved_at, UpdatedAt AS updated_at,
@@ -142,7 +143,8 @@ LIMIT 500"""
 SCHEMA = """
 SELECT table, name, type, comment
 FROM system.columns
-WHERE database = 'otel' AND NOT startsWith(table, '.inner')
+WHERE database = 'otel'
+      AND table IN (SELECT name FROM system.tables WHERE database = 'otel' AND endsWith(engine, 'MergeTree'))
 ORDER BY table, position"""
 
 
@@ -172,13 +174,14 @@ def routes(ask: Ask, window: Window, service: str) -> Rows:
 
 
 def service_series(ask: Ask, window: Window, service: str, route: str = "") -> Rows:
-    """A service over time; `route` narrows it, '' is all of them."""
-    return ask(SERVICE_SERIES, {**window.bounds(), "step": window.step, "service": service, "route": route})
+    """A service over time in whole steps; `route` narrows it, '' is all of them."""
+    params = {**window.bounds(), "step": window.step, "service": service, "route": route}
+    return _whole(ask(SERVICE_SERIES, params), window)
 
 
 def edge_series(ask: Ask, window: Window, source: str, target: str) -> Rows:
-    """An edge over time, as its caller saw it."""
-    return ask(EDGE_SERIES, {**window.bounds(), "step": window.step, **_edge(source, target)})
+    """An edge over time in whole steps, as its caller saw it."""
+    return _whole(ask(EDGE_SERIES, {**window.bounds(), "step": window.step, **_edge(source, target)}), window)
 
 
 def edge_pairs(ask: Ask, window: Window, source: str, target: str) -> Rows:
@@ -222,11 +225,17 @@ def trace(ask: Ask, trace_id: str) -> Rows:
 
 
 def schema(ask: Ask) -> dict[str, Sequence[tuple[str, str]]]:
-    """Column names and types of each table and view."""
+    """Column names and types of each table."""
     tables: dict[str, list[tuple[str, str]]] = {}
     for row in ask(SCHEMA, {}):
         tables.setdefault(row["table"], []).append((row["name"], row["type"]))
     return dict(tables)
+
+
+def _whole(rows: Rows, window: Window) -> Rows:
+    """Drops the steps that are not over or began before the window: a line must not fall where counting stopped."""
+    step = timedelta(seconds=window.step)
+    return [row for row in rows if window.start <= row["time"] and row["time"] + step <= window.complete]
 
 
 def _edge(source: str, target: str) -> dict[str, str]:

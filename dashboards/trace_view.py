@@ -1,6 +1,6 @@
 """Shows one trace of a list of candidates as a waterfall."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -9,23 +9,33 @@ from dashboards import ask, figures, reads, waterfall
 from dashboards.palette import Palette
 
 
-def trace_picker(spans: Sequence[dict[str, Any]], colours: Palette, key: str) -> None:
-    """Slow and failing requests to choose from; the chosen one is drawn."""
+def list_traces(spans: Sequence[dict[str, Any]]) -> None:
+    """Failing requests, then slow ones, each a button that opens its trace."""
     if not spans:
         st.caption("No examples in this window.")
         return
     by_trace = {span["trace"]: span for span in reversed(spans)}
-    order = sorted(by_trace, key=lambda trace: (by_trace[trace]["status"] != "Error", -by_trace[trace]["duration"]))
-    chosen = st.radio(
-        "Slow and failing requests",
-        order,
-        format_func=lambda trace: _headline(by_trace[trace]),
-        captions=[f"{trace} · {figures.clock(by_trace[trace]['time'])}" for trace in order],
-        key=key,
-        index=None,
-    )
-    if chosen:
-        show_trace(chosen, colours, key=f"{key}-drawn")
+    with st.container(gap=None):
+        _buttons(by_trace)
+    st.caption("Open one: its waterfall is drawn under the graph.")
+
+
+def _buttons(by_trace: Mapping[str, dict[str, Any]]) -> None:
+    for trace in sorted(by_trace, key=lambda key: (by_trace[key]["status"] != "Error", -by_trace[key]["duration"])):
+        st.button(_headline(by_trace[trace]), key=f"open-{trace}", type="tertiary", on_click=open_trace, args=(trace,))
+
+
+def open_trace(trace: str | None) -> None:
+    """Keeps the trace to show in the address of the page; None closes it."""
+    if trace:
+        st.query_params["trace"] = trace
+    else:
+        st.query_params.pop("trace", None)
+
+
+def opened_trace() -> str | None:
+    """The trace that the address of the page names."""
+    return st.query_params.get("trace")
 
 
 def show_trace(trace: str, colours: Palette, key: str) -> None:
@@ -50,4 +60,4 @@ def show_trace(trace: str, colours: Palette, key: str) -> None:
 
 def _headline(span: dict[str, Any]) -> str:
     mark = ":red[failed]" if span["status"] == "Error" else "slow"
-    return f"{figures.duration(span['duration'])} {mark} {span['code']} · {span['span']}"
+    return f"**{figures.duration(span['duration'])}** {mark} · {span['code']} {span['span']} · {span['time']:%H:%M:%S}"

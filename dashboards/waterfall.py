@@ -14,6 +14,8 @@ from dashboards.palette import Palette
 Row = Mapping[str, Any]
 Option = dict[str, Any]
 ROW_HEIGHT = 24
+LABEL_WIDTH = 250
+INDENT = "\u00a0\u00a0"  # a plain space at the start of a label is dropped
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,6 @@ class Bar:
     start: int
     duration: int
     failed: bool
-    own: int | None
     reason: str
 
 
@@ -60,7 +61,7 @@ def option(drawn: Sequence[Bar], colours: Palette) -> Option:
     hue = {service: colours.series[index % len(colours.series)] for index, service in enumerate(services)}
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 110, "top": 4, "bottom": 4, "containLabel": True},
+        "grid": {"left": LABEL_WIDTH, "right": 100, "top": 26, "bottom": 4},
         "tooltip": {"confine": True},
         "xAxis": {
             "type": "value",
@@ -71,12 +72,12 @@ def option(drawn: Sequence[Bar], colours: Palette) -> Option:
         "yAxis": {
             "type": "category",
             "inverse": True,
-            "data": [f"{'  ' * bar.depth}{bar.service}  {_arrow(bar)}{bar.span}" for bar in drawn],
+            "data": [_name(bar) for bar in drawn],
             "axisLabel": {
                 "color": colours.text,
                 "align": "left",
-                "margin": 330,
-                "width": 320,
+                "margin": LABEL_WIDTH - 4,
+                "width": LABEL_WIDTH - 14,
                 "overflow": "truncate",
             },
             "axisTick": {"show": False},
@@ -100,13 +101,14 @@ def option(drawn: Sequence[Bar], colours: Palette) -> Option:
     }
 
 
-def _arrow(bar: Bar) -> str:
-    return "→ " if bar.kind == "Client" else ""
+def _name(bar: Bar) -> str:
+    """Who, and what: a call as its caller saw it has an arrow."""
+    who = f"{bar.service} →" if bar.kind == "Client" else bar.instance or bar.service
+    return f"{INDENT * bar.depth}{who} {bar.span}"
 
 
 def _bar(span: Row, depth: int, first: int) -> Bar:
     attributes = span["attributes"]
-    own = attributes.get("mesh.time.own_us", "")
     return Bar(
         service=span["service"],
         span=span["span"],
@@ -116,7 +118,6 @@ def _bar(span: Row, depth: int, first: int) -> Bar:
         start=span["start"] - first,
         duration=span["duration"],
         failed=span["status"].upper().endswith("ERROR"),
-        own=int(own) * 1000 if own.isdecimal() else None,
         reason=attributes.get("mesh.reason", ""),
     )
 

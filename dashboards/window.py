@@ -26,6 +26,11 @@ class Window:
         return cls(_floor(start - margin), _floor(end + margin) + timedelta(seconds=BUCKET_SECONDS))
 
     @property
+    def complete(self) -> datetime:
+        """Up to when the counting is over: the last bucket is still being filled."""
+        return self.end - timedelta(seconds=BUCKET_SECONDS)
+
+    @property
     def seconds(self) -> float:
         """Length in seconds."""
         return (self.end - self.start).total_seconds()

@@ -10,12 +10,13 @@ from dashboards.graph_legend import legend
 from dashboards.graph_panel import overview, show_edge, show_service
 from dashboards.palette import palette
 from dashboards.topology import Topology
+from dashboards.trace_view import open_trace, opened_trace, show_trace
 from dashboards.window import Window
 
 REFRESH_SECONDS = 5
 REMEMBERED_MINUTES = 60  # a service keeps its place for that long after its last call
 RANGES = {1: "1 min", 5: "5 min", 15: "15 min", 60: "1 h"}
-CHART_HEIGHT = 640
+CHART_HEIGHT = 540
 ALL = "All services"
 
 
@@ -26,7 +27,7 @@ def controls() -> tuple[int, EdgeLabel, bool, bool]:
             "Time range",
             list(RANGES),
             format_func=lambda value: f"last {RANGES[value]}",
-            default=15,
+            default=5,
             required=True,
             key="minutes",
             bind="query-params",
@@ -40,8 +41,14 @@ def controls() -> tuple[int, EdgeLabel, bool, bool]:
             bind="query-params",
         )
         trouble = st.toggle("Only trouble", key="trouble", bind="query-params", help="Hide what is healthy.")
-        live = st.toggle("Live", value=True, key="live", bind="query-params", help="Read again every 5 seconds.")
-    return minutes or 15, EdgeLabel(label or EdgeLabel.RATE), trouble, live
+        live = st.toggle(
+            "Live",
+            value=True,
+            key="live",
+            bind="query-params",
+            help="Read again every 5 seconds. Off: the drawing can be zoomed and moved.",
+        )
+    return minutes or 5, EdgeLabel(label or EdgeLabel.RATE), trouble, live
 
 
 def read_topology(window: Window, now: datetime) -> Topology:
@@ -84,7 +91,7 @@ def name_of(choice: Choice) -> str:
     return choice.service or ALL
 
 
-def draw(minutes: int, label: EdgeLabel, trouble: bool) -> None:
+def draw(minutes: int, label: EdgeLabel, trouble: bool, live: bool) -> None:
     """Reads and draws once; runs again by itself while the page is live."""
     with ask.answered():
         now = datetime.now(UTC)
@@ -100,12 +107,13 @@ def draw(minutes: int, label: EdgeLabel, trouble: bool) -> None:
             pick = st.selectbox("Show", [ALL, *entries], key="pick", bind="query-params")
             choice = entries.get(pick or ALL)
         with left:
-            draw_graph(graph, label, trouble, choice)
+            draw_graph(graph, label, trouble, choice, roam=not live)
+            draw_trace()
         with right:
             detail(graph, choice, window)
 
 
-def draw_graph(graph: Topology, label: EdgeLabel, trouble: bool, choice: Choice | None) -> None:
+def draw_graph(graph: Topology, label: EdgeLabel, trouble: bool, choice: Choice | None, *, roam: bool) -> None:
     """The drawing and what its colours mean."""
     colours = palette(st.context.theme.type)
     places = layout.arrange((node.name for node in graph.nodes), ((e.source, e.target) for e in graph.edges))
@@ -114,7 +122,7 @@ def draw_graph(graph: Topology, label: EdgeLabel, trouble: bool, choice: Choice 
     with st.container(border=True):
         if shown.nodes:
             st.echarts_chart(
-                graph_chart.option(graph, places, shown, label, choice, colours),
+                graph_chart.option(graph, places, shown, label, choice, colours, roam=roam),
                 height=CHART_HEIGHT,
                 key="graph",
                 on_select=take_click,
@@ -124,6 +132,15 @@ def draw_graph(graph: Topology, label: EdgeLabel, trouble: bool, choice: Choice 
         else:
             st.success("No trouble: every service and call is below the limits.", icon=":material/check_circle:")
         st.html(legend(graph, colours))
+
+
+def draw_trace() -> None:
+    """The trace that was opened from the panel, under the graph."""
+    trace = opened_trace()
+    if trace:
+        with st.container(border=True):
+            show_trace(trace, palette(st.context.theme.type), key="waterfall")
+            st.button("Close", icon=":material/close:", type="tertiary", on_click=open_trace, args=(None,))
 
 
 def detail(graph: Topology, choice: Choice | None, window: Window) -> None:
@@ -165,4 +182,4 @@ def empty() -> None:
 
 
 picked_minutes, picked_label, only_trouble, is_live = controls()
-st.fragment(draw, run_every=REFRESH_SECONDS if is_live else None)(picked_minutes, picked_label, only_trouble)
+st.fragment(draw, run_every=REFRESH_SECONDS if is_live else None)(picked_minutes, picked_label, only_trouble, is_live)

@@ -64,7 +64,8 @@ def editor() -> tuple[str, int, bool]:
     """Draws the editor; returns the query, its row bound, and whether to run it."""
     if "sql" not in st.session_state and "sql" not in st.query_params:
         st.session_state.sql = EXAMPLES[FIRST]
-    sql = st.text_area("Query", height=230, key="sql", bind="query-params", label_visibility="collapsed")
+        st.session_state.run = True
+    sql = st.text_area("Query", height=270, key="sql", bind="query-params", label_visibility="collapsed")
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter")
         bound = st.segmented_control(

@@ -73,6 +73,10 @@ class Process:
 
         until(answered, f"{url} to answer 200")
 
+    def ended(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self._process.poll()
+
     def wait(self, patience_s: float = PATIENCE_S) -> int:
         return self._process.wait(patience_s)
 

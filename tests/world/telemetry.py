@@ -1,316 +1,210 @@
-"""Makes the telemetry of a shop of eight services: whole traces, both ends of each call, one fault part way.
+"""A store that holds ten minutes of the shop and one incident, served by a process of its own.
 
-In: a moment and how long before it to begin. Out: rows of `otel_traces` as JSON objects, and an incident's Finding.
-Never: two different shops for one seed, so that a test can state what it will see.
+In: a folder. Out: the address of its native door. The simulated requests go the way real ones do: OTLP bytes, Native
+blocks, `otel_traces`, and the views fill the roll-ups. Run as `python -m tests.world.telemetry FOLDER [--empty]`.
 """
 
-import json
-import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from __future__ import annotations
 
-Row = dict[str, Any]
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from collector._columnar import encode_traces
+from collector.store.client import Reader
+from collector.store.doors.native import serve_native
+from collector.store.embedded import EmbeddedStore
+from rootcause.finding import (
+    Change,
+    Contribution,
+    Culprit,
+    Evidence,
+    Figures,
+    Finding,
+    Ranked,
+    RuledOut,
+    Symptom,
+    Windows,
+)
+from rootcause.spans import Kind
+from tests.world.mesh_sim import Fault, Proxied, Shop, otlp
+from tests.world.otlp_requests import attribute
+from tests.world.processes import Process, until
 
 SERVICES = ("front", "catalog", "recommendations", "cart", "checkout", "payments", "shipping", "inventory")
-CALLS = {
-    "front": ("catalog", "recommendations", "cart", "checkout"),
-    "catalog": ("inventory",),
-    "recommendations": ("catalog",),
-    "cart": ("inventory",),
-    "checkout": ("cart", "payments", "shipping"),
-    "payments": (),
-    "shipping": ("inventory",),
-    "inventory": (),
-}
-ROUTES = {
-    "front": ("GET", "/"),
-    "catalog": ("GET", "/items/{id}"),
-    "recommendations": ("GET", "/for/{user}"),
-    "cart": ("GET", "/cart/{user}"),
-    "checkout": ("POST", "/checkout"),
-    "payments": ("POST", "/charge"),
-    "shipping": ("POST", "/quote"),
-    "inventory": ("GET", "/stock/{id}"),
-}
-OWN_MS = {
-    "front": 4.0,
-    "catalog": 6.0,
-    "recommendations": 9.0,
-    "cart": 5.0,
-    "checkout": 8.0,
-    "payments": 22.0,
-    "shipping": 11.0,
-    "inventory": 3.0,
-}
-# What a visit to the front page asks for: most look around, some buy.
-VISITS = ((0.55, ("catalog", "recommendations")), (0.25, ("catalog", "cart")), (0.20, ("checkout",)))
 CULPRIT = "payments"
-FAULT_MS = 240.0
-FAULT_ERRORS = 0.08
-LINK_MS = 0.4
+INCIDENT = "inc-payments"
+TITLE = "POST /checkout +240 ms: 94 % is payments' own time"
+HISTORY = timedelta(minutes=10)
+FAULT = timedelta(minutes=3)
+RATE = 6.0
 
 
-@dataclass
-class Shop:
-    """Draws traces one after the other; `fault_at` is when the culprit becomes slow and starts to fail."""
-
-    fault_at: datetime
-    seed: int = 7
-    chance: random.Random = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
-
-    def traces(self, start: datetime, end: datetime, per_second: float) -> Iterator[list[Row]]:
-        """The spans of each visit between two moments."""
-        moment = start
-        while moment < end:
-            yield self.visit(moment)
-            moment += timedelta(seconds=self.chance.expovariate(per_second))
-
-    def visit(self, moment: datetime) -> list[Row]:
-        """One request from outside and everything it caused."""
-        spans: list[Row] = []
-        trace = f"{self.chance.getrandbits(128):032x}"
-        self._serve(trace, "", "", "front", _nanoseconds(moment), spans)
-        return spans
-
-    def _serve(
-        self, trace: str, parent: str, source: str, service: str, start: int, spans: list[Row]
-    ) -> tuple[int, bool]:
-        """The server span of one request and those of its calls; returns how long it took and whether it failed."""
-        span = f"{self.chance.getrandbits(64):016x}"
-        version, instance = self._endpoint(service)
-        own = self._own_time(service, version, start)
-        failed = service == CULPRIT and self._faulty(start) and self.chance.random() < FAULT_ERRORS
-        at, broken = start + own // 2, 0
-        called = self._called(service)
-        for target in called:
-            took, bad = self._call(trace, span, (service, version, instance), target, at, spans)
-            at += took
-            broken += bad
-        duration = at - start + own - own // 2
-        failed = failed or broken > 0
-        spans.append(
-            _row(
-                trace,
-                (span, parent),
-                "Server",
-                (service, version, instance),
-                start,
-                duration,
-                failed,
-                {
-                    **_peer("source", source, "v1"),
-                    **_named("destination", service, version, instance),
-                    "mesh.time.own_us": str(own // 1000),
-                    "mesh.children": str(len(called)),
-                    "mesh.children.failed": str(broken),
-                },
-                service,
-            )
-        )
-        return duration, failed
-
-    def _call(
-        self, trace: str, parent: str, caller: tuple[str, str, str], target: str, start: int, spans: list[Row]
-    ) -> tuple[int, bool]:
-        """The client span of one call and what it reached."""
-        span = f"{self.chance.getrandbits(64):016x}"
-        link = int(LINK_MS * 1e6 * self.chance.uniform(0.6, 1.8))
-        took, failed = self._serve(trace, span, caller[0], target, start + link // 2, spans)
-        reached = spans[-1]["SpanAttributes"]
-        attributes = {
-            **_named("source", *caller),
-            **{key: value for key, value in reached.items() if key.startswith("mesh.destination.")},
-            "mesh.attempt": "1",
-        }
-        spans.append(_row(trace, (span, parent), "Client", caller, start, took + link, failed, attributes, target))
-        return took + link, failed
-
-    def _called(self, service: str) -> tuple[str, ...]:
-        if service != "front":
-            return CALLS[service]
-        draw = self.chance.random()
-        for share, targets in VISITS:
-            if draw < share:
-                return targets
-            draw -= share
-        return ()
-
-    def _endpoint(self, service: str) -> tuple[str, str]:
-        if service == "recommendations":
-            version = "v2" if self.chance.random() < 0.3 else "v1"
-            return version, f"recommendations-{version[1:]}"
-        return "v1", f"{service}-{self.chance.choice((1, 2))}" if service in {"front", "inventory"} else f"{service}-1"
-
-    def _own_time(self, service: str, version: str, at: int) -> int:
-        usual = OWN_MS[service] * (1.2 if version == "v2" else 1.0)
-        if service == CULPRIT and self._faulty(at):
-            usual += FAULT_MS
-        return int(usual * 1e6 * self.chance.lognormvariate(0, 0.25))
-
-    def _faulty(self, at: int) -> bool:
-        return at >= _nanoseconds(self.fault_at)
+@contextlib.contextmanager
+def seeded_store(folder: Path, *, empty: bool = False) -> Iterator[str]:
+    """The address of a store in a process that lives as long as the block."""
+    announced = folder / "address"
+    arguments = [str(folder), *(["--empty"] if empty else [])]
+    process = Process("tests.world.telemetry", *arguments, log=folder / "store.log")
+    try:
+        until(lambda: announced.exists() or _ended(process), "the store to be filled and served", patience_s=90)
+        yield announced.read_text()
+    finally:
+        process.terminate()
 
 
-def change(at: datetime) -> Row:
-    """The span by which a control plane reports a rollout of the culprit."""
-    attributes = {
+def _ended(process: Process) -> bool:
+    ended = process.ended()
+    assert ended is None, f"the store's process ended with {ended}:\n{process.output()}"
+    return False
+
+
+def spans(now: datetime) -> list[Proxied]:
+    """The shop's traffic until `now`; in the last minutes one service is slow and fails now and then."""
+    broke = (now - FAULT).timestamp()
+    faults = (Fault("latency", CULPRIT, 240.0, broke), Fault("errors", CULPRIT, 0.08, broke))
+    return Shop(7, rate=RATE, faults=faults).run((now - HISTORY).timestamp(), HISTORY.total_seconds())
+
+
+def rollout(at: datetime) -> ExportTraceServiceRequest:
+    """The span by which a control plane reports a change."""
+    values = {
         "mesh.change.kind": "rollout",
         "mesh.change.service": CULPRIT,
-        "mesh.change.before": "build 41",
-        "mesh.change.after": "build 42",
-        "mesh.change.actor": "ci",
         "mesh.change.summary": "payments: build 41 to build 42",
+        "mesh.change.actor": "ci",
         "mesh.epoch": "8",
     }
-    row = _row("c" * 32, ("c" * 16, ""), "Internal", ("control", "", ""), _nanoseconds(at), 1000, False, {}, CULPRIT)
-    return {**row, "SpanName": "mesh.change", "SpanAttributes": attributes}
+    nanoseconds = int(at.timestamp() * 1e9)
+    span = Span(
+        trace_id=b"c" * 16,
+        span_id=b"c" * 8,
+        name="mesh.change",
+        start_time_unix_nano=nanoseconds,
+        end_time_unix_nano=nanoseconds,
+        attributes=[attribute(key, value) for key, value in values.items()],
+    )
+    return ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=[span])])])
 
 
-def incident(state: str, fault_at: datetime, now: datetime, exemplars: list[str], others: list[str]) -> Row:
-    """A row of `mesh_incidents` whose Finding names the culprit."""
-    opened = fault_at + timedelta(seconds=40)
-    finding = {
-        "id": f"inc-{fault_at:%H%M%S}",
-        "state": state,
-        "opened_at": opened.isoformat(),
-        "resolved_at": None if state == "open" else now.isoformat(),
-        "updated_at": now.isoformat(),
-        "title": "checkout p95 +251 ms: 94 % is payments' own time",
-        "symptom": {
-            "service": "checkout",
-            "route": "/checkout",
-            "signal": "latency",
-            "baseline": 68.0,
-            "observed": 319.0,
-            "unit": "ms",
-        },
-        "culprit": {"service": CULPRIT, "version": "v1", "instance": "payments-1", "route": "/charge", "link": None},
-        "confidence": 0.93,
-        "contribution": {"value": 236.0, "unit": "ms", "share": 0.94},
-        "ranking": [
-            _ranked("payments", 0.93, (22.4, 258.6), (0.0, 0.081), "own time grew 236 ms as the symptom began"),
-            _ranked("shipping", 0.03, (11.2, 11.6), (0.0, 0.0), "own time moved 0.4 ms"),
-            _ranked("checkout", 0.02, (8.1, 8.2), (0.0, 0.0), "waits for payments"),
-        ],
-        "ruled_out": [
-            {"service": "inventory", "why": "answers as fast as before; cart and catalog, which call it too, are well"},
-            {"service": "cart", "why": "own time and errors did not change"},
-        ],
-        "exemplars": exemplars,
-        "counter_exemplars": others,
-        "change": {
-            "time": (fault_at - timedelta(seconds=20)).isoformat(),
-            "kind": "rollout",
-            "service": CULPRIT,
-            "summary": "payments: build 41 to build 42",
-            "actor": "ci",
-        },
-        "evidence": [
-            {
-                "statement": "payments' own time went from 22 ms to 259 ms a request",
-                "sql": "SELECT Bucket, round(sum(OwnSum) / sum(OwnCalls) / 1e6, 1) AS own_ms\n"
+def finding(traffic: list[Proxied], now: datetime) -> Finding:
+    """What the engine would say about it."""
+    broke = now - FAULT
+    charges = [one.span for one in traffic if one.span.service == CULPRIT and one.span.kind is Kind.SERVER]
+    begun = int(broke.timestamp() * 1e9)
+    slow = sorted((span for span in charges if span.start_ns > begun), key=lambda span: -span.duration_ns)
+    usual = [span for span in charges if span.start_ns < begun]
+    return Finding(
+        id=INCIDENT,
+        state="open",
+        opened_at=broke + timedelta(seconds=30),
+        updated_at=now,
+        title=TITLE,
+        symptom=Symptom(service="front", route="/checkout", signal="latency", baseline=61, observed=301, unit="ms"),
+        culprit=Culprit(service=CULPRIT, version="v1", instance="payments-1", route="/charges"),
+        confidence=0.93,
+        contribution=Contribution(value=226, unit="ms", share=0.94),
+        ranking=(
+            _ranked(CULPRIT, 0.94, (21.0, 261.0), (0.0, 0.081), "own time grew 240 ms when the symptom began"),
+            _ranked("shipping", 0.03, (8.2, 8.4), (0.0, 0.0), "own time moved 0.2 ms"),
+        ),
+        ruled_out=(
+            RuledOut(service="inventory", why="answers as fast as before; catalog, which calls it too, is well"),
+            RuledOut(service="checkout", why="its own time did not change: it waits for payments"),
+        ),
+        exemplars=tuple(span.trace for span in slow[:3]),
+        counter_exemplars=tuple(span.trace for span in usual[:2]),
+        change=Change(
+            time=broke - timedelta(seconds=20),
+            kind="rollout",
+            service=CULPRIT,
+            summary="payments: build 41 to build 42",
+        ),
+        evidence=(
+            Evidence(
+                statement="payments' own time went from 21 ms to 261 ms a request",
+                sql="SELECT Bucket, round(sum(OwnSum) / sum(OwnCalls) / 1e6, 1) AS own_ms\n"
                 "FROM otel.mesh_routes\nWHERE Service = 'payments'\nGROUP BY Bucket\nORDER BY Bucket",
-            },
-            {
-                "statement": "the link from checkout to payments did not change",
-                "sql": "SELECT Reporter, round(sum(DurationSum) / sum(Calls) / 1e6, 1) AS mean_ms\nFROM otel.mesh_edges\n"
-                "WHERE Source = 'checkout' AND Destination = 'payments'\nGROUP BY Reporter",
-            },
-        ],
-        "windows": {
-            "baseline": [(fault_at - timedelta(minutes=5)).isoformat(), fault_at.isoformat()],
-            "incident": [fault_at.isoformat(), now.isoformat()],
-        },
+            ),
+        ),
+        windows=Windows(baseline=(broke - timedelta(minutes=5), broke), incident=(broke, now)),
+    )
+
+
+def _ranked(service: str, score: float, own: tuple[float, float], errors: tuple[float, float], why: str) -> Ranked:
+    return Ranked(
+        service=service,
+        score=score,
+        own_time_ms=Figures(baseline=own[0], observed=own[1]),
+        own_errors=Figures(baseline=errors[0], observed=errors[1]),
+        link_ms=None,
+        why=why,
+    )
+
+
+def store_incident(url: str, found: Finding) -> None:
+    """Writes a finding as the engine does."""
+    values = {
+        "id": found.id,
+        "state": found.state,
+        "opened": found.opened_at,
+        "updated": found.updated_at,
+        "title": found.title,
+        "signal": found.symptom.signal,
+        "service": found.culprit.service,
+        "version": found.culprit.version,
+        "instance": found.culprit.instance,
+        "route": found.culprit.route,
+        "confidence": found.confidence,
+        "finding": found.model_dump_json(),
     }
-    return {
-        "Id": finding["id"],
-        "State": state,
-        "OpenedAt": f"{opened:%F %T.000}",
-        "ResolvedAt": None if state == "open" else f"{now:%F %T.000}",
-        "UpdatedAt": f"{now:%F %T.000}",
-        "Title": finding["title"],
-        "Signal": "latency",
-        "Service": CULPRIT,
-        "Version": "v1",
-        "Instance": "payments-1",
-        "Route": "/charge",
-        "Link": "",
-        "Confidence": 0.93,
-        "Finding": json.dumps(finding),
-    }
+    with Reader(url.replace("clickhouse://", "clickhouse://rootcause@")) as writer:
+        writer.execute(
+            "INSERT INTO otel.mesh_incidents (Id, State, OpenedAt, UpdatedAt, Title, Signal, Service, Version,"
+            " Instance, Route, Confidence, Finding) SELECT %(id)s, %(state)s, %(opened)s, %(updated)s, %(title)s,"
+            " %(signal)s, %(service)s, %(version)s, %(instance)s, %(route)s, %(confidence)s, %(finding)s",
+            values,
+        )
 
 
-def _ranked(
-    service: str, score: float, own: tuple[float, float], errors: tuple[float, float], why: str
-) -> dict[str, Any]:
-    return {
-        "service": service,
-        "score": score,
-        "own_time_ms": {"baseline": own[0], "observed": own[1]},
-        "own_errors": {"baseline": errors[0], "observed": errors[1]},
-        "why": why,
-    }
+async def serve(folder: Path, *, empty: bool) -> None:
+    """Fills a store, opens its door, writes the address into `folder/address`, and waits to be ended."""
+    now = datetime.now(UTC)
+    store = EmbeddedStore.open(folder / "data")
+    try:
+        traffic = [] if empty else spans(now)
+        for request in [*otlp(traffic), *([] if empty else [rollout(now - FAULT - timedelta(seconds=20))])]:
+            await store.insert("otel_traces", [encode_traces(request.SerializeToString()).block])
+        door = await serve_native(store, "127.0.0.1", 0)
+        url = f"clickhouse://127.0.0.1:{door.port}/otel"
+        if not empty:
+            await asyncio.to_thread(store_incident, url, finding(traffic, now))
+        (folder / "address.new").write_text(url)
+        (folder / "address.new").rename(folder / "address")
+        await _ended_by_signal()
+        await door.close()
+    finally:
+        await store.close()
 
 
-def _row(
-    trace: str,
-    ids: tuple[str, str],
-    kind: str,
-    reporter: tuple[str, str, str],
-    start: int,
-    duration: int,
-    failed: bool,
-    attributes: dict[str, str],
-    target: str,
-) -> Row:
-    service, version, instance = reporter
-    method, route = ROUTES[target]
-    mesh = {
-        "http.request.method": method,
-        "http.response.status_code": "500" if failed else "200",
-        "http.route": route,
-        "mesh.route": route,
-        "mesh.epoch": "7",
-    }
-    return {
-        "Timestamp": f"{start // 10**9}.{start % 10**9:09d}",
-        "TraceId": trace,
-        "SpanId": ids[0],
-        "ParentSpanId": ids[1],
-        "TraceState": "",
-        "SpanName": f"{method} {route}",
-        "SpanKind": kind,
-        "ServiceName": service,
-        "ResourceAttributes": {
-            "service.instance.id": instance,
-            "service.name": service,
-            "service.version": version,
-        },
-        "ScopeName": "whymesh.proxy",
-        "ScopeVersion": "0.1.0",
-        "SpanAttributes": dict(sorted({**mesh, **attributes}.items())),
-        "Duration": duration,
-        "StatusCode": "Error" if failed else "Unset",
-        "StatusMessage": "",
-    }
+async def _ended_by_signal() -> None:
+    ended = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, ended.set)
+    await ended.wait()
 
 
-def _named(end: str, service: str, version: str, instance: str) -> dict[str, str]:
-    return {
-        f"mesh.{end}.service": service,
-        f"mesh.{end}.version": version,
-        f"mesh.{end}.instance": instance,
-    }
-
-
-def _peer(end: str, service: str, version: str) -> dict[str, str]:
-    return _named(end, service, version, f"{service}-1") if service else {}
-
-
-def _nanoseconds(moment: datetime) -> int:
-    return int(moment.astimezone(UTC).timestamp() * 1_000_000) * 1000
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--empty", action="store_true")
+    chosen = parser.parse_args(sys.argv[1:])
+    asyncio.run(serve(chosen.folder, empty=chosen.empty))
