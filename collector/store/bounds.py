@@ -1,5 +1,6 @@
 """What one query through a door may cost, and the advice given when it would cost more."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collector.store import errors
@@ -27,6 +28,22 @@ class Bounds:
             "max_memory_usage": str(self.memory),
             "max_threads": str(self.threads),
         }
+
+    def within(self, asked: Mapping[str, str]) -> dict[str, str]:
+        """What a client asked for, lowered to the bounds; 0 is ClickHouse's "no bound" and gets all there is."""
+        lowered = dict(asked)
+        for name, most in self.settings().items():
+            if name in asked and not 0 < _number(asked[name]) <= float(most):
+                lowered[name] = most
+        return lowered
+
+
+def _number(text: str) -> float:
+    """Text that is not a number is kept as it is: the engine words that error best."""
+    try:
+        return float(text)
+    except ValueError:
+        return 1
 
 
 _ADVICE = {

@@ -26,6 +26,8 @@ STREAMABLE: Final = frozenset(
         "JSONLines", "NDJSON", "JSONCompactEachRow", "JSONStringsEachRow", "LineAsString", "Values", "Null",
     }
 )  # fmt: skip
+# Settings that a client may send and the door decides: it sets its own, or runs the query itself.
+_NOT_THEIRS: Final = frozenset({"readonly", "run_query_in_background"})
 _NOT_STREAMED: Final = "Streaming query is not supported"
 _KILL_AGAIN_SECONDS: Final = 0.2
 
@@ -134,7 +136,8 @@ class Running:
         session.set(self._engine.bounds.settings())
         for statement in request.sets:
             session.run(statement)
-        session.set({name: value for name, value in request.settings.items() if name != "readonly"})
+        asked = {name: value for name, value in request.settings.items() if name not in _NOT_THEIRS}
+        session.set(self._engine.bounds.within(asked))
         if self.statement.kind is Kind.INSERT:
             self._insert(session)
             return

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Final
 
 import lz4.block
+import zstandard
 from clickhouse_cityhash.cityhash import CityHash128
 
 from collector.store.doors.protocol import BadPacket
 
 LZ4: Final = 0x82
+ZSTD: Final = 0x90
 NONE: Final = 0x02
 CHECKSUM: Final = struct.Struct("<QQ")
 HEADER: Final = struct.Struct("<BII")
@@ -42,7 +44,7 @@ def frame_size(head: bytes) -> int:
 
 
 def raw_bytes(frame: bytes) -> bytes:
-    """The data of one whole frame. Raises BadPacket when it is damaged or not LZ4."""
+    """The data of one whole frame. Raises BadPacket when it is damaged or of an unknown method."""
     body = frame[CHECKSUM.size :]
     if checksum(body) != frame[: CHECKSUM.size]:
         raise BadPacket("a compressed frame has another checksum than its data")
@@ -50,16 +52,27 @@ def raw_bytes(frame: bytes) -> bytes:
     payload = body[HEADER.size :]
     if method == NONE:
         return payload
-    if method != LZ4:
-        raise BadPacket(f"compression method 0x{method:02x} is not spoken here; send LZ4 or no compression")
+    if method not in _DECOMPRESS:
+        raise BadPacket(f"compression method 0x{method:02x} is not spoken here; use LZ4, ZSTD or none")
     try:
-        data: bytes = lz4.block.decompress(payload, uncompressed_size=raw)
-    except lz4.block.LZ4BlockError as error:
+        return _DECOMPRESS[method](payload, raw)
+    except (lz4.block.LZ4BlockError, zstandard.ZstdError) as error:
         raise BadPacket(f"a compressed frame cannot be decompressed: {error}") from None
-    return data
 
 
 def checksum(body: bytes) -> bytes:
     """16 bytes over a frame's header and payload."""
     value = CityHash128(body)
     return CHECKSUM.pack(value >> 64, value & _LOW)
+
+
+def _lz4(payload: bytes, raw: int) -> bytes:
+    data: bytes = lz4.block.decompress(payload, uncompressed_size=raw)
+    return data
+
+
+def _zstd(payload: bytes, raw: int) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(payload, max_output_size=raw)
+
+
+_DECOMPRESS: Final = {LZ4: _lz4, ZSTD: _zstd}

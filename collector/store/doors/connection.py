@@ -25,6 +25,7 @@ SEND_SECONDS: Final = 60
 SETS_MOST: Final = 100
 UNKNOWN_SETTING: Final = 115
 NOT_IMPLEMENTED: Final = 48
+UNEXPECTED_PACKET: Final = 101
 NETWORK_ERROR: Final = 210
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Connection:
             await self._serve()
         except p.BadPacket as error:
             log.warning("native door: closed the connection of %s: %s", self._peer, error)
+            self._writer.write(p.exception(UNEXPECTED_PACKET, f"{error}. (UNEXPECTED_PACKET_FROM_CLIENT)"))
         except (EOFError, ConnectionError, TimeoutError):
             log.debug("native door: %s left", self._peer)
         finally:
@@ -139,8 +141,8 @@ class Connection:
     async def _take_rows(self, running: Running, sender: "_Sender") -> None:
         await sender.block(native_heading(running.columns))
         blocks: list[bytes] = []
-        while (block := await self._data(sender)) != p.EMPTY_BLOCK:
-            blocks.append(block)
+        while (packet := await self._data(sender)) != (p.Client.DATA, p.EMPTY_BLOCK):
+            blocks.append(packet[1])
             if sum(map(len, blocks)) > BLOCK_MOST:
                 raise p.BadPacket(f"more than {BLOCK_MOST >> 20} MiB in one INSERT; send several")
         if blocks:
@@ -148,17 +150,18 @@ class Connection:
 
     async def _skip_external_tables(self, sender: "_Sender") -> None:
         """Reads to the empty block that ends them, so that a refusal finds the connection in order."""
-        sent = False
-        while await self._data(sender) != p.EMPTY_BLOCK:
-            sent = True
-        if sent:
+        tables = 0
+        while (packet := await self._data(sender)) != (p.Client.DATA, p.EMPTY_BLOCK):
+            # A scalar (remote() sends the shard's number as one) may go unused, a table may not.
+            tables += packet[0] == p.Client.DATA
+        if tables:
             raise query_failed(NOT_IMPLEMENTED, "this store takes no external tables. (NOT_IMPLEMENTED)")
 
-    async def _data(self, sender: "_Sender") -> bytes:
+    async def _data(self, sender: "_Sender") -> tuple[int, bytes]:
         kind = await self._next_kind()
-        if kind != p.Client.DATA:
+        if kind not in (p.Client.DATA, p.Client.SCALAR):
             raise p.BadPacket(f"a packet of type {kind} where data is expected")
-        return await self._incoming.data(sender.revision, compressed=sender.squeeze)
+        return kind, await self._incoming.data(sender.revision, compressed=sender.squeeze)
 
     async def _watched(self, work: Coroutine[Any, Any, T]) -> T:
         """Does `work` and listens meanwhile: Cancel or the end of the connection ends the work."""

@@ -44,6 +44,7 @@ class Client(IntEnum):
     CANCEL = 3
     PING = 4
     TABLES_STATUS = 5
+    SCALAR = 7
 
 
 class Server(IntEnum):
