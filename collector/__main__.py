@@ -1,0 +1,178 @@
+"""`python -m collector`: OTLP in at two doors -> Native blocks -> writer -> ClickHouse, and two doors for its readers.
+
+`run` is the wiring, read top to bottom; what it opens closes in reverse order, so that nothing accepted is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from collector import logs
+from collector.admin import Admin
+from collector.budget import Budget
+from collector.config import Config, load
+from collector.drops import Drops
+from collector.errors import CannotListen, CollectorError
+from collector.ingest import Ingest
+from collector.receive_grpc import GrpcReceiver
+from collector.receive_http import OWN_HEADER, HttpReceiver
+from collector.signals import Signal
+from collector.store.doors.http import serve_http
+from collector.store.doors.native import serve_native
+from collector.store.embedded import EmbeddedStore
+from collector.store.errors import StoreError
+from collector.telemetry import SCOPE, Meters, Reporter, own_spans
+from collector.write import Limits, Writer
+
+log = logging.getLogger(SCOPE)
+
+ENCODERS = 2
+GRACE_S = 10.0
+
+
+@click.command(name="collector")
+@click.option("--config", "path", type=click.Path(path_type=Path), help="YAML file; flags override it.")
+@click.option("--data", type=click.Path(path_type=Path), help="Directory of the embedded ClickHouse.")
+@click.option("--grpc", help="OTLP/gRPC.  [default: 127.0.0.1:4317]")
+@click.option("--http", help="OTLP/HTTP.  [default: 127.0.0.1:4318]")
+@click.option("--clickhouse-native", help="ClickHouse native protocol.  [default: 127.0.0.1:9000]")
+@click.option("--clickhouse-http", help="ClickHouse HTTP.  [default: 127.0.0.1:8123]")
+@click.option("--metrics", help="/metrics /healthz /readyz.  [default: 127.0.0.1:8888]")
+def command(path: Path | None, data: Path | None, **listen: str | None) -> None:
+    """Store OTLP spans in ClickHouse.
+
+    Receives spans from the proxies and from any OpenTelemetry SDK, stores them in an embedded ClickHouse, and serves
+    that to any ClickHouse client. A request is answered once its spans are stored.
+
+    \b
+    Example:
+      whymesh collector --data ./data
+      OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 python your_service.py
+      curl 'http://127.0.0.1:8123/?query=SELECT+count()+FROM+otel.otel_traces'
+    """
+    logs.set_up()
+    try:
+        flags: dict[str, Any] = {"data": data} | {f"listen.{name}": address for name, address in listen.items()}
+        asyncio.run(run(load(path, flags)))
+    except (CollectorError, StoreError) as error:
+        click.echo(f"whymesh collector: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+async def run(config: Config) -> None:
+    """Serves until SIGTERM or SIGINT. Raises CannotListen, StoreUnavailable, SchemaRefused."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    registry = CollectorRegistry()
+    meters, drops, admin = Meters(registry), Drops(registry), Admin(registry)
+    reporter = Reporter(meters)
+
+    async with contextlib.AsyncExitStack() as opened:
+        ports = {"metrics": await _serve(opened, "metrics", config.listen.metrics, admin.application())}
+
+        store = await asyncio.to_thread(EmbeddedStore.open, config.data)
+        opened.push_async_callback(store.close)
+
+        for flag, serve in (("clickhouse_native", serve_native), ("clickhouse_http", serve_http)):
+            address = getattr(config.listen, flag)
+            with _listening(flag, address):
+                door = await serve(store, *_host_port(address))
+            opened.push_async_callback(door.close)
+            ports[flag] = door.port
+
+        writer = Writer(store.insert, reporter, _limits(config))
+        writer.start()
+        opened.push_async_callback(writer.drain)
+        meters.waiting.set_function(lambda: writer.held_bytes)
+
+        threads = opened.enter_context(ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode"))
+        ingest = Ingest(writer.submit, drops, threads, config.requests.limit_bytes)
+        budget = Budget(config.requests.under_way_bytes)
+        meters.held.set_function(lambda: budget.held)
+
+        token = secrets.token_hex(8)
+        receiver = HttpReceiver(ingest, budget, token)
+        ports["http"] = await _serve(opened, "http", config.listen.http, receiver.application(), raw_bodies=True)
+        grpc = GrpcReceiver(ingest, budget)
+        ports["grpc"] = await grpc.start(config.listen.grpc)
+        opened.push_async_callback(grpc.stop, GRACE_S)
+
+        if config.own_spans:
+            host, _ = _host_port(config.listen.http)
+            provider = own_spans(f"http://{_reachable(host)}:{ports['http']}{Signal.TRACES.path}", OWN_HEADER, token)
+            reporter.tracer = provider.get_tracer(SCOPE)
+            opened.push_async_callback(asyncio.to_thread, provider.shutdown)
+
+        admin.ready = True
+        log.info(
+            "ready: %s", ", ".join(f"{name} {port}" for name, port in ports.items()), extra={"fields": {"ports": ports}}
+        )
+        await stop.wait()
+        admin.ready = False
+        log.info("stopping: what was accepted is stored first")
+    log.info("stopped")
+
+
+async def _serve(
+    opened: contextlib.AsyncExitStack,
+    flag: str,
+    address: str,
+    application: web.Application,
+    *,
+    raw_bodies: bool = False,
+) -> int:
+    """Serves an application until the stack unwinds, then waits for its requests; returns the port."""
+    runner = web.AppRunner(
+        application, access_log=None, auto_decompress=not raw_bodies, shutdown_timeout=GRACE_S if raw_bodies else 0.5
+    )
+    await runner.setup()
+    opened.push_async_callback(runner.cleanup)
+    with _listening(flag, address):
+        await web.TCPSite(runner, *_host_port(address)).start()
+    port: int = runner.addresses[0][1]
+    return port
+
+
+@contextlib.contextmanager
+def _listening(flag: str, address: str) -> Any:
+    try:
+        yield
+    except (OSError, OverflowError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        flag = flag.replace("_", "-")
+        raise CannotListen(
+            f"--{flag} {address}: {reason}; is another collector running? give this one another port"
+        ) from None
+
+
+def _host_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _reachable(host: str) -> str:
+    """An address to reach ourselves at: what listens everywhere is on loopback too."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (recognised here, not bound)
+    return f"[{host}]" if ":" in host else host
+
+
+def _limits(config: Config) -> Limits:
+    write = config.write
+    return Limits(write.rows, write.bytes, write.wait_ms / 1000, write.queue_bytes, write.deadline_ms / 1000)
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,108 @@
+"""The collector's configuration: a YAML file, overridden by flags, checked whole before anything starts.
+
+In: a file and the flags. Out: one frozen `Config`. Never: a mistake without its path, or a default said twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from collector.errors import ConfigRefused
+
+HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listen(_Part):
+    """Addresses; port 0 takes a free one."""
+
+    grpc: HostPort = Field(default="127.0.0.1:4317", description="OTLP/gRPC.")
+    http: HostPort = Field(default="127.0.0.1:4318", description="OTLP/HTTP.")
+    clickhouse_native: HostPort = Field(default="127.0.0.1:9000", description="ClickHouse native protocol.")
+    clickhouse_http: HostPort = Field(default="127.0.0.1:8123", description="ClickHouse HTTP.")
+    metrics: HostPort = Field(default="127.0.0.1:8888", description="/metrics, /healthz, /readyz.")
+
+
+class Requests(_Part):
+    """Bounds on what is received."""
+
+    limit_bytes: int = Field(default=64 << 20, ge=1024, le=512 << 20, description="One body, decompressed.")
+    under_way_bytes: int = Field(default=256 << 20, ge=1024, description="All bodies held at one time.")
+
+
+class Write(_Part):
+    """How requests are gathered into inserts."""
+
+    rows: int = Field(default=50_000, ge=1, le=1_000_000, description="Rows that make a group full.")
+    bytes: int = Field(default=64 << 20, ge=1024, description="Bytes that make a group full.")
+    wait_ms: int = Field(default=200, ge=0, le=10_000, description="How long a request waits for company.")
+    queue_bytes: int = Field(default=256 << 20, ge=1024, description="What may wait; beyond it senders are told to.")
+    deadline_ms: int = Field(default=8_000, ge=100, description="How long an insert is tried before senders are told.")
+
+
+class Config(_Part):
+    """Everything that can be set."""
+
+    data: Path = Field(description="Directory of the embedded ClickHouse; created when missing.")
+    listen: Listen = Listen()
+    requests: Requests = Requests()
+    write: Write = Write()
+    own_spans: bool = Field(default=True, description="Report own inserts as spans of whymesh.collector.")
+
+
+def load(path: Path | None, flags: Mapping[str, Any]) -> Config:
+    """The file with the flags laid over it; flags are paths such as `listen.grpc`, None is not set.
+
+    Raises ConfigRefused with one line a mistake.
+    """
+    document = _read(path) if path else {}
+    for name, value in flags.items():
+        if value is not None:
+            _lay(document, name.split("."), value)
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        source = str(path) if path else "flags"
+        raise ConfigRefused("\n".join(f"{source}: {_mistake(part)}" for part in error.errors())) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigRefused(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigRefused(f"{path}: not YAML: {error}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise ConfigRefused(f"{path}: expected a mapping such as `listen: ...`, found {type(document).__name__}")
+    return document
+
+
+def _lay(document: dict[str, Any], parts: list[str], value: Any) -> None:
+    for part in parts[:-1]:
+        inner = document.setdefault(part, {})
+        if not isinstance(inner, dict):
+            return  # the mistake is in the file, and is told with its path when it is checked
+        document = inner
+    document[parts[-1]] = value
+
+
+def _mistake(part: Any) -> str:
+    where = ".".join(str(step) for step in part["loc"])
+    if part["type"] == "missing":
+        return f"{where}: missing"
+    if part["type"] == "string_pattern_mismatch":
+        return f"{where}: expected host:port, found {part['input']!r}"
+    if part["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting"
+    return f"{where}: {part['msg']}, found {part['input']!r}"

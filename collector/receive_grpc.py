@@ -1,0 +1,83 @@
+"""OTLP/gRPC: Export of the trace, metrics and logs services, messages taken as raw bytes, plain or gzip.
+
+In: messages. Out: answers, errors as status codes with google.rpc.Status details.
+Source: OTLP specification 1.x, "OTLP/gRPC". Only UNAVAILABLE, with RetryInfo, asks a sender to try again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import grpc
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+
+from collector.budget import Budget
+from collector.errors import CannotListen, CollectorError, Retryable, TooLarge
+from collector.ingest import Form, Ingest
+from collector.signals import Signal
+
+_Export = Callable[[bytes, "grpc.aio.ServicerContext"], Awaitable[bytes]]
+
+
+class GrpcReceiver:
+    """One gRPC server with the three services."""
+
+    def __init__(self, ingest: Ingest, budget: Budget) -> None:
+        self._ingest = ingest
+        self._budget = budget
+        self._server = grpc.aio.server(
+            options=(
+                ("grpc.max_receive_message_length", ingest.limit),
+                # Otherwise a second collector would share the port in silence.
+                ("grpc.so_reuseport", 0),
+            )
+        )
+        self._server.add_generic_rpc_handlers(tuple(_handler(signal, self._export(signal)) for signal in Signal))
+
+    async def start(self, address: str) -> int:
+        """Listens and returns the port. Raises CannotListen."""
+        try:
+            port: int = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise CannotListen(f"--grpc {address}: the address is in use or cannot be had") from None
+        await self._server.start()
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes no more requests and waits for those under way."""
+        await self._server.stop(grace_s)
+
+    def _export(self, signal: Signal) -> _Export:
+        async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            try:
+                with self._budget.share() as share:
+                    share.add(len(body))
+                    taken = await self._ingest.take(signal, body, Form())
+            except CollectorError as error:
+                self._ingest.refuse(signal, error)
+                await _abort(context, error)
+                raise
+            answer: bytes = signal.answer(taken.rejected, taken.message).SerializeToString()
+            return answer
+
+        return export
+
+
+def _handler(signal: Signal, export: _Export) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(signal.service, {"Export": grpc.unary_unary_rpc_method_handler(export)})
+
+
+async def _abort(context: grpc.aio.ServicerContext, error: CollectorError) -> None:
+    """Ends the call with the code of the error; the details say when to try again, if at all."""
+    if isinstance(error, Retryable):
+        code, details = grpc.StatusCode.UNAVAILABLE, RetryInfo()
+        details.retry_delay.FromSeconds(error.retry_after_s)
+    elif isinstance(error, TooLarge):
+        code, details = grpc.StatusCode.RESOURCE_EXHAUSTED, None
+    else:
+        code, details = grpc.StatusCode.INVALID_ARGUMENT, None
+    status = Status(code=code.value[0], message=str(error))
+    if details is not None:
+        status.details.add().Pack(details)
+    await context.abort(code, str(error), (("grpc-status-details-bin", status.SerializeToString()),))

@@ -1,0 +1,132 @@
+"""OTLP/HTTP: POST /v1/traces, /v1/metrics, /v1/logs in protobuf or JSON, plain or gzip.
+
+In: bodies. Out: answers in the request's own content type, errors as google.rpc.Status.
+Source: OTLP specification 1.x, "OTLP/HTTP". Only 503 asks a sender to try again; overload is never a 500.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.rpc.code_pb2 import INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
+from google.rpc.status_pb2 import Status
+
+from collector.budget import Budget, Share
+from collector.errors import CollectorError, Malformed, Retryable, TooLarge
+from collector.ingest import Form, Ingest
+from collector.signals import Signal
+
+log = logging.getLogger("whymesh.collector")
+
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+OWN_HEADER = "x-whymesh-collector"
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class HttpReceiver:
+    """The routes; `own_token` marks requests with the collector's own spans."""
+
+    def __init__(self, ingest: Ingest, budget: Budget, own_token: str) -> None:
+        self._ingest = ingest
+        self._budget = budget
+        self._own_token = own_token
+
+    def application(self) -> web.Application:
+        application = web.Application(middlewares=[_as_status])
+        application.add_routes([web.post(signal.path, self._export(signal)) for signal in Signal])
+        return application
+
+    def _export(self, signal: Signal) -> _Handler:
+        async def export(request: web.Request) -> web.Response:
+            form = self._form(request)
+            try:
+                with self._budget.share() as share:
+                    body = await _read(request, self._ingest.limit, share)
+                    taken = await self._ingest.take(signal, body, form)
+            except CollectorError as error:
+                self._ingest.refuse(signal, error)
+                raise
+            return _response(request, HTTPStatus.OK, signal.answer(taken.rejected, taken.message))
+
+        return export
+
+    def _form(self, request: web.Request) -> Form:
+        """Raises 415 for what OTLP does not speak."""
+        if request.content_type not in (PROTOBUF, JSON):
+            raise web.HTTPUnsupportedMediaType(reason=f"send {PROTOBUF} or {JSON}, not {request.content_type}")
+        coding = request.headers.get("Content-Encoding", "identity").lower()
+        if coding not in ("identity", "gzip"):
+            raise web.HTTPUnsupportedMediaType(
+                reason="send the body plain or with Content-Encoding: gzip", headers={"Accept-Encoding": "gzip"}
+            )
+        own = request.headers.get(OWN_HEADER) == self._own_token
+        return Form(json=request.content_type == JSON, gzip=coding == "gzip", own=own)
+
+
+async def _read(request: web.Request, limit: int, share: Share) -> bytes:
+    """The body as sent. Raises TooLarge, Overloaded, Malformed; stops reading at the limit."""
+    told = request.content_length
+    if told is not None:
+        _check_size(told, limit)
+        share.add(told)
+    chunks, size = [], 0
+    try:
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            _check_size(size, limit)
+            if told is None:
+                share.add(len(chunk))
+            chunks.append(chunk)
+    except web.RequestPayloadError as error:
+        raise Malformed(f"the body ended early: {error}") from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(f"the body is more than {limit} bytes: send smaller batches")
+
+
+@web.middleware
+async def _as_status(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Turns every failure into a google.rpc.Status; the connection closes when its body was not read."""
+    try:
+        return await handler(request)
+    except Retryable as error:
+        headers = {"Retry-After": str(error.retry_after_s)}
+        return _failure(request, HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, str(error), headers)
+    except TooLarge as error:
+        return _failure(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, RESOURCE_EXHAUSTED, str(error))
+    except CollectorError as error:
+        return _failure(request, HTTPStatus.BAD_REQUEST, INVALID_ARGUMENT, str(error))
+    except web.HTTPException as error:
+        kept = {name: error.headers[name] for name in ("Allow", "Accept-Encoding") if name in error.headers}
+        message = f"{request.method} {request.path}: {error.reason}"
+        return _failure(request, HTTPStatus(error.status), UNIMPLEMENTED, message, kept)
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        return _failure(request, HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL, "a defect in the collector; see its log")
+
+
+def _failure(
+    request: web.Request, status: HTTPStatus, code: int, message: str, headers: dict[str, str] | None = None
+) -> web.Response:
+    response = _response(request, status, Status(code=code, message=message))
+    response.headers.update(headers or {})
+    if not request.content.at_eof():
+        response.force_close()
+    return response
+
+
+def _response(request: web.Request, status: HTTPStatus, message: Message) -> web.Response:
+    if request.content_type == PROTOBUF:
+        return web.Response(status=status, body=message.SerializeToString(), content_type=PROTOBUF)
+    text = json_format.MessageToJson(message, indent=None)
+    return web.Response(status=status, text=text, content_type=JSON)

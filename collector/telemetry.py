@@ -1,0 +1,90 @@
+"""What the collector says of itself: counters for Prometheus, and a span for each insert into its own store.
+
+Never: a span about inserting nothing but its own spans, which would beget the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from collector.write import TABLE, Group
+
+SCOPE = "whymesh.collector"
+
+log = logging.getLogger(SCOPE)
+
+
+class Meters:
+    """Counters of what went right; what did not is counted by collector.drops."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.stored = Counter("whymesh_collector_stored_spans", "Spans stored.", registry=registry)
+        self.inserts = Counter(
+            "whymesh_collector_inserts", "Attempts to insert, by outcome.", ("outcome",), registry=registry
+        )
+        self.seconds = Histogram("whymesh_collector_insert_seconds", "Duration of inserts.", registry=registry)
+        self.rows = Histogram(
+            "whymesh_collector_insert_rows",
+            "Rows of an insert.",
+            buckets=(1, 10, 100, 1_000, 10_000, 100_000, 1_000_000),
+            registry=registry,
+        )
+        self.waiting = Gauge("whymesh_collector_waiting_bytes", "Blocks that wait for the store.", registry=registry)
+        self.held = Gauge("whymesh_collector_request_bytes", "Bodies of requests under way.", registry=registry)
+
+
+class Reporter:
+    """Observes the writer: each attempt is measured, each that stored more than own spans becomes a span."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self.tracer: Tracer | None = None
+
+    def inserted(self, group: Group, seconds: float, error: Exception | None) -> None:
+        self._meters.inserts.labels(type(error).__name__ if error else "stored").inc()
+        if error is not None:
+            log.warning("insert of %d rows failed after %.1f s: %s", group.rows, seconds, error)
+        else:
+            self._meters.stored.inc(group.rows)
+            self._meters.seconds.observe(seconds)
+            self._meters.rows.observe(group.rows)
+        if self.tracer is not None and not all(member.own for member in group.members):
+            self._span(self.tracer, group, seconds, error)
+
+    def _span(self, tracer: Tracer, group: Group, seconds: float, error: Exception | None) -> None:
+        end = time.time_ns()
+        span = tracer.start_span(
+            f"INSERT {TABLE}",
+            kind=SpanKind.CLIENT,
+            start_time=end - int(seconds * 1e9),
+            attributes={
+                "db.system.name": "clickhouse",
+                "db.operation.name": "INSERT",
+                "db.collection.name": TABLE,
+                "db.operation.batch.size": len(group.members),
+                "whymesh.insert.rows": group.rows,
+                "whymesh.insert.bytes": group.size,
+            },
+        )
+        if error is not None:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(Status(StatusCode.ERROR, str(error)))
+        span.end(end)
+
+
+def own_spans(endpoint: str, header: str, token: str) -> TracerProvider:
+    """Sends spans to our own OTLP/HTTP receiver, which knows them by the token."""
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": "whymesh-collector", "service.namespace": "whymesh"})
+    )
+    exporter = OTLPSpanExporter(endpoint=endpoint, headers={header: token}, timeout=5)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=2_000))
+    return provider

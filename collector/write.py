@@ -1,0 +1,225 @@
+"""Gathers the blocks of many requests into few inserts and answers each request once its rows are stored.
+
+In: encoded requests. Out: INSERTs of concatenated Native blocks, one part a partition each. Never: an answer before
+the rows are stored, more waiting than the bound, one bad request refusing its neighbours.
+
+One insert is under way at a time; while it runs, the next group gathers. An insert that the store cannot take now is
+repeated under the same deduplication token until the deadline; one that it will never take is halved until the bad
+request stands alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from collector._columnar import MOST_DAYS
+from collector.errors import CollectorError, Overloaded, StoreAway, Unstorable
+from collector.store.errors import StoreRejected, StoreUnavailable
+
+TABLE = "otel_traces"
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 1.0
+
+
+class Block(Protocol):
+    """What the encoder made of one request."""
+
+    @property
+    def block(self) -> bytes: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def days(self) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a group is full, how long it waits for company, and how much may wait."""
+
+    rows: int = 50_000
+    group_bytes: int = 64 << 20
+    wait_s: float = 0.2
+    queue_bytes: int = 256 << 20
+    deadline_s: float = 8.0
+
+
+@dataclass(eq=False)
+class Waiting:
+    """One request that waits for its rows to be stored."""
+
+    block: bytes
+    rows: int
+    days: frozenset[int]
+    own: bool
+    stored: asyncio.Future[None]
+
+
+@dataclass
+class Group:
+    """Requests that go into one INSERT."""
+
+    members: list[Waiting] = field(default_factory=list)
+    rows: int = 0
+    size: int = 0
+    days: frozenset[int] = frozenset()
+
+    def has_room(self, member: Waiting, limits: Limits) -> bool:
+        """A group holds at least one request, however large."""
+        return not self.members or (
+            self.rows + member.rows <= limits.rows
+            and self.size + len(member.block) <= limits.group_bytes
+            and len(self.days | member.days) <= MOST_DAYS
+        )
+
+    def add(self, member: Waiting) -> None:
+        self.members.append(member)
+        self.rows += member.rows
+        self.size += len(member.block)
+        self.days |= member.days
+
+
+Insert = Callable[[str, Sequence[bytes], str], Awaitable[object]]
+
+
+class Observer(Protocol):
+    """Is told of each attempt to insert."""
+
+    def inserted(self, group: Group, seconds: float, error: Exception | None) -> None: ...
+
+
+class Writer:
+    """The queue before one table. Belongs to one event loop."""
+
+    def __init__(self, insert: Insert, observer: Observer, limits: Limits) -> None:
+        self._insert = insert
+        self._observer = observer
+        self._limits = limits
+        self._queue: deque[Waiting] = deque()
+        self._queued_rows = 0
+        self._arrived = asyncio.Event()
+        self._full = asyncio.Event()
+        self._last_deadline = float("inf")
+        self._task: asyncio.Task[None] | None = None
+        self.held_bytes = 0
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="writer")
+
+    async def submit(self, encoded: Block, *, own: bool = False) -> None:
+        """Returns once the block is stored. Raises Overloaded, StoreAway, Unstorable.
+
+        The block is stored also when the caller is cancelled meanwhile.
+        """
+        block = encoded.block
+        limits = self._limits
+        if self.held_bytes and self.held_bytes + len(block) > limits.queue_bytes:
+            raise Overloaded(
+                f"{self.held_bytes} bytes wait for the store, the limit is {limits.queue_bytes}: try again"
+            )
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(Waiting(block, encoded.rows, frozenset(encoded.days), own, stored))
+        self.held_bytes += len(block)
+        self._queued_rows += encoded.rows
+        self._arrived.set()
+        if self._queued_rows >= limits.rows or self.held_bytes >= limits.group_bytes:
+            self._full.set()
+        await stored
+
+    async def drain(self) -> None:
+        """Stores what waits and stops; nothing may be submitted any more."""
+        self._last_deadline = time.monotonic() + self._limits.deadline_s
+        self._arrived.set()
+        self._full.set()
+        if self._task is not None:
+            await self._task
+
+    @property
+    def _is_draining(self) -> bool:
+        return self._last_deadline < float("inf")
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            if not self._queue:
+                if self._is_draining:
+                    return
+                self._arrived.clear()
+                continue
+            await self._company()
+            group = self._gather()
+            await self._store(group, min(time.monotonic() + self._limits.deadline_s, self._last_deadline))
+            self.held_bytes -= group.size
+
+    async def _company(self) -> None:
+        """Waits for more requests, unless a group is full already or nothing more will come."""
+        if self._is_draining:
+            return
+        self._full.clear()
+        if self._queued_rows < self._limits.rows:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), self._limits.wait_s)
+
+    def _gather(self) -> Group:
+        group = Group()
+        while self._queue and group.has_room(self._queue[0], self._limits):
+            group.add(self._queue.popleft())
+        self._queued_rows -= group.rows
+        return group
+
+    async def _store(self, group: Group, deadline: float) -> None:
+        """Inserts a group and tells each of its requests what became of it."""
+        try:
+            await self._insert_by(group, deadline)
+        except StoreRejected as error:
+            if len(group.members) == 1:
+                _tell(group, Unstorable(str(error)))
+                return
+            middle = len(group.members) // 2
+            for half in (group.members[:middle], group.members[middle:]):
+                part = Group()
+                for member in half:
+                    part.add(member)
+                await self._store(part, deadline)
+        except StoreUnavailable as error:
+            _tell(group, StoreAway(f"the store does not take spans now: {error}", retry_after_s=5))
+        except Exception as error:
+            _tell(group, StoreAway(f"the insert failed: {error!r}", retry_after_s=5))
+        else:
+            _tell(group, None)
+
+    async def _insert_by(self, group: Group, deadline: float) -> None:
+        """Repeats an insert until it succeeds or the deadline is near. Raises what the store raised last."""
+        blocks, token = [member.block for member in group.members], uuid.uuid4().hex
+        pause = FIRST_PAUSE_S
+        while True:
+            started = time.monotonic()
+            try:
+                await self._insert(TABLE, blocks, token)
+            except Exception as error:
+                now = time.monotonic()
+                self._observer.inserted(group, now - started, error)
+                if not isinstance(error, StoreUnavailable) or now + pause > deadline:
+                    raise
+            else:
+                self._observer.inserted(group, time.monotonic() - started, None)
+                return
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (spreads retries, keeps no secret)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def _tell(group: Group, error: CollectorError | None) -> None:
+    for member in group.members:
+        if member.stored.done():
+            continue
+        if error is None:
+            member.stored.set_result(None)
+        else:
+            member.stored.set_exception(error)

@@ -1,0 +1,69 @@
+"""Both receivers on real sockets, before a submit that a test can steer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from collector import _columnar as columnar
+from collector.budget import Budget
+from collector.drops import Drops
+from collector.ingest import Ingest
+from collector.receive_grpc import GrpcReceiver
+from collector.receive_http import HttpReceiver
+
+LIMIT = 200_000
+OWN_TOKEN = "ours"
+
+
+@dataclass
+class Receiving:
+    """Where the receivers listen, what was submitted, and the error the next submits end with."""
+
+    http: str = ""
+    grpc: str = ""
+    rows: int = 0
+    own: list[bool] = field(default_factory=list)
+    error: Exception | None = None
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    async def submit(self, encoded: columnar.Encoded, *, own: bool) -> None:
+        if self.error is not None:
+            raise self.error
+        self.rows += encoded.rows
+        self.own.append(own)
+
+    def dropped(self, signal: str, cause: str) -> float:
+        labels = {"signal": signal, "cause": cause}
+        return self.registry.get_sample_value("whymesh_collector_dropped_items_total", labels) or 0
+
+    def refused(self, signal: str, cause: str) -> float:
+        labels = {"signal": signal, "cause": cause}
+        return self.registry.get_sample_value("whymesh_collector_refused_requests_total", labels) or 0
+
+
+@contextlib.asynccontextmanager
+async def receiving(
+    *, under_way_bytes: int = 10 * LIMIT, grpc_address: str = "127.0.0.1:0"
+) -> AsyncIterator[Receiving]:
+    parts = Receiving()
+    with ThreadPoolExecutor(1) as threads:
+        ingest = Ingest(parts.submit, Drops(parts.registry), threads, LIMIT)
+        budget = Budget(under_way_bytes)
+        runner = web.AppRunner(HttpReceiver(ingest, budget, OWN_TOKEN).application(), auto_decompress=False)
+        grpc = GrpcReceiver(ingest, budget)
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            parts.http = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            parts.grpc = f"127.0.0.1:{await grpc.start(grpc_address)}"
+            yield parts
+        finally:
+            await grpc.stop(1)
+            await runner.cleanup()
+        assert budget.held == 0, "every request gives its bytes back"
