@@ -21,6 +21,7 @@ class Suspect:
     score: float
     own_time: tuple[float | None, float | None]
     own_errors: tuple[float | None, float | None]
+    link: tuple[float | None, float | None]
     why: str
 
 
@@ -119,6 +120,7 @@ def _suspect(item: Json) -> Suspect:
         score=float(item.get("score") or 0),
         own_time=_change(item.get("own_time_ms")),
         own_errors=_change(item.get("own_errors")),
+        link=_change(item.get("link_ms")),
         why=str(item.get("why") or ""),
     )
 

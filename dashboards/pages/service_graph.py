@@ -15,7 +15,8 @@ from dashboards.window import Window
 
 REFRESH_SECONDS = 5
 REMEMBERED_MINUTES = 60  # a service keeps its place for that long after its last call
-RANGES = {1: "1 min", 5: "5 min", 15: "15 min", 60: "1 h"}
+RANGES = {"1 min": 1, "5 min": 5, "15 min": 15, "1 h": 60}
+RANGE = "5 min"
 CHART_HEIGHT = 540
 ALL = "All services"
 
@@ -23,14 +24,8 @@ ALL = "All services"
 def controls() -> tuple[int, EdgeLabel, bool, bool]:
     """Draws the row above the graph; everything in it is kept in the address of the page."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        minutes = st.segmented_control(
-            "Time range",
-            list(RANGES),
-            format_func=lambda value: f"last {RANGES[value]}",
-            default=5,
-            required=True,
-            key="minutes",
-            bind="query-params",
+        last = st.segmented_control(
+            "The last", list(RANGES), default=RANGE, required=True, key="last", bind="query-params"
         )
         label = st.segmented_control(
             "On the edges",
@@ -48,7 +43,7 @@ def controls() -> tuple[int, EdgeLabel, bool, bool]:
             bind="query-params",
             help="Read again every 5 seconds. Off: the drawing can be zoomed and moved.",
         )
-    return minutes or 5, EdgeLabel(label or EdgeLabel.RATE), trouble, live
+    return RANGES[last or RANGE], EdgeLabel(label or EdgeLabel.RATE), trouble, live
 
 
 def read_topology(window: Window, now: datetime) -> Topology:

@@ -10,7 +10,8 @@ from collector.store.errors import QueryFailed, StoreError, StoreUnavailable
 from dashboards import ask, cells, reads
 from dashboards.examples import EXAMPLES
 
-ROW_BOUNDS = (100, 1_000, 10_000)
+ROW_BOUNDS = {"100 rows": 100, "1,000 rows": 1_000, "10,000 rows": 10_000}
+ROW_BOUND = "1,000 rows"
 SECONDS = 10
 MEMORY_BYTES = 1 << 30
 FIRST = next(iter(EXAMPLES))
@@ -70,16 +71,15 @@ def editor() -> tuple[str, int, bool]:
         pressed = st.button("Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter")
         bound = st.segmented_control(
             "Rows at most",
-            ROW_BOUNDS,
-            default=1_000,
+            list(ROW_BOUNDS),
+            default=ROW_BOUND,
             required=True,
-            format_func=lambda rows: f"{rows:,} rows",
             key="rows",
             bind="query-params",
             label_visibility="collapsed",
         )
         st.caption(f"Read-only. Bounds: rows shown, {SECONDS} s, {MEMORY_BYTES >> 30} GiB of memory.")
-    return sql or "", bound or 1_000, pressed
+    return sql or "", ROW_BOUNDS[bound or ROW_BOUND], pressed
 
 
 def show(answer: Answer) -> None:

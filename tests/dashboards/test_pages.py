@@ -1,0 +1,150 @@
+"""The pages as Streamlit runs them, over a real store."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import dashboards
+from dashboards import ask
+from tests.world.processes import free_port
+from tests.world.telemetry import SERVICES, TITLE
+
+APP = Path(dashboards.__file__).with_name("app.py")
+GRAPH, INCIDENTS, SQL = ("pages/service_graph.py", "pages/incident_list.py", "pages/sql_console.py")
+
+
+def page(monkeypatch: pytest.MonkeyPatch, store: str, path: str = GRAPH, **query: str) -> AppTest:
+    """The app on one of its pages, run once, with nothing gone wrong."""
+    monkeypatch.setenv("WHYMESH_STORE", store)
+    app = AppTest.from_file(APP, default_timeout=60)
+    if path != GRAPH:
+        app.switch_page(path)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return whole(app.run())
+
+
+def whole(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.subheader, app.info, app.success, app.error, app.warning, app.code)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_the_graph_page_lists_every_service_with_the_suspect_first(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop)
+    assert app.get("echarts_chart")
+    listed = list(app.table[0].value["service"])
+    assert listed[0] == "**payments** :red-badge[suspect]"
+    assert {name.split("*")[2] for name in listed} == set(SERVICES)
+    assert TITLE in words(app)
+
+
+def test_a_service_from_the_list_fills_the_panel(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop)
+    whole(app.selectbox(key="pick").select("recommendations").run())
+    assert app.subheader[0].value == "recommendations"
+    tables = [list(table.value.columns) for table in app.table]
+    assert ["version", "instance", "rate", "errors", "own time", "p95"] in tables
+
+
+def test_an_address_opens_the_page_as_it_was_shared(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop, pick="checkout → payments", last="15 min", edges="p95", live="false")
+    assert app.subheader[0].value == "checkout → payments"
+    assert app.segmented_control(key="last").value == "15 min"
+    assert app.segmented_control(key="edges").value == "p95"
+    assert app.toggle(key="live").value is False
+
+
+def test_opening_an_example_draws_its_waterfall(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop, pick="payments")
+    charts = len(app.get("echarts_chart"))
+    example = next(button for button in app.button if (button.key or "").startswith("open-"))
+    whole(example.click().run())
+    assert len(app.get("echarts_chart")) == charts + 1
+    assert "spans of" in words(app)
+
+
+def test_only_trouble_keeps_the_page_whole(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop)
+    assert app.get("echarts_chart")
+    whole(app.toggle(key="trouble").set_value(True).run())
+    assert app.get("echarts_chart")
+
+
+def test_the_incident_page_shows_the_whole_proof(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop, INCIDENTS)
+    text = words(app)
+    assert app.subheader[0].value == TITLE
+    assert "build 41 to build 42" in text
+    assert "**inventory** answers as fast as before" in text
+    assert "FROM otel.mesh_routes" in text
+    assert list(app.table[0].value["service"]) == ["**payments**", "**shipping**"]
+    assert len(app.get("echarts_chart")) == 2
+
+
+def test_a_query_runs_and_shows_rows_and_figures(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop, SQL, sql="SELECT Service, sum(Calls) AS calls FROM otel.mesh_routes GROUP BY Service")
+    whole(app.button[0].click().run())
+    assert set(app.dataframe[0].value["Service"]) == set(SERVICES)
+    assert "**8 rows**" in words(app)
+    assert "estimated to read" in words(app)
+
+
+def test_a_result_is_cut_at_its_bound_and_says_so(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop, SQL, sql="SELECT SpanId FROM otel.otel_traces", rows="100 rows")
+    whole(app.button[0].click().run())
+    assert len(app.dataframe[0].value) == 100
+    assert "cut at the bound" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT nope FROM otel.mesh_routes", "Unknown expression"),
+        ("SELEC 1", "Syntax error"),
+        ("DROP TABLE otel.otel_traces", ""),
+    ],
+)
+def test_a_refused_query_is_answered_in_clickhouse_own_words(
+    monkeypatch: pytest.MonkeyPatch, shop: str, sql: str, said: str
+) -> None:
+    app = page(monkeypatch, shop, SQL, sql=sql)
+    whole(app.button[0].click().run())
+    assert "ClickHouse answered with error" in app.error[0].value
+    assert said in app.code[0].value
+    assert "Stack trace" not in app.code[0].value
+
+
+def test_an_example_is_run_when_it_is_taken(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop, SQL)
+    whole(app.selectbox(key="example").select("Who calls whom").run())
+    assert "outside" in set(app.dataframe[0].value["caller"])
+
+
+def test_an_empty_store_says_what_to_do(monkeypatch: pytest.MonkeyPatch, nothing: str) -> None:
+    text = words(page(monkeypatch, nothing))
+    assert "No traffic was recorded" in text
+    assert "whymesh demo" in text
+
+
+def test_without_data_the_incident_page_does_not_say_that_all_is_well(
+    monkeypatch: pytest.MonkeyPatch, nothing: str
+) -> None:
+    assert "Not enough data to tell" in words(page(monkeypatch, nothing, INCIDENTS))
+
+
+@pytest.mark.parametrize("path", [GRAPH, INCIDENTS, SQL])
+def test_a_store_that_is_away_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    store = f"clickhouse://127.0.0.1:{free_port()}/otel"
+    app = page(monkeypatch, store, path)
+    assert "The store is away" in app.error[0].value
+
+
+def test_the_store_of_this_machine_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WHYMESH_STORE", raising=False)
+    assert ask.store_url() == ask.DEFAULT_STORE
