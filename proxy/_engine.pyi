@@ -1,5 +1,7 @@
 """The data plane. In: one snapshot as JSON. Out: requests carried, spans exported, counters."""
 
+from typing import final
+
 __all__ = ["ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "check"]
 
 ATTRIBUTES: list[str]
@@ -20,6 +22,7 @@ class BindError(OSError):
 def check(snapshot: str) -> int:
     """Validates a snapshot without serving it and returns its epoch; raises SnapshotRefused."""
 
+@final
 class Engine:
     """Worker threads that carry traffic as the snapshot says, from construction until drain.
 

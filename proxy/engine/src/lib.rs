@@ -1,1 +1,140 @@
-//! Placeholder module until the first slice lands.
+//! REQUEST -> SPAN: the data plane of whymesh.
+//!
+//! In: one snapshot as JSON. Out: requests carried, spans exported, counters. The modules stand in the order in which a
+//! request meets them.
+
+// What to serve.
+pub mod address;
+pub mod reasons;
+pub mod snapshot;
+
+// The wiring: threads, and what they share.
+pub mod engine;
+mod plan;
+mod stats;
+mod thread;
+mod totals;
+mod worker;
+
+// A connection arrives, and its requests.
+mod caller;
+mod connection;
+mod exec;
+mod listen;
+mod strict;
+mod tap;
+
+// Where each request goes.
+pub mod balance;
+mod inbound;
+mod outbound;
+pub mod route;
+pub mod templates;
+
+// How it gets there and back.
+mod answer;
+mod body;
+mod connect;
+mod endpoint;
+mod forward;
+pub mod headers;
+mod pool;
+mod relay;
+mod upgrade;
+
+// What is known of it afterwards.
+pub mod clock;
+pub mod export;
+mod flight;
+pub mod otlp;
+pub mod record;
+pub mod slots;
+pub mod tally;
+pub mod trace;
+
+/// The boundary to Python, typed in proxy/_engine.pyi.
+#[cfg(feature = "python")]
+#[pyo3::pymodule]
+mod _engine {
+    use std::time::Duration;
+
+    use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+    use pyo3::prelude::*;
+
+    use crate::engine::{self, StartError};
+    use crate::snapshot::{Refused, Snapshot};
+
+    pyo3::create_exception!(proxy._engine, SnapshotRefused, PyValueError);
+    pyo3::create_exception!(proxy._engine, BindError, PyOSError);
+
+    #[pymodule_export]
+    const BUILD_PROFILE: &str = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("SnapshotRefused", py.get_type::<SnapshotRefused>())?;
+        module.add("BindError", py.get_type::<BindError>())?;
+        module.add("ATTRIBUTES", crate::otlp::MESH_ATTRIBUTES.to_vec())?;
+        module.add(
+            "REASONS",
+            crate::reasons::Reason::codes().collect::<Vec<_>>(),
+        )
+    }
+
+    #[pyfunction]
+    fn check(snapshot: &str) -> PyResult<u64> {
+        Ok(Snapshot::parse(snapshot)?.epoch)
+    }
+
+    #[pyclass(frozen)]
+    struct Engine(engine::Engine);
+
+    #[pymethods]
+    impl Engine {
+        #[new]
+        #[pyo3(signature = (snapshot, workers = 1))]
+        fn new(py: Python<'_>, snapshot: &str, workers: usize) -> PyResult<Self> {
+            Ok(Self(
+                py.detach(|| engine::Engine::start(snapshot, workers))?,
+            ))
+        }
+
+        fn apply(&self, py: Python<'_>, snapshot: &str) -> PyResult<u64> {
+            Ok(py.detach(|| self.0.apply(snapshot))?)
+        }
+
+        fn stats(&self, py: Python<'_>) -> String {
+            py.detach(|| self.0.stats())
+        }
+
+        fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
+            let limit = Duration::try_from_secs_f64(timeout_s).map_err(|_| {
+                PyValueError::new_err("timeout_s must be a number of seconds, 0 or more")
+            })?;
+            Ok(py.detach(|| self.0.drain(limit)))
+        }
+    }
+
+    impl From<Refused> for PyErr {
+        fn from(refused: Refused) -> Self {
+            SnapshotRefused::new_err(refused.to_string())
+        }
+    }
+
+    impl From<StartError> for PyErr {
+        fn from(error: StartError) -> Self {
+            match error {
+                StartError::Refused(refused) => refused.into(),
+                StartError::Bind(bind) => {
+                    BindError::new_err((bind.source.raw_os_error(), bind.to_string()))
+                }
+                StartError::Thread(_) => PyRuntimeError::new_err(error.to_string()),
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The answers the mesh itself gives: a status, a `mesh-reason`, and a sentence for people.
+
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Response};
+
+use crate::body::ResponseBody;
+use crate::headers::MESH_REASON;
+use crate::reasons::Reason;
+
+/// Answers a request that was not, or could not be, forwarded; `place` says where it ended.
+#[must_use]
+pub fn answer(reason: Reason, place: &str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(reason.explain(place)));
+    *response.status_mut() = reason.status();
+    let headers = response.headers_mut();
+    headers.insert(&MESH_REASON, HeaderValue::from_static(reason.code()));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+/// The same as the last response of its connection: what follows a misunderstood request is not to be trusted either.
+#[must_use]
+pub fn last_answer(reason: Reason, place: &str) -> Response<ResponseBody> {
+    let mut response = answer(reason, place);
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The same as bytes, for a connection that never gets as far as a request.
+#[must_use]
+pub fn raw(reason: Reason, place: &str) -> Vec<u8> {
+    let status = reason.status();
+    let text = reason.explain(place);
+    let head = format!(
+        "HTTP/1.1 {status}\r\nmesh-reason: {}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        reason.code(),
+        text.len()
+    );
+    [head, text].concat().into_bytes()
+}

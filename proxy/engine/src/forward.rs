@@ -1,0 +1,244 @@
+//! Sends one request over one connection to an endpoint and waits for the response to begin.
+//!
+//! In: a request whose headers are ready for the next hop. Out: its response and the hold on the connection, or why there
+//! is none. Never: the same request sent twice when the endpoint may have acted on it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::header::HOST;
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderValue, Method, Request, Response, Uri, Version, request};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use tokio::time::timeout;
+
+use crate::body::RequestBody;
+use crate::clock::{Clock, micros};
+use crate::connect::{self, Bounds, connect};
+use crate::endpoint::Endpoint;
+use crate::pool::Sender;
+
+/// What one exchange may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    pub connect: Bounds,
+    pub first_byte: Duration,
+    pub pool_idle: usize,
+    /// The request asks to switch protocols, which HTTP/2 connections cannot do.
+    pub upgrade: bool,
+}
+
+/// The hold on a connection while its response is being read.
+pub struct Lease {
+    endpoint: Rc<Endpoint>,
+    sender: Option<Sender>,
+    clock: Clock,
+    pool_idle: usize,
+}
+
+/// A response that has begun.
+pub struct Answer {
+    pub response: Response<Incoming>,
+    pub lease: Lease,
+}
+
+/// Why no response began.
+pub enum Failure {
+    /// Nothing was sent: the request may go elsewhere.
+    Connect(connect::Failure, Request<RequestBody>),
+    Timeout,
+    Reset,
+}
+
+/// How long the way to the first byte on the wire took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Departure {
+    pub queue_us: u64,
+    pub connect_us: Option<u64>,
+}
+
+/// Sends a request and waits for its response; `departed` hears when it is on its way.
+pub async fn exchange(
+    endpoint: &Rc<Endpoint>,
+    mut request: Request<RequestBody>,
+    terms: Terms,
+    clock: Clock,
+    mut departed: impl FnMut(Departure),
+) -> Result<Answer, Failure> {
+    let asked = clock.now();
+    let mut lease = Lease::new(endpoint, clock, terms.pool_idle);
+    loop {
+        let pooled = if terms.upgrade {
+            endpoint.pool.take_http1().map(Sender::Http1)
+        } else {
+            endpoint.pool.take()
+        };
+        let reused = pooled.is_some();
+        let (sender, connect_us) = match pooled {
+            Some(sender) => (sender, None),
+            None => match open(endpoint, terms, clock).await {
+                Ok((sender, connect_us)) => (sender, Some(connect_us)),
+                Err(failure) => return Err(Failure::Connect(failure, request)),
+            },
+        };
+        departed(Departure {
+            queue_us: micros(asked, clock.now()),
+            connect_us,
+        });
+        let spare = if reused { spare(&request) } else { None };
+        match send(sender, &mut lease, request, terms.first_byte).await {
+            Ok(response) => return Ok(Answer { response, lease }),
+            Err(Unsent::Timeout) => return Err(Failure::Timeout),
+            // A kept connection may close just as it is used; then, and only then, a fresh one gets the request.
+            Err(Unsent::Intact(intact)) if reused => request = *intact,
+            Err(_) => match spare {
+                Some(again) => request = again,
+                None => return Err(Failure::Reset),
+            },
+        }
+    }
+}
+
+async fn open(
+    endpoint: &Endpoint,
+    terms: Terms,
+    clock: Clock,
+) -> Result<(Sender, u64), connect::Failure> {
+    let start = clock.now();
+    let sender = connect(endpoint, terms.connect, terms.upgrade).await?;
+    Ok((sender, micros(start, clock.now())))
+}
+
+enum Unsent {
+    Timeout,
+    /// Not one byte of it left.
+    Intact(Box<Request<RequestBody>>),
+    Broken,
+}
+
+async fn send(
+    sender: Sender,
+    lease: &mut Lease,
+    request: Request<RequestBody>,
+    limit: Duration,
+) -> Result<Response<Incoming>, Unsent> {
+    let answer = match sender {
+        Sender::Http1(mut sender) => {
+            let request = for_http1(request);
+            let answer = timeout(limit, sender.try_send_request(request)).await;
+            lease.sender = Some(Sender::Http1(sender));
+            answer
+        }
+        Sender::Http2(mut sender) => {
+            let request = for_http2(request);
+            let answer = timeout(limit, sender.try_send_request(request)).await;
+            lease.sender = Some(Sender::Http2(sender));
+            answer
+        }
+    };
+    match answer {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => Err(unsent(error)),
+        Err(_) => Err(Unsent::Timeout),
+    }
+}
+
+fn unsent(mut error: TrySendError<Request<RequestBody>>) -> Unsent {
+    match error.take_message() {
+        Some(request) => Unsent::Intact(Box::new(request)),
+        None => Unsent::Broken,
+    }
+}
+
+/// A copy to send again in case a kept connection dies before it answers: only of requests that are safe to repeat
+/// (RFC 9110, 9.2.2) and have no body.
+fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let repeatable = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    );
+    if !repeatable || !matches!(request.body(), RequestBody::Empty) {
+        return None;
+    }
+    let mut copy = Request::new(RequestBody::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+/// Origin form and a `Host`, as HTTP/1.1 wants them.
+fn for_http1(request: Request<RequestBody>) -> Request<RequestBody> {
+    let (mut head, body) = request.into_parts();
+    head.version = Version::HTTP_11;
+    if let Some(authority) = head.uri.authority() {
+        if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+            head.headers.insert(HOST, host);
+        }
+        head.uri = path_only(&head.uri);
+    }
+    Request::from_parts(head, body)
+}
+
+fn path_only(uri: &Uri) -> Uri {
+    let path = uri
+        .path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Uri::from(path)
+}
+
+/// Scheme and authority in the pseudo-headers, no `Host`, as HTTP/2 wants them.
+fn for_http2(request: Request<RequestBody>) -> Request<RequestBody> {
+    let (mut head, body) = request.into_parts();
+    head.version = Version::HTTP_2;
+    let host = head.headers.remove(HOST);
+    if head.uri.authority().is_none() {
+        if let Some(uri) = host.and_then(|host| absolute(&head, &host)) {
+            head.uri = uri;
+        }
+    }
+    Request::from_parts(head, body)
+}
+
+fn absolute(head: &request::Parts, host: &HeaderValue) -> Option<Uri> {
+    let mut parts = head.uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(host.to_str().ok()?.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+// === impl Lease ===
+
+impl Lease {
+    fn new(endpoint: &Rc<Endpoint>, clock: Clock, pool_idle: usize) -> Self {
+        endpoint.enter();
+        Self {
+            endpoint: Rc::clone(endpoint),
+            sender: None,
+            clock,
+            pool_idle,
+        }
+    }
+
+    /// The endpoint answered after this time.
+    pub fn answered(&self, first_byte_us: u64) {
+        self.endpoint.answered(first_byte_us);
+    }
+
+    /// Returns the connection for reuse; without this it closes.
+    pub fn give_back(mut self) {
+        if let Some(Sender::Http1(sender)) = self.sender.take() {
+            self.endpoint
+                .pool
+                .give(sender, self.clock.now(), self.pool_idle);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.endpoint.leave();
+    }
+}

@@ -1,0 +1,157 @@
+//! Rewrites the headers of a message on its way through: hop-by-hop fields end here (RFC 9110, 7.6.1).
+
+use http::header::{
+    CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub static MESH_SOURCE: HeaderName = HeaderName::from_static("x-mesh-source");
+pub static MESH_REASON: HeaderName = HeaderName::from_static("mesh-reason");
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Removes the hop-by-hop fields and what `Connection` nominates; returns the upgrade that was asked for, if any.
+pub fn end_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let mut upgrade = None;
+    if headers.contains_key(CONNECTION) {
+        let nominated: Vec<HeaderName> = nominated(headers).collect();
+        if nominated.contains(&UPGRADE) {
+            upgrade = headers.get(UPGRADE).cloned();
+        }
+        for name in nominated.iter().filter(|name| *name != TE && *name != HOST) {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &TRANSFER_ENCODING, &UPGRADE] {
+        headers.remove(name);
+    }
+    upgrade
+}
+
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let lines = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+}
+
+/// Ends the hop of a request. `TE: trailers` stays in force, an upgrade is asked for again, and `Expect` is met here.
+pub fn end_request_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let upgrade = end_hop(headers);
+    if headers.contains_key(TE) {
+        let trailers = headers.get_all(TE).iter().any(wants_trailers);
+        headers.remove(TE);
+        if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+    }
+    headers.remove(PROXY_AUTHORIZATION);
+    headers.remove(EXPECT);
+    if let Some(protocol) = &upgrade {
+        ask_upgrade(headers, protocol.clone());
+    }
+    upgrade
+}
+
+/// Ends the hop of a response, other than a switch of protocols.
+pub fn end_response_hop(headers: &mut HeaderMap) {
+    end_hop(headers);
+    headers.remove(PROXY_AUTHENTICATE);
+}
+
+/// Writes `Connection: upgrade` and the protocol.
+pub fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
+fn wants_trailers(value: &HeaderValue) -> bool {
+    let parts = value.to_str().unwrap_or("").split(',');
+    parts
+        .map(|part| part.split(';').next().unwrap_or("").trim())
+        .any(|part| part.eq_ignore_ascii_case("trailers"))
+}
+
+/// The caller as `x-mesh-source` tells: `service/version/instance`, each a bounded plain name.
+#[must_use]
+pub fn source(value: &HeaderValue) -> Option<[&str; 3]> {
+    let mut parts = value.to_str().ok()?.split('/');
+    let source = [parts.next()?, parts.next()?, parts.next()?];
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let fits = |part: &&str| (1..=128).contains(&part.len()) && part.bytes().all(plain);
+    (parts.next().is_none() && source.iter().all(fits)).then_some(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn nominated_and_known_hop_fields_end_here() {
+        let mut map = headers(&[
+            ("connection", "close, X-Private"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("transfer-encoding", "chunked"),
+            ("te", "gzip, trailers;q=0.5"),
+            ("upgrade", "h2c"),
+            ("proxy-authorization", "Basic x"),
+            ("expect", "100-continue"),
+            ("accept", "*/*"),
+            ("trailer", "x-sum"),
+        ]);
+        assert_eq!(end_request_hop(&mut map), None);
+        assert_eq!(
+            map,
+            headers(&[("accept", "*/*"), ("trailer", "x-sum"), ("te", "trailers")])
+        );
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_again() {
+        let mut map = headers(&[
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "websocket"),
+        ]);
+        assert_eq!(end_request_hop(&mut map).unwrap(), "websocket");
+        assert_eq!(
+            map,
+            headers(&[("connection", "upgrade"), ("upgrade", "websocket")])
+        );
+    }
+
+    #[test]
+    fn a_nominated_host_stays() {
+        let mut map = headers(&[
+            ("connection", "host, te"),
+            ("host", "a"),
+            ("te", "trailers"),
+        ]);
+        end_request_hop(&mut map);
+        assert_eq!(map, headers(&[("host", "a"), ("te", "trailers")]));
+    }
+
+    #[test]
+    fn a_source_is_three_plain_names() {
+        assert_eq!(
+            source(&HeaderValue::from_static("a/v1/a-1")),
+            Some(["a", "v1", "a-1"])
+        );
+        for text in ["", "a", "a/v1", "a/v1/a-1/x", "a//b", "a/v 1/b", "a/<b>/c"] {
+            assert_eq!(source(&text.parse().unwrap()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The few forms of protobuf that spans need (<https://protobuf.dev/programming-guides/encoding/>).
+
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const LENGTH: u32 = 2;
+const FIXED32: u32 = 5;
+/// `Span.attributes`.
+const ATTRIBUTES: u32 = 9;
+
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(low_byte(value) | 0x80);
+        value >>= 7;
+    }
+    out.push(low_byte(value));
+}
+
+fn low_byte(value: u64) -> u8 {
+    value.to_le_bytes()[0]
+}
+
+fn varint_len(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+fn tag(out: &mut Vec<u8>, field: u32, form: u32) {
+    varint(out, u64::from(field << 3 | form));
+}
+
+/// Bytes that tag (of a field below 16) and length take before `length` bytes.
+pub(super) fn field_len(length: usize) -> usize {
+    1 + varint_len(length as u64)
+}
+
+/// Tag and length of a field whose `length` bytes the caller writes next.
+pub(super) fn head(out: &mut Vec<u8>, field: u32, length: usize) {
+    tag(out, field, LENGTH);
+    varint(out, length as u64);
+}
+
+pub(super) fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
+    head(out, field, value.len());
+    out.extend_from_slice(value);
+}
+
+pub(super) fn number(out: &mut Vec<u8>, field: u32, value: u64) {
+    tag(out, field, VARINT);
+    varint(out, value);
+}
+
+pub(super) fn fixed64(out: &mut Vec<u8>, field: u32, value: u64) {
+    tag(out, field, FIXED64);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+pub(super) fn fixed32(out: &mut Vec<u8>, field: u32, value: u32) {
+    tag(out, field, FIXED32);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// `KeyValue{key, AnyValue{string_value}}` as a span attribute.
+pub(super) fn attribute(out: &mut Vec<u8>, key: &str, value: &str) {
+    attribute_joined(out, key, [value]);
+}
+
+/// The same with a value in several pieces.
+pub(super) fn attribute_joined<const N: usize>(out: &mut Vec<u8>, key: &str, pieces: [&str; N]) {
+    let length = pieces.iter().map(|piece| piece.len()).sum();
+    let any = field_len(length) + length;
+    key_value(out, key, any);
+    head(out, 1, length);
+    pieces
+        .iter()
+        .for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+}
+
+/// `KeyValue{key, AnyValue{int_value}}` as a span attribute.
+pub(super) fn attribute_number(out: &mut Vec<u8>, key: &str, value: u64) {
+    key_value(out, key, 1 + varint_len(value));
+    number(out, 3, value);
+}
+
+fn key_value(out: &mut Vec<u8>, key: &str, any: usize) {
+    head(
+        out,
+        ATTRIBUTES,
+        field_len(key.len()) + key.len() + field_len(any) + any,
+    );
+    bytes(out, 1, key.as_bytes());
+    head(out, 2, any);
+}
+
+/// Span attributes encoded ahead of time.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes(Vec<u8>);
+
+impl Attributes {
+    pub fn text(&mut self, key: &str, value: &str) {
+        attribute(&mut self.0, key, value);
+    }
+
+    pub fn number(&mut self, key: &str, value: u64) {
+        attribute_number(&mut self.0, key, value);
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same attributes under another (one-byte) field number: a resource keeps them in field 1.
+    pub(super) fn retagged(&self, field: u8) -> Vec<u8> {
+        let mut out = self.0.clone();
+        let mut at = 0;
+        while at < out.len() {
+            out[at] = field << 3 | 2;
+            let (length, after) = read_varint(&out[at + 1..]).expect("written by this module");
+            at = out.len() - after.len() + usize::try_from(length).expect("a length in memory");
+        }
+        out
+    }
+}
+
+/// `ExportTraceServiceResponse.partial_success.rejected_spans`; 0 for anything unreadable.
+#[must_use]
+pub fn rejected_spans(response: &[u8]) -> u64 {
+    find(response, 1, |value| match value {
+        Value::Bytes(partial) => find(partial, 1, |value| match value {
+            Value::Number(rejected) => Some(rejected),
+            Value::Bytes(_) => None,
+        }),
+        Value::Number(_) => None,
+    })
+    .unwrap_or(0)
+}
+
+enum Value<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+fn find<T>(mut message: &[u8], wanted: u64, read: impl Fn(Value<'_>) -> Option<T>) -> Option<T> {
+    while !message.is_empty() {
+        let (key, rest) = read_varint(message)?;
+        let (value, rest) = match key & 7 {
+            0 => read_varint(rest).map(|(number, rest)| (Value::Number(number), rest))?,
+            1 => (Value::Bytes(rest.get(..8)?), rest.get(8..)?),
+            2 => {
+                let (length, rest) = read_varint(rest)?;
+                let length = usize::try_from(length).ok()?;
+                (Value::Bytes(rest.get(..length)?), rest.get(length..)?)
+            }
+            5 => (Value::Bytes(rest.get(..4)?), rest.get(4..)?),
+            _ => return None,
+        };
+        if key >> 3 == wanted {
+            return read(value);
+        }
+        message = rest;
+    }
+    None
+}
+
+fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (place, byte) in bytes.iter().enumerate().take(10) {
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Some((value, &bytes[place + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_go_there_and_back() {
+        for value in [0, 1, 127, 128, 300, 1 << 35, u64::MAX] {
+            let mut out = Vec::new();
+            varint(&mut out, value);
+            assert_eq!(
+                (read_varint(&out), out.len()),
+                (Some((value, &[][..])), varint_len(value))
+            );
+        }
+    }
+
+    #[test]
+    fn rejected_spans_are_read_from_a_partial_success() {
+        let mut partial = Vec::new();
+        bytes(&mut partial, 2, b"too old");
+        number(&mut partial, 1, 17);
+        let mut response = Vec::new();
+        bytes(&mut response, 1, &partial);
+        assert_eq!(rejected_spans(&response), 17);
+        for odd in [&b""[..], b"\x0a", b"\xff\xff\xff", b"<html>"] {
+            assert_eq!(rejected_spans(odd), 0);
+        }
+    }
+}

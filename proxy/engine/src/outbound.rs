@@ -1,0 +1,199 @@
+//! APPLICATION -> CALLEE: carries each call of the application to an instance of the service it names.
+//!
+//! In: HTTP requests in absolute form or with a `Host`. Out: the same requests to an endpoint, each attempt a client span.
+//! Never: a request to a host that is not a service of the mesh, or one sent twice when the first may have been acted on.
+
+use std::rc::Rc;
+
+use http::header::HOST;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+use crate::answer::{answer, last_answer};
+use crate::balance::choose;
+use crate::body::{RequestBody, ResponseBody};
+use crate::caller::Caller;
+use crate::clock::Nanos;
+use crate::connect;
+use crate::flight::{Flight, Opening};
+use crate::forward::{Answer, Departure, Failure, Terms, exchange};
+use crate::headers::{MESH_SOURCE, end_request_hop};
+use crate::plan::Service;
+use crate::reasons::Reason;
+use crate::record::Encoded;
+use crate::relay::{Reading, relay};
+use crate::strict;
+use crate::trace::{Context, TRACEPARENT, unmark_state};
+use crate::worker::Worker;
+
+/// Carries one call and its response back.
+pub async fn serve(
+    worker: Rc<Worker>,
+    caller: Rc<Caller>,
+    mut request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let plan = worker.plan();
+    let started = worker.clock.now();
+    let (context, keep_state) = worker.with_rng(|rng| Context::of(request.headers(), rng));
+    let marked = unmark_state(request.headers_mut(), keep_state);
+    let call = [Some(context.parent), marked]
+        .into_iter()
+        .flatten()
+        .find_map(|span| worker.all_slots.begin_call(span, started));
+    let service = authority(&request)
+        .and_then(|authority| plan.routes.find(authority))
+        .cloned();
+    let templates = service
+        .as_ref()
+        .map_or(&plan.stray_templates, |service| &service.templates);
+    let opening = Opening {
+        method: request.method(),
+        version: request.version(),
+        uri: request.uri(),
+        host: request.headers().get(HOST),
+        route: templates.borrow_mut().of(request.uri().path()),
+        context,
+        peer: service
+            .as_ref()
+            .map(|service| Encoded::clone(&service.attributes)),
+        connection: None,
+        peer_name: service
+            .as_ref()
+            .map_or_else(|| caller.nobody(), |service| Rc::clone(&service.name)),
+        busy: caller.busy(),
+    };
+    let flight = Flight::client(&worker, opening, started, call);
+    if let Some(problem) = strict::objection(&request) {
+        worker.totals.refuse(Reason::BadRequest);
+        flight.refuse(Reason::BadRequest);
+        return last_answer(Reason::BadRequest, problem);
+    }
+    if request.method() == Method::CONNECT {
+        flight.refuse(Reason::ConnectNotAllowed);
+        return answer(Reason::ConnectNotAllowed, &request.uri().to_string());
+    }
+    if request.headers().get(&MESH_SOURCE) == Some(&plan.source) {
+        flight.refuse(Reason::RequestLoop);
+        return answer(Reason::RequestLoop, authority(&request).unwrap_or_default());
+    }
+    let Some(service) = service else {
+        flight.refuse(Reason::UnknownService);
+        return answer(
+            Reason::UnknownService,
+            authority(&request).unwrap_or("no Host"),
+        );
+    };
+
+    let upgrade = end_request_hop(request.headers_mut());
+    let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+    request
+        .headers_mut()
+        .insert(&MESH_SOURCE, plan.source.clone());
+    let terms = Terms {
+        upgrade: upgrade.is_some(),
+        ..service.terms
+    };
+    let call = Call {
+        worker: &worker,
+        service: &service,
+        context,
+        terms,
+    };
+    match call.attempts(request.map(RequestBody::from), flight).await {
+        Ok((answered, flight)) => {
+            let reading = Reading {
+                caller: caller_leg,
+                from_proxy: true,
+                broken: Reason::UpstreamReset,
+            };
+            relay(answered, reading, flight)
+        }
+        Err((reason, place)) => answer(reason, &place),
+    }
+}
+
+/// Whom the request is for: the URL's authority, or else `Host` (RFC 9112, 3.2.2).
+fn authority<B>(request: &Request<B>) -> Option<&str> {
+    let uri = request.uri().authority().map(http::uri::Authority::as_str);
+    uri.or_else(|| request.headers().get(HOST)?.to_str().ok())
+}
+
+struct Call<'a> {
+    worker: &'a Rc<Worker>,
+    service: &'a Service,
+    context: Context,
+    terms: Terms,
+}
+
+impl Call<'_> {
+    /// Tries endpoints until one takes the request; another one only when nothing was sent to the last.
+    async fn attempts(
+        &self,
+        mut request: Request<RequestBody>,
+        mut flight: Flight,
+    ) -> Result<(Answer, Flight), (Reason, String)> {
+        let endpoints = &self.service.endpoints;
+        let mut tried: u64 = 0;
+        let mut attempt = 1;
+        loop {
+            let now = self.worker.clock.now();
+            let Some(place) = self.choose(now, tried) else {
+                flight.refuse(Reason::NoEndpoints);
+                return Err((Reason::NoEndpoints, self.service.name.to_string()));
+            };
+            let endpoint = &endpoints[place];
+            flight.to(Encoded::clone(&endpoint.attributes));
+            request
+                .headers_mut()
+                .insert(&TRACEPARENT, self.context.header(flight.span()));
+            let departed = |departure: Departure| flight.sent_after(departure);
+            let failure =
+                match exchange(endpoint, request, self.terms, self.worker.clock, departed).await {
+                    Ok(answered) => return Ok((answered, flight)),
+                    Err(failure) => failure,
+                };
+            let place_name = format!("{} at {}", self.service.name, endpoint.address);
+            let (reason, unsent) = unanswered(failure);
+            tried |= 1 << (place % 64);
+            if unsent.is_some() {
+                endpoint.avoid(now);
+            }
+            let more = attempt < self.service.connect_attempts && self.choose(now, tried).is_some();
+            match unsent {
+                Some(intact) if more => {
+                    request = intact;
+                    flight = flight.again(reason);
+                    attempt += 1;
+                }
+                _ => {
+                    flight.refuse(reason);
+                    return Err((reason, place_name));
+                }
+            }
+        }
+    }
+
+    /// An endpoint that this request has not tried. The first 64 are told apart exactly, which is more than attempts.
+    fn choose(&self, now: Nanos, tried: u64) -> Option<usize> {
+        let untried = |place: usize| tried >> (place % 64) & 1 == 0;
+        self.worker
+            .with_rng(|rng| choose(&self.service.endpoints, now, rng, untried))
+    }
+}
+
+/// The reason, and the request when it never left.
+fn unanswered(failure: Failure) -> (Reason, Option<Request<RequestBody>>) {
+    match failure {
+        Failure::Connect(connect::Failure::Refused, request) => {
+            (Reason::ConnectRefused, Some(request))
+        }
+        Failure::Connect(connect::Failure::Timeout, request) => {
+            (Reason::ConnectTimeout, Some(request))
+        }
+        Failure::Connect(connect::Failure::Failed, request) => {
+            (Reason::ConnectFailed, Some(request))
+        }
+        Failure::Timeout => (Reason::UpstreamTimeout, None),
+        Failure::Reset => (Reason::UpstreamReset, None),
+    }
+}

@@ -1,0 +1,246 @@
+//! The closed catalogue of reasons: why the mesh itself answered a request, or why the request failed.
+//!
+//! docs/reasons.md explains each code to people; a test keeps the two equal.
+
+use http::StatusCode;
+
+/// A code of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Reason {
+    UnknownService,
+    NoEndpoints,
+    ConnectRefused,
+    ConnectTimeout,
+    ConnectFailed,
+    UpstreamTimeout,
+    UpstreamReset,
+    AppConnectRefused,
+    AppConnectTimeout,
+    AppConnectFailed,
+    AppTimeout,
+    AppReset,
+    BadRequest,
+    HeadersTooLarge,
+    ConnectNotAllowed,
+    RequestLoop,
+    ConnectionLimit,
+    Draining,
+    ClientCancelled,
+}
+
+/// One line of the catalogue: the status the mesh answers with, what happened, and what to do about it.
+struct Entry {
+    reason: Reason,
+    code: &'static str,
+    status: u16,
+    what: &'static str,
+    next: &'static str,
+}
+
+const fn entry(
+    reason: Reason,
+    code: &'static str,
+    status: u16,
+    what: &'static str,
+    next: &'static str,
+) -> Entry {
+    Entry {
+        reason,
+        code,
+        status,
+        what,
+        next,
+    }
+}
+
+const CATALOGUE: [Entry; 19] = [
+    entry(
+        Reason::UnknownService,
+        "unknown_service",
+        502,
+        "No service of this mesh has that authority",
+        "Check the host and port in the URL, or add a Service with that name and port to the mesh configuration.",
+    ),
+    entry(
+        Reason::NoEndpoints,
+        "no_endpoints",
+        503,
+        "The service has no endpoint",
+        "Add an endpoint to the Service, or start an instance of it.",
+    ),
+    entry(
+        Reason::ConnectRefused,
+        "connect_refused",
+        503,
+        "Every endpoint that was tried refused the connection",
+        "Check that the callee's proxy runs and listens on this address.",
+    ),
+    entry(
+        Reason::ConnectTimeout,
+        "connect_timeout",
+        504,
+        "No endpoint accepted a connection in time",
+        "Check the network between the two hosts, or raise connectTimeout of the Service.",
+    ),
+    entry(
+        Reason::ConnectFailed,
+        "connect_failed",
+        503,
+        "No connection to an endpoint could be opened",
+        "Check that the address resolves and that a route to it exists.",
+    ),
+    entry(
+        Reason::UpstreamTimeout,
+        "upstream_timeout",
+        504,
+        "The callee sent no response in time",
+        "Look at the callee's own span for where the time went, or raise timeout of the Service.",
+    ),
+    entry(
+        Reason::UpstreamReset,
+        "upstream_reset",
+        502,
+        "The callee closed the connection before its response was complete",
+        "Look at the callee's proxy and its log for a restart or a protocol error.",
+    ),
+    entry(
+        Reason::AppConnectRefused,
+        "app_connect_refused",
+        503,
+        "The application beside this proxy refused the connection",
+        "Check that the application runs and listens on the address that its endpoint names as `app`.",
+    ),
+    entry(
+        Reason::AppConnectTimeout,
+        "app_connect_timeout",
+        504,
+        "The application beside this proxy accepted no connection in time",
+        "Check whether the application is overloaded: its queue of unaccepted connections is probably full.",
+    ),
+    entry(
+        Reason::AppConnectFailed,
+        "app_connect_failed",
+        503,
+        "No connection to the application beside this proxy could be opened",
+        "Check that the address its endpoint names as `app` resolves and is reachable.",
+    ),
+    entry(
+        Reason::AppTimeout,
+        "app_timeout",
+        504,
+        "The application sent no response in time",
+        "Look at mesh.time.own_us and mesh.children of the server span: own time is the application's, the rest its calls'.",
+    ),
+    entry(
+        Reason::AppReset,
+        "app_reset",
+        502,
+        "The application closed the connection before its response was complete",
+        "Look at the application's log for a crash, a worker restart or a keep-alive timeout.",
+    ),
+    entry(
+        Reason::BadRequest,
+        "bad_request",
+        400,
+        "The request is malformed or can be read in two ways, so it was not forwarded",
+        "Correct the client.",
+    ),
+    entry(
+        Reason::HeadersTooLarge,
+        "headers_too_large",
+        431,
+        "The request's headers exceed what this proxy accepts",
+        "Send fewer or smaller headers and cookies, or raise limits.headerBytes.",
+    ),
+    entry(
+        Reason::ConnectNotAllowed,
+        "connect_not_allowed",
+        405,
+        "CONNECT tunnels are not allowed through this proxy",
+        "Call mesh services with http:// URLs, and exclude hosts outside the mesh from the proxy (NO_PROXY).",
+    ),
+    entry(
+        Reason::RequestLoop,
+        "request_loop",
+        508,
+        "The request has already been through this proxy's outbound listener",
+        "An endpoint of the service leads back to an outbound listener: give it the inbound address.",
+    ),
+    entry(
+        Reason::ConnectionLimit,
+        "connection_limit",
+        503,
+        "This proxy has as many connections as it may",
+        "Raise limits.connections, or find the client that opens so many.",
+    ),
+    entry(
+        Reason::Draining,
+        "draining",
+        503,
+        "This proxy stopped before the request was complete",
+        "Retry: another instance answers. If it happens at each rollout, give the proxy longer to drain.",
+    ),
+    entry(
+        Reason::ClientCancelled,
+        "client_cancelled",
+        499,
+        "The caller went away before the response was complete",
+        "Nothing to do here; if there are many, compare the caller's timeout with this service's latency.",
+    ),
+];
+
+// === impl Reason ===
+
+impl Reason {
+    fn entry(self) -> &'static Entry {
+        &CATALOGUE[self as usize]
+    }
+
+    /// The stable code, as in `mesh.reason`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.entry().code
+    }
+
+    /// The status the mesh answers with.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.entry().status).expect("the catalogue holds valid status codes")
+    }
+
+    /// One plain sentence on what happened and where, and one on what to do.
+    #[must_use]
+    pub fn explain(self, place: &str) -> String {
+        let Entry { what, next, .. } = self.entry();
+        format!("{what} ({place}). {next}\n")
+    }
+
+    /// The reason behind a code that another proxy sent.
+    #[must_use]
+    pub fn from_code(code: &[u8]) -> Option<Self> {
+        CATALOGUE
+            .iter()
+            .find(|entry| entry.code.as_bytes() == code)
+            .map(|entry| entry.reason)
+    }
+
+    /// Every code, in catalogue order.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        CATALOGUE.iter().map(|entry| entry.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_finds_its_own_line() {
+        for (place, entry) in CATALOGUE.iter().enumerate() {
+            assert_eq!(entry.reason as usize, place, "{}", entry.code);
+            assert_eq!(Reason::from_code(entry.code.as_bytes()), Some(entry.reason));
+            assert!(entry.reason.status().as_u16() >= 400);
+        }
+    }
+}

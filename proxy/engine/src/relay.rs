@@ -1,0 +1,62 @@
+//! Turns the next hop's response into the one the caller gets: headers of this hop, body streamed, upgrades joined.
+
+use http::{Response, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+
+use crate::answer::answer;
+use crate::body::{Carried, ResponseBody};
+use crate::flight::Flight;
+use crate::forward::Answer;
+use crate::headers::{MESH_REASON, ask_upgrade, end_hop, end_response_hop};
+use crate::reasons::Reason;
+use crate::upgrade::tunnel;
+
+/// How to read what the next hop says.
+pub struct Reading {
+    /// The caller's side of a switch of protocols that was asked for.
+    pub caller: Option<OnUpgrade>,
+    /// Another proxy answered, whose `mesh-reason` counts; an application's does not.
+    pub from_proxy: bool,
+    /// What it means when the response breaks off.
+    pub broken: Reason,
+}
+
+pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response<ResponseBody> {
+    let Answer {
+        mut response,
+        lease,
+    } = answered;
+    let status = response.status();
+    let reason = if reading.from_proxy {
+        relayed_reason(&response)
+    } else {
+        None
+    };
+    flight.answered(status.as_u16(), reason);
+    lease.answered(flight.first_byte_us());
+    if !reading.from_proxy {
+        response.headers_mut().remove(&MESH_REASON);
+    }
+    *response.version_mut() = Version::HTTP_11;
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        end_response_hop(response.headers_mut());
+        return response.map(|body| Carried::response(body, lease, flight, reading.broken));
+    }
+    let Some(caller) = reading.caller else {
+        flight.fail(reading.broken);
+        return answer(
+            reading.broken,
+            "it switched protocols without being asked to",
+        );
+    };
+    let callee = hyper::upgrade::on(&mut response);
+    if let Some(protocol) = end_hop(response.headers_mut()) {
+        ask_upgrade(response.headers_mut(), protocol);
+    }
+    tokio::task::spawn_local(tunnel(caller, callee, lease, flight, reading.broken));
+    response.map(|_| ResponseBody::Empty)
+}
+
+fn relayed_reason<B>(response: &Response<B>) -> Option<Reason> {
+    Reason::from_code(response.headers().get(&MESH_REASON)?.as_bytes())
+}

@@ -1,0 +1,182 @@
+//! Ranges and forms of every field of a snapshot, and what must hold between fields.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use super::{Inbound, Node, Refused, Snapshot, Telemetry, Upstream};
+use crate::address::Address;
+use crate::export::url::Url;
+use crate::route;
+
+type Checked = Result<(), Refused>;
+
+pub(super) fn snapshot(snapshot: &Snapshot) -> Checked {
+    positive("epoch", snapshot.epoch)?;
+    node(&snapshot.node)?;
+    if let Some(part) = &snapshot.inbound {
+        inbound(part)?;
+    }
+    if let Some(part) = &snapshot.outbound {
+        host_port("outbound.listen", &part.listen)?;
+    }
+    services(&snapshot.services)?;
+    telemetry(&snapshot.telemetry)?;
+    let limits = &snapshot.limits;
+    positive("limits.connections", limits.connections as u64)?;
+    within(
+        "limits.header_bytes",
+        limits.header_bytes as u64,
+        8_192..=u64::MAX,
+    )?;
+    positive("limits.idle_timeout_ms", limits.idle_timeout_ms)
+}
+
+fn node(node: &Node) -> Checked {
+    name("node.service", &node.service)?;
+    label("node.version", &node.version)?;
+    name("node.instance", &node.instance)?;
+    name("node.namespace", &node.namespace)
+}
+
+fn inbound(inbound: &Inbound) -> Checked {
+    host_port("inbound.listen", &inbound.listen)?;
+    host_port("inbound.app", &inbound.app)?;
+    if inbound.listen == inbound.app {
+        return refuse(
+            "inbound.app",
+            "is the proxy's own inbound address; name the address of the application",
+        );
+    }
+    positive("inbound.connect_timeout_ms", inbound.connect_timeout_ms)?;
+    positive("inbound.timeout_ms", inbound.timeout_ms)
+}
+
+fn services(services: &[Upstream]) -> Checked {
+    let mut owners: HashMap<String, &str> = HashMap::new();
+    for (place, service) in services.iter().enumerate() {
+        let at = |field: &str| format!("services[{place}].{field}");
+        name(&at("name"), &service.name)?;
+        positive(&at("connect_timeout_ms"), service.connect_timeout_ms)?;
+        positive(&at("timeout_ms"), service.timeout_ms)?;
+        within(
+            &at("connect_attempts"),
+            u64::from(service.connect_attempts),
+            1..=10,
+        )?;
+        if service.authorities.is_empty() {
+            return refuse(&at("authorities"), "must name at least one host");
+        }
+        for (index, authority) in service.authorities.iter().enumerate() {
+            let field = at(&format!("authorities[{index}]"));
+            let Some(plain) = route::normal(authority) else {
+                return refuse(&field, &format!("{authority:?} is not host or host:port"));
+            };
+            if let Some(owner) = owners.insert(plain.into_owned(), &service.name) {
+                if owner != service.name {
+                    return refuse(
+                        &field,
+                        &format!("{authority:?} already means service {owner:?}"),
+                    );
+                }
+            }
+        }
+        for (index, endpoint) in service.endpoints.iter().enumerate() {
+            let field = |name: &str| at(&format!("endpoints[{index}].{name}"));
+            host_port(&field("address"), &endpoint.address)?;
+            label(&field("version"), &endpoint.version)?;
+            name(&field("instance"), &endpoint.instance)?;
+        }
+    }
+    Ok(())
+}
+
+fn telemetry(telemetry: &Telemetry) -> Checked {
+    if !telemetry.endpoint.is_empty() && Url::parse(&telemetry.endpoint).is_none() {
+        let problem = format!("{:?} is not an http:// URL with a host", telemetry.endpoint);
+        return refuse("telemetry.endpoint", &problem);
+    }
+    within(
+        "telemetry.queue_records",
+        telemetry.queue_records as u64,
+        1_024..=4_194_304,
+    )?;
+    within(
+        "telemetry.batch_records",
+        telemetry.batch_records as u64,
+        1..=65_536,
+    )?;
+    within("telemetry.flush_ms", telemetry.flush_ms, 10..=60_000)
+}
+
+fn refuse(field: &str, problem: &str) -> Checked {
+    Err(Refused {
+        field: field.into(),
+        problem: problem.into(),
+    })
+}
+
+fn positive(field: &str, value: u64) -> Checked {
+    if value > 0 {
+        Ok(())
+    } else {
+        refuse(field, "must be greater than 0")
+    }
+}
+
+fn within(field: &str, value: u64, range: RangeInclusive<u64>) -> Checked {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    refuse(
+        field,
+        &format!(
+            "is {value}, must be from {} to {}",
+            range.start(),
+            range.end()
+        ),
+    )
+}
+
+fn host_port(field: &str, text: &str) -> Checked {
+    if Address::parse(text).is_some() {
+        return Ok(());
+    }
+    refuse(field, &format!("{text:?} is not host:port"))
+}
+
+/// Lower-case letters, digits, dots and dashes; at most 128.
+fn name(field: &str, text: &str) -> Checked {
+    let edge = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let inner = |byte: &u8| edge(byte) || matches!(byte, b'.' | b'-');
+    let bytes = text.as_bytes();
+    let fits = (1..=128).contains(&bytes.len())
+        && bytes.first().is_some_and(edge)
+        && bytes.last().is_some_and(edge)
+        && bytes.iter().all(inner);
+    if fits {
+        Ok(())
+    } else {
+        refuse(
+            field,
+            &format!("{text:?} is not a lower-case DNS-like name"),
+        )
+    }
+}
+
+/// Letters, digits, dots, underscores and dashes; at most 63.
+fn label(field: &str, text: &str) -> Checked {
+    let bytes = text.as_bytes();
+    let fits = (1..=63).contains(&bytes.len())
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    if fits {
+        Ok(())
+    } else {
+        refuse(
+            field,
+            &format!("{text:?} is not a label (letters, digits, . _ -)"),
+        )
+    }
+}

@@ -1,0 +1,125 @@
+//! Puts the counters of all workers together as JSON (docs/telemetry.md, "Engine counters").
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde_json::{Value, json};
+
+use crate::export::Account;
+use crate::reasons::Reason;
+use crate::record::Ledger;
+use crate::tally::{BOUNDS_US, BUCKETS, Board, Direction, Outcome, Series};
+use crate::totals::Totals;
+
+/// Every place where something is counted; reading disturbs none of them.
+pub struct Books {
+    pub epoch: AtomicU64,
+    pub totals: Arc<Totals>,
+    pub account: Arc<Account>,
+    /// One of each per worker.
+    pub boards: Vec<Arc<Board>>,
+    pub ledgers: Vec<Arc<Ledger>>,
+}
+
+#[derive(Default)]
+struct Sum {
+    count: u64,
+    sum_us: u64,
+    buckets: [u64; BUCKETS],
+}
+
+impl Books {
+    #[must_use]
+    pub fn json(&self) -> String {
+        let refused: BTreeMap<_, _> = self
+            .totals
+            .refused()
+            .map(|(reason, count)| (reason.code(), count))
+            .collect();
+        json!({
+            "epoch": self.epoch.load(Relaxed),
+            "connections": {
+                "inbound": self.totals.connections(Direction::Inbound),
+                "outbound": self.totals.connections(Direction::Outbound),
+            },
+            "requests": self.requests(),
+            "bucket_bounds_us": BOUNDS_US,
+            "records": self.records(),
+            "refused": refused,
+        })
+        .to_string()
+    }
+
+    fn requests(&self) -> Vec<Value> {
+        let mut sums: BTreeMap<_, Sum> = BTreeMap::new();
+        for series in self.boards.iter().flat_map(|board| board.series()) {
+            let Outcome {
+                direction,
+                class,
+                reason,
+            } = series.outcome;
+            let key = (
+                direction,
+                series.peer.clone(),
+                class,
+                reason.map_or("", Reason::code),
+            );
+            sums.entry(key).or_default().add(series);
+        }
+        let line =
+            |((direction, peer, class, reason), sum): ((Direction, Box<str>, u8, &str), Sum)| {
+                json!({
+                    "direction": direction.name(),
+                    "peer": peer,
+                    "status": if class == 0 { "none".to_owned() } else { format!("{class}xx") },
+                    "reason": reason,
+                    "count": sum.count,
+                    "sum_us": sum.sum_us,
+                    "buckets": sum.buckets,
+                })
+            };
+        sums.into_iter().map(line).collect()
+    }
+
+    /// Records neither exported nor dropped.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.records()["pending"].as_u64().unwrap_or(0)
+    }
+
+    /// Pending is what the other numbers leave; they are read before the total, so it is never negative.
+    fn records(&self) -> Value {
+        let exported = self.account.exported.load(Relaxed);
+        let rejected = self.account.rejected.load(Relaxed);
+        let unsendable = self.account.unsendable.load(Relaxed);
+        let queue_full: u64 = self
+            .ledgers
+            .iter()
+            .map(|ledger| ledger.queue_full.load(Relaxed))
+            .sum();
+        let recorded: u64 = self
+            .ledgers
+            .iter()
+            .map(|ledger| ledger.recorded.load(Relaxed))
+            .sum();
+        json!({
+            "recorded": recorded,
+            "exported": exported,
+            "pending": recorded - exported - rejected - unsendable - queue_full,
+            "dropped": {"queue_full": queue_full, "rejected": rejected, "unsendable": unsendable},
+        })
+    }
+}
+
+// === impl Sum ===
+
+impl Sum {
+    fn add(&mut self, series: &Series) {
+        self.count += series.count.load(Relaxed);
+        self.sum_us += series.sum_us.load(Relaxed);
+        for (bucket, counted) in self.buckets.iter_mut().zip(&series.buckets) {
+            *bucket += counted.load(Relaxed);
+        }
+    }
+}

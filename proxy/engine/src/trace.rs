@@ -1,0 +1,230 @@
+//! Reads and writes W3C Trace Context (<https://www.w3.org/TR/trace-context-2/>).
+//!
+//! In: `traceparent` and `tracestate` as they came. Out: the same trace with our span as the parent.
+//! Never: a trace continued from a header that is not exactly what the specification allows.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Our key in `tracestate`: the server span of the request an application is working on.
+const MEMBER: &str = "whymesh";
+/// Members beyond this many are dropped from the right (specification, 3.3.1.1).
+const MAX_MEMBERS: usize = 32;
+/// Bytes of `tracestate` carried on; the specification asks for 512 at least.
+const MAX_STATE: usize = 2_048;
+const SAMPLED: u8 = 1;
+
+/// The position of a request in a trace, as its caller told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    pub trace: u128,
+    /// Span id of the caller; 0 when this request starts the trace.
+    pub parent: u64,
+    pub flags: u8,
+}
+
+impl Context {
+    /// Continues the caller's trace, or starts one. The second value says whether the caller's `tracestate` still counts.
+    pub fn of(headers: &HeaderMap, rng: &mut fastrand::Rng) -> (Self, bool) {
+        let mut values = headers.get_all(&TRACEPARENT).iter();
+        match (
+            values.next().and_then(|value| parse(value.as_bytes())),
+            values.next(),
+        ) {
+            (Some(context), None) => (context, true),
+            _ => (
+                Self {
+                    trace: rng.u128(1..),
+                    parent: 0,
+                    flags: SAMPLED,
+                },
+                false,
+            ),
+        }
+    }
+
+    /// The `traceparent` that makes `span` the parent of what comes next.
+    #[must_use]
+    pub fn header(&self, span: u64) -> HeaderValue {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        hex(&mut text[3..35], self.trace);
+        hex(&mut text[36..52], u128::from(span));
+        hex(&mut text[53..55], u128::from(self.flags));
+        HeaderValue::from_bytes(&text).expect("hexadecimal digits and dashes")
+    }
+}
+
+/// `None` for anything but a valid `traceparent`: all-zero ids, version ff, upper case, wrong lengths.
+fn parse(text: &[u8]) -> Option<Context> {
+    if text.len() < 55 || text[2] != b'-' || text[35] != b'-' || text[52] != b'-' {
+        return None;
+    }
+    let version = unhex(&text[..2])?;
+    let tail_fits = if version == 0 {
+        text.len() == 55
+    } else {
+        text.len() == 55 || text[55] == b'-'
+    };
+    let trace = unhex(&text[3..35])?;
+    let parent = u64::try_from(unhex(&text[36..52])?).ok()?;
+    let flags = u8::try_from(unhex(&text[53..55])?).ok()?;
+    (version != 0xff && tail_fits && trace != 0 && parent != 0).then_some(Context {
+        trace,
+        parent,
+        flags,
+    })
+}
+
+/// Puts `whymesh=<span>` first in `tracestate`, before the application sees it.
+pub fn mark_state(headers: &mut HeaderMap, span: u64, keep: bool) {
+    let mut state = format!("{MEMBER}={span:016x}");
+    if keep {
+        let others: Vec<&str> = members(headers)
+            .filter(|member| own(member).is_none())
+            .collect();
+        for member in others.into_iter().take(MAX_MEMBERS - 1) {
+            if state.len() + member.len() < MAX_STATE {
+                state.push(',');
+                state.push_str(member);
+            }
+        }
+    }
+    if let Ok(value) = HeaderValue::try_from(state) {
+        headers.insert(&TRACESTATE, value);
+    }
+}
+
+/// Removes our member before a call leaves for another proxy, and returns the span it named.
+pub fn unmark_state(headers: &mut HeaderMap, keep: bool) -> Option<u64> {
+    if !headers.contains_key(&TRACESTATE) {
+        return None;
+    }
+    let span = members(headers).find_map(own).flatten();
+    let rest: Vec<&str> = members(headers)
+        .filter(|member| own(member).is_none())
+        .take(MAX_MEMBERS)
+        .collect();
+    let rest = rest.join(",");
+    match HeaderValue::try_from(rest) {
+        Ok(value) if keep && !value.is_empty() && value.len() <= MAX_STATE => {
+            headers.insert(&TRACESTATE, value);
+        }
+        _ => {
+            headers.remove(&TRACESTATE);
+        }
+    }
+    span
+}
+
+/// Repeated headers count as one list (specification, 3.3.1.4).
+fn members(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers
+        .get_all(&TRACESTATE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|member| member.contains('='))
+}
+
+/// Outer `Some`: the member is ours. Inner: the span it names, if it is readable.
+fn own(member: &str) -> Option<Option<u64>> {
+    let value = member.strip_prefix(MEMBER)?.strip_prefix('=')?;
+    let span = if value.len() == 16 {
+        unhex(value.as_bytes())
+    } else {
+        None
+    };
+    Some(span.and_then(|span| u64::try_from(span).ok()))
+}
+
+fn hex(into: &mut [u8], mut value: u128) {
+    for digit in into.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(value & 15) as usize];
+        value >>= 4;
+    }
+}
+
+/// Lower-case hexadecimal only, as the specification wants; at most 32 digits.
+fn unhex(text: &[u8]) -> Option<u128> {
+    text.iter().try_fold(0_u128, |value, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        Some(value << 4 | u128::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_valid_parent_is_continued_and_written_back() {
+        let context = parse(GOOD.as_bytes()).unwrap();
+        assert_eq!(context.trace, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
+        assert_eq!(context.header(context.parent), GOOD);
+    }
+
+    #[test]
+    fn anything_else_starts_a_trace() {
+        let bad = [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+            "00-0af7651916cd43dd8448eb211c80319-cb7ad6b7169203331-01",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x",
+        ];
+        for text in bad {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+        let twice = headers(&[("traceparent", GOOD), ("traceparent", GOOD)]);
+        let (context, keep) = Context::of(&twice, &mut fastrand::Rng::with_seed(1));
+        assert!(!keep && context.parent == 0 && context.trace != 0 && context.flags == SAMPLED);
+    }
+
+    #[test]
+    fn a_later_version_may_say_more() {
+        assert!(parse(format!("01{}-more", &GOOD[2..]).as_bytes()).is_some());
+    }
+
+    #[test]
+    fn our_member_goes_first_and_only_once() {
+        let mut map = headers(&[
+            ("tracestate", "a=1, whymesh=00000000000000ff"),
+            ("tracestate", "b=2"),
+        ]);
+        mark_state(&mut map, 0xabc, true);
+        assert_eq!(map[&TRACESTATE], "whymesh=0000000000000abc,a=1,b=2");
+        assert_eq!(unmark_state(&mut map, true), Some(0xabc));
+        assert_eq!(map[&TRACESTATE], "a=1,b=2");
+    }
+
+    #[test]
+    fn state_of_a_dropped_trace_is_dropped() {
+        let mut map = headers(&[("tracestate", "a=1,whymesh=0000000000000abc")]);
+        assert_eq!(unmark_state(&mut map, false), Some(0xabc));
+        assert!(!map.contains_key(&TRACESTATE));
+        let mut map = headers(&[("tracestate", "a=1")]);
+        mark_state(&mut map, 1, false);
+        assert_eq!(map[&TRACESTATE], "whymesh=0000000000000001");
+    }
+}
