@@ -137,7 +137,7 @@ class EmbeddedStore:
         session = self._engine.session()
         try:
             session.set(_STRICT | ({"insert_deduplication_token": token} if token else {}))
-            return session.insert_native(f"INSERT INTO otel.{identifier(table)}", blocks)
+            return session.insert(f"INSERT INTO otel.{identifier(table)}", "Native", blocks)
         finally:
             session.close()
 

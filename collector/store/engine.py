@@ -7,7 +7,7 @@ Never: two processes on one directory, two directories in one process (both are 
 import fcntl
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -132,15 +132,15 @@ class Session:
             return None
         return Chunk(result.bytes(), result.rows_read(), result.storage_rows_read())
 
-    def insert_native(self, statement: str, blocks: Any) -> int:
-        """Feeds Native blocks to `INSERT INTO ...` as one insert; returns rows written, views included.
+    def insert(self, statement: str, form: str, data: Iterable[bytes]) -> int:
+        """Feeds data of a format to `INSERT INTO ...` as one insert; returns rows written, views included.
 
         Raises QueryFailed.
         """
         try:
-            with self._connection.send_insert(statement, "Native") as insert:
-                for block in blocks:
-                    insert.append(block)
+            with self._connection.send_insert(statement, form) as insert:
+                for part in data:
+                    insert.append(part)
                 written: int = insert.finish().rows_written
                 return written
         except Exception as error:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from collector.store.bounds import advice
 from collector.store.columns import Columns, described, headed, table_columns
 from collector.store.engine import Chunk, Engine, Session, identifier
-from collector.store.errors import ACCESS_DENIED, QueryFailed, query_failed
+from collector.store.errors import ACCESS_DENIED, READONLY, QueryFailed, query_failed
 from collector.store.statement import Kind, Statement, examine
 
 T = TypeVar("T")
@@ -49,13 +49,14 @@ class Request:
     sets: tuple[str, ...] = ()
     writable: frozenset[str] = frozenset()
     native: bool = False
+    may_change: bool = True
 
 
 class Running:
     """A statement under way: `next()` until None, then `close()`; `close()` earlier cancels it.
 
     Known once it began: `statement`, `format`, and `columns` where the request asked for them or where an
-    INSERT waits for its rows (`awaits_rows`), to be given to `feed()` as Native blocks of these columns.
+    INSERT waits for its rows (`awaits_rows`), which are then given to `feed()`.
     """
 
     statement: Statement
@@ -94,13 +95,14 @@ class Running:
         self._streaming = chunk is not None
         return chunk
 
-    async def feed(self, blocks: list[bytes]) -> int:
-        """Inserts Native blocks into the table this INSERT names; returns rows written. Raises QueryFailed."""
-        table = f"otel.{identifier(self.statement.table[1])}"
+    async def feed(self, rows: list[bytes]) -> int:
+        """Inserts rows, given in `format`, into the table this INSERT names; returns rows written.
+
+        Raises QueryFailed.
+        """
+        statement = f"INSERT INTO otel.{identifier(self.statement.table[1])} {self.statement.columns}"
         session = self._ready()
-        return await self._in_thread(
-            lambda: session.insert_native(f"INSERT INTO {table} {self.statement.columns}", blocks)
-        )
+        return await self._in_thread(lambda: session.insert(statement, self.format, rows))
 
     async def close(self) -> None:
         """Ends the statement, killing it when it still works; safe to call twice."""
@@ -169,6 +171,8 @@ class Running:
     def _insert(self, session: Session) -> None:
         statement = self.statement
         database, table = statement.table
+        if not self._request.may_change:
+            raise query_failed(READONLY, "GET only reads; send a statement that changes something by POST. (READONLY)")
         if (database or self._request.database) != "otel" or table not in self._request.writable:
             raise query_failed(
                 ACCESS_DENIED, f"this account may not insert into {database or 'otel'}.{table}. (ACCESS_DENIED)"

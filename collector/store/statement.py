@@ -30,9 +30,9 @@ _TOKEN: Final = re.compile(
 # Anything else behind the column list (FROM INFILE, a table function as target) does not match.
 _INSERT: Final = re.compile(
     r"INSERT INTO (?:(?P<database>\w+|`[^`]+`)\.)?(?P<table>\w+|`[^`]+`)(?P<columns> \([^()]*\))?"
-    r"(?: SETTINGS [^()]*?)?(?P<source> FORMAT \w+\Z| SELECT | WITH )"
+    r"(?: SETTINGS [^()]*?)?(?: FORMAT (?P<format>\w+)\Z| SELECT | WITH )"
 )
-_DATA_FOLLOWS: Final = re.compile(r"(?:\bVALUES|\bFORMAT\s+\w+)\s*;?\s*\Z", re.IGNORECASE)
+_DATA_FOLLOWS: Final = re.compile(r"\A\s*INSERT\s.*(?:\bVALUES|\bFORMAT\s+\w+)\s*;?\s*\Z", re.IGNORECASE | re.DOTALL)
 # On canonical SQL with its strings blanked to x.
 _OUTFILE: Final = re.compile(r" INTO OUTFILE x+(?: (?!FORMAT|SETTINGS)\w+)*")
 _USE: Final = re.compile(r"USE (?P<database>\w+|`[^`]+`)\Z")
@@ -106,8 +106,14 @@ def _changing(sql: str, form: str, classified: Classified) -> Statement:
         sql,
         table=(_plain(found["database"] or ""), _plain(found["table"])),
         columns=(found["columns"] or "").strip(),
-        awaits_data="FORMAT" in found["source"] and _DATA_FOLLOWS.search(sql) is not None,
+        format=found["format"],
+        awaits_data=found["format"] is not None and data_follows(sql),
     )
+
+
+def data_follows(sql: str) -> bool:
+    """Whether `sql` is an INSERT that ends where its rows would begin."""
+    return _DATA_FOLLOWS.match(sql) is not None
 
 
 def canonical(session: Session, sql: str) -> str:

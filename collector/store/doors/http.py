@@ -1,0 +1,162 @@
+"""Serves the embedded store over ClickHouse's HTTP interface (port 8123).
+
+In: curl, Grafana, DBeaver, clickhouse-connect. Out: results in any of ClickHouse's formats, as they are made
+where the format allows it. Never: a change by GET, a result without its error when it broke off.
+"""
+
+import json
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from collector.store.doors.accounts import Accounts
+from collector.store.doors.compress import compressed
+from collector.store.doors.http_answer import content_type, error_text, late_error, status_of
+from collector.store.doors.http_request import Asked, asked, credentials
+from collector.store.embedded import EmbeddedStore
+from collector.store.engine import Chunk
+from collector.store.errors import AUTHENTICATION_FAILED, QueryFailed, StoreUnavailable
+from collector.store.running import Running
+from collector.store.statement import Kind
+
+BODY_MOST: Final = 64 << 20
+NETWORK_ERROR: Final = 210
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HttpDoor:
+    """An open door; `port` is the bound one."""
+
+    host: str
+    port: int
+    _runner: web.AppRunner
+
+    async def close(self) -> None:
+        """Stops listening and ends every request; their queries are cancelled."""
+        await self._runner.cleanup()
+
+
+async def serve_http(store: EmbeddedStore, host: str, port: int, *, accounts: Accounts | None = None) -> HttpDoor:
+    """Opens the HTTP door on `host`:`port` (0 = any free one). Raises OSError when it cannot be bound."""
+    handler = _Handler(store, accounts or Accounts())
+    app = web.Application(client_max_size=BODY_MOST)
+    app.router.add_get("/ping", handler.ping)
+    app.router.add_route("*", "/{path:.*}", handler.query)
+    # A client that leaves cancels its handler, and with it the query.
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    bound = runner.addresses[0]
+    return HttpDoor(bound[0], bound[1], runner)
+
+
+class _Handler:
+    def __init__(self, store: EmbeddedStore, accounts: Accounts) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._version = ".".join(map(str, store.version))
+
+    async def ping(self, _: web.Request) -> web.Response:
+        return web.Response(text="Ok.\n")
+
+    async def query(self, http: web.Request) -> web.StreamResponse:
+        try:
+            who = credentials(http.query, http.headers)
+            account = self._accounts.enter(who.user, who.password)
+            wanted = asked(http.method, http.query, http.headers, await http.read(), account)
+            if not wanted.request.sql.strip():
+                return web.Response(text="Ok.\n")
+            async with self._running(wanted) as running:
+                return await self._answer(http, wanted, running)
+        except QueryFailed as error:
+            return self._error(error.code, error.message)
+        except StoreUnavailable as error:
+            return self._error(NETWORK_ERROR, f"{error}. (NETWORK_ERROR)", status=503)
+
+    @asynccontextmanager
+    async def _running(self, wanted: Asked) -> AsyncIterator[Running]:
+        running = await self._store.start(wanted.request)
+        try:
+            yield running
+        finally:
+            await running.close()
+
+    async def _answer(self, http: web.Request, wanted: Asked, running: Running) -> web.StreamResponse:
+        if running.awaits_rows:
+            written = await running.feed([wanted.rows])
+            return web.Response(headers=self._headers(running) | _summary(written=written))
+        # Looking one chunk ahead: small results are then known to be whole, with their figures, before the head.
+        first = await running.next()
+        second = await running.next() if first is not None else None
+        if first is None or second is None:
+            return self._whole(wanted, running, first)
+        return await self._stream(http, wanted, running, [first, second])
+
+    def _whole(self, wanted: Asked, running: Running, chunk: Chunk | None) -> web.Response:
+        body = b"" if chunk is None else chunk.data
+        headers = self._headers(running)
+        headers |= _summary() if chunk is None else _summary(read=chunk.read_rows, result=chunk.rows)
+        response = web.Response(body=_framed(body) if wanted.frames else body, headers=headers)
+        if wanted.gzip:
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async def _stream(
+        self, http: web.Request, wanted: Asked, running: Running, ahead: list[Chunk]
+    ) -> web.StreamResponse:
+        tag = secrets.token_hex(8)
+        response = web.StreamResponse(headers=self._headers(running) | {"X-ClickHouse-Exception-Tag": tag})
+        if wanted.gzip:
+            response.enable_compression(web.ContentCoding.gzip)
+        await response.prepare(http)
+        chunk: Chunk | None
+        try:
+            for chunk in ahead:
+                await response.write(_framed(chunk.data) if wanted.frames else chunk.data)
+            while (chunk := await running.next()) is not None:
+                await response.write(_framed(chunk.data) if wanted.frames else chunk.data)
+        except QueryFailed as error:
+            text = error_text(error.code, error.message, self._version)
+            await response.write(late_error(text, tag))
+            # Without the last chunk of the transfer encoding, also clients that know no tag see it broke off.
+            if http.transport is not None:
+                http.transport.close()
+            return response
+        await response.write_eof()
+        return response
+
+    def _headers(self, running: Running) -> dict[str, str]:
+        form = "TabSeparated" if running.statement.kind is not Kind.READ else running.format
+        return {
+            "Content-Type": content_type(form),
+            "X-ClickHouse-Format": form,
+            "X-ClickHouse-Timezone": "UTC",
+            "X-ClickHouse-Server-Display-Name": "whymesh",
+        }
+
+    def _error(self, code: int, message: str, status: int = 0) -> web.Response:
+        headers = {"X-ClickHouse-Exception-Code": str(code)}
+        if code == AUTHENTICATION_FAILED:
+            headers["WWW-Authenticate"] = 'Basic realm="ClickHouse HTTP"'
+        text = error_text(code, message, self._version)
+        return web.Response(text=text, status=status or status_of(code), headers=headers)
+
+
+def _framed(data: bytes) -> bytes:
+    return b"".join(compressed(data))
+
+
+def _summary(read: int = 0, result: int = 0, written: int = 0) -> dict[str, str]:
+    figures = {"read_rows": read, "read_bytes": 0, "written_rows": written, "result_rows": result}
+    return {"X-ClickHouse-Summary": json.dumps({name: str(value) for name, value in figures.items()})}

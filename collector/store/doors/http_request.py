@@ -1,0 +1,101 @@
+"""Reads ClickHouse's HTTP interface out of one request: statement, database, settings, parameters, account.
+
+Source: ClickHouse, docs "HTTP Interface", src/Server/HTTPHandler.cpp.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from collector.store.doors.accounts import Account
+from collector.store.errors import AUTHENTICATION_FAILED, SYNTAX_ERROR, query_failed
+from collector.store.running import Request
+from collector.store.statement import data_follows
+
+DEFAULT_FORMAT: Final = "TabSeparated"
+
+# Parameters of the interface itself; every other one is a setting. Sessions are not kept.
+_OURS: Final = frozenset(
+    {
+        "query", "database", "default_format", "user", "password", "compress", "decompress", "query_id",
+        "session_id", "session_timeout", "session_check", "quota_key", "role", "stacktrace", "buffer_size",
+        "wait_end_of_query", "client_protocol_version", "enable_http_compression", "http_zlib_compression_level",
+        "send_progress_in_http_headers", "http_headers_progress_interval_ms", "add_http_cors_header",
+        "cancel_http_readonly_queries_on_client_close", "http_write_exception_in_output_format",
+    }
+)  # fmt: skip
+_PARAMETER: Final = "param_"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request; `rows` are the data of an INSERT that came apart from its statement."""
+
+    request: Request
+    rows: bytes
+    gzip: bool
+    frames: bool
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who a request says it comes from."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+def credentials(query: Mapping[str, str], headers: Mapping[str, str]) -> Credentials:
+    """From X-ClickHouse-User/-Key, basic authentication, or user and password in the address, in this order.
+
+    Raises AccessRefused (516) when the Authorization header cannot be read.
+    """
+    if user := headers.get("X-ClickHouse-User"):
+        return Credentials(user, headers.get("X-ClickHouse-Key", ""))
+    if authorization := headers.get("Authorization"):
+        scheme, _, coded = authorization.partition(" ")
+        try:
+            user, _, password = base64.b64decode(coded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            user = password = ""
+        if scheme.lower() != "basic" or not user:
+            raise query_failed(
+                AUTHENTICATION_FAILED, "Authorization must be Basic user:password. (AUTHENTICATION_FAILED)"
+            )
+        return Credentials(user, password)
+    return Credentials(query.get("user") or "default", query.get("password", ""))
+
+
+def asked(method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, account: Account) -> Asked:
+    """What a request wants. Raises QueryFailed (62) when its statement is not text."""
+    statement, rows = query.get("query", ""), b""
+    if body and data_follows(statement):
+        rows = body
+    elif body:
+        statement = f"{statement}\n{_text(body)}" if statement else _text(body)
+    request = Request(
+        sql=statement,
+        database=query.get("database") or headers.get("X-ClickHouse-Database") or "otel",
+        format=headers.get("X-ClickHouse-Format") or query.get("default_format") or DEFAULT_FORMAT,
+        settings={
+            name: value for name, value in query.items() if name not in _OURS and not name.startswith(_PARAMETER)
+        },
+        params={name.removeprefix(_PARAMETER): value for name, value in query.items() if name.startswith(_PARAMETER)},
+        writable=account.writable,
+        may_change=method == "POST",
+    )
+    return Asked(
+        request,
+        rows,
+        gzip="gzip" in headers.get("Accept-Encoding", "") and query.get("enable_http_compression") != "0",
+        frames=query.get("compress") == "1",
+    )
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise query_failed(SYNTAX_ERROR, "the statement is not UTF-8 text. (SYNTAX_ERROR)") from None
