@@ -19,20 +19,25 @@ from rootcause.window import Window
 
 State = Literal["nothing_wrong", "not_enough_data", "degraded"]
 
-BLAME = 0.05
-"""A suspect that explains less than this of what users feel, while no entry point is degraded, is left alone."""
-MIN_NORMAL_S = 20.0
+WORTH_TIME = 0.05
+"""A suspect that adds less than this to all waiting is left alone: hosts differ by that much from hour to hour."""
+WORTH_ERRORS = 0.005
+"""A suspect that fails less than this of all requests is left alone. Counts are exact, so the bar is low."""
+MOST_SUSPECTS = 10
+MIN_NORMAL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`symptoms` worst first, `suspects` best first; the first suspect is narrowed down. `reason` says
+    """`symptoms` worst first, `suspects` best first; the first `blamed` of them explain enough to be
+    blamed, the very first is narrowed down. `reason` says
     why there is none."""
 
     state: State
     reason: str
     symptoms: tuple[Symptom, ...] = ()
     suspects: tuple[Suspect, ...] = ()
+    blamed: int = 0
     narrowed: Narrowed = UNNARROWED
     link: LinkShift | None = None
     evidence: Evidence | None = None
@@ -53,19 +58,24 @@ def diagnose(baseline: Window, observed: Window) -> Verdict:
     )
     evidence = gather(baseline, observed)
     graph = Graph([baseline, observed])
-    suspects = [s for s in rank(evidence, graph, observed) if s.score >= BLAME]
-    if not suspects:
+    suspects = sorted(rank(evidence, graph, observed), key=lambda s: not _worth_it(s))
+    if not suspects or not _worth_it(suspects[0]):
         return _unblamed(symptoms, evidence)
     first = suspects[0]
     return Verdict(
         "degraded",
         "",
         tuple(symptoms) or (felt_inside(first, observed.entry_calls),),
-        tuple(suspects),
+        tuple(suspects[:MOST_SUSPECTS]),
+        sum(_worth_it(suspect) for suspect in suspects[:MOST_SUSPECTS]),
         _narrowed(first, baseline, observed),
         main_link(first),
         evidence,
     )
+
+
+def _worth_it(suspect: Suspect) -> bool:
+    return suspect.time_part + suspect.step_part >= WORTH_TIME or suspect.error_part >= WORTH_ERRORS
 
 
 def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:

@@ -92,7 +92,7 @@ class Watch:
         changes = read_changes(self._reader, now) if verdict.suspects else []
         news: list[tuple[str, Finding]] = []
         if verdict.state != "not_enough_data":
-            blamed = tuple(suspect.service for suspect in verdict.suspects)
+            blamed = tuple(suspect.service for suspect in verdict.suspects[: verdict.blamed])
             events = lives.judge(now, blamed, strong=_strong(verdict), new_id=_new_id())
             seen = _Seen(verdict, baseline, observed, changes, now)
             news = [told for event in events if (told := self._record(event, seen)) is not None]

@@ -1,0 +1,93 @@
+"""`python -m rootcause.evaluate SUITE...`: runs the live engine's code over recorded incidents and writes its rankings.
+
+In: suite folders. Out: {case id: [service, ...]} as JSON, best first, empty when nobody is blamed. The answers
+are not read.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import click
+
+from rootcause import recorded
+from rootcause.diagnose import Verdict, diagnose
+from rootcause.load_nodes import node_window, read_graph, read_nodes
+from rootcause.load_spans import window_of
+from rootcause.recorded import EDGES, SPANS, Case, CaseRefused
+from rootcause.spans import Span
+from rootcause.window import Window
+
+ReadSpans = Callable[[Path], list[Span]]
+
+
+@click.command(name="evaluate")
+@click.argument("suites", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=click.Path(path_type=Path), help="Where the rankings go [default: standard output].")
+def command(suites: tuple[Path, ...], out: Path | None) -> None:
+    """Rank the services of every recorded incident of the suites.
+
+    \b
+    Example:
+      python -m rootcause.evaluate rca/petshop-low --out ranking.json
+      python rca/score.py --suite rca/petshop-low --ranking ranking.json
+    """
+    rankings: dict[str, list[str]] = {}
+    try:
+        for suite in suites:
+            began = time.monotonic()
+            found = rank_suite(suite)
+            rankings |= found
+            blamed = sum(1 for ranking in found.values() if ranking)
+            seconds = time.monotonic() - began
+            click.echo(f"{suite.name}: {len(found)} cases, somebody blamed in {blamed}, {seconds:.1f} s", err=True)
+    except CaseRefused as error:
+        click.echo(f"evaluate: {error}", err=True)
+        raise SystemExit(2) from None
+    text = json.dumps(rankings, indent=1)
+    if out is None:
+        click.echo(text)
+    else:
+        out.write_text(text + "\n")
+
+
+def rank_suite(suite: Path) -> dict[str, list[str]]:
+    """Rankings by case. Raises CaseRefused."""
+    read_spans = cache(lambda path: list(recorded.spans(path)))
+    verdicts = {case.file.id: verdict_of(case, read_spans) for case in recorded.cases_of(suite)}
+    return {id: [suspect.service for suspect in verdict.suspects] for id, verdict in verdicts.items()}
+
+
+def verdict_of(case: Case, read_spans: ReadSpans) -> Verdict:
+    """The engine's verdict on one case."""
+    return diagnose(*windows_of(case, read_spans))
+
+
+def windows_of(case: Case, read_spans: ReadSpans) -> tuple[Window, Window]:
+    """Normal time and the incident, from spans where there are any, else from node series. Raises CaseRefused."""
+    if (case.folder / SPANS).exists():
+        normal = [span for path in case.baseline_files(SPANS) for span in read_spans(path)]
+        incident = list(recorded.spans(case.folder / SPANS))
+        return window_of(normal, case.baseline), window_of(incident, case.incident)
+    if (case.folder / EDGES).exists():
+        return _node_windows(case)
+    raise CaseRefused(f"{case.folder}: holds neither {SPANS} nor {EDGES}")
+
+
+def _node_windows(case: Case) -> tuple[Window, Window]:
+    callees = read_graph(case.folder.parent / "graph.csv")
+    target = case.file.target
+    called = set().union(*callees.values()) if callees else set()
+    entries = frozenset({target.service} if target is not None else callees.keys() - called)
+    normal = [row for path in case.baseline_files(EDGES) for row in read_nodes(path, case.baseline)]
+    incident = read_nodes(case.folder / EDGES, case.incident)
+    return (
+        node_window(normal, callees, entries, case.baseline),
+        node_window(incident, callees, entries, case.incident),
+    )
+
+
+if __name__ == "__main__":
+    command()
