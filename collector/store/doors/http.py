@@ -15,8 +15,8 @@ from typing import Final
 from aiohttp import web
 
 from collector.store.doors.accounts import Accounts
-from collector.store.doors.compress import compressed
 from collector.store.doors.http_answer import content_type, error_text, late_error, status_of
+from collector.store.doors.http_coding import BODY_MOST, Coding, decoded
 from collector.store.doors.http_request import Asked, asked, credentials
 from collector.store.embedded import EmbeddedStore
 from collector.store.engine import Chunk
@@ -24,7 +24,6 @@ from collector.store.errors import AUTHENTICATION_FAILED, QueryFailed, StoreUnav
 from collector.store.running import Running
 from collector.store.statement import Kind
 
-BODY_MOST: Final = 64 << 20
 NETWORK_ERROR: Final = 210
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ class _Handler:
         try:
             who = credentials(http.query, http.headers)
             account = self._accounts.enter(who.user, who.password)
-            wanted = asked(http.method, http.query, http.headers, await http.read(), account)
+            wanted = asked(http.method, http.query, http.headers, decoded(http.headers, await http.read()), account)
             if not wanted.request.sql.strip():
                 return web.Response(text="Ok.\n")
             async with self._running(wanted) as running:
@@ -100,40 +99,38 @@ class _Handler:
         first = await running.next()
         second = await running.next() if first is not None else None
         if first is None or second is None:
-            return self._whole(wanted, running, first)
+            return await self._whole(wanted, running, first)
         return await self._stream(http, wanted, running, [first, second])
 
-    def _whole(self, wanted: Asked, running: Running, chunk: Chunk | None) -> web.Response:
-        body = b"" if chunk is None else chunk.data
-        headers = self._headers(running)
+    async def _whole(self, wanted: Asked, running: Running, chunk: Chunk | None) -> web.Response:
+        coding = Coding(gzip=wanted.gzip, frames=wanted.frames)
+        body = b"" if chunk is None else await coding.part(chunk.data) + coding.end()
+        headers = self._headers(running) | coding.headers()
         headers |= _summary() if chunk is None else _summary(read=chunk.read_rows, result=chunk.rows)
-        response = web.Response(body=_framed(body) if wanted.frames else body, headers=headers)
-        if wanted.gzip:
-            response.enable_compression(web.ContentCoding.gzip)
-        return response
+        return web.Response(body=body, headers=headers)
 
     async def _stream(
         self, http: web.Request, wanted: Asked, running: Running, ahead: list[Chunk]
     ) -> web.StreamResponse:
         tag = secrets.token_hex(8)
-        response = web.StreamResponse(headers=self._headers(running) | {"X-ClickHouse-Exception-Tag": tag})
-        if wanted.gzip:
-            response.enable_compression(web.ContentCoding.gzip)
+        coding = Coding(gzip=wanted.gzip, frames=wanted.frames)
+        headers = self._headers(running) | coding.headers() | {"X-ClickHouse-Exception-Tag": tag}
+        response = web.StreamResponse(headers=headers)
         await response.prepare(http)
         chunk: Chunk | None
         try:
             for chunk in ahead:
-                await response.write(_framed(chunk.data) if wanted.frames else chunk.data)
+                await response.write(await coding.part(chunk.data))
             while (chunk := await running.next()) is not None:
-                await response.write(_framed(chunk.data) if wanted.frames else chunk.data)
+                await response.write(await coding.part(chunk.data))
         except QueryFailed as error:
             text = error_text(error.code, error.message, self._version)
-            await response.write(late_error(text, tag))
+            await response.write(await coding.part(late_error(text, tag)) + coding.end())
             # Without the last chunk of the transfer encoding, also clients that know no tag see it broke off.
             if http.transport is not None:
                 http.transport.close()
             return response
-        await response.write_eof()
+        await response.write_eof(coding.end())
         return response
 
     def _headers(self, running: Running) -> dict[str, str]:
@@ -151,10 +148,6 @@ class _Handler:
             headers["WWW-Authenticate"] = 'Basic realm="ClickHouse HTTP"'
         text = error_text(code, message, self._version)
         return web.Response(text=text, status=status or status_of(code), headers=headers)
-
-
-def _framed(data: bytes) -> bytes:
-    return b"".join(compressed(data))
 
 
 def _summary(read: int = 0, result: int = 0, written: int = 0) -> dict[str, str]:

@@ -5,6 +5,7 @@ Source: ClickHouse, docs "HTTP Interface", src/Server/HTTPHandler.cpp.
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,6 +27,8 @@ _OURS: Final = frozenset(
         "cancel_http_readonly_queries_on_client_close", "http_write_exception_in_output_format",
     }
 )  # fmt: skip
+# An INSERT whose rows stand in the same body, in any format, binary ones too.
+_ROWS_BEHIND: Final = re.compile(rb"\A\s*INSERT\s.{0,65536}?\bFORMAT\s+\w+[ \t]*\r?\n", re.IGNORECASE | re.DOTALL)
 _PARAMETER: Final = "param_"
 
 
@@ -70,11 +73,7 @@ def credentials(query: Mapping[str, str], headers: Mapping[str, str]) -> Credent
 
 def asked(method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, account: Account) -> Asked:
     """What a request wants. Raises QueryFailed (62) when its statement is not text."""
-    statement, rows = query.get("query", ""), b""
-    if body and data_follows(statement):
-        rows = body
-    elif body:
-        statement = f"{statement}\n{_text(body)}" if statement else _text(body)
+    statement, rows = _divided(query.get("query", ""), body)
     request = Request(
         sql=statement,
         database=query.get("database") or headers.get("X-ClickHouse-Database") or "otel",
@@ -92,6 +91,17 @@ def asked(method: str, query: Mapping[str, str], headers: Mapping[str, str], bod
         gzip="gzip" in headers.get("Accept-Encoding", "") and query.get("enable_http_compression") != "0",
         frames=query.get("compress") == "1",
     )
+
+
+def _divided(statement: str, body: bytes) -> tuple[str, bytes]:
+    """The statement, which `query` and the body share, and the rows behind it."""
+    if not body:
+        return statement, b""
+    if data_follows(statement):
+        return statement, body
+    if not statement and (found := _ROWS_BEHIND.match(body)):
+        return _text(found[0]), body[found.end() :]
+    return f"{statement}\n{_text(body)}".lstrip("\n"), b""
 
 
 def _text(body: bytes) -> str:
