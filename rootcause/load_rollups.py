@@ -10,7 +10,7 @@ from typing import Any
 from collector.store.client import Reader
 from rootcause.window import Bucket, Called, Interval, Quantiles, Served, Window
 
-_LEVELS = "0.01, 0.5, 0.9, 0.95, 0.99"
+_LEVELS = "0.01, 0.5, 0.9, 0.95, 0.99"  # relative accuracy of the sketch, then the quantiles
 
 _SERVED = f"""
 SELECT Service, Version, Instance, Route, Entry,
@@ -25,7 +25,7 @@ FROM
         quantilesDDMergeState({_LEVELS})(Durations) AS Spread,
         quantilesDDMergeState({_LEVELS})(OwnDurations) AS OwnSpread,
         sumMap(Reasons) AS Why, argMaxMerge(SlowTrace) AS Slow,
-        quantilesDDMerge({_LEVELS})(Durations)[5] AS SlowNs, max(ErrorTrace) AS Broken
+        quantilesDDMerge({_LEVELS})(Durations)[4] AS SlowNs, max(ErrorTrace) AS Broken
     FROM otel.mesh_routes WHERE {{where}}
     GROUP BY At, Service, Version, Instance, Route, Entry
 )
@@ -43,7 +43,7 @@ FROM
         DestinationInstance, sum(Calls) AS N, sum(Errors) AS Failed, sum(DurationSum) AS TotalNs,
         sum(ConnectSum) AS ConnectUs, quantilesDDMergeState({_LEVELS})(Durations) AS Spread,
         sumMap(Reasons) AS Why, argMaxMerge(SlowTrace) AS Slow,
-        quantilesDDMerge({_LEVELS})(Durations)[5] AS SlowNs, max(ErrorTrace) AS Broken
+        quantilesDDMerge({_LEVELS})(Durations)[4] AS SlowNs, max(ErrorTrace) AS Broken
     FROM otel.mesh_edges WHERE {{where}}
     GROUP BY At, Reporter, Source, Destination, SourceInstance, DestinationVersion, DestinationInstance
 )
@@ -111,5 +111,5 @@ def _called(row: Mapping[str, Any]) -> Called:
 
 
 def _quantiles(levels: Sequence[float]) -> Quantiles:
-    _, p50, p90, p95, p99 = (level / 1e6 for level in levels)
+    p50, p90, p95, p99 = (level / 1e6 for level in levels)
     return Quantiles(p50, p90, p95, p99)

@@ -1,0 +1,130 @@
+"""Feeds a recorded incident through a collector's OTLP port and asks the engine about what the store then holds.
+
+In: a case and a running collector. Out: the verdict on the recorded windows. What is stored already is not sent again.
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from collector.store.client import Reader
+from rootcause.diagnose import State, diagnose
+from rootcause.explain import explain
+from rootcause.finding import Finding
+from rootcause.load_spans import window_of
+from rootcause.queries import SpanQueries
+from rootcause.read_spans import read_spans
+from rootcause.recorded import SPANS, Case, CaseRefused, messages
+from rootcause.spans import from_otlp
+
+MOST_SPANS = 5_000_000
+RETRIES = 5
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Addresses of a running collector: OTLP over HTTP, and its store."""
+
+    otlp: str
+    store: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a replay found; `seconds` is reading the windows back and judging them."""
+
+    case: str
+    state: State
+    summary: str
+    finding: Finding | None
+    sent: int
+    stored_before: int
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        ranking = [ranked.service for ranked in self.finding.ranking] if self.finding else []
+        return {
+            "case": self.case,
+            "state": self.state,
+            "summary": self.summary,
+            "ranking": ranking,
+            "finding": self.finding.model_dump(mode="json") if self.finding else None,
+            "spans": {"sent": self.sent, "stored_before": self.stored_before},
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def replay(case: Case, collector: Collector, progress: Callable[[str], None]) -> Outcome:
+    """Sends, reads back, judges. Raises CaseRefused, StoreUnavailable, QueryFailed, OSError."""
+    with Reader(collector.store, max_execution_time=120, max_result_rows=MOST_SPANS) as reader:
+        sent, stored_before = _feed(case, collector, reader, progress)
+        progress("judging what the store holds")
+        began = time.monotonic()
+        return _judge(case, reader, sent, stored_before, began)
+
+
+def _judge(case: Case, reader: Reader, sent: int, stored_before: int, began: float) -> Outcome:
+    baseline = window_of(read_spans(reader, case.baseline), case.baseline)
+    observed = window_of(read_spans(reader, case.incident), case.incident)
+    verdict = diagnose(baseline, observed)
+    finding, summary = None, verdict.reason
+    if verdict.suspects:
+        queries = SpanQueries(baseline, observed)
+        now = observed.end
+        finding = explain(verdict, baseline, observed, queries, incident=case.file.id, now=now)
+        summary = finding.title
+    seconds = time.monotonic() - began
+    return Outcome(case.file.id, verdict.state, summary, finding, sent, stored_before, seconds)
+
+
+def _feed(case: Case, collector: Collector, reader: Reader, progress: Callable[[str], None]) -> tuple[int, int]:
+    """Sends every message that the store does not hold; returns spans sent and spans that were there."""
+    sent = there = 0
+    for path, body in _recorded(case):
+        spans = list(from_otlp(ExportTraceServiceRequest.FromString(body)))
+        if spans and _stored(reader, spans[0].trace, spans[0].id):
+            there += len(spans)
+            continue
+        _post(collector.otlp, body)
+        sent += len(spans)
+        progress(f"{path.name}: {sent} spans sent")
+    return sent, there
+
+
+def _recorded(case: Case) -> Iterator[tuple[Path, bytes]]:
+    paths = [*case.baseline_files(SPANS), case.folder / SPANS]
+    if not paths[-1].exists():
+        raise CaseRefused(f"{paths[-1]}: there are no spans to replay; `python -m rootcause.evaluate` reads other data")
+    for path in paths:
+        for body in messages(path):
+            yield path, body
+
+
+def _stored(reader: Reader, trace: str, span: str) -> bool:
+    sql = "SELECT count() AS n FROM otel.otel_traces WHERE TraceId = %(trace)s AND SpanId = %(span)s"
+    return bool(reader.rows(sql, {"trace": trace, "span": span})[0]["n"])
+
+
+def _post(otlp: str, body: bytes) -> None:
+    """One export request, tried again while the collector asks for that. Source: OTLP 1.x, "OTLP/HTTP Throttling"."""
+    url = f"{otlp.rstrip('/')}/v1/traces"
+    request = urllib.request.Request(url, body, {"Content-Type": "application/x-protobuf"})  # noqa: S310
+    for attempt in range(1, RETRIES + 1):
+        try:
+            with urllib.request.urlopen(request, timeout=60):  # noqa: S310 (the operator's own address)
+                return
+        except urllib.error.HTTPError as error:
+            if error.code not in (429, 502, 503, 504) or attempt == RETRIES:
+                raise OSError(f"{url} answered {error.code}: {error.read(300).decode(errors='replace')}") from None
+            time.sleep(float(error.headers.get("Retry-After") or attempt))
+        except urllib.error.URLError as error:
+            raise OSError(f"{url}: {error.reason}") from None
