@@ -37,6 +37,9 @@ _PASSING: Final = frozenset(
 _NUMERIC: Final = re.compile(r"U?Int\d+|Bool|Seconds|Milliseconds|MaxThreads|NonZeroUInt64")
 # A block whose columns are not the table's is an error, not a row of defaults.
 _STRICT: Final = {"input_format_skip_unknown_fields": "0"}
+# With a token: stored once, in the table and in each table that a view feeds from it. Without: equal rows are rows.
+_ONCE: Final = {"insert_deduplicate": "1", "deduplicate_blocks_in_dependent_materialized_views": "1"}
+_ALWAYS: Final = {"insert_deduplicate": "0"}
 
 
 class EmbeddedStore:
@@ -136,7 +139,7 @@ class EmbeddedStore:
     def _insert(self, table: str, blocks: Sequence[bytes], token: str) -> int:
         session = self._engine.session()
         try:
-            session.set(_STRICT | ({"insert_deduplication_token": token} if token else {}))
+            session.set(_STRICT | (_ONCE | {"insert_deduplication_token": token} if token else _ALWAYS))
             return session.insert(f"INSERT INTO otel.{identifier(table)}", "Native", blocks)
         finally:
             session.close()

@@ -55,9 +55,12 @@ def raw_bytes(frame: bytes) -> bytes:
     if method not in _DECOMPRESS:
         raise BadPacket(f"compression method 0x{method:02x} is not spoken here; use LZ4, ZSTD or none")
     try:
-        return _DECOMPRESS[method](payload, raw)
+        data = _DECOMPRESS[method](payload, raw)
     except (lz4.block.LZ4BlockError, zstandard.ZstdError) as error:
         raise BadPacket(f"a compressed frame cannot be decompressed: {error}") from None
+    if len(data) != raw:
+        raise BadPacket(f"a compressed frame holds {len(data)} bytes, not {raw} as it says")
+    return data
 
 
 def checksum(body: bytes) -> bytes:
@@ -72,6 +75,9 @@ def _lz4(payload: bytes, raw: int) -> bytes:
 
 
 def _zstd(payload: bytes, raw: int) -> bytes:
+    # A size in ZSTD's own header would win over `max_output_size`.
+    if zstandard.frame_content_size(payload) not in (-1, raw):
+        raise BadPacket("a compressed frame and its ZSTD header disagree about the size")
     return zstandard.ZstdDecompressor().decompress(payload, max_output_size=raw)
 
 

@@ -14,3 +14,4 @@ CREATE TABLE IF NOT EXISTS otel.mesh_changes
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(Time)
 ORDER BY (Time, Service)
+SETTINGS non_replicated_deduplication_window = 1000

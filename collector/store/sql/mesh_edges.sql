@@ -26,4 +26,4 @@ CREATE TABLE IF NOT EXISTS otel.mesh_edges
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(Bucket)
 ORDER BY (Bucket, Destination, Source, Reporter, DestinationVersion, DestinationInstance, SourceVersion, SourceInstance, Route)
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000

@@ -26,4 +26,4 @@ CREATE TABLE IF NOT EXISTS otel.mesh_routes
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(Bucket)
 ORDER BY (Bucket, Service, Version, Instance, Route, Method, Entry)
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000

@@ -1,3 +1,5 @@
+-- The OpenTelemetry ClickHouse exporter's table. Its window, and those of the tables fed from it, remember the tokens
+-- of the last inserts, so that a batch sent twice is stored once.
 CREATE TABLE IF NOT EXISTS otel.otel_traces
 (
     Timestamp DateTime64(9) CODEC(Delta, ZSTD(1)),
@@ -38,4 +40,4 @@ CREATE TABLE IF NOT EXISTS otel.otel_traces
 ENGINE = MergeTree
 PARTITION BY toDate(Timestamp)
 ORDER BY (ServiceName, SpanName, toDateTime(Timestamp))
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000
