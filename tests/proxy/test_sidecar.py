@@ -1,0 +1,176 @@
+"""The sidecar as a process: follows the control plane, carries on without it, and says what is wrong in one line."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.world import meshes
+from tests.world.processes import Process, free_port, get, running, until
+
+
+class _App(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"hi")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def app() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _App)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@dataclass
+class Place:
+    """One service with one sidecar, and where everything listens."""
+
+    folder: Path
+    app: int
+    control: int
+    inbound: int
+    outbound: int
+    admin: int
+
+    def write(self, **spec: Any) -> Path:
+        side = meshes.sidecar(self.inbound, self.outbound, self.admin)
+        return meshes.write(
+            self.folder / "mesh.yaml",
+            meshes.mesh(telemetry={"enabled": False}),
+            meshes.service("front", meshes.endpoint("front-1", self.app, sidecar=side), **spec),
+        )
+
+    def start_control(self) -> Any:
+        arguments = ("-f", str(self.write()), "--listen", f"127.0.0.1:{self.control}")
+        return running("proxy.control", *arguments, "--state", str(self.folder / "c"), log=self.folder / "control.log")
+
+    def start_sidecar(self, instance: str = "front-1") -> Any:
+        arguments = ("--instance", instance, "--admin", f"127.0.0.1:{self.admin}", "--state", str(self.folder / "s"))
+        control = ("--control", f"http://127.0.0.1:{self.control}")
+        return running("proxy", *arguments, *control, log=self.folder / f"{instance}.log")
+
+    def ready(self, sidecar: Process) -> None:
+        sidecar.ready(f"http://127.0.0.1:{self.admin}/readyz")
+
+    def admin_page(self, path: str) -> tuple[int, str]:
+        return get(f"http://127.0.0.1:{self.admin}{path}")
+
+    def epoch(self) -> int:
+        epoch: int = json.loads(self.admin_page("/config")[1])["epoch"]
+        return epoch
+
+    def call(self) -> tuple[int, str]:
+        return get(f"http://127.0.0.1:{self.inbound}/")
+
+
+@pytest.fixture
+def place(tmp_path: Path, app: int) -> Place:
+    return Place(tmp_path, app, *(free_port() for _ in range(4)))
+
+
+def test_requests_are_carried_counted_and_an_edit_drops_none(place: Place) -> None:
+    with place.start_control() as control, place.start_sidecar() as sidecar:
+        control.ready(f"http://127.0.0.1:{place.control}/readyz")
+        place.ready(sidecar)
+        answers: list[tuple[int, str]] = []
+        done = threading.Event()
+
+        def drive() -> None:
+            while not done.is_set():
+                answers.append(place.call())
+
+        driver = threading.Thread(target=drive)
+        driver.start()
+        for number in range(2, 8):
+            place.write(timeout=f"{number}s")
+            until(lambda epoch=number: place.epoch() == epoch, f"epoch {number} to be served")  # type: ignore[misc]
+        done.set()
+        driver.join()
+        assert set(answers) == {(200, "hi")}
+        counted = json.loads(place.admin_page("/stats")[1])["requests"]
+        assert sum(s["count"] for s in counted if s["direction"] == "inbound") == len(answers)
+        metrics = place.admin_page("/metrics")[1]
+        assert "whymesh_proxy_epoch 7.0" in metrics
+        series = 'direction="inbound",peer="",reason="",status="2xx"'
+        assert f"whymesh_proxy_request_duration_seconds_count{{{series}}} {len(answers)}.0" in metrics
+        assert sidecar.terminate() == 0
+
+
+def test_the_control_plane_knows_which_epoch_is_served(place: Place) -> None:
+    with place.start_control() as control, place.start_sidecar() as sidecar:
+        control.ready(f"http://127.0.0.1:{place.control}/readyz")
+        place.ready(sidecar)
+
+        def served() -> Any:
+            return json.loads(get(f"http://127.0.0.1:{place.control}/v1/status")[1])["proxies"][0]
+
+        until(lambda: served()["epoch"] == 1, "the acknowledgement")
+        assert served() == {"instance": "front-1", "connected": True, "epoch": 1, "refused": None}
+
+
+def test_it_serves_on_and_starts_again_while_the_control_plane_is_away(place: Place) -> None:
+    with place.start_control() as control, place.start_sidecar() as sidecar:
+        control.ready(f"http://127.0.0.1:{place.control}/readyz")
+        place.ready(sidecar)
+        control.kill()
+        assert place.call() == (200, "hi")
+        sidecar.terminate()
+    with place.start_sidecar() as again:
+        place.ready(again)
+        assert place.call() == (200, "hi")
+        with place.start_control():
+            place.write(timeout="7s")
+            until(lambda: place.epoch() == 2, "the newer epoch once the control plane is back")
+
+
+def test_an_instance_nobody_named_waits_and_says_so(place: Place) -> None:
+    with place.start_control() as control, place.start_sidecar("front-9") as sidecar:
+        control.ready(f"http://127.0.0.1:{place.control}/readyz")
+        until(lambda: "known instances: front-1" in sidecar.output(), "the reason in the log")
+        assert place.admin_page("/readyz")[0] == 503
+        assert place.admin_page("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("port", ["inbound", "outbound", "admin"])
+def test_a_taken_port_is_one_clear_message(place: Place, port: str) -> None:
+    taken = getattr(place, port)
+    with socket.create_server(("127.0.0.1", taken)), place.start_control(), place.start_sidecar() as sidecar:
+        assert sidecar.wait() == 2
+        assert f"127.0.0.1:{taken}" in sidecar.output()
+        assert "in use" in sidecar.output()
+        assert "Traceback" not in sidecar.output()
+
+
+def test_garbage_on_every_port_disturbs_nobody(place: Place) -> None:
+    with place.start_control() as control, place.start_sidecar() as sidecar:
+        control.ready(f"http://127.0.0.1:{place.control}/readyz")
+        place.ready(sidecar)
+        for port in (place.inbound, place.outbound, place.admin):
+            with socket.create_connection(("127.0.0.1", port)) as raw:
+                raw.settimeout(5)
+                raw.sendall(bytes(range(256)) * 4)
+                raw.shutdown(socket.SHUT_WR)
+                while raw.recv(4096):
+                    pass
+        assert place.call() == (200, "hi")
+        assert place.admin_page("/healthz")[0] == 200
