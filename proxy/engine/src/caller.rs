@@ -11,11 +11,14 @@ use crate::endpoint::peer_address;
 use crate::headers::{MESH_SOURCE, source};
 use crate::otlp::{Attributes, peer};
 use crate::record::Encoded;
+use crate::tap::Verdict;
 
 /// What every request of one connection shares.
 pub struct Caller {
     /// Span attributes of the other end's address.
     pub attributes: Encoded,
+    /// What is wrong with the bytes it sent.
+    pub verdict: Verdict,
     /// The last `x-mesh-source` seen; one connection hardly ever carries two.
     source: RefCell<Option<Source>>,
     nobody: Rc<str>,
@@ -40,13 +43,14 @@ pub struct Presence(Rc<Notify>);
 
 impl Caller {
     #[must_use]
-    pub fn new(remote: SocketAddr, presence: Rc<Presence>) -> Rc<Self> {
+    pub fn new(remote: SocketAddr, verdict: Verdict, presence: Rc<Presence>) -> Rc<Self> {
         let mut attributes = Attributes::default();
         let host = remote.ip().to_canonical().to_string();
         attributes.text("client.address", &host);
         peer_address(&mut attributes, &host, remote.port());
         Rc::new(Self {
             attributes: attributes.bytes().into(),
+            verdict,
             source: RefCell::default(),
             nobody: "".into(),
             in_flight: Cell::new(0),

@@ -43,7 +43,7 @@ pub async fn serve(
     };
     // Nothing was asked: a connection that opens and says nothing needs no answer.
     let Ok(Ok(tap)) = detected else { return };
-    let caller = Caller::new(remote, presence);
+    let caller = Caller::new(remote, tap.verdict(), presence);
     let http2 = tap.is_http2();
     let io = TokioIo::new(tap);
     let service = service_fn(|request: Request<Incoming>| {

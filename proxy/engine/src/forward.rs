@@ -46,7 +46,7 @@ pub struct Answer {
 /// Why no response began.
 pub enum Failure {
     /// Nothing was sent: the request may go elsewhere.
-    Connect(connect::Failure, Request<RequestBody>),
+    Connect(connect::Failure, Box<Request<RequestBody>>),
     Timeout,
     Reset,
 }
@@ -79,7 +79,7 @@ pub async fn exchange(
             Some(sender) => (sender, None),
             None => match open(endpoint, terms, clock).await {
                 Ok((sender, connect_us)) => (sender, Some(connect_us)),
-                Err(failure) => return Err(Failure::Connect(failure, request)),
+                Err(failure) => return Err(Failure::Connect(failure, Box::new(request))),
             },
         };
         departed(Departure {
@@ -194,10 +194,10 @@ fn for_http2(request: Request<RequestBody>) -> Request<RequestBody> {
     let (mut head, body) = request.into_parts();
     head.version = Version::HTTP_2;
     let host = head.headers.remove(HOST);
-    if head.uri.authority().is_none() {
-        if let Some(uri) = host.and_then(|host| absolute(&head, &host)) {
-            head.uri = uri;
-        }
+    if head.uri.authority().is_none()
+        && let Some(uri) = host.and_then(|host| absolute(&head, &host))
+    {
+        head.uri = uri;
     }
     Request::from_parts(head, body)
 }

@@ -49,7 +49,7 @@ pub async fn serve(
         busy: caller.busy(),
     };
     let flight = Flight::server(&worker, opening, started);
-    if let Some(problem) = strict::objection(&request) {
+    if let Some(problem) = strict::objection(&request, caller.verdict.ambiguity()) {
         worker.totals.refuse(Reason::BadRequest);
         flight.refuse(Reason::BadRequest);
         return last_answer(Reason::BadRequest, problem);

@@ -4,7 +4,7 @@
 //! request meets them.
 
 // What to serve.
-pub mod address;
+mod address;
 pub mod reasons;
 pub mod snapshot;
 
@@ -20,16 +20,17 @@ mod worker;
 mod caller;
 mod connection;
 mod exec;
+mod framing;
 mod listen;
 mod strict;
 mod tap;
 
 // Where each request goes.
-pub mod balance;
+mod balance;
 mod inbound;
 mod outbound;
-pub mod route;
-pub mod templates;
+mod route;
+mod templates;
 
 // How it gets there and back.
 mod answer;
@@ -37,20 +38,20 @@ mod body;
 mod connect;
 mod endpoint;
 mod forward;
-pub mod headers;
+mod headers;
 mod pool;
 mod relay;
 mod upgrade;
 
 // What is known of it afterwards.
-pub mod clock;
-pub mod export;
+mod clock;
+mod export;
 mod flight;
 pub mod otlp;
-pub mod record;
-pub mod slots;
-pub mod tally;
-pub mod trace;
+mod record;
+mod slots;
+mod tally;
+mod trace;
 
 /// The boundary to Python, typed in proxy/_engine.pyi.
 #[cfg(feature = "python")]

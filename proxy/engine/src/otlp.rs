@@ -152,7 +152,7 @@ fn attributes(out: &mut Vec<u8>, record: &Record, text: Text<'_>) {
     match record.kind {
         Kind::Server => wire::attribute(out, "http.route", text.route),
         Kind::Client => {
-            wire::attribute_joined(out, "url.full", ["http://", text.authority, text.path])
+            wire::attribute_joined(out, "url.full", ["http://", text.authority, text.path]);
         }
     }
     wire::attribute(out, "mesh.route", text.route);

@@ -63,7 +63,7 @@ pub async fn serve(
         busy: caller.busy(),
     };
     let flight = Flight::client(&worker, opening, started, call);
-    if let Some(problem) = strict::objection(&request) {
+    if let Some(problem) = strict::objection(&request, caller.verdict.ambiguity()) {
         worker.totals.refuse(Reason::BadRequest);
         flight.refuse(Reason::BadRequest);
         return last_answer(Reason::BadRequest, problem);
@@ -161,7 +161,7 @@ impl Call<'_> {
             let more = attempt < self.service.connect_attempts && self.choose(now, tried).is_some();
             match unsent {
                 Some(intact) if more => {
-                    request = intact;
+                    request = *intact;
                     flight = flight.again(reason);
                     attempt += 1;
                 }
@@ -182,7 +182,7 @@ impl Call<'_> {
 }
 
 /// The reason, and the request when it never left.
-fn unanswered(failure: Failure) -> (Reason, Option<Request<RequestBody>>) {
+fn unanswered(failure: Failure) -> (Reason, Option<Box<Request<RequestBody>>>) {
     match failure {
         Failure::Connect(connect::Failure::Refused, request) => {
             (Reason::ConnectRefused, Some(request))

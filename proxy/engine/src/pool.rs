@@ -27,10 +27,10 @@ pub struct Pool {
 impl Pool {
     /// A connection that can take a request now.
     pub fn take(&self) -> Option<Sender> {
-        if let Some(shared) = &*self.shared.borrow() {
-            if shared.is_ready() {
-                return Some(Sender::Http2(shared.clone()));
-            }
+        if let Some(shared) = &*self.shared.borrow()
+            && shared.is_ready()
+        {
+            return Some(Sender::Http2(shared.clone()));
         }
         self.take_http1().map(Sender::Http1)
     }

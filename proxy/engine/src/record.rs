@@ -112,7 +112,9 @@ impl Page {
     fn push(&mut self, record: Record, text: Text<'_>) {
         let parts = [text.path, text.authority, text.route].map(bounded);
         let lengths = parts.map(|part| u16::try_from(part.len()).unwrap_or(0));
-        parts.iter().for_each(|part| self.text.push_str(part));
+        for part in parts {
+            self.text.push_str(part);
+        }
         self.records.push((record, lengths));
     }
 
@@ -143,7 +145,10 @@ impl Page {
 }
 
 fn bounded(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_TEXT)]
+    let end = (0..=MAX_TEXT.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 // === impl Recorder ===

@@ -49,11 +49,11 @@ pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response
             "it switched protocols without being asked to",
         );
     };
-    let callee = hyper::upgrade::on(&mut response);
+    let target = hyper::upgrade::on(&mut response);
     if let Some(protocol) = end_hop(response.headers_mut()) {
         ask_upgrade(response.headers_mut(), protocol);
     }
-    tokio::task::spawn_local(tunnel(caller, callee, lease, flight, reading.broken));
+    tokio::task::spawn_local(tunnel(caller, target, lease, flight, reading.broken));
     response.map(|_| ResponseBody::Empty)
 }
 

@@ -32,6 +32,7 @@ impl<T: Clone> Routes<T> {
         Self(entries.filter_map(known).collect())
     }
 
+    #[must_use]
     pub fn find(&self, authority: &str) -> Option<&T> {
         self.0.get(normal(authority)?.as_ref())
     }

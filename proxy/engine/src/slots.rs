@@ -48,6 +48,7 @@ impl Slots {
     }
 
     /// Notes that a call of the request with this server span begins; `None` when that request is not in flight here.
+    #[must_use]
     pub fn begin_call(self: &Arc<Self>, span: u64, now: Nanos) -> Option<Call> {
         let index = index_of(span);
         let slot = &self.0[index];
@@ -209,7 +210,7 @@ fn index_of(span: u64) -> usize {
 }
 
 fn micro(now: Nanos) -> u64 {
-    now / 1_000 & TIME_MASK
+    (now / 1_000) & TIME_MASK
 }
 
 fn pack(generation: u64, active: u64, time: u64) -> u64 {

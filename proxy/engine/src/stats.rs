@@ -25,7 +25,7 @@ pub struct Books {
 #[derive(Default)]
 struct Sum {
     count: u64,
-    sum_us: u64,
+    total_us: u64,
     buckets: [u64; BUCKETS],
 }
 
@@ -75,7 +75,7 @@ impl Books {
                     "status": if class == 0 { "none".to_owned() } else { format!("{class}xx") },
                     "reason": reason,
                     "count": sum.count,
-                    "sum_us": sum.sum_us,
+                    "sum_us": sum.total_us,
                     "buckets": sum.buckets,
                 })
             };
@@ -117,7 +117,7 @@ impl Books {
 impl Sum {
     fn add(&mut self, series: &Series) {
         self.count += series.count.load(Relaxed);
-        self.sum_us += series.sum_us.load(Relaxed);
+        self.total_us += series.sum_us.load(Relaxed);
         for (bucket, counted) in self.buckets.iter_mut().zip(&series.buckets) {
             *bucket += counted.load(Relaxed);
         }

@@ -5,11 +5,17 @@
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{Request, Version};
 
+use crate::framing::Ambiguity;
 use crate::route;
 
 /// What is wrong with a request, in words for its sender; `None` when it may be forwarded.
+///
+/// `framing` is what was found in the bytes of its connection, which the parser has made one meaning of.
 #[must_use]
-pub fn objection<B>(request: &Request<B>) -> Option<&'static str> {
+pub fn objection<B>(request: &Request<B>, framing: Option<Ambiguity>) -> Option<&'static str> {
+    if let Some(ambiguity) = framing {
+        return Some(ambiguity.text());
+    }
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next();
@@ -58,7 +64,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        objection(&request.body(()).unwrap())
+        objection(&request.body(()).unwrap(), None)
     }
 
     #[test]
@@ -81,7 +87,8 @@ mod tests {
 
     #[test]
     fn ambiguous_requests_do_not() {
-        let cases: [(&str, Version, &[(&str, &str)]); 8] = [
+        type Case<'a> = (&'a str, Version, &'a [(&'a str, &'a str)]);
+        let cases: [Case<'_>; 8] = [
             ("/", Version::HTTP_11, &[]),
             ("/", Version::HTTP_11, &[("host", "a"), ("host", "a")]),
             ("/", Version::HTTP_11, &[("host", "a b")]),

@@ -63,10 +63,13 @@ pub struct Series {
 /// The readable side: series in order of their first request.
 pub struct Board(Box<[OnceLock<Series>]>);
 
+/// Where the series of one peer stand on the board.
+type Places = Vec<(Outcome, usize)>;
+
 /// The writing side, of one worker.
 pub struct Tally {
     board: Arc<Board>,
-    places: RefCell<HashMap<Rc<str>, Vec<(Outcome, usize)>>>,
+    places: RefCell<HashMap<Rc<str>, Places>>,
     len: RefCell<usize>,
     other: Rc<str>,
 }
@@ -138,10 +141,9 @@ impl Tally {
 
     fn place(&self, peer: &Rc<str>, outcome: Outcome) -> Option<usize> {
         let mut places = self.places.borrow_mut();
-        if let Some(known) = places.get(peer) {
-            if let Some((_, place)) = known.iter().find(|(other, _)| *other == outcome) {
-                return Some(*place);
-            }
+        let known = places.get(peer).into_iter().flatten();
+        if let Some((_, place)) = known.into_iter().find(|(other, _)| *other == outcome) {
+            return Some(*place);
         }
         let mut len = self.len.borrow_mut();
         let bound = if **peer == *OTHER {

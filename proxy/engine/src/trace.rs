@@ -101,7 +101,7 @@ pub fn unmark_state(headers: &mut HeaderMap, keep: bool) -> Option<u64> {
     if !headers.contains_key(&TRACESTATE) {
         return None;
     }
-    let span = members(headers).find_map(own).flatten();
+    let span = members(headers).find_map(own).and_then(named);
     let rest: Vec<&str> = members(headers)
         .filter(|member| own(member).is_none())
         .take(MAX_MEMBERS)
@@ -130,15 +130,17 @@ fn members(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .filter(|member| member.contains('='))
 }
 
-/// Outer `Some`: the member is ours. Inner: the span it names, if it is readable.
-fn own(member: &str) -> Option<Option<u64>> {
-    let value = member.strip_prefix(MEMBER)?.strip_prefix('=')?;
-    let span = if value.len() == 16 {
-        unhex(value.as_bytes())
-    } else {
-        None
-    };
-    Some(span.and_then(|span| u64::try_from(span).ok()))
+/// The value of a member that is ours.
+fn own(member: &str) -> Option<&str> {
+    member.strip_prefix(MEMBER)?.strip_prefix('=')
+}
+
+/// The span that a value names.
+fn named(value: &str) -> Option<u64> {
+    if value.len() != 16 {
+        return None;
+    }
+    u64::try_from(unhex(value.as_bytes())?).ok()
 }
 
 fn hex(into: &mut [u8], mut value: u128) {

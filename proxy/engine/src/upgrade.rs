@@ -11,15 +11,15 @@ use crate::reasons::Reason;
 /// Copies bytes both ways until either side has closed.
 pub async fn tunnel(
     caller: OnUpgrade,
-    callee: OnUpgrade,
+    target: OnUpgrade,
     lease: Lease,
     flight: Flight,
     broken: Reason,
 ) {
-    match tokio::try_join!(caller, callee) {
-        Ok((caller, callee)) => {
+    match tokio::try_join!(caller, target) {
+        Ok((caller, target)) => {
             // A tunnel that breaks off looks to its users like one that ends: the protocol inside says which it was.
-            drop(copy_bidirectional(&mut TokioIo::new(caller), &mut TokioIo::new(callee)).await);
+            drop(copy_bidirectional(&mut TokioIo::new(caller), &mut TokioIo::new(target)).await);
             flight.land();
         }
         Err(_) => flight.fail(broken),

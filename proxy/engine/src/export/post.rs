@@ -25,13 +25,12 @@ pub struct Connection(Option<(Url, SendRequest<Full<Bytes>>)>);
 impl Connection {
     /// Sends a batch once; a failure of the connection is a reason to retry.
     pub async fn post(&mut self, url: &Url, batch: Bytes) -> Verdict {
-        match tokio::time::timeout(TIMEOUT, self.attempt(url, batch)).await {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(_)) | Err(_) => {
-                self.0 = None;
-                Verdict::Retry { after: None }
-            }
-        }
+        // A connection that failed, or is still waited for, is not kept: `attempt` has taken it out.
+        let answer = tokio::time::timeout(TIMEOUT, self.attempt(url, batch)).await;
+        answer
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or(Verdict::Retry { after: None })
     }
 
     async fn attempt(&mut self, url: &Url, batch: Bytes) -> Result<Verdict, Failure> {

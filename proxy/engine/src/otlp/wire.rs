@@ -69,9 +69,9 @@ pub(super) fn attribute_joined<const N: usize>(out: &mut Vec<u8>, key: &str, pie
     let any = field_len(length) + length;
     key_value(out, key, any);
     head(out, 1, length);
-    pieces
-        .iter()
-        .for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+    for piece in pieces {
+        out.extend_from_slice(piece.as_bytes());
+    }
 }
 
 /// `KeyValue{key, AnyValue{int_value}}` as a span attribute.

@@ -52,40 +52,61 @@ fn inbound(inbound: &Inbound) -> Checked {
 }
 
 fn services(services: &[Upstream]) -> Checked {
-    let mut owners: HashMap<String, &str> = HashMap::new();
+    let mut owners = HashMap::new();
     for (place, service) in services.iter().enumerate() {
-        let at = |field: &str| format!("services[{place}].{field}");
-        name(&at("name"), &service.name)?;
-        positive(&at("connect_timeout_ms"), service.connect_timeout_ms)?;
-        positive(&at("timeout_ms"), service.timeout_ms)?;
-        within(
-            &at("connect_attempts"),
-            u64::from(service.connect_attempts),
-            1..=10,
+        let at = format!("services[{place}]");
+        name(&format!("{at}.name"), &service.name)?;
+        if services[..place]
+            .iter()
+            .any(|other| other.name == service.name)
+        {
+            let problem = format!("{:?} is the name of another service too", service.name);
+            return refuse(&format!("{at}.name"), &problem);
+        }
+        positive(
+            &format!("{at}.connect_timeout_ms"),
+            service.connect_timeout_ms,
         )?;
-        if service.authorities.is_empty() {
-            return refuse(&at("authorities"), "must name at least one host");
+        positive(&format!("{at}.timeout_ms"), service.timeout_ms)?;
+        let attempts = u64::from(service.connect_attempts);
+        within(&format!("{at}.connect_attempts"), attempts, 1..=10)?;
+        authorities(&at, service, &mut owners)?;
+        endpoints(&at, service)?;
+    }
+    Ok(())
+}
+
+/// An authority means one service, however it is spelled.
+fn authorities<'a>(
+    at: &str,
+    service: &'a Upstream,
+    owners: &mut HashMap<String, &'a str>,
+) -> Checked {
+    if service.authorities.is_empty() {
+        return refuse(&format!("{at}.authorities"), "must name at least one host");
+    }
+    for (place, authority) in service.authorities.iter().enumerate() {
+        let field = format!("{at}.authorities[{place}]");
+        let Some(plain) = route::normal(authority) else {
+            return refuse(&field, &format!("{authority:?} is not host or host:port"));
+        };
+        let owner = *owners.entry(plain.into_owned()).or_insert(&service.name);
+        if owner != service.name {
+            return refuse(
+                &field,
+                &format!("{authority:?} already means service {owner:?}"),
+            );
         }
-        for (index, authority) in service.authorities.iter().enumerate() {
-            let field = at(&format!("authorities[{index}]"));
-            let Some(plain) = route::normal(authority) else {
-                return refuse(&field, &format!("{authority:?} is not host or host:port"));
-            };
-            if let Some(owner) = owners.insert(plain.into_owned(), &service.name) {
-                if owner != service.name {
-                    return refuse(
-                        &field,
-                        &format!("{authority:?} already means service {owner:?}"),
-                    );
-                }
-            }
-        }
-        for (index, endpoint) in service.endpoints.iter().enumerate() {
-            let field = |name: &str| at(&format!("endpoints[{index}].{name}"));
-            host_port(&field("address"), &endpoint.address)?;
-            label(&field("version"), &endpoint.version)?;
-            name(&field("instance"), &endpoint.instance)?;
-        }
+    }
+    Ok(())
+}
+
+fn endpoints(at: &str, service: &Upstream) -> Checked {
+    for (place, endpoint) in service.endpoints.iter().enumerate() {
+        let at = format!("{at}.endpoints[{place}]");
+        host_port(&format!("{at}.address"), &endpoint.address)?;
+        label(&format!("{at}.version"), &endpoint.version)?;
+        name(&format!("{at}.instance"), &endpoint.instance)?;
     }
     Ok(())
 }
