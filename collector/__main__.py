@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import signal
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -112,9 +113,8 @@ async def run(config: Config) -> None:
 
         if config.own_spans:
             host, _ = _host_port(config.listen.http)
-            provider = own_spans(f"http://{_reachable(host)}:{ports['http']}{Signal.TRACES.path}", OWN_HEADER, token)
-            reporter.tracer = provider.get_tracer(SCOPE)
-            opened.push_async_callback(asyncio.to_thread, provider.shutdown)
+            receiver_url = f"http://{_reachable(host)}:{ports['http']}{Signal.TRACES.path}"
+            await opened.enter_async_context(_reporting(reporter, receiver_url, token))
 
         admin.ready = True
         log.info(
@@ -122,6 +122,7 @@ async def run(config: Config) -> None:
         )
         await stop.wait()
         admin.ready = False
+        writer.hurry()
         log.info("stopping: what was accepted is stored first")
     log.info("stopped")
 
@@ -146,8 +147,20 @@ async def _serve(
     return port
 
 
+@contextlib.asynccontextmanager
+async def _reporting(reporter: Reporter, receiver_url: str, token: str) -> AsyncIterator[None]:
+    """Sends own spans until the stack unwinds, then those that are left; inserting these makes no more."""
+    provider = own_spans(receiver_url, OWN_HEADER, token)
+    reporter.tracer = provider.get_tracer(SCOPE)
+    try:
+        yield
+    finally:
+        reporter.tracer = None
+        await asyncio.to_thread(provider.shutdown)
+
+
 @contextlib.contextmanager
-def _listening(flag: str, address: str) -> Any:
+def _listening(flag: str, address: str) -> Iterator[None]:
     try:
         yield
     except (OSError, OverflowError) as error:

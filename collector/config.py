@@ -43,7 +43,7 @@ class Write(_Part):
 
     rows: int = Field(default=50_000, ge=1, le=1_000_000, description="Rows that make a group full.")
     bytes: int = Field(default=64 << 20, ge=1024, description="Bytes that make a group full.")
-    wait_ms: int = Field(default=200, ge=0, le=10_000, description="How long a request waits for company.")
+    wait_ms: int = Field(default=200, ge=0, le=60_000, description="How long a request waits for company.")
     queue_bytes: int = Field(default=256 << 20, ge=1024, description="What may wait; beyond it senders are told to.")
     deadline_ms: int = Field(default=8_000, ge=100, description="How long an insert is tried before senders are told.")
 

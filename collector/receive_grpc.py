@@ -6,7 +6,11 @@ Source: OTLP specification 1.x, "OTLP/gRPC". Only UNAVAILABLE, with RetryInfo, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
+
+# gRPC's core would write lines of its own to stderr; it reads this once, as it is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 from google.rpc.error_details_pb2 import RetryInfo

@@ -103,9 +103,10 @@ class Writer:
         self._observer = observer
         self._limits = limits
         self._queue: deque[Waiting] = deque()
-        self._queued_rows = 0
+        self._queued_rows = self._queued_bytes = 0
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
+        self._patient = True
         self._last_deadline = float("inf")
         self._task: asyncio.Task[None] | None = None
         self.held_bytes = 0
@@ -128,28 +129,34 @@ class Writer:
         self._queue.append(Waiting(block, encoded.rows, frozenset(encoded.days), own, stored))
         self.held_bytes += len(block)
         self._queued_rows += encoded.rows
+        self._queued_bytes += len(block)
         self._arrived.set()
-        if self._queued_rows >= limits.rows or self.held_bytes >= limits.group_bytes:
+        if self._has_a_group:
             self._full.set()
         await stored
 
+    def hurry(self) -> None:
+        """Stores what comes from now on without waiting for company, since senders are being waited for."""
+        self._patient = False
+        self._full.set()
+
     async def drain(self) -> None:
         """Stores what waits and stops; nothing may be submitted any more."""
+        self.hurry()
         self._last_deadline = time.monotonic() + self._limits.deadline_s
         self._arrived.set()
-        self._full.set()
         if self._task is not None:
             await self._task
 
     @property
-    def _is_draining(self) -> bool:
-        return self._last_deadline < float("inf")
+    def _has_a_group(self) -> bool:
+        return self._queued_rows >= self._limits.rows or self._queued_bytes >= self._limits.group_bytes
 
     async def _run(self) -> None:
         while True:
             await self._arrived.wait()
             if not self._queue:
-                if self._is_draining:
+                if self._last_deadline < float("inf"):
                     return
                 self._arrived.clear()
                 continue
@@ -160,10 +167,8 @@ class Writer:
 
     async def _company(self) -> None:
         """Waits for more requests, unless a group is full already or nothing more will come."""
-        if self._is_draining:
-            return
         self._full.clear()
-        if self._queued_rows < self._limits.rows:
+        if self._patient and not self._has_a_group:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), self._limits.wait_s)
 
@@ -172,6 +177,7 @@ class Writer:
         while self._queue and group.has_room(self._queue[0], self._limits):
             group.add(self._queue.popleft())
         self._queued_rows -= group.rows
+        self._queued_bytes -= group.size
         return group
 
     async def _store(self, group: Group, deadline: float) -> None:

@@ -1,0 +1,56 @@
+"""A collector as a process on free ports, with the addresses it took."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clickhouse_driver import Client
+
+from tests.world.processes import Process, running, until
+
+FREE_PORTS = tuple(
+    part
+    for flag in ("--grpc", "--http", "--clickhouse-native", "--clickhouse-http", "--metrics")
+    for part in (flag, "127.0.0.1:0")
+)
+
+
+class Collector:
+    """A running collector; `ports` by the names of its configuration."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.ports = self._announced_ports()
+
+    def url(self, door: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.ports[door]}{path}"
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        client = Client("127.0.0.1", self.ports["clickhouse_native"])
+        try:
+            rows: list[tuple[Any, ...]] = client.execute(sql)
+            return rows
+        finally:
+            client.disconnect()
+
+    def _announced_ports(self) -> dict[str, int]:
+        def announced() -> list[dict[str, int]]:
+            assert self.process.ended() is None, f"the collector ended:\n{self.process.output()}"
+            lines = [line for line in self.process.output().splitlines() if line.startswith("{") and line.endswith("}")]
+            return [fields["ports"] for line in lines if "ports" in (fields := json.loads(line))]
+
+        until(lambda: bool(announced()), "the collector to be ready")
+        return announced()[0]
+
+
+@contextlib.contextmanager
+def collector(folder: Path, *arguments: str) -> Iterator[Collector]:
+    """A collector with its data in `folder`; killed when the block ends unless it ended itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    flags = ("--data", str(folder / "data"), *FREE_PORTS, *arguments)
+    with running("collector", *flags, log=folder / "collector.log") as process:
+        yield Collector(process)
