@@ -6,7 +6,7 @@ In: nanoseconds, calls a second, shares between 0 and 1, times. Out: text. Never
 from datetime import UTC, datetime
 from math import isnan
 
-NOTHING = "-"
+NOTHING = "\u2013"  # a plain dash alone would become a list in Markdown
 _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
 
 

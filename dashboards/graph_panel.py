@@ -9,6 +9,7 @@ from dashboards.graph_chart import title
 from dashboards.palette import Palette
 from dashboards.topology import OUTSIDE, Edge, Topology, Traffic
 from dashboards.trace_view import list_traces
+from dashboards.verbatim import plain
 from dashboards.window import Window
 
 CHART_HEIGHT = 150
@@ -23,7 +24,7 @@ def overview(graph: Topology) -> None:
     )
     st.table(
         {
-            "service": [f"**{node.name}**" + (" :red-badge[suspect]" if node.suspect else "") for node in nodes],
+            "service": [f"**{plain(node.name)}**" + (" :red-badge[suspect]" if node.suspect else "") for node in nodes],
             "state": [f":{_COLOURS[node.health]}[● {node.health}]" for node in nodes],
             "rate": [figures.rate(node.traffic.rate) for node in nodes],
             "errors": [figures.share(node.traffic.error_share) for node in nodes],
@@ -42,10 +43,10 @@ def show_service(graph: Topology, name: str, window: Window, colours: Palette) -
     """One service: figures, course, instances, routes, neighbours, example traces."""
     node = graph.node(name)
     if node is None:
-        st.info(f"{title(name)} is not in this window.")
+        st.info(f"{plain(title(name))} is not in this window.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(title(name), anchor=False, width="content")
+        st.subheader(plain(title(name)), anchor=False, width="content")
         st.badge(str(node.health), color=_COLOURS[node.health])  # type: ignore[arg-type]
         if node.suspect:
             st.badge("suspect", icon=":material/crisis_alert:", color="red")
@@ -70,7 +71,7 @@ def show_edge(graph: Topology, source: str, target: str, window: Window, colours
     if edge is None:
         st.info("This call is not in this window.")
         return
-    st.subheader(f"{title(source)} → {target}", anchor=False)
+    st.subheader(f"{plain(title(source))} → {plain(target)}", anchor=False)
     _figures(edge.traffic, "link", edge.link_mean)
     course, pairs = st.tabs(["Course", "Instances"])
     with course:
@@ -79,7 +80,9 @@ def show_edge(graph: Topology, source: str, target: str, window: Window, colours
         _pairs(reads.edge_pairs(ask.rows, window, source, target))
     why = reads.reasons(ask.rows, window, source, target)
     if why:
-        st.markdown("**Answered by the mesh itself** " + ", ".join(f"`{code}` {count:,} times" for code, count in why))
+        st.markdown(
+            "**Answered by the mesh itself** " + ", ".join(f"**{plain(code)}** {count:,} times" for code, count in why)
+        )
     st.caption("As the caller saw it. Link: the caller's mean time less the callee's.")
 
 
@@ -121,8 +124,8 @@ def _course(rows: list[dict[str, Any]], window: Window, colours: Palette) -> Non
 def _instances(rows: list[dict[str, Any]], window: Window) -> None:
     st.table(
         {
-            "version": [row["version"] or figures.NOTHING for row in rows],
-            "instance": [row["instance"] or figures.NOTHING for row in rows],
+            "version": [plain(row["version"] or figures.NOTHING) for row in rows],
+            "instance": [plain(row["instance"] or figures.NOTHING) for row in rows],
             "rate": [figures.rate(row["calls"] / window.seconds) for row in rows],
             "errors": [figures.share(row["errors"] / row["calls"]) for row in rows],
             "own time": [
@@ -137,7 +140,7 @@ def _instances(rows: list[dict[str, Any]], window: Window) -> None:
 def _routes(rows: list[dict[str, Any]]) -> None:
     st.table(
         {
-            "route": [f"{row['method']} {row['route']}" for row in rows],
+            "route": [plain(f"{row['method']} {row['route']}") for row in rows],
             "calls": [f"{row['calls']:,}" for row in rows],
             "errors": [figures.share(row["errors"] / row["calls"]) for row in rows],
             "p50": [figures.duration(row["quantiles"][0]) for row in rows],
@@ -154,7 +157,7 @@ def _neighbours(heading: str, edges: list[Edge], end: Any) -> None:
         return
     st.table(
         {
-            "service": [title(end(edge)) for edge in edges],
+            "service": [plain(title(end(edge))) for edge in edges],
             "rate": [figures.rate(edge.traffic.rate) for edge in edges],
             "errors": [figures.share(edge.traffic.error_share) for edge in edges],
             "p95": [figures.duration(edge.traffic.p95) for edge in edges],
@@ -167,9 +170,9 @@ def _neighbours(heading: str, edges: list[Edge], end: Any) -> None:
 def _pairs(rows: list[dict[str, Any]]) -> None:
     st.table(
         {
-            "from": [row["caller"] or "outside" for row in rows],
-            "to": [row["callee"] or figures.NOTHING for row in rows],
-            "version": [row["version"] or figures.NOTHING for row in rows],
+            "from": [plain(title(row["caller"])) for row in rows],
+            "to": [plain(row["callee"] or figures.NOTHING) for row in rows],
+            "version": [plain(row["version"] or figures.NOTHING) for row in rows],
             "calls": [f"{row['calls']:,}" for row in rows],
             "errors": [figures.share(row["errors"] / row["calls"]) for row in rows],
             "p95": [figures.duration(row["quantiles"][2]) for row in rows],

@@ -11,6 +11,7 @@ from dashboards import ask, figures, finding_sheet, reads, series_chart
 from dashboards.finding_sheet import FindingSheet
 from dashboards.palette import Palette
 from dashboards.trace_view import show_trace
+from dashboards.verbatim import plain
 from dashboards.window import Window
 
 MARGIN = timedelta(minutes=3)
@@ -35,7 +36,7 @@ def show(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
 
 def _heading(sheet: FindingSheet, now: datetime) -> None:
     is_open = sheet.state == "open"
-    st.subheader(sheet.title, anchor=False)
+    st.subheader(plain(sheet.title), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(sheet.state or "unknown", color="red" if is_open else "green")
         if sheet.opened_at:
@@ -91,7 +92,7 @@ def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     changed = finding_sheet.moment((sheet.change or {}).get("time"))
     if changed:
         marks = [series_chart.Mark(changed, str((sheet.change or {}).get("kind") or "change"))]
-    st.markdown(f"**{'Errors' if errors else 'Time to answer'} of {service}** {route}")
+    st.markdown(f"**{'Errors' if errors else 'Time to answer'} of {plain(service)}** {plain(route)}")
     st.echarts_chart(
         series_chart.option(rows, lines, unit, colours, shaded, marks),
         height=CHART_HEIGHT,
@@ -106,19 +107,19 @@ def _change(change: Mapping[str, Any], opened_at: datetime | None) -> None:
     if changed and opened_at and opened_at >= changed:
         before = f", {figures.duration((opened_at - changed).total_seconds() * 1e9)} before it opened"
     summary = change.get("summary") or change.get("kind") or "a change"
-    st.warning(f"**Changed just before{before}:** {summary}", icon=":material/difference:")
+    st.warning(f"**Changed just before{before}:** {plain(summary)}", icon=":material/difference:")
 
 
 def _ranking(sheet: FindingSheet) -> None:
     st.markdown("**Ranking**")
     st.table(
         {
-            "service": [f"**{line.service}**" for line in sheet.ranking],
+            "service": [f"**{plain(line.service)}**" for line in sheet.ranking],
             "score": [f"{line.score:.2f}" for line in sheet.ranking],
             "own time": [figures.change(*line.own_time, "ms") for line in sheet.ranking],
             "own errors": [figures.change(*line.own_errors, "share") for line in sheet.ranking],
             "link": [figures.change(*line.link, "ms") for line in sheet.ranking],
-            "why": [line.why for line in sheet.ranking],
+            "why": [plain(line.why) for line in sheet.ranking],
         },
         border="horizontal",
     )
@@ -129,7 +130,7 @@ def _ruled_out(sheet: FindingSheet) -> None:
     if not sheet.ruled_out:
         st.caption("Nothing was ruled out.")
     for service, why in sheet.ruled_out:
-        st.markdown(f":material/block: **{service}** {why}")
+        st.markdown(f":material/block: **{plain(service)}** {plain(why)}")
 
 
 def _examples(sheet: FindingSheet, colours: Palette) -> None:
@@ -154,7 +155,7 @@ def _evidence(sheet: FindingSheet) -> None:
         return
     st.markdown("**Evidence**")
     for index, item in enumerate(sheet.evidence):
-        with st.expander(item.statement, expanded=index == 0):
+        with st.expander(plain(item.statement), expanded=index == 0):
             if not item.sql:
                 st.caption("This statement carries no SQL.")
                 continue

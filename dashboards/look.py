@@ -15,8 +15,7 @@ STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.4rem; padding-bottom: 2rem; max-width: 1680px; }
 .st-key-sql textarea {
   font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.86rem; line-height: 1.5; }
-.stTable td p, .stTable th p { white-space: nowrap; }
-.stTable td:last-child p { white-space: normal; }
+.stTable td:not(:last-child) p, .stTable th p { white-space: nowrap !important; }
 .swatch { display: inline-block; width: 0.72em; height: 0.72em; border-radius: 50%; margin-right: 0.35em;
   vertical-align: -0.04em; border: 2px solid; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2rem 1.1rem; font-size: 0.8rem; opacity: 0.9; }

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboards import ask, figures, reads, waterfall
 from dashboards.palette import Palette
+from dashboards.verbatim import plain
 
 
 def list_traces(spans: Sequence[dict[str, Any]]) -> None:
@@ -42,11 +43,12 @@ def show_trace(trace: str, colours: Palette, key: str) -> None:
     """The waterfall of a trace, or a sentence when its spans are gone."""
     drawn = waterfall.bars(reads.trace(ask.rows, trace))
     if not drawn:
-        st.caption(f"The spans of trace {trace} are no longer in the store.")
+        st.caption(f"The spans of trace {plain(trace)} are no longer in the store.")
         return
     services = len({bar.service for bar in drawn})
+    took = figures.duration(drawn[0].duration)
     st.caption(
-        f"Trace `{trace}` · {len(drawn)} spans of {services} services · {figures.duration(drawn[0].duration)} · "
+        f"Trace **{plain(trace)}** · {len(drawn)} spans of {services} services · {took} · "
         "pale bars: the call as its caller saw it"
     )
     st.echarts_chart(
@@ -60,4 +62,5 @@ def show_trace(trace: str, colours: Palette, key: str) -> None:
 
 def _headline(span: dict[str, Any]) -> str:
     mark = ":red[failed]" if span["status"] == "Error" else "slow"
-    return f"**{figures.duration(span['duration'])}** {mark} · {span['code']} {span['span']} · {span['time']:%H:%M:%S}"
+    what = plain(f"{span['code']} {span['span']}")
+    return f"**{figures.duration(span['duration'])}** {mark} · {what} · {span['time']:%H:%M:%S}"

@@ -8,6 +8,7 @@ import streamlit as st
 from dashboards import ask, figures, finding_sheet, reads
 from dashboards.incident_view import show
 from dashboards.palette import palette
+from dashboards.verbatim import plain
 from dashboards.window import Window
 
 REFRESH_SECONDS = 5
@@ -73,7 +74,7 @@ def browse(found: list[dict[str, Any]]) -> None:
 
 def _headline(row: dict[str, Any]) -> str:
     badge = ":red-badge[open]" if row["state"] == "open" else ":green-badge[resolved]"
-    return f"{badge} **{row['title']}**"
+    return f"{badge} **{plain(row['title'])}**"
 
 
 def _caption(row: dict[str, Any], now: datetime) -> str:

@@ -11,6 +11,7 @@ from dashboards.graph_panel import overview, show_edge, show_service
 from dashboards.palette import palette
 from dashboards.topology import Topology
 from dashboards.trace_view import open_trace, opened_trace, show_trace
+from dashboards.verbatim import plain
 from dashboards.window import Window
 
 REFRESH_SECONDS = 5
@@ -155,7 +156,7 @@ def suspicion() -> None:
         if row["state"] == "open":
             with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"open-{row['id']}"):
                 st.badge("open incident", icon=":material/crisis_alert:", color="red")
-                st.markdown(f"**{row['title']}**", width="stretch")
+                st.markdown(f"**{plain(row['title'])}**", width="stretch")
                 st.page_link(
                     "pages/incident_list.py",
                     label="Why?",

@@ -46,7 +46,7 @@ def test_a_share_that_is_not_zero_never_reads_as_zero(part: float, text: str) ->
         (-3.2, "ms", "-3.2 ms"),
         (0.081, "share", "8.1 %"),
         (12, "calls", "12 calls"),
-        (None, "ms", "-"),
+        (None, "ms", figures.NOTHING),
     ],
 )
 def test_a_measured_value_keeps_the_unit_of_its_finding(value: float | None, unit: str, text: str) -> None:

