@@ -38,7 +38,8 @@ stamp=.venv/.prepared
 wanted="$extras $(cat pyproject.toml Cargo.toml Cargo.lock $(find proxy/engine collector/columnar -name '*.rs' -o -name Cargo.toml | sort) | cksum)"
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     say "Installing Python packages and building the Rust extensions (some minutes the first time)"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$extras]" ||
+    # setuptools warns of folders named like packages; here they are the packages
+    PYTHONWARNINGS=ignore::UserWarning .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$extras]" ||
         stop "installation failed; the lines above say why (no network? PyPI and crates.io must be reachable)"
     printf '%s' "$wanted" >"$stamp"
 fi
