@@ -8,7 +8,7 @@ extras=$1
 shift
 
 stop() { printf 'whymesh: %s\n' "$*" >&2; exit 1; }
-say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf "\033[1m%s\033[0m\n" "$*" >&2; else printf "%s\n" "$*" >&2; fi; }
 
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || stop "Python is missing: install Python 3.11 or newer, or name one with PYTHON=…"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PATIENCE_S = 30.0
+WHYMESH = str(Path(sys.executable).with_name("whymesh"))
 
 
 def free_port() -> int:
@@ -45,13 +46,15 @@ def get(url: str) -> tuple[int, str]:
 
 
 class Process:
-    """One running `python -m …`; its output is in `log`."""
+    """One running `python -m module`; its output is in `log`."""
+
+    launcher: tuple[str, ...] = (sys.executable, "-m")
 
     def __init__(self, module: str, *arguments: str, log: Path) -> None:
         self.log = log
         with log.open("wb") as sink:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [*self.launcher, module, *arguments],
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -89,10 +92,28 @@ class Process:
         self._process.wait()
 
 
+class Program(Process):
+    """One running program."""
+
+    launcher = ()
+
+
 @contextlib.contextmanager
 def running(module: str, *arguments: str, log: Path) -> Iterator[Process]:
-    """A process that is gone when the block ends, whatever happens in it."""
-    process = Process(module, *arguments, log=log)
+    """`python -m module`, gone when the block ends, whatever happens in it."""
+    with _gone_after(Process(module, *arguments, log=log)) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def whymesh(*arguments: str, log: Path) -> Iterator[Process]:
+    """The installed `whymesh` command, gone when the block ends."""
+    with _gone_after(Program(WHYMESH, *arguments, log=log)) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _gone_after(process: Process) -> Iterator[Process]:
     try:
         yield process
     finally:
