@@ -5,7 +5,7 @@ Robust on both sides: one hiccup (a cold start, a garbage collection) in one buc
 like one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import median
@@ -108,6 +108,24 @@ def shift_of(strata: Sequence[tuple[Normal, dict[float, Sample]]]) -> Shift | No
     lasting = max(0.0, min(mean, usual)) if mean > 0 else min(0.0, max(mean, usual))
     added = lasting * total
     return Shift(expected / total, expected / total + lasting, total, added, added / sqrt(variance + drift**2))
+
+
+def common_factor(shifts: Iterable[Shift]) -> float:
+    """How many times longer everything takes, 1 when it does not: the lower median over services or links.
+
+    A busy host or network slows down everyone alike, and is nobody's own doing.
+    """
+    ratios = sorted(1 + shift.ratio for shift in shifts)
+    return max(1.0, ratios[(len(ratios) - 1) // 2]) if ratios else 1.0
+
+
+def beyond(shift: Shift, factor: float) -> Shift:
+    """What is left of a shift when everything takes `factor` times longer."""
+    usual = shift.baseline_ms * factor
+    left = max(0.0, shift.observed_ms - usual) if shift.excess_ms > 0 else 0.0
+    added = shift.observed_ms - shift.baseline_ms
+    kept = left / added if added > 0 else 0.0
+    return Shift(usual, usual + left, shift.calls, shift.excess_ms * kept, shift.z * kept)
 
 
 def typical(samples: Sequence[Sample]) -> float:

@@ -22,25 +22,6 @@ def log_fisher(hits: int, of: int, hits_before: int, of_before: int) -> float:
     return min(0.0, _log_sum(terms) - _log_choose(total, drawn))
 
 
-def log_binomial(hits: int, of: int, rate: float) -> float:
-    """Log of the chance of at least `hits` of `of` when each one hits with probability `rate`."""
-    if hits <= 0 or of == 0:
-        return 0.0
-    if rate <= 0.0:
-        return -inf
-    if rate >= 1.0:
-        return 0.0
-    terms = [_log_choose(of, k) + k * log(rate) + (of - k) * log(1 - rate) for k in _upto(hits, of)]
-    return min(0.0, _log_sum(terms))
-
-
-def log_normal_tail(z: float) -> float:
-    """Log of the chance that a normal variable exceeds `z`, by Mills' ratio, which is close enough beyond z = 1."""
-    if z < 1.0:
-        return log(max(0.158, 0.5 - 0.342 * z)) if z > 0 else log(0.5)
-    return -z * z / 2 - log(z + 1 / z) - 0.919
-
-
 def _upto(low: int, high: int) -> range:
     return range(low, min(high, low + _EXACT_ROWS) + 1)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rootcause.attribute.links import LinkShift
-from rootcause.baseline import MIN_CALLS
+from rootcause.baseline import MIN_CALLS, common_factor
 from rootcause.detect.errors import failing_entries
 from rootcause.detect.inside import felt_inside
-from rootcause.detect.latency import slow_entries
+from rootcause.detect.latency import NOTICEABLE, slow_entries
 from rootcause.detect.symptom import Symptom
 from rootcause.drilldown import UNNARROWED, Narrowed, narrow
 from rootcause.graph import Graph
@@ -90,7 +90,12 @@ def _unblamed(symptoms: list[Symptom], evidence: Evidence) -> Verdict:
     if not symptoms:
         return Verdict("nothing_wrong", "every entry point is as fast and as reliable as usual", evidence=evidence)
     where = f"{symptoms[0].service} {symptoms[0].route}".strip()
-    reason = f"{where} strays from normal, but no service or link explains enough of it to be blamed"
+    factor = common_factor(evidence.own_time.values())
+    if factor >= 1 + NOTICEABLE:
+        cause = f"everything takes about {factor:.1f} times longer: look at what all services share, such as the host"
+    else:
+        cause = "no service or link explains enough of it to be blamed"
+    reason = f"{where} strays from normal, but {cause}"
     return Verdict("degraded", reason, tuple(symptoms), evidence=evidence)
 
 

@@ -6,19 +6,21 @@ and the part of their requests that its own errors and changed steps touched.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rootcause.attribute.links import Ends, LinkShift, link_shifts
 from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
 from rootcause.attribute.own_time import own_time_shifts
 from rootcause.attribute.steps import StepShift, step_shifts
-from rootcause.baseline import Shift
+from rootcause.baseline import Shift, beyond, common_factor
 from rootcause.detect.errors import UNLIKELY
 from rootcause.detect.latency import slower
 from rootcause.graph import Graph
 from rootcause.window import Window
 
+K = TypeVar("K")
 STEP_WEIGHT = 0.5
 """A changed step is the trace of a fault, not what users feel, so it counts for half."""
 _STEP_UNLIKELY = 2 * UNLIKELY
@@ -99,19 +101,26 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
 
 
 def _blame_time(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
-    slow = {service for service, shift in evidence.own_time.items() if slower(shift)}
-    slow_links = {ends for ends, link in evidence.links.items() if link.time is not None and slower(link.time)}
-    for service in slow:
+    """Only what a service or link adds beyond what became slower everywhere at once."""
+    own = _standing_out(evidence.own_time)
+    links = _standing_out({ends: link.time for ends, link in evidence.links.items() if link.time is not None})
+    for service, added_ms in own.items():
         against[service].own_time = evidence.own_time[service]
-        against[service].added_ms += evidence.own_time[service].excess_ms
-    for ends in slow_links:
-        link = evidence.links[ends]
-        found = against[_end_at_fault(ends, slow, slow_links, graph)]
-        found.links.append(link)
-        found.added_ms += link.time.excess_ms if link.time is not None else 0.0
+        against[service].added_ms += added_ms
+    for ends, added_ms in links.items():
+        found = against[_end_at_fault(ends, own.keys(), links.keys(), graph)]
+        found.links.append(evidence.links[ends])
+        found.added_ms += added_ms
 
 
-def _end_at_fault(ends: Ends, slow: set[str], slow_links: set[Ends], graph: Graph) -> str:
+def _standing_out(shifts: dict[K, Shift]) -> dict[K, float]:
+    """Those that are slower beyond what all share, and how many ms they added."""
+    factor = common_factor(shifts.values())
+    left = {key: beyond(shift, factor) for key, shift in shifts.items()}
+    return {key: shift.excess_ms for key, shift in left.items() if slower(shift)}
+
+
+def _end_at_fault(ends: Ends, slow: Set[str], slow_links: Set[Ends], graph: Graph) -> str:
     """A slow link is the callee's, unless the caller is slow itself and waits longer for several others too, while
     nobody else waits longer for this callee: then the caller is starved."""
     source, destination = ends

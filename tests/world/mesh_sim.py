@@ -27,7 +27,8 @@ ENTRY_MIX = (0.5, 0.3, 0.2)
 @dataclass(frozen=True)
 class Fault:
     """From `start` (Unix seconds) on. `latency` and `link` add `value` ms, `errors` fails that share of requests, `cpu`
-    multiplies own time, `version` adds ms to one version only, `crash` refuses connections. Empty fields match all."""
+    multiplies own time, `version` adds ms to one version only, `crash` refuses connections, `host` (of service "") makes all
+    take `value` times longer. Empty fields match all."""
 
     kind: str
     service: str
@@ -40,7 +41,7 @@ class Fault:
     def hits(self, at: float, service: str, version: str, instance: str) -> bool:
         return (
             at >= self.start
-            and service == self.service
+            and self.service in ("", service)
             and self.version in ("", version)
             and self.instance in ("", instance)
         )
@@ -120,14 +121,15 @@ class Shop:
 
     def _call(self, trace: str, parent: str, me: tuple[str, str, str], call: Call, at: float) -> _Served:
         span_id = self._id(8)
-        there = self._hop_s() + sum(
+        slower = self._slower(at)
+        there = self._hop_s() * slower + sum(
             f.value / 1000
             for f in self._faults
             if f.kind == "link" and f.source in ("", me[0]) and f.service == call.service and at >= f.start
         )
         route = next(r for r in BY_NAME[call.service].routes if (r.method, r.path.count("/")) == _shape(call))
         done, version, instance = self._serve(trace, span_id, me, call.service, route, at + there)
-        end = done.end + self._hop_s()
+        end = done.end + self._hop_s() * slower
         attributes = {
             **_ends("source", me),
             **_ends("destination", (call.service, version, instance)),
@@ -149,7 +151,12 @@ class Shop:
                 own += fault.value * self._random.uniform(0.8, 1.2)
             if fault.kind == "cpu":
                 own *= fault.value * self._random.uniform(0.3, 1.7)
+            if fault.kind == "host":
+                own *= fault.value * self._random.uniform(0.6, 1.4)
         return own / 1000
+
+    def _slower(self, at: float) -> float:
+        return max((f.value for f in self._faults if f.kind == "host" and at >= f.start), default=1.0)
 
     def _hop_s(self) -> float:
         return self._random.lognormvariate(math.log(0.3), 0.5) / 1000
@@ -212,7 +219,11 @@ def _resource(span: Span) -> Resource:
 
 def _otlp(one: Proxied) -> OtlpSpan:
     span = one.span
-    kinds = {Kind.SERVER: OtlpSpan.SPAN_KIND_SERVER, Kind.CLIENT: OtlpSpan.SPAN_KIND_CLIENT}
+    kinds = {
+        Kind.SERVER: OtlpSpan.SPAN_KIND_SERVER,
+        Kind.CLIENT: OtlpSpan.SPAN_KIND_CLIENT,
+        Kind.INTERNAL: OtlpSpan.SPAN_KIND_INTERNAL,
+    }
     return OtlpSpan(
         trace_id=bytes.fromhex(span.trace),
         span_id=bytes.fromhex(span.id),

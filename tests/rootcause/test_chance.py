@@ -1,0 +1,40 @@
+"""Fisher's test against counting every table, and against what it must say by itself."""
+
+from __future__ import annotations
+
+from math import comb, exp, log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rootcause.chance import log_fisher
+
+
+def counted(hits: int, of: int, hits_before: int, of_before: int) -> float:
+    """The tail by counting: draws of `of` out of all, with at least `hits` of the marked among them."""
+    marked, total = hits + hits_before, of + of_before
+    ways = sum(comb(marked, k) * comb(total - marked, of - k) for k in range(hits, min(of, marked) + 1))
+    return log(ways / comb(total, of))
+
+
+@given(st.data())
+def test_equals_counting_all_tables(data: st.DataObject) -> None:
+    of, of_before = data.draw(st.integers(1, 90)), data.draw(st.integers(1, 90))
+    hits, hits_before = data.draw(st.integers(0, of)), data.draw(st.integers(0, of_before))
+    expected = counted(hits, of, hits_before, of_before)
+    assert log_fisher(hits, of, hits_before, of_before) == pytest.approx(expected, abs=1e-6)
+
+
+def test_known_table() -> None:
+    # The lady tasting tea, all eight cups right: 1 in 70.
+    assert exp(log_fisher(4, 4, 0, 4)) == pytest.approx(1 / 70)
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 3, 10), (3, 10, 0, 0), (0, 10, 0, 10)])
+def test_proves_nothing_without_traffic_or_failures(counts: tuple[int, int, int, int]) -> None:
+    assert log_fisher(*counts) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_large_counts_neither_overflow_nor_take_long() -> None:
+    assert log_fisher(90_000, 1_000_000, 1_000, 1_000_000) < -1000

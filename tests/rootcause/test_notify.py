@@ -1,0 +1,114 @@
+"""Webhooks against a real receiver: in order, retried, recorded, never redirected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from rootcause import notify
+from rootcause.diagnose import diagnose
+from rootcause.explain import explain
+from rootcause.finding import Finding
+from rootcause.journal import Delivery
+from rootcause.notify import Notifier, pause_s
+from rootcause.queries import RollupQueries
+from tests.rootcause.windows import FAULT_AT, QUESTION, windows
+from tests.world.mesh_sim import Fault
+
+
+@pytest.fixture(scope="module")
+def finding() -> Finding:
+    normal, question = windows(1, Fault("latency", "payments", 300, FAULT_AT))
+    verdict = diagnose(normal, question)
+    queries = RollupQueries(normal, question)
+    return explain(verdict, normal, question, queries, incident="abc", now=QUESTION.end)
+
+
+@asynccontextmanager
+async def receiver(answer: Callable[[int], web.Response]) -> AsyncIterator[tuple[URL, list[dict[str, Any]]]]:
+    """A webhook that answers its n-th request with `answer(n)` and keeps what it got."""
+    got: list[dict[str, Any]] = []
+
+    async def hook(request: web.Request) -> web.Response:
+        got.append(await request.json())
+        return answer(len(got))
+
+    app = web.Application()
+    app.router.add_post("/hook", hook)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield URL(f"http://127.0.0.1:{runner.addresses[0][1]}/hook?token=secret"), got
+    finally:
+        await runner.cleanup()
+
+
+async def delivered(target: URL, *told: tuple[str, Finding]) -> list[Delivery]:
+    """Tells a target, and returns what became of it."""
+    deliveries: list[Delivery] = []
+    notifier = Notifier([target], deliveries.append)
+    await notifier.start()
+    for event, finding in told:
+        notifier.tell(event, finding)
+    await notifier.stop(within_s=20.0)
+    return deliveries
+
+
+async def test_opened_then_resolved_as_json(finding: Finding) -> None:
+    resolved = finding.model_copy(update={"state": "resolved"})
+    async with receiver(lambda n: web.Response(status=204)) as (target, got):
+        deliveries = await delivered(target, ("opened", finding), ("resolved", resolved))
+    assert [message["event"] for message in got] == ["opened", "resolved"]
+    assert Finding.model_validate(got[1]["finding"]) == resolved
+    assert [(d.event, d.delivered, d.attempts) for d in deliveries] == [("opened", True, 1), ("resolved", True, 1)]
+    assert all("secret" not in d.target for d in deliveries)
+
+
+async def test_retries_in_order(finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify, "FIRST_PAUSE_S", 0.01)
+    async with receiver(lambda n: web.Response(status=503 if n < 3 else 200)) as (target, got):
+        first, second = await delivered(target, ("opened", finding), ("resolved", finding))
+    assert [message["event"] for message in got] == ["opened", "opened", "opened", "resolved"]
+    assert (first.delivered, first.attempts, second.attempts) == (True, 3, 1)
+
+
+async def test_gives_up_and_says_so(finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify, "FIRST_PAUSE_S", 0.001)
+    async with receiver(lambda n: web.Response(status=500)) as (target, got):
+        (delivery,) = await delivered(target, ("opened", finding))
+    assert (delivery.delivered, delivery.attempts, delivery.error) == (False, notify.ATTEMPTS, "answered 500")
+    assert len(got) == notify.ATTEMPTS
+
+
+async def test_follows_no_redirect(finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify, "ATTEMPTS", 1)
+    elsewhere = web.Response(status=307, headers={"Location": "http://169.254.169.254/"})
+    async with receiver(lambda n: elsewhere) as (target, _):
+        (delivery,) = await delivered(target, ("opened", finding))
+    assert (delivery.delivered, delivery.error) == (False, "answered 307")
+
+
+async def test_a_dead_target_holds_up_nobody_else(finding: Finding) -> None:
+    arrived = asyncio.Event()
+
+    def answer(_: int) -> web.Response:
+        arrived.set()
+        return web.Response(status=200)
+
+    async with receiver(answer) as (target, _):
+        notifier = Notifier([URL("http://127.0.0.1:1/"), target], lambda delivery: None)
+        await notifier.start()
+        notifier.tell("opened", finding)
+        await asyncio.wait_for(arrived.wait(), 20)
+        await notifier.stop(within_s=0.0)
+
+
+def test_pauses_double_up_to_a_minute() -> None:
+    assert [pause_s(attempt) for attempt in (1, 2, 3, 20)] == [0.5, 1.0, 2.0, 60.0]

@@ -1,0 +1,46 @@
+"""Settings: the file, the command line on top, mistakes named with their path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rootcause.settings import SettingsRefused, read_settings
+
+
+def test_the_command_line_overrides_the_file_and_keeps_its_rest(tmp_path: Path) -> None:
+    file = tmp_path / "rootcause.yaml"
+    file.write_text("every_s: 2\nlisten: 127.0.0.1:1\nwebhooks: {urls: [http://a/], allow_link_local: true}\n")
+    settings = read_settings(file, {"listen": "127.0.0.1:2", "webhooks": {"urls": ("http://b/",)}})
+    assert (settings.every_s, settings.listen) == (2, "127.0.0.1:2")
+    assert settings.webhooks.urls == ("http://b/",)
+    assert settings.webhooks.allow_link_local
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("every: 2", "every"),
+        ("every_s: 0", "every_s"),
+        ("webhooks: {urls: 7}", "webhooks.urls"),
+        ("- 1", "expected a mapping"),
+        ("a: [", "rootcause.yaml"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, path: str) -> None:
+    file = tmp_path / "rootcause.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsRefused, match=path):
+        read_settings(file, {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsRefused, match=r"nowhere\.yaml"):
+        read_settings(tmp_path / "nowhere.yaml", {})
+
+
+def test_an_empty_file_means_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "rootcause.yaml"
+    file.write_text("")
+    assert read_settings(file, {}).listen == "127.0.0.1:7470"

@@ -1,0 +1,172 @@
+"""The engine over a real store: roll-ups tell what spans tell, evidence runs as printed, incidents are kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from collector.store.client import Reader
+from rootcause.changes import preceding, read_changes
+from rootcause.diagnose import diagnose
+from rootcause.explain import explain
+from rootcause.finding import Finding
+from rootcause.journal import Delivery, Journal
+from rootcause.load_rollups import load_rollups
+from rootcause.load_spans import window_of
+from rootcause.queries import RollupQueries, SpanQueries
+from rootcause.read_spans import read_spans
+from rootcause.spans import Kind, Span
+from rootcause.watch import Watch
+from rootcause.window import Interval, Served, Window, calls, errors, own_errors
+from tests.rootcause.stored import runs, send, store_url
+from tests.world.collectors import Collector, collector
+from tests.world.mesh_sim import Fault, Proxied, Shop
+
+START = 1_700_000_000.0
+FAULT = Fault("crash", "payments", 0, START + 100, instance="payments-1")
+HEALED_AT = START + 160
+NORMAL, QUESTION = Interval(START, START + 80), Interval(START + 100, START + 120)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector that has seen 160 s of the shop, the last 60 s with a crashed instance, then 60 s of health."""
+    with collector(tmp_path_factory.mktemp("collector")) as running:
+        send(running, traffic())
+        send(running, [rollout()])
+        yield running
+
+
+@pytest.fixture
+def reader(running: Collector) -> Iterator[Reader]:
+    with Reader(store_url(running)) as reader:
+        yield reader
+
+
+def traffic() -> list[Proxied]:
+    ill = Shop(21, rate=12, faults=(FAULT,)).run(START, HEALED_AT - START)
+    return ill + Shop(22, rate=12).run(HEALED_AT, 60)
+
+
+def rollout() -> Proxied:
+    """What the control plane reports of a change."""
+    attributes = {
+        "mesh.change.kind": "rollout",
+        "mesh.change.service": "payments",
+        "mesh.change.summary": "payments-1: v0 -> v1",
+    }
+    at = round((START + 90) * 1e9)
+    span = Span("c" * 32, "c" * 16, "", "whymesh-control", "", "", "mesh.change", Kind.INTERNAL, at, 0, False)
+    return Proxied(span, attributes)
+
+
+def totals(rows: Iterable[Served]) -> dict[tuple[str, str, str, bool], Counter[str]]:
+    sums: dict[tuple[str, str, str, bool], Counter[str]] = {}
+    for row in rows:
+        into = sums.setdefault((row.service, row.version, row.instance, row.entry), Counter())
+        into.update(calls=calls(row.buckets), errors=errors(row.buckets), own=own_errors(row.buckets))
+    return sums
+
+
+def from_spans(interval: Interval) -> Window:
+    return window_of([one.span for one in traffic()], [interval])
+
+
+@pytest.mark.parametrize("interval", [NORMAL, QUESTION], ids=["normal", "question"])
+def test_roll_ups_and_spans_tell_the_same(reader: Reader, interval: Interval) -> None:
+    rolled, plain = load_rollups(reader, [interval]), from_spans(interval)
+    assert totals(rolled.served) == totals(plain.served)
+    assert rolled.entry_calls == plain.entry_calls > 0
+    for service in plain.services - {""}:
+        assert own_ms(rolled, service) == pytest.approx(own_ms(plain, service), rel=0.05)
+    edges = [{(row.by_source, row.source, row.destination) for row in w.called if row.source} for w in (rolled, plain)]
+    assert edges[0] == edges[1]
+
+
+def own_ms(window: Window, service: str) -> float:
+    return sum(bucket.own_ms for row in window.served if row.service == service for bucket in row.buckets)
+
+
+def test_spans_read_back_are_those_sent(reader: Reader) -> None:
+    sent = {one.span for one in traffic() if one.span.start_ns / 1e9 in QUESTION}
+    assert {span for span in read_spans(reader, [QUESTION]) if span.name != "mesh.change"} == sent
+
+
+def test_the_verdict_is_the_same_from_both(reader: Reader) -> None:
+    rolled = diagnose(load_rollups(reader, [NORMAL]), load_rollups(reader, [QUESTION]))
+    plain = diagnose(from_spans(NORMAL), from_spans(QUESTION))
+    assert rolled.suspects[0].service == plain.suspects[0].service == "payments"
+    assert rolled.narrowed.instance == plain.narrowed.instance == "payments-1"
+    assert rolled.suspects[0].own_errors is not None
+    assert rolled.suspects[0].own_errors.reason == "app_connect_refused"
+
+
+def test_evidence_runs_as_printed(reader: Reader) -> None:
+    baseline, observed = load_rollups(reader, [NORMAL]), load_rollups(reader, [QUESTION])
+    verdict = diagnose(baseline, observed)
+    for queries in (RollupQueries(baseline, observed), SpanQueries(baseline, observed)):
+        finding = explain(verdict, baseline, observed, queries, incident="i", now=QUESTION.end)
+        assert all(runs(reader, [evidence.sql for evidence in finding.evidence]))
+        assert runs(reader, [queries.link("checkout", "payments")])[0] > 0
+
+
+def test_quotes_in_names_stay_names(reader: Reader) -> None:
+    queries = RollupQueries(Window((NORMAL,)), Window((QUESTION,)))
+    assert runs(reader, [queries.service("o'brien\\"), queries.link("a'", "b\\'")]) == [0, 0]
+
+
+def test_the_change_before_an_incident(reader: Reader) -> None:
+    changes = read_changes(reader, FAULT.start)
+    change = preceding(changes, "payments")
+    assert change is not None
+    assert change.summary == "payments-1: v0 -> v1"
+    assert preceding(changes, "cart") is None
+    assert read_changes(reader, START + 80) == []
+
+
+def test_an_incident_opens_is_kept_and_resolves(running: Collector, reader: Reader) -> None:
+    watch, journal = Watch(reader, Journal(reader)), Journal(reader)
+    happened: list[tuple[float, str, Finding]] = []
+    for now in range(int(START) + 60, int(START) + 215, 5):
+        answer, news = watch.evaluate(float(now))
+        happened += [(now - START, event, finding) for event, finding in news]
+        if now - START == 145:
+            assert answer.state == "degraded"
+            assert answer.finding is not None
+            assert answer.finding.culprit.instance == "payments-1"
+            assert answer.finding.change is not None
+            watch = Watch(reader, Journal(reader))  # a restart in the middle of an incident
+    assert [event for _, event, _ in happened] == ["opened", "resolved"]
+    (opened_after, _, opened), (resolved_after, _, resolved) = happened
+    assert 100 < opened_after <= 125
+    assert HEALED_AT - START < resolved_after <= 210
+    assert resolved.id == opened.id
+    assert resolved.resolved_at is not None
+    assert answer.state == "nothing_wrong"
+    (kept,) = [finding for finding in journal.incidents() if finding.id == opened.id]
+    assert kept == resolved == journal.incident(opened.id)
+    assert journal.open_incidents() == []
+    row = running.query(
+        f"SELECT State, Service, Instance, Signal FROM otel.mesh_incidents FINAL WHERE Id = '{kept.id}'"
+    )
+    assert row == [("resolved", "payments", "payments-1", "errors")]
+
+
+def test_silent_while_healthy(reader: Reader) -> None:
+    watch = Watch(reader, Journal(reader))
+    states = {watch.evaluate(START + after)[0].state for after in (20.0, 65.0, 75.0, 85.0, 95.0)}
+    assert states == {"not_enough_data", "nothing_wrong"}
+
+
+def test_deliveries_are_recorded(running: Collector, reader: Reader) -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+    Journal(reader).write_delivery(Delivery(at, "i", "opened", "http://x/it's", False, 8, "answered 500"))
+    rows = running.query("SELECT IncidentId, Event, Target, Delivered, Attempts, Error FROM otel.mesh_alerts")
+    assert rows == [("i", "opened", "http://x/it's", 0, 8, "answered 500")]
+
+
+def test_an_unknown_incident_is_none(reader: Reader) -> None:
+    assert Journal(reader).incident("nobody") is None
