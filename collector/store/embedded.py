@@ -19,6 +19,7 @@ from collector.store import errors, migrate
 from collector.store.bounds import Bounds
 from collector.store.engine import Engine, Session, identifier
 from collector.store.errors import QueryFailed, StoreRejected, StoreUnavailable
+from collector.store.outward import Outward
 from collector.store.running import Request, Running
 
 QUERIES_AT_ONCE: Final = 16
@@ -45,8 +46,9 @@ _ALWAYS: Final = {"insert_deduplicate": "0"}
 class EmbeddedStore:
     """The store of one machine. Open it once in a process; its methods belong to one event loop."""
 
-    def __init__(self, engine: Engine, settings: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, outward: Outward, settings: Mapping[str, str]) -> None:
         self._engine = engine
+        self._outward = outward
         # Names of the engine's settings with their types; those of numbers are written as varints by old clients.
         self.settings: Final = settings
         self.numeric_settings: Final = frozenset(name for name, kind in settings.items() if _NUMERIC.match(kind))
@@ -68,13 +70,14 @@ class EmbeddedStore:
             session = engine.session()
             try:
                 migrate.apply(lambda sql: _do(session, sql), lambda sql: _pairs(session, sql))
+                outward = Outward.of(session)
                 settings = dict(_pairs(session, "SELECT name, type FROM system.settings"))
             finally:
                 session.close()
         except BaseException:
             engine.close()
             raise
-        return cls(engine, settings)
+        return cls(engine, outward, settings)
 
     @property
     def version(self) -> tuple[int, int, int]:
@@ -112,7 +115,7 @@ class EmbeddedStore:
                 errors.TOO_MANY_SIMULTANEOUS_QUERIES,
                 f"{QUERIES_AT_ONCE} queries are running already; try again. (TOO_MANY_SIMULTANEOUS_QUERIES)",
             ) from None
-        running = Running(self._engine, self._queries, request, f"q{next(self._names)}", self._finished)
+        running = Running(self._engine, self._outward, self._queries, request, f"q{next(self._names)}", self._finished)
         self._running.add(running)
         try:
             await running.begin()

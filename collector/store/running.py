@@ -14,6 +14,7 @@ from collector.store.bounds import advice
 from collector.store.columns import Columns, described, headed, table_columns
 from collector.store.engine import Chunk, Engine, Session, identifier
 from collector.store.errors import ACCESS_DENIED, READONLY, QueryFailed, query_failed
+from collector.store.outward import Outward
 from collector.store.statement import Kind, Statement, examine
 
 T = TypeVar("T")
@@ -65,9 +66,16 @@ class Running:
     awaits_rows = False
 
     def __init__(
-        self, engine: Engine, pool: ThreadPoolExecutor, request: Request, name: str, done: "Callable[[Running], None]"
+        self,
+        engine: Engine,
+        outward: Outward,
+        pool: ThreadPoolExecutor,
+        request: Request,
+        name: str,
+        done: "Callable[[Running], None]",
     ) -> None:
         self._engine = engine
+        self._outward = outward
         self._pool = pool
         self._request = request
         self._done = done
@@ -100,9 +108,7 @@ class Running:
 
         Raises QueryFailed.
         """
-        statement = f"INSERT INTO otel.{identifier(self.statement.table[1])} {self.statement.columns}"
-        session = self._ready()
-        return await self._in_thread(lambda: session.insert(statement, self.format, rows))
+        return await self._in_thread(lambda: self._feed(rows))
 
     async def close(self) -> None:
         """Ends the statement, killing it when it still works; safe to call twice."""
@@ -133,7 +139,7 @@ class Running:
         session = self._session = self._engine.session()
         if request.database:
             session.use(request.database)
-        self.statement = examine(session, request.sql, native=request.native)
+        self.statement = examine(session, self._outward, request.sql, native=request.native)
         self.format = "Native" if request.native else self.statement.format or request.format
         session.set(self._engine.bounds.settings())
         for statement in request.sets:
@@ -182,6 +188,13 @@ class Running:
             self.columns = table_columns(session, f"otel.{identifier(table)}", statement.columns)
         else:
             session.run(statement.text, params=self._request.params)
+
+    def _feed(self, rows: list[bytes]) -> int:
+        session = self._ready()
+        if self.format == "Values":
+            self._outward.refuse_rows(session, b"".join(rows).decode(errors="replace"))
+        table = f"otel.{identifier(self.statement.table[1])}"
+        return session.insert(f"INSERT INTO {table} {self.statement.columns}", self.format, rows)
 
     def _fetch(self) -> Chunk | None:
         return self._ready().fetch()

@@ -1,0 +1,32 @@
+"""Blocks of mesh spans as the collector would insert them."""
+
+from __future__ import annotations
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from collector._columnar import encode_traces
+from tests.world.otlp_requests import START_NS, attribute, request, span
+
+
+def mesh_block(calls: int, *, source: str = "front", destination: str = "payments", failed: int = 0) -> bytes:
+    """`calls` server spans of one edge as a Native block for `otel_traces`; the first `failed` of them answered 503."""
+    spans = [_server_span(number, source, destination, failed=number < failed) for number in range(calls)]
+    return encode_traces(request(*spans, service=destination).SerializeToString()).block
+
+
+def _server_span(number: int, source: str, destination: str, *, failed: bool) -> Span:
+    attributes = {
+        "http.request.method": "GET",
+        "http.response.status_code": "503" if failed else "200",
+        "mesh.source.service": source,
+        "mesh.destination.service": destination,
+        "mesh.destination.version": "v1",
+        "mesh.route": "/pay",
+        "mesh.time.own_us": "900",
+    }
+    return span(
+        "GET /pay",
+        end_time_unix_nano=START_NS + (number + 1) * 1_000_000,
+        attributes=[attribute(name, value) for name, value in attributes.items()],
+        status=Status(code=Status.STATUS_CODE_ERROR) if failed else Status(),
+    )
