@@ -32,7 +32,7 @@ class PortTaken(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """One address that a process is about to listen on, and the option that moves it."""
+    """One address that a process is about to listen on, and the option or file that moves it."""
 
     address: str
     process: str

@@ -18,6 +18,11 @@ from deploy.state import RunFolder, RunHeld
 from deploy.supervise import Death, Spec, StartFailed, Supervisor
 
 
+def terminal() -> Console:
+    """Where people read: standard error, so that standard output stays what was asked for; text is never markup."""
+    return Console(stderr=True, highlight=False, markup=False)
+
+
 class NotStarted(Exception):
     """The run cannot start; the message is for the operator."""
 
@@ -46,7 +51,7 @@ async def session(
     """
 
     def report(death: Death) -> None:
-        console.print(f"[bold red]died[/] {death}", markup=True, highlight=False)
+        console.print(f"died: {death}", style="red")
 
     try:
         with folder.hold(fresh=fresh):

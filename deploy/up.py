@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from deploy.local import endpoint_ports, endpoint_processes, mesh_processes, wanted_ports
 from deploy.ports import Ports
-from deploy.session import NotStarted, session, start, stop_signal
+from deploy.session import NotStarted, session, start, stop_signal, terminal
 from deploy.state import RunFolder, Running, default_state
 from proxy.control.errors import ConfigRefused
 from proxy.control.read import load
@@ -53,10 +52,12 @@ def command(path: Path, state: Path | None, port_offset: int, ui: bool) -> None:
 
 
 async def _up(path: Path, directory: Path, registry: Registry, state: Path, ports: Ports, ui: bool) -> None:
-    console = Console(stderr=True)
+    console = terminal()
     folder = RunFolder(state / registry.mesh.metadata.name)
     endpoints = [endpoint for _, endpoint in registry.instances()]
-    wanted = wanted_ports(ports, ui=ui) + [port for e in endpoints for port in endpoint_ports(e, f"{path.name}")]
+    wanted = wanted_ports(ports, ui=ui)
+    for endpoint in endpoints:
+        wanted += endpoint_ports(endpoint, f"its endpoint in {path.name}")
     webhooks = [str(url) for url in registry.mesh.spec.alerts.webhooks]
     specs = mesh_processes(path, ports, folder, webhooks=webhooks, ui=ui)
     for endpoint in endpoints:

@@ -19,7 +19,7 @@ from deploy.demo.mesh import FAULTS
 from deploy.demo.order import BadOrder, Order, parse
 from deploy.demo.shop import RunningShop
 from deploy.ports import Ports
-from deploy.session import NotStarted, session, start, stop_signal
+from deploy.session import NotStarted, session, start, stop_signal, terminal
 from deploy.state import RunFolder, Running, default_state
 from deploy.supervise import Supervisor
 
@@ -91,7 +91,7 @@ def command(
 
 async def _demo(shop: RunningShop, options: Options) -> int:
     """Starts everything, then stays or runs the experiment; returns the exit code."""
-    console = Console(stderr=True, highlight=False)
+    console = terminal()
     stop = stop_signal()
     async with session(shop.folder, shop.wanted(), console, fresh=True) as supervisor:
         if not await start(supervisor, shop.specs(), console, stop):
@@ -116,7 +116,7 @@ def _announce(shop: RunningShop) -> None:
 
 
 def _greet(shop: RunningShop, console: Console, supervisor: Supervisor) -> None:
-    console.print(f"[bold green]{len(supervisor.names())} processes are up[/]; logs in {shop.folder.logs}")
+    console.print(f"{len(supervisor.names())} processes are up; logs in {shop.folder.logs}", style="bold green")
     for name in ("ui", "rootcause", "control", "clickhouse_http", "otlp_http"):
         console.print(f"  {name:16} {shop.ports.url(name)}")
     console.print("break something: whymesh fault payments latency 300ms; then ask: whymesh why")

@@ -28,7 +28,7 @@ class Kind:
 KINDS = {
     "latency": Kind("slow code: every request waits longer", "300ms", r"\d+(\.\d+)?(ms|s)", "300ms"),
     "errors": Kind("a share of the requests is answered with 500", "50%", r"\d+(\.\d+)?%", "50%"),
-    "cpu": Kind("threads that compute for nothing", "4", r"[1-9]\d?", "4"),
+    "cpu": Kind("threads that compute for nothing", "2", r"[1-9]\d?", "2"),
     "link": Kind("a slow network on the way to it (per round trip)", "200ms", r"\d+(\.\d+)?(ms|s)", "200ms"),
     "version": Kind("a bad new version is rolled out", "300ms", r"\d+(\.\d+)?(ms|s|%)", "300ms or 50%"),
     "crash": Kind("the application is killed, its sidecar stays", "one", r"one|all", "one or all"),
