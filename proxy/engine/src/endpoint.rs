@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use http::HeaderValue;
+
 use crate::address::Address;
 use crate::balance::{AVOID_FOR, Load};
 use crate::clock::Nanos;
@@ -13,6 +15,8 @@ use crate::snapshot::{self, Protocol};
 pub struct Endpoint {
     pub address: Address,
     pub protocol: Protocol,
+    /// Its name for a request that came without one.
+    pub host: Option<HeaderValue>,
     /// Span attributes that name it.
     pub attributes: Encoded,
     pub pool: Pool,
@@ -43,6 +47,7 @@ impl Endpoint {
 
     fn new(address: Address, protocol: Protocol, attributes: Encoded) -> Self {
         Self {
+            host: HeaderValue::try_from(address.to_string()).ok(),
             address,
             protocol,
             attributes,

@@ -125,7 +125,7 @@ async fn send(
 ) -> Result<Response<Incoming>, Unsent> {
     let answer = match sender {
         Sender::Http1(mut sender) => {
-            let request = for_http1(request);
+            let request = for_http1(request, lease.endpoint.host.as_ref());
             let answer = timeout(limit, sender.try_send_request(request)).await;
             lease.sender = Some(Sender::Http1(sender));
             answer
@@ -169,7 +169,7 @@ fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
 }
 
 /// Origin form and a `Host`, as HTTP/1.1 wants them.
-fn for_http1(request: Request<RequestBody>) -> Request<RequestBody> {
+fn for_http1(request: Request<RequestBody>, unnamed: Option<&HeaderValue>) -> Request<RequestBody> {
     let (mut head, body) = request.into_parts();
     head.version = Version::HTTP_11;
     if let Some(authority) = head.uri.authority() {
@@ -177,6 +177,9 @@ fn for_http1(request: Request<RequestBody>) -> Request<RequestBody> {
             head.headers.insert(HOST, host);
         }
         head.uri = path_only(&head.uri);
+    } else if let (None, Some(name)) = (head.headers.get(HOST), unnamed) {
+        // HTTP/1.0 knows no Host; an HTTP/1.1 request needs one.
+        head.headers.insert(HOST, name.clone());
     }
     Request::from_parts(head, body)
 }

@@ -2,7 +2,12 @@
 //!
 //! In: JSON. Out: a snapshot that can be served. Never: a field that is not known here, or a value out of range.
 
-use serde::Deserialize;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 mod check;
 
@@ -105,9 +110,9 @@ pub struct Snapshot {
     pub outbound: Option<Outbound>,
     #[serde(default)]
     pub services: Vec<Upstream>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub telemetry: Telemetry,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub limits: Limits,
 }
 
@@ -154,6 +159,25 @@ impl Snapshot {
 
 fn listen(inbound: Option<&Inbound>) -> Option<&str> {
     inbound.map(|inbound| inbound.listen.as_str())
+}
+
+/// Reads a part by its field names only: as a list, serde would take its values by position.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    struct Named<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Named<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(fields))
+        }
+    }
+
+    from.deserialize_map(Named(PhantomData))
 }
 
 // === defaults ===

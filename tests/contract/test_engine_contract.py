@@ -1,0 +1,181 @@
+"""Engine and Python agree: on what a snapshot is, on the reasons there are, and on what spans may carry."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from proxy import _engine
+from proxy.snapshot import Snapshot
+
+ROOT = Path(__file__).parents[2]
+
+names = st.from_regex(r"\A[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?\Z")
+labels = st.from_regex(r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,20})?\Z")
+ports = st.integers(1, 65_535)
+addresses = st.builds("{}:{}".format, st.sampled_from(["127.0.0.1", "[::1]", "localhost", "pay.svc.local"]), ports)
+positive = st.integers(1, 10**9)
+endpoints = st.fixed_dictionaries({"address": addresses, "version": labels, "instance": names})
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> dict[str, Any]:
+    """Any snapshot the models allow, with optional parts present or not."""
+    inbound = st.fixed_dictionaries(
+        {"listen": st.just("127.0.0.1:1"), "app": addresses.filter(lambda at: at != "127.0.0.1:1")},
+        optional={
+            "protocol": st.sampled_from(["http1", "http2"]),
+            "timeout_ms": positive,
+            "connect_timeout_ms": positive,
+        },
+    )
+    upstream = st.fixed_dictionaries(
+        {"endpoints": st.lists(endpoints, max_size=3)},
+        optional={
+            "protocol": st.sampled_from(["http1", "http2"]),
+            "timeout_ms": positive,
+            "connect_attempts": st.integers(1, 10),
+        },
+    )
+    services = [
+        {"name": name, "authorities": [name, f"{name}:{draw(ports)}"], **draw(upstream)}
+        for name in draw(st.lists(names, unique=True, max_size=3))
+    ]
+    whole = st.fixed_dictionaries(
+        {
+            "epoch": positive,
+            "node": st.fixed_dictionaries(
+                {"service": names, "version": labels, "instance": names}, optional={"namespace": names}
+            ),
+        },
+        optional={
+            "inbound": st.none() | inbound,
+            "outbound": st.none() | st.fixed_dictionaries({"listen": addresses}),
+            "services": st.just(services),
+            "telemetry": st.fixed_dictionaries(
+                {"endpoint": st.sampled_from(["", "http://127.0.0.1:4318/v1/traces"])},
+                optional={
+                    "queue_records": st.integers(1_024, 4_194_304),
+                    "batch_records": st.integers(1, 65_536),
+                    "flush_ms": st.integers(10, 60_000),
+                },
+            ),
+            "limits": st.fixed_dictionaries(
+                {}, optional={"header_bytes": st.integers(8_192, 10**6), "pool_idle_per_endpoint": st.integers(0, 99)}
+            ),
+        },
+    )
+    return draw(whole)
+
+
+@given(snapshots())
+def test_what_the_models_allow_the_engine_serves(values: dict[str, Any]) -> None:
+    snapshot = Snapshot.model_validate(values)
+    assert _engine.check(snapshot.model_dump_json()) == snapshot.epoch
+    assert _engine.check(json.dumps(values)) == snapshot.epoch, "both sides have the same defaults or fewer fields"
+
+
+WHOLE: dict[str, Any] = {
+    "epoch": 1,
+    "node": {"service": "front", "version": "v1", "instance": "front-1", "namespace": "default"},
+    "inbound": {
+        "listen": "127.0.0.1:1",
+        "app": "127.0.0.1:2",
+        "protocol": "http1",
+        "connect_timeout_ms": 1,
+        "timeout_ms": 1,
+    },
+    "outbound": {"listen": "127.0.0.1:3"},
+    "services": [
+        {
+            "name": "pay",
+            "authorities": ["pay"],
+            "protocol": "http1",
+            "connect_timeout_ms": 1,
+            "timeout_ms": 1,
+            "connect_attempts": 1,
+            "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1"}],
+        }
+    ],
+    "telemetry": {"endpoint": "", "queue_records": 1_024, "batch_records": 1, "flush_ms": 10},
+    "limits": {"connections": 1, "header_bytes": 8_192, "idle_timeout_ms": 1, "pool_idle_per_endpoint": 0},
+}
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path of every field, containers included."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    below = [place for key, part in inside for place in places(part, (*path, key))]
+    return [path, *below] if path else below
+
+
+def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(json.dumps(WHOLE))
+    at(whole, path[:-1])[path[-1]] = value
+    return whole
+
+
+def at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
+
+
+def test_the_example_has_every_field() -> None:
+    assert Snapshot.model_validate(WHOLE).model_dump(mode="json") == WHOLE
+
+
+@pytest.mark.parametrize("path", places(WHOLE), ids=dotted)
+@pytest.mark.parametrize("value", [-1, 0, "", "\N{SNOWMAN}", "UPPER case", True, [], {"surplus": 1}, 10**30, 1.5])
+def test_what_the_models_refuse_the_engine_refuses_and_names(path: tuple[str | int, ...], value: Any) -> None:
+    whole = json.dumps(changed(path, value))
+    try:
+        Snapshot.model_validate_json(whole, strict=True)
+    except ValidationError:
+        with pytest.raises(_engine.SnapshotRefused) as refused:
+            _engine.check(whole)
+        assert str(refused.value).startswith(dotted(path)), "the message begins with the field"
+
+
+PARTS = [(), *(path for path in places(WHOLE) if isinstance(at(WHOLE, path), dict))]
+
+
+@pytest.mark.parametrize("path", PARTS, ids=dotted)
+def test_an_unknown_field_is_refused(path: tuple[str | int, ...]) -> None:
+    whole = json.loads(json.dumps(WHOLE))
+    at(whole, path)["surplus"] = 1
+    with pytest.raises(ValidationError):
+        Snapshot.model_validate(whole)
+    with pytest.raises(_engine.SnapshotRefused, match="surplus"):
+        _engine.check(json.dumps(whole))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", json.dumps(WHOLE) + "x"])
+def test_what_is_not_a_snapshot_is_refused(text: str) -> None:
+    with pytest.raises(_engine.SnapshotRefused):
+        _engine.check(text)
+
+
+def test_every_reason_is_explained_and_no_other() -> None:
+    text = (ROOT / "docs/reasons.md").read_text()
+    sections = re.findall(r"^### `([a-z_]+)`\n\n(.+?)(?=^##|\Z)", text, re.M | re.S)
+    assert sorted(code for code, _ in sections) == sorted(_engine.REASONS)
+    for code, section in sections:
+        for part in ("**Cause.**", "**Evidence.**", "**Next.**"):
+            assert part in section, f"{code} has no {part}"
+
+
+def test_the_stub_is_there_and_the_build_is_one_to_measure() -> None:
+    assert (ROOT / "proxy/_engine.pyi").exists(), "without a stub stubtest says that all is well"
+    assert _engine.BUILD_PROFILE == "release"

@@ -1,0 +1,141 @@
+"""A collector that keeps every span it is sent, and can be told to be away, busy or picky.
+
+In: OTLP/HTTP from a real socket. Out: spans as plain values, in order of arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One span with its resource, as a test wants to look at it."""
+
+    name: str
+    kind: str
+    trace: str
+    span: str
+    parent: str
+    start_ns: int
+    end_ns: int
+    error: bool
+    attributes: dict[str, Any]
+    resource: dict[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.attributes[key]
+
+    @property
+    def duration_ms(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e6
+
+
+@dataclass
+class OtlpSink:
+    """What has arrived, and how to answer what comes next."""
+
+    url: str = ""
+    spans: list[Seen] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    """Spans in each accepted batch."""
+    refusals: list[web.Response] = field(default_factory=list)
+    """Answers to the next requests, first to last; when there is none they are accepted."""
+
+    def of(self, service: str, kind: str | None = None) -> list[Seen]:
+        """Spans of the proxy beside a service."""
+        mine = [span for span in self.spans if span.resource["service.name"] == service]
+        return [span for span in mine if kind in (None, span.kind)]
+
+    async def wait(self, count: int, service: str | None = None, kind: str | None = None) -> list[Seen]:
+        """The spans (of a service, of a kind) once there are `count`."""
+
+        def found() -> list[Seen]:
+            return self.of(service, kind) if service else self.spans
+
+        await eventually(lambda: len(found()) >= count, lambda: f"{count} spans, not {len(found())}: {found()}")
+        return found()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if self.refusals:
+            answer = self.refusals.pop(0)
+            if answer.status >= 300:
+                return answer
+        else:
+            answer = web.Response(
+                body=ExportTraceServiceResponse().SerializeToString(), content_type="application/x-protobuf"
+            )
+        if request.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        spans = list(_spans(ExportTraceServiceRequest.FromString(body)))
+        self.batches.append(len(spans))
+        self.spans += spans
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def otlp_sink(port: int = 0, sink: OtlpSink | None = None) -> AsyncIterator[OtlpSink]:
+    """A sink on a port of its own, or one that comes back where it was."""
+    sink = sink or OtlpSink()
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+    app.router.add_post("/v1/traces", sink._take)
+    runner = web.AppRunner(app, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        sink.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/traces"
+        yield sink
+    finally:
+        await runner.cleanup()
+
+
+async def eventually(met: Callable[[], object], what: str | Callable[[], str], patience_s: float = PATIENCE_S) -> None:
+    """Polls a condition without holding up the event loop; fails saying what never came."""
+    deadline = asyncio.get_running_loop().time() + patience_s
+    while not met():
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"waited {patience_s:.0f} s for {what if isinstance(what, str) else what()}")
+        await asyncio.sleep(0.01)
+
+
+def _spans(request: ExportTraceServiceRequest) -> list[Seen]:
+    return [
+        Seen(
+            name=span.name,
+            kind=Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower(),
+            trace=span.trace_id.hex(),
+            span=span.span_id.hex(),
+            parent=span.parent_span_id.hex(),
+            start_ns=span.start_time_unix_nano,
+            end_ns=span.end_time_unix_nano,
+            error=span.status.code == 2,
+            attributes=_values(span.attributes),
+            resource=_values(of_resource.resource.attributes),
+        )
+        for of_resource in request.resource_spans
+        for of_scope in of_resource.scope_spans
+        for span in of_scope.spans
+    ]
+
+
+def _values(attributes: Any) -> dict[str, Any]:
+    pairs: list[KeyValue] = list(attributes)
+    values = {pair.key: getattr(pair.value, str(pair.value.WhichOneof("value"))) for pair in pairs}
+    assert len(values) == len(pairs), f"an attribute came twice: {[pair.key for pair in pairs]}"
+    return values
