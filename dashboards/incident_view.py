@@ -162,7 +162,7 @@ def _evidence(sheet: FindingSheet) -> None:
             st.code(item.sql, language="sql", wrap_lines=True)
             st.page_link(
                 "pages/sql_console.py",
-                label=f"Run it on the SQL page ({index + 1})",
+                label="Run it on the SQL page",
                 icon=":material/database:",
                 query_params={"sql": item.sql, "run": "true"},
             )

@@ -61,7 +61,7 @@ def option(drawn: Sequence[Bar], colours: Palette) -> Option:
     hue = {service: colours.series[index % len(colours.series)] for index, service in enumerate(services)}
     return {
         "animation": False,
-        "grid": {"left": LABEL_WIDTH, "right": 100, "top": 26, "bottom": 4},
+        "grid": {"left": LABEL_WIDTH, "right": 100, "top": 26, "bottom": 4, "outerBoundsMode": "none"},
         "tooltip": {"confine": True},
         "xAxis": {
             "type": "value",

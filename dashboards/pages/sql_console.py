@@ -1,56 +1,16 @@
 """SQL: ask the store anything, within bounds; the query is kept in the address of the page."""
 
-import time
-from dataclasses import dataclass
-
 import streamlit as st
 
-from collector.store.client import Reader, Table
-from collector.store.errors import QueryFailed, StoreError, StoreUnavailable
+from collector.store.errors import QueryFailed, StoreError
 from dashboards import ask, cells, reads
 from dashboards.examples import EXAMPLES
+from dashboards.querying import MEMORY_BYTES, SECONDS, Answer, attempt
+from dashboards.verbatim import plain
 
 ROW_BOUNDS = {"100 rows": 100, "1,000 rows": 1_000, "10,000 rows": 10_000}
 ROW_BOUND = "1,000 rows"
-SECONDS = 10
-MEMORY_BYTES = 1 << 30
 FIRST = next(iter(EXAMPLES))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A result cut at its bound, and what it took."""
-
-    table: Table
-    seconds: float
-    cut: bool
-    estimate: str
-
-
-def run(sql: str, bound: int) -> Answer:
-    """Runs one query within the bounds. Raises StoreUnavailable, QueryFailed."""
-    with Reader(
-        ask.store_url(),
-        max_execution_time=SECONDS,
-        max_result_rows=bound,
-        max_memory_usage=MEMORY_BYTES,
-        result_overflow_mode="break",
-    ) as reader:
-        estimate = estimated(reader, sql)
-        begin = time.perf_counter()
-        table = reader.table(sql)
-        seconds = time.perf_counter() - begin
-    cut = len(table.rows) >= bound
-    return Answer(Table(table.columns, table.rows[:bound]), seconds, cut, estimate)
-
-
-def estimated(reader: Reader, sql: str) -> str:
-    """What ClickHouse expects to read, in words; '' when it cannot tell before it runs."""
-    try:
-        expected = reader.rows(f"EXPLAIN ESTIMATE {sql}")
-    except QueryFailed:
-        return ""
-    return ", ".join(f"{row['rows']:,} rows of {row['table']}" for row in expected)
 
 
 def take_example() -> None:
@@ -111,28 +71,33 @@ def show(answer: Answer) -> None:
 def schema() -> None:
     """Tables and their columns; a search narrows both."""
     tables = reads.schema(ask.rows)
-    wanted = st.text_input("Tables and columns", placeholder="find a column", key="find").lower()
+    searched = st.text_input("Tables and columns", placeholder="find a column", key="find").lower()
     for table, columns in tables.items():
-        matching = [(name, kind) for name, kind in columns if wanted in f"{table}.{name}".lower()]
+        matching = [(name, kind) for name, kind in columns if searched in f"{table}.{name}".lower()]
         if not matching:
             continue
-        with st.expander(table, expanded=bool(wanted), icon=":material/table:"):
-            st.markdown("\n".join(f"- `{name}` :gray[{kind}]" for name, kind in matching))
+        with st.expander(table, expanded=bool(searched), icon=":material/table:"):
+            st.caption("  \n".join(f"**{plain(name)}** {plain(kind)}" for name, kind in matching))
 
 
-def attempt(sql: str, bound: int) -> None:
-    """Runs and shows, or says what ClickHouse said."""
-    try:
-        answer = run(sql, bound)
-    except StoreUnavailable as error:
-        st.error(f"**The store is away.** {error}", icon=":material/cloud_off:")
-    except QueryFailed as error:
-        st.error(f"**ClickHouse answered with error {error.code}.**", icon=":material/error:")
-        st.code(error.message, language=None, wrap_lines=True)
-    except StoreError as error:
-        st.error(str(error))
+def show_outcome(outcome: Answer | StoreError) -> None:
+    """The result, or what ClickHouse said instead."""
+    if isinstance(outcome, Answer):
+        show(outcome)
+    elif isinstance(outcome, QueryFailed):
+        st.error(f"**ClickHouse answered with error {outcome.code}.**", icon=":material/error:")
+        st.code(outcome.message, language=None, wrap_lines=True)
     else:
-        show(answer)
+        st.error(f"**The store is away.** {plain(outcome)}", icon=":material/cloud_off:")
+
+
+def wanted(sql: str) -> bool:
+    """Whether the query is to be run without a press of the button: an example, or once for a link that says so."""
+    if st.session_state.pop("run", False):
+        return True
+    linked = st.query_params.get("run") == "true" and st.session_state.get("linked") != sql
+    st.session_state.linked = sql
+    return linked
 
 
 left, right = st.columns([0.74, 0.26], gap="large")
@@ -141,7 +106,8 @@ with right:
     with ask.answered():
         schema()
 with left:
-    query, row_bound, run_now = editor()
-    wanted_by_link = st.query_params.get("run") == "true"
-    if (run_now or wanted_by_link or st.session_state.pop("run", False)) and query.strip():
-        attempt(query, row_bound)
+    query, row_bound, pressed = editor()
+    if (wanted(query) or pressed) and query.strip():
+        st.session_state.outcome = attempt(ask.store_url(), query, row_bound)
+    if "outcome" in st.session_state:
+        show_outcome(st.session_state.outcome)

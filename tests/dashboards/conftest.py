@@ -17,5 +17,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a store without a row."""
-    with seeded_store(tmp_path_factory.mktemp("nothing"), empty=True) as url:
+    with seeded_store(tmp_path_factory.mktemp("nothing"), "empty") as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a store with a minute of the shop in which nothing went wrong."""
+    with seeded_store(tmp_path_factory.mktemp("calm"), "calm") as url:
         yield url

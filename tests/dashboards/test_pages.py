@@ -94,6 +94,14 @@ def test_a_query_runs_and_shows_rows_and_figures(monkeypatch: pytest.MonkeyPatch
     assert set(app.dataframe[0].value["Service"]) == set(SERVICES)
     assert "**8 rows**" in words(app)
     assert "estimated to read" in words(app)
+    whole(app.text_input(key="find").set_value("OwnDurations").run())
+    assert set(app.dataframe[0].value["Service"]) == set(SERVICES), "looking a column up loses the result"
+    assert "OwnDurations" in words(app)
+
+
+def test_a_link_may_ask_for_its_query_to_be_run_once(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop, SQL, sql="SELECT 42 AS answer", run="true")
+    assert list(app.dataframe[0].value["answer"]) == [42]
 
 
 def test_a_result_is_cut_at_its_bound_and_says_so(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
@@ -137,6 +145,16 @@ def test_without_data_the_incident_page_does_not_say_that_all_is_well(
     monkeypatch: pytest.MonkeyPatch, nothing: str
 ) -> None:
     assert "Not enough data to tell" in words(page(monkeypatch, nothing, INCIDENTS))
+
+
+def test_nothing_wrong_is_said_with_what_it_rests_on(monkeypatch: pytest.MonkeyPatch, calm: str) -> None:
+    said = page(monkeypatch, calm, INCIDENTS).success[0].value
+    assert "Nothing is wrong" in said
+    assert "requests to 8 services" in said
+
+
+def test_only_trouble_of_a_calm_shop_is_none(monkeypatch: pytest.MonkeyPatch, calm: str) -> None:
+    assert "No trouble" in page(monkeypatch, calm, trouble="true").success[0].value
 
 
 @pytest.mark.parametrize("path", [GRAPH, INCIDENTS, SQL])

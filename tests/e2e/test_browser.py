@@ -10,28 +10,22 @@ from urllib.parse import quote, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-import dashboards
 from tests.world.browser import browser_page
-from tests.world.processes import Process, free_port
+from tests.world.processes import free_port, whymesh
 from tests.world.telemetry import SERVICES, TITLE, seeded_store
-
-APP = Path(dashboards.__file__).with_name("app.py")
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the UI, running over a store with ten minutes of the shop."""
     folder = tmp_path_factory.mktemp("ui")
-    port = free_port()
-    with seeded_store(folder) as store, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("WHYMESH_STORE", store)
-        flags = (f"--server.port={port}", "--server.address=127.0.0.1")
-        ui = Process("streamlit", "run", str(APP), *flags, log=folder / "ui.log")
-        try:
-            ui.ready(f"http://127.0.0.1:{port}/_stcore/health")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            ui.terminate()
+    listen = f"127.0.0.1:{free_port()}"
+    with (
+        seeded_store(folder) as store,
+        whymesh("ui", "--listen", listen, "--store", store, log=folder / "ui.log") as ui,
+    ):
+        ui.ready(f"http://{listen}/_stcore/health")
+        yield f"http://{listen}"
 
 
 @pytest.fixture
@@ -93,6 +87,7 @@ def test_the_graph_shows_all_services_and_what_is_wrong(app: str, page: Page, tm
     expect(name(page, "SUSPECT")).to_be_visible()
     expect(page.get_by_text(TITLE)).to_be_visible()
     expect(page.get_by_text("Captured: 100 %")).to_be_visible()
+    expect(page.get_by_role("cell", name="payments suspect")).to_be_visible()
     shoot(page, tmp_path, "graph")
     assert drawing(page).locator("path").count() > 40, "circles, lines and arrows"
 

@@ -1,7 +1,8 @@
-"""A store that holds ten minutes of the shop and one incident, served by a process of its own.
+"""A store that holds the shop's telemetry, served by a process of its own.
 
-In: a folder. Out: the address of its native door. The simulated requests go the way real ones do: OTLP bytes, Native
-blocks, `otel_traces`, and the views fill the roll-ups. Run as `python -m tests.world.telemetry FOLDER [--empty]`.
+In: a folder and a scene: ten minutes with an incident at their end, one calm minute, or nothing. Out: the address of
+the store's native door. The simulated requests go the way real ones do: OTLP bytes, Native blocks, `otel_traces`, and
+the views fill the roll-ups. Run as `python -m tests.world.telemetry FOLDER SCENE`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal, get_args
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
@@ -45,15 +47,16 @@ INCIDENT = "inc-payments"
 TITLE = "POST /checkout +240 ms: 94 % is payments' own time"
 HISTORY = timedelta(minutes=10)
 FAULT = timedelta(minutes=3)
+CALM = timedelta(minutes=1)
 RATE = 6.0
+Scene = Literal["incident", "calm", "empty"]
 
 
 @contextlib.contextmanager
-def seeded_store(folder: Path, *, empty: bool = False) -> Iterator[str]:
+def seeded_store(folder: Path, scene: Scene = "incident") -> Iterator[str]:
     """The address of a store in a process that lives as long as the block."""
     announced = folder / "address"
-    arguments = [str(folder), *(["--empty"] if empty else [])]
-    process = Process("tests.world.telemetry", *arguments, log=folder / "store.log")
+    process = Process("tests.world.telemetry", str(folder), scene, log=folder / "store.log")
     try:
         until(lambda: announced.exists() or _ended(process), "the store to be filled and served", patience_s=90)
         yield announced.read_text()
@@ -67,8 +70,12 @@ def _ended(process: Process) -> bool:
     return False
 
 
-def spans(now: datetime) -> list[Proxied]:
-    """The shop's traffic until `now`; in the last minutes one service is slow and fails now and then."""
+def spans(now: datetime, scene: Scene) -> list[Proxied]:
+    """The shop's traffic until `now`; in an incident, one service is slow and fails now and then at the end of it."""
+    if scene == "empty":
+        return []
+    if scene == "calm":
+        return Shop(7, rate=RATE).run((now - CALM).timestamp(), CALM.total_seconds())
     broke = (now - FAULT).timestamp()
     faults = (Fault("latency", CULPRIT, 240.0, broke), Fault("errors", CULPRIT, 0.08, broke))
     return Shop(7, rate=RATE, faults=faults).run((now - HISTORY).timestamp(), HISTORY.total_seconds())
@@ -175,17 +182,18 @@ def store_incident(url: str, found: Finding) -> None:
         )
 
 
-async def serve(folder: Path, *, empty: bool) -> None:
+async def serve(folder: Path, scene: Scene) -> None:
     """Fills a store, opens its door, writes the address into `folder/address`, and waits to be ended."""
     now = datetime.now(UTC)
     store = EmbeddedStore.open(folder / "data")
     try:
-        traffic = [] if empty else spans(now)
-        for request in [*otlp(traffic), *([] if empty else [rollout(now - FAULT - timedelta(seconds=20))])]:
+        traffic = spans(now, scene)
+        changes = [rollout(now - FAULT - timedelta(seconds=20))] if scene == "incident" else []
+        for request in [*otlp(traffic), *changes]:
             await store.insert("otel_traces", [encode_traces(request.SerializeToString()).block])
         door = await serve_native(store, "127.0.0.1", 0)
         url = f"clickhouse://127.0.0.1:{door.port}/otel"
-        if not empty:
+        if scene == "incident":
             await asyncio.to_thread(store_incident, url, finding(traffic, now))
         (folder / "address.new").write_text(url)
         (folder / "address.new").rename(folder / "address")
@@ -205,6 +213,6 @@ async def _ended_by_signal() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--empty", action="store_true")
+    parser.add_argument("scene", choices=get_args(Scene), nargs="?", default="incident")
     chosen = parser.parse_args(sys.argv[1:])
-    asyncio.run(serve(chosen.folder, empty=chosen.empty))
+    asyncio.run(serve(chosen.folder, chosen.scene))
