@@ -3,9 +3,10 @@
 //! Names, types and order are those of the OpenTelemetry ClickHouse exporter's INSERT (`collector/store/sql/otel_traces.sql`).
 
 use crate::error::Result;
-use crate::native::column::{LowCardinality, Map, Strings, Words, put_text, put_varint};
+use crate::native::block::Block;
+use crate::native::column::{LowCardinality, Map, Strings, Words};
 use crate::otlp::span::Span;
-use crate::otlp::value::{Attribute, Value, readable};
+use crate::otlp::value::{Attribute, readable};
 use crate::rejects::Cause;
 
 const NANOS_PER_DAY: u64 = 86_400_000_000_000;
@@ -14,8 +15,7 @@ const LATEST: u64 = u32::MAX as u64 * 1_000_000_000;
 /// A partition is a day, and ClickHouse refuses an insert into more than 100 partitions.
 pub const MOST_DAYS: usize = 64;
 
-const TEXT: &str = "LowCardinality(String)";
-const ATTRIBUTES: &str = "Map(LowCardinality(String), String)";
+const COLUMNS: usize = 22;
 /// The place of a kind in its dictionary is its OTLP number and one.
 const KINDS: [&str; 6] = ["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"];
 const STATUSES: [&str; 3] = ["Unset", "Ok", "Error"];
@@ -130,12 +130,12 @@ impl Traces {
         let mut resource = Resource::default();
         for attribute in attributes {
             resource.keys.push(self.resource_attributes.keys.place(&readable(attribute.key)));
-            self.scratch.clear();
-            attribute.value.write_text(&mut self.scratch)?;
             if attribute.key == b"service.name" {
+                self.scratch.clear();
+                attribute.value.write_text(&mut self.scratch)?;
                 resource.service = self.service_name.place(&self.scratch);
             }
-            values.push(&self.scratch);
+            attribute.value.push_text(&mut values, &mut self.scratch)?;
         }
         resource.values = values.into_bytes();
         Ok(resource)
@@ -193,7 +193,7 @@ impl Traces {
         if self.rows == 0 {
             return Vec::new();
         }
-        let mut block = Block::new(self.rows, self.size() + self.rows * 128);
+        let mut block = Block::new(COLUMNS, self.rows, self.size() + self.rows * 128);
         block.put("Timestamp", "DateTime64(9)", &[self.timestamp.bytes()]);
         block.put("TraceId", "String", &[self.trace_id.bytes()]);
         block.put("SpanId", "String", &[self.span_id.bytes()]);
@@ -211,7 +211,7 @@ impl Traces {
         block.put("StatusMessage", "String", &[self.status_message.bytes()]);
         self.events.put(&mut block);
         self.links.put(&mut block);
-        block.out
+        block.into_bytes()
     }
 }
 
@@ -230,11 +230,8 @@ impl Events {
     fn put(&self, block: &mut Block) {
         let ends = self.ends.bytes();
         block.put("Events.Timestamp", "Array(DateTime64(9))", &[ends, self.timestamp.bytes()]);
-        block.head("Events.Name", &format!("Array({TEXT})"));
-        LowCardinality::put_prefix(&mut block.out);
-        block.out.extend_from_slice(ends);
-        self.name.put(&mut block.out);
-        block.put_maps("Events.Attributes", ends, &self.attributes);
+        block.put_word_arrays("Events.Name", ends, &self.name);
+        block.put_map_arrays("Events.Attributes", ends, &self.attributes);
     }
 }
 
@@ -256,67 +253,18 @@ impl Links {
         block.put("Links.TraceId", "Array(String)", &[ends, self.trace_id.bytes()]);
         block.put("Links.SpanId", "Array(String)", &[ends, self.span_id.bytes()]);
         block.put("Links.TraceState", "Array(String)", &[ends, self.trace_state.bytes()]);
-        block.put_maps("Links.Attributes", ends, &self.attributes);
-    }
-}
-
-struct Block {
-    out: Vec<u8>,
-}
-
-impl Block {
-    const COLUMNS: u64 = 22;
-
-    fn new(rows: usize, capacity: usize) -> Self {
-        let mut out = Vec::with_capacity(capacity);
-        put_varint(&mut out, Self::COLUMNS);
-        put_varint(&mut out, rows as u64);
-        Self { out }
-    }
-
-    fn head(&mut self, name: &str, kind: &str) {
-        put_text(&mut self.out, name.as_bytes());
-        put_text(&mut self.out, kind.as_bytes());
-    }
-
-    fn put(&mut self, name: &str, kind: &str, parts: &[&[u8]]) {
-        self.head(name, kind);
-        for part in parts {
-            self.out.extend_from_slice(part);
-        }
-    }
-
-    fn put_words(&mut self, name: &str, column: &LowCardinality) {
-        self.head(name, TEXT);
-        LowCardinality::put_prefix(&mut self.out);
-        column.put(&mut self.out);
-    }
-
-    fn put_map(&mut self, name: &str, column: &Map) {
-        self.head(name, ATTRIBUTES);
-        LowCardinality::put_prefix(&mut self.out);
-        column.put(&mut self.out);
-    }
-
-    fn put_maps(&mut self, name: &str, ends: &[u8], column: &Map) {
-        self.head(name, &format!("Array({ATTRIBUTES})"));
-        LowCardinality::put_prefix(&mut self.out);
-        self.out.extend_from_slice(ends);
-        column.put(&mut self.out);
+        block.put_map_arrays("Links.Attributes", ends, &self.attributes);
     }
 }
 
 #[inline]
 fn push_attributes(map: &mut Map, attributes: &[Attribute<'_>], scratch: &mut Vec<u8>) -> Result<()> {
-    for attribute in attributes {
-        map.keys.push(&readable(attribute.key));
-        if let Value::Text(text) = attribute.value {
-            map.values.push(&readable(text));
-        } else {
-            scratch.clear();
-            attribute.value.write_text(scratch)?;
-            map.values.push(scratch);
-        }
+    let keys = &mut map.keys;
+    let shape =
+        map.shapes.of(attributes.iter().map(|attribute| attribute.key), |key| keys.place(&readable(key)));
+    keys.extend(&shape.places);
+    for &at in &shape.kept {
+        attributes[at].value.push_text(&mut map.values, scratch)?;
     }
     map.end_row();
     Ok(())

@@ -1,6 +1,7 @@
 //! Columns under construction and their bytes in a Native block.
 
 use super::dictionary::Dictionary;
+use super::shape::Shapes;
 
 /// Keys are 8, 16 or 32 bits wide (low byte); the dictionary travels with the block and is new in it.
 const HAS_KEYS: u64 = 0x200;
@@ -143,6 +144,7 @@ pub struct Map {
     ends: Words,
     pub keys: LowCardinality,
     pub values: Strings,
+    pub shapes: Shapes,
 }
 
 impl Map {

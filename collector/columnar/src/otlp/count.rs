@@ -21,7 +21,7 @@ pub fn count(signal: Signal, body: &[u8], form: Form) -> Result<usize> {
         Signal::Logs => (&json::LOGS, LOG_RECORDS),
     };
     let body = body::open(body, form, message)?;
-    descend(Reader::new(&body), path)
+    descend(Reader::new(&body), path).map_err(|error| error.within(&body))
 }
 
 fn descend(mut message: Reader<'_>, path: &[&[u64]]) -> Result<usize> {

@@ -1,6 +1,6 @@
 //! One span as windows on the body. One `Span` is reused for all spans of a request, so nothing is allocated per span.
 
-use super::value::{Attribute, sort_last_wins};
+use super::value::Attribute;
 use super::wire::Reader;
 use crate::error::Result;
 
@@ -21,7 +21,7 @@ pub struct Span<'a> {
     pub attributes: Vec<Attribute<'a>>,
     pub events: Vec<Event<'a>>,
     pub links: Vec<Link<'a>>,
-    /// Attributes of all events, then of all links; each holds its range.
+    /// Attributes of events and links; each of those holds its range.
     pub nested: Vec<Attribute<'a>>,
 }
 
@@ -61,7 +61,6 @@ impl<'a> Span<'a> {
                 _ => {}
             }
         }
-        sort_last_wins(&mut self.attributes);
         Ok(())
     }
 
@@ -76,35 +75,35 @@ impl<'a> Span<'a> {
     }
 
     fn read_event(&mut self, mut message: Reader<'a>) -> Result<()> {
-        let (mut time, mut name) = (0, &b""[..]);
-        let mut attributes = Vec::new();
+        let from = self.nested.len();
+        let mut event = Event { time: 0, name: b"", attributes: from..from };
         while let Some(field) = message.field()? {
             match field.number {
-                1 => time = field.fixed64()?,
-                2 => name = field.bytes()?,
-                3 => attributes.push(Attribute::read(field.message()?)?),
+                1 => event.time = field.fixed64()?,
+                2 => event.name = field.bytes()?,
+                3 => self.nested.push(Attribute::read(field.message()?)?),
                 _ => {}
             }
         }
-        let attributes = self.keep(attributes);
-        self.events.push(Event { time, name, attributes });
+        event.attributes.end = self.nested.len();
+        self.events.push(event);
         Ok(())
     }
 
     fn read_link(&mut self, mut message: Reader<'a>) -> Result<()> {
-        let (mut trace_id, mut span_id, mut trace_state) = (&b""[..], &b""[..], &b""[..]);
-        let mut attributes = Vec::new();
+        let from = self.nested.len();
+        let mut link = Link { trace_id: b"", span_id: b"", trace_state: b"", attributes: from..from };
         while let Some(field) = message.field()? {
             match field.number {
-                1 => trace_id = field.bytes()?,
-                2 => span_id = field.bytes()?,
-                3 => trace_state = field.bytes()?,
-                4 => attributes.push(Attribute::read(field.message()?)?),
+                1 => link.trace_id = field.bytes()?,
+                2 => link.span_id = field.bytes()?,
+                3 => link.trace_state = field.bytes()?,
+                4 => self.nested.push(Attribute::read(field.message()?)?),
                 _ => {}
             }
         }
-        let attributes = self.keep(attributes);
-        self.links.push(Link { trace_id, span_id, trace_state, attributes });
+        link.attributes.end = self.nested.len();
+        self.links.push(link);
         Ok(())
     }
 
@@ -117,12 +116,5 @@ impl<'a> Span<'a> {
             }
         }
         Ok(())
-    }
-
-    fn keep(&mut self, mut attributes: Vec<Attribute<'a>>) -> std::ops::Range<usize> {
-        sort_last_wins(&mut attributes);
-        let from = self.nested.len();
-        self.nested.append(&mut attributes);
-        from..self.nested.len()
     }
 }

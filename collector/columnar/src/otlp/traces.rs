@@ -29,7 +29,7 @@ pub fn encode(body: &[u8], form: Form) -> Result<Encoded> {
         rejects: Rejects::default(),
         most: form.limit.saturating_mul(EXPANSION),
     };
-    walk.request(Reader::new(&body))?;
+    walk.request(Reader::new(&body)).map_err(|error| error.within(&body))?;
     let (rows, days) = (walk.table.rows(), walk.table.days());
     Ok(Encoded { block: walk.table.into_block(), rows, days, rejects: walk.rejects })
 }

@@ -3,11 +3,14 @@
 //! Strings as they are, `true` and `false`, decimal integers, doubles as ECMAScript prints numbers, bytes as base64,
 //! arrays and key-value lists as compact JSON with sorted keys; no value is the empty string (`null` inside JSON).
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::wire::Reader;
 use crate::error::{Error, Result};
+use crate::native::column::Strings;
 
 /// Arrays and key-value lists deeper than this are refused, so that a hostile body cannot exhaust the stack.
 const DEEPEST: usize = 64;
@@ -63,6 +66,19 @@ impl<'a> Value<'a> {
         Ok(())
     }
 
+    /// Appends the value to a column of strings; text goes there directly, the rest by way of `scratch`.
+    #[inline]
+    pub fn push_text(&self, column: &mut Strings, scratch: &mut Vec<u8>) -> Result<()> {
+        if let Self::Text(text) = self {
+            column.push(&readable(text));
+        } else {
+            scratch.clear();
+            self.write_text(scratch)?;
+            column.push(scratch);
+        }
+        Ok(())
+    }
+
     fn write_json(&self, out: &mut Vec<u8>, depth: usize) -> Result<()> {
         match self {
             Self::Empty => out.extend_from_slice(b"null"),
@@ -114,10 +130,10 @@ pub fn sort_last_wins(attributes: &mut Vec<Attribute<'_>>) {
 
 /// The text with bytes that are not UTF-8 replaced by U+FFFD: one bad attribute must not cost a request.
 #[inline]
-pub fn readable(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    match String::from_utf8_lossy(text) {
-        std::borrow::Cow::Borrowed(_) => std::borrow::Cow::Borrowed(text),
-        std::borrow::Cow::Owned(repaired) => std::borrow::Cow::Owned(repaired.into_bytes()),
+pub fn readable(text: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(text) {
+        Ok(_) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(String::from_utf8_lossy(text).into_owned().into_bytes()),
     }
 }
 
@@ -164,7 +180,7 @@ fn check_depth(depth: usize, message: &Reader<'_>) -> Result<()> {
         return Ok(());
     }
     let what = format!("expected attribute values nested at most {DEEPEST} deep, found a deeper one");
-    Err(Error::malformed(what, message.offset()))
+    Err(Error::malformed(what, message.address()))
 }
 
 fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
