@@ -1,4 +1,4 @@
-"""Applications that a proxy stands beside: well-behaved ones by aiohttp, and ones that say exactly what they are told."""
+"""Applications that a proxy stands beside: well-behaved ones by aiohttp, and ones that say what they are told."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def talker(talk: Talk) -> AsyncIterator[str]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in list(tasks):
