@@ -27,6 +27,8 @@ from collector.store.errors import StoreRejected, StoreUnavailable
 TABLE = "otel_traces"
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 1.0
+# ClickHouse may quote a whole block; answers travel in headers too.
+LONGEST_REASON = 1_000
 
 
 class Block(Protocol):
@@ -186,7 +188,7 @@ class Writer:
             await self._insert_by(group, deadline)
         except StoreRejected as error:
             if len(group.members) == 1:
-                _tell(group, Unstorable(str(error)))
+                _tell(group, Unstorable(str(error)[:LONGEST_REASON]))
                 return
             middle = len(group.members) // 2
             for half in (group.members[:middle], group.members[middle:]):
@@ -195,9 +197,9 @@ class Writer:
                     part.add(member)
                 await self._store(part, deadline)
         except StoreUnavailable as error:
-            _tell(group, StoreAway(f"the store does not take spans now: {error}", retry_after_s=5))
+            _tell(group, StoreAway(f"the store does not take spans now: {error}"[:LONGEST_REASON], retry_after_s=5))
         except Exception as error:
-            _tell(group, StoreAway(f"the insert failed: {error!r}", retry_after_s=5))
+            _tell(group, StoreAway(f"the insert failed: {error!r}"[:LONGEST_REASON], retry_after_s=5))
         else:
             _tell(group, None)
 

@@ -56,3 +56,9 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigRefused, match=r"absent\.yaml: No such file or directory"):
         load(tmp_path / "absent.yaml", {})
+
+
+def test_the_documented_file_is_the_default_configuration(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "collector.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    assert load(written(tmp_path, example), {}) == load(None, {"data": "/var/lib/whymesh"})

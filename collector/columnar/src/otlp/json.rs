@@ -20,6 +20,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Characters of a reason that are told; it may quote a whole value of the sender's.
+const LONGEST_REASON: usize = 300;
+
 /// A protobuf message: the JSON name, number and kind of each field we read.
 pub struct Message(pub &'static [(&'static str, u8, Kind)]);
 
@@ -41,14 +44,15 @@ pub fn to_protobuf(text: &[u8], message: &'static Message) -> Result<Vec<u8>> {
     let mut source = serde_json::Deserializer::from_slice(text);
     let read = Fields { message, out: &mut out }.deserialize(&mut source).and_then(|()| source.end());
     read.map_err(|error| {
-        let line_start =
-            text.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len);
-        Error::malformed(
-            format!("expected OTLP as JSON ({error})"),
-            line_start.sum::<usize>() + error.column(),
-        )
+        let told: String = error.to_string().chars().take(LONGEST_REASON).collect();
+        Error::malformed(format!("expected OTLP as JSON ({told})"), offset_of(&error, text))
     })?;
     Ok(out)
+}
+
+fn offset_of(error: &serde_json::Error, text: &[u8]) -> usize {
+    let lines = text.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
+    lines.map(<[u8]>::len).sum::<usize>() + error.column()
 }
 
 /// Reads an object and appends its fields.
@@ -302,6 +306,12 @@ mod tests {
             let error = span(text).unwrap_err().to_string();
             assert!(error.starts_with("expected OTLP as JSON (") && error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_reason_does_not_repeat_a_whole_body() {
+        let text = format!(r#"{{"spanId": "{}"}}"#, "x".repeat(1_000_000));
+        assert!(span(&text).unwrap_err().to_string().len() < 400);
     }
 
     #[test]
