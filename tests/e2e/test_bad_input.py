@@ -137,7 +137,7 @@ def test_an_otlp_body_that_is_no_protobuf(up: Up) -> None:
         ("SELEC 1", "Syntax error"),
         ("SELECT nothing FROM otel.otel_traces", "nothing"),
         ("SELECT * FROM otel.no_such_table", "no_such_table"),
-        ("DROP TABLE otel.otel_traces", "read"),
+        ("DROP TABLE otel.otel_traces", "DROP"),
     ],
 )
 def test_sql_with_an_error(up: Up, sql: str, said: str) -> None:
