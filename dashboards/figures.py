@@ -45,6 +45,16 @@ def share(part: float | None) -> str:
     return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
 
 
+def size(count: int) -> str:
+    """Bytes in the binary unit that keeps them short."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{_short(value)} {unit}"
+        value /= 1024
+    return f"{_short(value)} GiB"
+
+
 def measured(value: float | None, unit: str) -> str:
     """A finding's number in its own unit (`ms`, `ns`, `s`, `us`, `ratio`), as its author meant it."""
     if value is None:

@@ -5,7 +5,7 @@ Never: more rows, seconds or memory than the bounds, whatever the query says.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collector.store.client import Reader, Table
 from collector.store.errors import QueryFailed, StoreError
@@ -46,7 +46,7 @@ def _run(url: str, sql: str, bound: int) -> Answer:
         begin = time.perf_counter()
         table = reader.table(sql)
         seconds = time.perf_counter() - begin
-    return Answer(Table(table.columns, table.rows[:bound]), seconds, len(table.rows) > bound, estimate)
+    return Answer(replace(table, rows=table.rows[:bound]), seconds, len(table.rows) > bound, estimate)
 
 
 def _estimated(reader: Reader, sql: str) -> str:

@@ -30,10 +30,15 @@ _TIME_TYPE = re.compile(r"(Nullable\()?DateTime(64\(\d\))?\)?\Z")
 
 @dataclass(frozen=True)
 class Table:
-    """A whole result: `columns` as (name, ClickHouse type), `rows` as tuples in that order."""
+    """A whole result: `columns` as (name, ClickHouse type), `rows` as tuples in that order.
+
+    `read_rows` and `read_bytes` are what ClickHouse went through for it, 0 where it does not say.
+    """
 
     columns: list[tuple[str, str]]
     rows: list[tuple[Any, ...]]
+    read_rows: int = 0
+    read_bytes: int = 0
 
 
 class Reader:
@@ -85,7 +90,8 @@ class Reader:
         if timed:
             zone = ZoneInfo(self._client.connection.server_info.get_timezone())
             rows = [_with_zone(row, timed, zone) for row in rows]
-        return Table(columns=columns, rows=rows)
+        progress = self._client.last_query.progress
+        return Table(columns=columns, rows=rows, read_rows=progress.rows, read_bytes=progress.bytes)
 
     def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Runs one SELECT and names its values. Raises StoreUnavailable, QueryFailed."""

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from collector.store.errors import QueryFailed, StoreError
-from dashboards import ask, cells, reads
+from dashboards import ask, cells, figures, reads
 from dashboards.examples import EXAMPLES
 from dashboards.querying import MEMORY_BYTES, SECONDS, Answer, attempt
 from dashboards.verbatim import plain
@@ -49,8 +49,10 @@ def show(answer: Answer) -> None:
         f"**{rows:,} rows**{' (cut at the bound)' if answer.cut else ''}",
         f"{answer.seconds * 1000:,.0f} ms",
     ]
+    if answer.table.read_rows:
+        words.append(f"read {answer.table.read_rows:,} rows{_size(answer.table.read_bytes)}")
     if answer.estimate:
-        words.append(f"estimated to read {answer.estimate}")
+        words.append(f"expected {answer.estimate}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(" · ".join(words), width="stretch")
         st.download_button("CSV", cells.as_csv(answer.table), "whymesh.csv", "text/csv", on_click="ignore")
@@ -66,6 +68,10 @@ def show(answer: Answer) -> None:
             )
         },
     )
+
+
+def _size(read: int) -> str:
+    return f", {figures.size(read)}" if read else ""
 
 
 def schema() -> None:

@@ -53,6 +53,13 @@ def test_a_measured_value_keeps_the_unit_of_its_finding(value: float | None, uni
     assert figures.measured(value, unit) == text
 
 
+@pytest.mark.parametrize(
+    ("count", "text"), [(12, "12 B"), (2048, "2 KiB"), (5_500_000, "5.2 MiB"), (3 << 40, "3,072 GiB")]
+)
+def test_bytes_are_said_in_binary_units(count: int, text: str) -> None:
+    assert figures.size(count) == text
+
+
 def test_a_change_without_figures_is_a_dash() -> None:
     assert figures.change(None, None, "ms") == figures.NOTHING
     assert figures.change(21, 261, "ms") == "21 ms → 261 ms"
