@@ -59,7 +59,7 @@ async def _serve(settings: Settings) -> None:
     host, _, port = settings.listen.rpartition(":")
     try:
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         await runner.cleanup()
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise SettingsRefused(f"listen {settings.listen}: {reason}; another engine may be running") from None

@@ -46,13 +46,14 @@ class _Forest:
 
 
 def window_of(spans: Iterable[Span], intervals: Sequence[Interval], step_s: float = STEP_S) -> Window:
-    """The spans that start inside the intervals, as a window."""
-    wanted = [span for span in spans if any(span.start_ns / 1e9 in interval for interval in intervals)]
-    forest = _Forest(wanted)
+    """The requests that start inside the intervals, as a window; spans around them only tell who called them."""
+    forest = _Forest(spans)
     requests, edges = Requests(step_s), Edges(step_s)
     names: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     count: Counter[tuple[str, str]] = Counter()
     for span, parent in forest.requests:
+        if not any(span.start_ns / 1e9 in interval for interval in intervals):
+            continue
         inside = _walk(forest, span, edges)
         own_ns = span.duration_ns - _covered(inside.busy, span)
         key = ServedKey(span.service, span.version, span.instance, span.name, parent is None)

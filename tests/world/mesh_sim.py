@@ -27,8 +27,8 @@ ENTRY_MIX = (0.5, 0.3, 0.2)
 @dataclass(frozen=True)
 class Fault:
     """From `start` (Unix seconds) on. `latency` and `link` add `value` ms, `errors` fails that share of requests, `cpu`
-    multiplies own time, `version` adds ms to one version only, `crash` refuses connections, `host` (of service "") makes all
-    take `value` times longer. Empty fields match all."""
+    multiplies own time, `version` adds ms to one version only, `crash` refuses connections, `host` (of service "")
+    makes all take `value` times longer. Empty fields match all."""
 
     kind: str
     service: str

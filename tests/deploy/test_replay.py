@@ -1,0 +1,68 @@
+"""`whymesh replay` end to end: a recorded incident through a real collector's OTLP port, its store and the engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from collector.store.client import Reader
+from deploy.replay import command
+from rootcause.evaluate import rank_suite
+from tests.rootcause.cases import write_suite
+from tests.rootcause.stored import runs, store_url
+from tests.world.collectors import collector
+from tests.world.mesh_sim import Fault
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    fault = Fault("link", "inventory", 200, 0.0, source="cart")
+    return write_suite(tmp_path_factory.mktemp("suites") / "shop", {"c1": (fault,), "c2": ()})
+
+
+def test_with_a_collector_of_its_own(suite: Path) -> None:
+    result = CliRunner().invoke(command, [str(suite / "c1"), "--json"])
+    assert result.exit_code == 0, result.output
+    outcome = json.loads(result.stdout)
+    assert outcome["ranking"] == rank_suite(suite)["c1"]
+    assert outcome["finding"]["culprit"]["link"] == "cart -> inventory"
+    assert outcome["spans"]["sent"] > 1000
+    assert outcome["spans"]["stored_before"] == 0
+
+
+def test_into_a_running_collector_twice(suite: Path, tmp_path: Path) -> None:
+    with collector(tmp_path) as running:
+        where = ["--otlp", running.url("http"), "--store", store_url(running)]
+        first = CliRunner().invoke(command, [str(suite / "c1"), "--json", *where])
+        again = CliRunner().invoke(command, [str(suite / "c1"), "--json", *where])
+        quiet = CliRunner().invoke(command, [str(suite / "c2"), *where])
+        sent = json.loads(first.stdout)["spans"]["sent"]
+        assert json.loads(again.stdout)["spans"] == {"sent": 0, "stored_before": sent}
+        finding = json.loads(again.stdout)["finding"]
+        assert finding["ranking"] == json.loads(first.stdout)["finding"]["ranking"]
+        with Reader(store_url(running)) as reader:
+            assert all(runs(reader, [evidence["sql"] for evidence in finding["evidence"]]))
+        assert quiet.exit_code == 0, quiet.output
+        assert "nothing_wrong" in quiet.stdout
+
+
+def test_a_folder_that_is_no_case(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, [str(tmp_path)])
+    assert result.exit_code == 2
+    assert "a case is a folder with a case.json" in result.stderr
+
+
+def test_a_collector_that_is_not_there(suite: Path) -> None:
+    where = ["--otlp", "http://127.0.0.1:1", "--store", "clickhouse://127.0.0.1:1/otel"]
+    result = CliRunner().invoke(command, [str(suite / "c1"), *where])
+    assert result.exit_code == 2
+    assert "does not answer" in result.stderr
+
+
+def test_one_address_alone_is_a_mistake(suite: Path) -> None:
+    result = CliRunner().invoke(command, [str(suite / "c1"), "--otlp", "http://127.0.0.1:1"])
+    assert result.exit_code == 2
+    assert "belong together" in result.stderr

@@ -1,0 +1,112 @@
+"""The engine as a process: from what a collector stored to a webhook and the API, and a clean stop."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rootcause.finding import Finding
+from tests.rootcause.stored import send, store_url
+from tests.world.collectors import collector
+from tests.world.mesh_sim import Fault, Shop
+from tests.world.processes import Process, free_port, get, running, until
+
+
+@contextmanager
+def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A webhook receiver on a free port, and what it received."""
+    got: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", got
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def engine(folder: Path, *arguments: str) -> Iterator[tuple[Process, str]]:
+    """The engine on a free port, evaluating twice a second."""
+    config = folder / "rootcause.yaml"
+    config.write_text("every_s: 0.5\n")
+    url = f"http://127.0.0.1:{free_port()}"
+    options = ("--config", str(config), "--listen", url.removeprefix("http://"), *arguments)
+    with running("rootcause", *options, log=folder / "rootcause.log") as process:
+        yield process, url
+
+
+def test_from_spans_to_the_pager(tmp_path: Path) -> None:
+    with collector(tmp_path) as store, hook() as (target, got):
+        now = time.time()
+        fault = Fault("crash", "payments", 0, now + 10, instance="payments-1")
+        # Times to come are in the past when they are asked for.
+        send(store, Shop(51, rate=6, faults=(fault,)).run(now - 80, 150))
+        with engine(tmp_path, "--store", store_url(store), "--webhook", target) as (process, url):
+            process.ready(f"{url}/readyz")
+            until(lambda: len(got) > 0, "the webhook to be told")
+            why = json.loads(get(f"{url}/v1/why")[1])
+            incidents = json.loads(get(f"{url}/v1/incidents")[1])["incidents"]
+            found = Finding.model_validate(got[0]["finding"])
+            status, one = get(f"{url}/v1/incidents/{found.id}")
+            missing = get(f"{url}/v1/incidents/nobody")
+            metrics = get(f"{url}/metrics")[1]
+            alerts = "SELECT Event, Delivered FROM otel.mesh_alerts"
+            until(lambda: store.query(alerts) == [("opened", 1)], "the delivery to be recorded")
+            assert process.terminate() == 0
+    assert got[0]["event"] == "opened"
+    assert (found.culprit.service, found.culprit.instance) == ("payments", "payments-1")
+    assert why["state"] == "degraded"
+    assert why["finding"]["id"] == found.id
+    assert [incident["id"] for incident in incidents] == [found.id]
+    assert status == 200
+    assert Finding.model_validate_json(one).id == found.id
+    assert missing[0] == 404
+    assert "whymesh_rootcause_incidents_open 1.0" in metrics
+    assert 'whymesh_rootcause_notifications_total{result="delivered"} 1.0' in metrics
+
+
+def test_without_a_store_it_is_alive_but_not_ready(tmp_path: Path) -> None:
+    store = f"clickhouse://127.0.0.1:{free_port()}/otel"
+    with engine(tmp_path, "--store", store) as (process, url):
+        process.ready(f"{url}/healthz")
+        until(lambda: "does not answer" in process.output(), "the engine to say what is wrong")
+        assert get(f"{url}/readyz")[0] == 503
+        assert json.loads(get(f"{url}/v1/why")[1])["state"] == "not_enough_data"
+        assert get(f"{url}/v1/incidents")[0] == 503
+        assert process.terminate() == 0
+    assert "Traceback" not in process.output()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--webhook", "http://169.254.169.254/"), "link-local or metadata address"),
+        (("--store", "mysql://127.0.0.1/"), "starts with clickhouse://"),
+        (("--listen", "127.0.0.1:99999"), "listen 127.0.0.1:99999"),
+        (("--config", "/nowhere.yaml"), "/nowhere.yaml"),
+    ],
+)
+def test_a_mistake_ends_it_with_one_sentence(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    with running("rootcause", *arguments, log=tmp_path / "log") as process:
+        assert process.wait() == 2
+    assert sentence in process.output()
+    assert "Traceback" not in process.output()
+    assert len(process.output().splitlines()) == 1
