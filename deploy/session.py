@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -18,25 +19,34 @@ from deploy.state import RunFolder, RunHeld
 from deploy.supervise import Death, Spec, StartFailed, Supervisor
 
 
-def terminal() -> Console:
-    """Where people read: standard error, so that standard output stays what was asked for; text is never markup."""
-    return Console(stderr=True, highlight=False, markup=False)
+T = TypeVar("T")
+INTERRUPTED = 130  # what shells report for Ctrl-C
 
 
 class NotStarted(Exception):
     """The run cannot start; the message is for the operator."""
 
 
+class Stopped(Exception):
+    """The operator asked for the end before the work was done."""
+
+
+def terminal() -> Console:
+    """Where people read: standard error, so that standard output stays what was asked for; text is never markup."""
+    return Console(stderr=True, highlight=False, markup=False)
+
+
 def stop_signal() -> asyncio.Event:
-    """Set by Ctrl-C or SIGTERM; a second one ends this process at once, and the leash ends its children."""
+    """Set by Ctrl-C, SIGTERM or a closed terminal; a second one ends this process at once, the leash its children."""
     stop = asyncio.Event()
 
     def asked() -> None:
         if stop.is_set():
-            os._exit(130)
+            os._exit(INTERRUPTED)
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)  # nohup stays nohup
+    for number in (signal.SIGINT, signal.SIGTERM, *hang_up):
         asyncio.get_running_loop().add_signal_handler(number, asked)
     return stop
 
@@ -65,8 +75,8 @@ async def session(
         raise NotStarted(str(error)) from error
 
 
-async def start(supervisor: Supervisor, specs: list[Spec], console: Console, stop: asyncio.Event) -> bool:
-    """Starts all with a line of progress; False when a signal came first."""
+async def start(supervisor: Supervisor, specs: list[Spec], console: Console, stop: asyncio.Event) -> None:
+    """Starts all with a line of progress; raises StartFailed, or Stopped when a signal came first."""
     with console.status("starting") as status:
         waiting = {spec.name for spec in specs}
 
@@ -74,16 +84,20 @@ async def start(supervisor: Supervisor, specs: list[Spec], console: Console, sto
             waiting.discard(name)
             status.update(f"starting: {len(specs) - len(waiting)}/{len(specs)} ready, waiting for {_few(waiting)}")
 
-        starting = asyncio.create_task(supervisor.start(specs, ready))
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not starting.done():
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-            return False
-        await starting
-        return True
+        await unless_stopped(supervisor.start(specs, ready), stop)
+
+
+async def unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T:
+    """The result of the work; raises Stopped, with the work cancelled, when a signal comes first."""
+    working = asyncio.create_task(work)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        raise Stopped
+    return await working
 
 
 def _few(names: set[str], most: int = 4) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from deploy.local import endpoint_ports, endpoint_processes, mesh_processes, wanted_ports
 from deploy.ports import Ports
-from deploy.session import NotStarted, session, start, stop_signal, terminal
+from deploy.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal
 from deploy.state import RunFolder, Running, default_state
 from proxy.control.errors import ConfigRefused
 from proxy.control.read import load
@@ -46,6 +46,8 @@ def command(path: Path, state: Path | None, port_offset: int, ui: bool) -> None:
     except ConfigRefused as error:
         click.echo("whymesh up: the mesh configuration is not taken:\n  " + "\n  ".join(error.mistakes), err=True)
         raise SystemExit(2) from None
+    except Stopped:
+        raise SystemExit(INTERRUPTED) from None
     except NotStarted as error:
         click.echo(f"whymesh up: {error}", err=True)
         raise SystemExit(2) from None
@@ -64,8 +66,7 @@ async def _up(path: Path, directory: Path, registry: Registry, state: Path, port
         specs += endpoint_processes(endpoint, ports, folder, directory=directory)
     stop = stop_signal()
     async with session(folder, wanted, console, fresh=False) as supervisor:
-        if not await start(supervisor, specs, console, stop):
-            return
+        await start(supervisor, specs, console, stop)
         folder.announce(Running(os.getpid(), ports.url("rootcause"), ports.store))
         console.print(_overview(registry, ports, ui))
         if str(registry.mesh.spec.telemetry.endpoint) != ports.traces:

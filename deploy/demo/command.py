@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import time
 from pathlib import Path
 
 import aiohttp
@@ -19,11 +20,8 @@ from deploy.demo.mesh import FAULTS
 from deploy.demo.order import BadOrder, Order, parse
 from deploy.demo.shop import RunningShop
 from deploy.ports import Ports
-from deploy.session import NotStarted, session, start, stop_signal, terminal
+from deploy.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal, unless_stopped
 from deploy.state import RunFolder, Running, default_state
-from deploy.supervise import Supervisor
-
-INTERRUPTED = 130
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +82,8 @@ def command(
     except NotStarted as error:
         click.echo(f"whymesh demo: {error}", err=True)
         raise SystemExit(2) from None
+    except Stopped:
+        raise SystemExit(INTERRUPTED) from None
     except trial.Inconclusive as error:
         click.echo(f"whymesh demo: {error}", err=True)
         raise SystemExit(3) from None
@@ -93,17 +93,20 @@ async def _demo(shop: RunningShop, options: Options) -> int:
     """Starts everything, then stays or runs the experiment; returns the exit code."""
     console = terminal()
     stop = stop_signal()
+    began = time.monotonic()
     async with session(shop.folder, shop.wanted(), console, fresh=True) as supervisor:
-        if not await start(supervisor, shop.specs(), console, stop):
-            return INTERRUPTED
+        await start(supervisor, shop.specs(), console, stop)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
             faults = Faults(shop, supervisor, http)
             runner = await orders.listen(faults, FAULTS + shop.ports.offset)
             _announce(shop)
             try:
                 if options.experiment:
-                    return await _experiment(shop, faults, http, console, options, stop)
-                _greet(shop, console, supervisor)
+                    trying = trial.run(options.order, shop, faults, http, console.print)
+                    return _judge(await unless_stopped(trying, stop), console, options)
+                count, took = len(supervisor.names()), time.monotonic() - began
+                console.print(f"{count} processes are up after {took:.1f} s; logs in {shop.folder.logs}")
+                _greet(shop, console, options)
                 await LiveDemo(shop, faults, http, stop, ui=options.ui).stay(console)
                 return 0
             finally:
@@ -115,34 +118,14 @@ def _announce(shop: RunningShop) -> None:
     shop.folder.announce(Running(os.getpid(), shop.ports.url("rootcause"), shop.ports.store, faults=shop.url(FAULTS)))
 
 
-def _greet(shop: RunningShop, console: Console, supervisor: Supervisor) -> None:
-    console.print(f"{len(supervisor.names())} processes are up; logs in {shop.folder.logs}", style="bold green")
-    for name in ("ui", "rootcause", "control", "clickhouse_http", "otlp_http"):
+def _greet(shop: RunningShop, console: Console, options: Options) -> None:
+    for name in (*(("ui",) if options.ui else ()), "rootcause", "control", "clickhouse_http", "otlp_http"):
         console.print(f"  {name:16} {shop.ports.url(name)}")
     console.print("break something: whymesh fault payments latency 300ms; then ask: whymesh why")
 
 
-async def _experiment(
-    shop: RunningShop,
-    faults: Faults,
-    http: aiohttp.ClientSession,
-    console: Console,
-    options: Options,
-    stop: asyncio.Event,
-) -> int:
-    """Runs the trial unless a signal comes first; prints the verdict."""
-    running = asyncio.create_task(trial.run(options.order, shop, faults, http, console.print))
-    stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if not running.done():
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        return INTERRUPTED
-    try:
-        verdict = await running
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise trial.Inconclusive(f"a process stopped answering: {error or type(error).__name__}") from error
+def _judge(verdict: trial.Verdict, console: Console, options: Options) -> int:
+    """Prints the verdict; returns 0 when it is right and no span is missing."""
     if options.as_json:
         click.echo(json.dumps(dataclasses.asdict(verdict)))
     console.print(f"{'right' if verdict.right else 'wrong'}: {verdict.fault}, rank {verdict.rank}")

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from collector.store.client import Reader
+from collector.store.errors import StoreUnavailable
 from deploy.demo.faults import Faults
 from deploy.demo.order import Order
 from deploy.demo.shop import RunningShop
@@ -57,6 +58,19 @@ async def run(
     say: Callable[[str], None],
 ) -> Verdict:
     """Warms up, injects, waits, lets what is under way end, counts; raises Inconclusive."""
+    try:
+        return await _run(order, shop, faults, http, say)
+    except (aiohttp.ClientError, TimeoutError, StoreUnavailable) as error:
+        raise Inconclusive(f"a process stopped answering: {error or type(error).__name__}") from error
+
+
+async def _run(
+    order: Order | None,
+    shop: RunningShop,
+    faults: Faults,
+    http: aiohttp.ClientSession,
+    say: Callable[[str], None],
+) -> Verdict:
     say("warming up: the root-cause engine gathers a baseline")
     answer = await _until(_has_baseline, shop, http, WARM_UP_S)
     if not _has_baseline(answer):
