@@ -3,9 +3,9 @@
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 
-use crate::body::ResponseBody;
 use crate::headers::MESH_REASON;
 use crate::reasons::Reason;
+use crate::response_body::ResponseBody;
 
 /// Answers a request that was not, or could not be, forwarded; `place` says where it ended.
 #[must_use]

@@ -56,7 +56,7 @@ async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
 async fn speak_http1(
     stream: TcpStream,
     bounds: Bounds,
-) -> hyper::Result<http1::SendRequest<crate::body::RequestBody>> {
+) -> hyper::Result<http1::SendRequest<crate::request_body::RequestBody>> {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(bounds.header_bytes)
         .handshake(TokioIo::new(stream))

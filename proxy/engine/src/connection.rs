@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::body::ResponseBody;
 use crate::caller::{Caller, Presence};
 use crate::exec::LocalExec;
 use crate::reasons::Reason;
+use crate::response_body::ResponseBody;
 use crate::tally::Direction;
 use crate::tap::Tap;
 use crate::worker::Worker;

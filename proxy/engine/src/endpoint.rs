@@ -21,7 +21,6 @@ pub struct Endpoint {
     pub attributes: Encoded,
     pub pool: Pool,
     in_flight: Cell<u32>,
-    latency_us: Cell<u32>,
     avoided_until: Cell<Nanos>,
 }
 
@@ -53,7 +52,6 @@ impl Endpoint {
             attributes,
             pool: Pool::default(),
             in_flight: Cell::new(0),
-            latency_us: Cell::new(0),
             avoided_until: Cell::new(0),
         }
     }
@@ -71,10 +69,8 @@ impl Endpoint {
         self.avoided_until.set(now + AVOID_FOR);
     }
 
-    /// It answered: its latency is news, and whatever was wrong is over.
-    pub fn answered(&self, first_byte_us: u64) {
-        self.latency_us
-            .set(u32::try_from(first_byte_us).unwrap_or(u32::MAX));
+    /// It answered: whatever was wrong is over.
+    pub fn answered(&self) {
         self.avoided_until.set(0);
     }
 
@@ -90,10 +86,6 @@ impl Endpoint {
 impl<T: std::ops::Deref<Target = Endpoint>> Load for T {
     fn in_flight(&self) -> u32 {
         self.in_flight.get()
-    }
-
-    fn latency_us(&self) -> u32 {
-        self.latency_us.get()
     }
 
     fn avoided_until(&self) -> Nanos {

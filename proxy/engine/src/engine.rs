@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::export::{self, Account};
 use crate::listen::BindError;
-use crate::record::Recorder;
+use crate::record::{Recorder, Room};
 use crate::slots::{FreeSlots, Slots};
 use crate::snapshot::{Refused, Snapshot, Telemetry};
 use crate::stats::Books;
@@ -86,7 +86,7 @@ impl Engine {
             ledgers: Vec::new(),
         };
         for (place, listeners) in listeners.into_iter().enumerate() {
-            let recorder = Recorder::new(pages.clone(), snapshot.telemetry.queue_records as u64);
+            let recorder = Recorder::new(pages.clone(), Room::of(&snapshot.telemetry));
             let board = Arc::new(Board::default());
             books.ledgers.push(recorder.ledger());
             books.boards.push(Arc::clone(&board));

@@ -142,12 +142,6 @@ impl Flight {
         self.record.connect_us = departure.connect_us;
     }
 
-    /// Microseconds from the request to the first byte of its response; 0 before that.
-    #[must_use]
-    pub fn first_byte_us(&self) -> u64 {
-        self.record.first_byte_us.unwrap_or(0)
-    }
-
     /// The response has begun.
     pub fn answered(&mut self, status: u16, reason: Option<Reason>) {
         self.record.status = status;
@@ -157,9 +151,10 @@ impl Flight {
 
     /// The mesh answers in the callee's place; a client span has no response then, a server span has this one.
     pub fn refuse(mut self, reason: Reason) {
-        if self.record.kind == Kind::Server {
+        if self.record.kind == Kind::Server && reason != Reason::ClientCancelled {
             self.record.status = reason.status().as_u16();
         }
+        self.worker.totals.refuse(reason);
         self.fail(reason);
     }
 

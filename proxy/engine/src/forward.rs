@@ -3,6 +3,7 @@
 //! In: a request whose headers are ready for the next hop. Out: its response and the hold on the connection, or why there
 //! is none. Never: the same request sent twice when the endpoint may have acted on it.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,11 +14,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::time::timeout;
 
-use crate::body::RequestBody;
 use crate::clock::{Clock, micros};
 use crate::connect::{self, Bounds, connect};
 use crate::endpoint::Endpoint;
 use crate::pool::Sender;
+use crate::reasons::Reason;
+use crate::request_body::{Progress, RequestBody};
 
 /// What one exchange may take.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,8 @@ pub enum Failure {
     Connect(connect::Failure, Box<Request<RequestBody>>),
     Timeout,
     Reset,
+    /// The caller's body broke off, or could not be read.
+    Caller(Reason),
 }
 
 /// How long the way to the first byte on the wire took.
@@ -68,12 +72,9 @@ pub async fn exchange(
 ) -> Result<Answer, Failure> {
     let asked = clock.now();
     let mut lease = Lease::new(endpoint, clock, terms.pool_idle);
+    let mut fresh = false;
     loop {
-        let pooled = if terms.upgrade {
-            endpoint.pool.take_http1().map(Sender::Http1)
-        } else {
-            endpoint.pool.take()
-        };
+        let pooled = if fresh { None } else { take(endpoint, terms) };
         let reused = pooled.is_some();
         let (sender, connect_us) = match pooled {
             Some(sender) => (sender, None),
@@ -87,9 +88,14 @@ pub async fn exchange(
             connect_us,
         });
         let spare = if reused { spare(&request) } else { None };
+        fresh = true;
         match send(sender, &mut lease, request, terms.first_byte).await {
-            Ok(response) => return Ok(Answer { response, lease }),
+            Ok(response) => {
+                endpoint.answered();
+                return Ok(Answer { response, lease });
+            }
             Err(Unsent::Timeout) => return Err(Failure::Timeout),
+            Err(Unsent::Caller(reason)) => return Err(Failure::Caller(reason)),
             // A kept connection may close just as it is used; then, and only then, a fresh one gets the request.
             Err(Unsent::Intact(intact)) if reused => request = *intact,
             Err(_) => match spare {
@@ -98,6 +104,13 @@ pub async fn exchange(
             },
         }
     }
+}
+
+fn take(endpoint: &Endpoint, terms: Terms) -> Option<Sender> {
+    if terms.upgrade {
+        return endpoint.pool.take_http1().map(Sender::Http1);
+    }
+    endpoint.pool.take()
 }
 
 async fn open(
@@ -112,6 +125,7 @@ async fn open(
 
 enum Unsent {
     Timeout,
+    Caller(Reason),
     /// Not one byte of it left.
     Intact(Box<Request<RequestBody>>),
     Broken,
@@ -123,24 +137,45 @@ async fn send(
     request: Request<RequestBody>,
     limit: Duration,
 ) -> Result<Response<Incoming>, Unsent> {
+    let progress = request.body().progress();
     let answer = match sender {
         Sender::Http1(mut sender) => {
             let request = for_http1(request, lease.endpoint.host.as_ref());
-            let answer = timeout(limit, sender.try_send_request(request)).await;
+            let answer = wait(sender.try_send_request(request), progress.as_deref(), limit).await;
             lease.sender = Some(Sender::Http1(sender));
             answer
         }
         Sender::Http2(mut sender) => {
             let request = for_http2(request);
-            let answer = timeout(limit, sender.try_send_request(request)).await;
+            let answer = wait(sender.try_send_request(request), progress.as_deref(), limit).await;
             lease.sender = Some(Sender::Http2(sender));
             answer
         }
     };
-    match answer {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => Err(unsent(error)),
-        Err(_) => Err(Unsent::Timeout),
+    match (answer, progress.and_then(|progress| progress.broken())) {
+        (Some(Ok(response)), _) => Ok(response),
+        (Some(Err(_)), Some(reason)) => Err(Unsent::Caller(reason)),
+        (Some(Err(error)), None) => Err(unsent(error)),
+        (None, _) => Err(Unsent::Timeout),
+    }
+}
+
+/// Waits for the response to begin; the time counts from the last piece of the request that was sent.
+async fn wait<T>(
+    response: impl Future<Output = T>,
+    progress: Option<&Progress>,
+    limit: Duration,
+) -> Option<T> {
+    let mut response = pin!(response);
+    let mut left = limit;
+    loop {
+        if let Ok(answer) = timeout(left, &mut response).await {
+            return Some(answer);
+        }
+        left = limit.saturating_sub(progress?.last().elapsed());
+        if left.is_zero() {
+            return None;
+        }
     }
 }
 
@@ -223,11 +258,6 @@ impl Lease {
             clock,
             pool_idle,
         }
-    }
-
-    /// The endpoint answered after this time.
-    pub fn answered(&self, first_byte_us: u64) {
-        self.endpoint.answered(first_byte_us);
     }
 
     /// Returns the connection for reuse; without this it closes.

@@ -52,6 +52,8 @@ pub fn end_request_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     }
     headers.remove(PROXY_AUTHORIZATION);
     headers.remove(EXPECT);
+    // Bytes of HTTP/2 in a tunnel would be requests that nobody checks or records.
+    let upgrade = upgrade.filter(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"));
     if let Some(protocol) = &upgrade {
         ask_upgrade(headers, protocol.clone());
     }
@@ -131,6 +133,17 @@ mod tests {
             map,
             headers(&[("connection", "upgrade"), ("upgrade", "websocket")])
         );
+    }
+
+    #[test]
+    fn an_upgrade_to_cleartext_http2_is_not() {
+        let mut map = headers(&[
+            ("connection", "Upgrade, HTTP2-Settings"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABk"),
+        ]);
+        assert_eq!(end_request_hop(&mut map), None);
+        assert!(map.is_empty());
     }
 
     #[test]

@@ -10,7 +10,6 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::answer::{answer, last_answer};
-use crate::body::{RequestBody, ResponseBody};
 use crate::caller::Caller;
 use crate::connect;
 use crate::flight::{Flight, Opening};
@@ -19,6 +18,8 @@ use crate::headers::end_request_hop;
 use crate::reasons::Reason;
 use crate::record::Encoded;
 use crate::relay::{Reading, relay};
+use crate::request_body::RequestBody;
+use crate::response_body::ResponseBody;
 use crate::strict;
 use crate::trace::{Context, TRACEPARENT, mark_state};
 use crate::worker::Worker;
@@ -50,7 +51,6 @@ pub async fn serve(
     };
     let flight = Flight::server(&worker, opening, started);
     if let Some(problem) = strict::objection(&request, caller.verdict.ambiguity()) {
-        worker.totals.refuse(Reason::BadRequest);
         flight.refuse(Reason::BadRequest);
         return last_answer(Reason::BadRequest, problem);
     }
@@ -102,5 +102,6 @@ fn reason(failure: &Failure) -> Reason {
         Failure::Connect(connect::Failure::Failed, _) => Reason::AppConnectFailed,
         Failure::Timeout => Reason::AppTimeout,
         Failure::Reset => Reason::AppReset,
+        Failure::Caller(reason) => *reason,
     }
 }

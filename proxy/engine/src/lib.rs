@@ -34,13 +34,14 @@ mod templates;
 
 // How it gets there and back.
 mod answer;
-mod body;
 mod connect;
 mod endpoint;
 mod forward;
 mod headers;
 mod pool;
 mod relay;
+mod request_body;
+mod response_body;
 mod upgrade;
 
 // What is known of it afterwards.

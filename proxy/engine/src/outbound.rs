@@ -11,7 +11,6 @@ use hyper::body::Incoming;
 
 use crate::answer::{answer, last_answer};
 use crate::balance::choose;
-use crate::body::{RequestBody, ResponseBody};
 use crate::caller::Caller;
 use crate::clock::Nanos;
 use crate::connect;
@@ -22,6 +21,8 @@ use crate::plan::Service;
 use crate::reasons::Reason;
 use crate::record::Encoded;
 use crate::relay::{Reading, relay};
+use crate::request_body::RequestBody;
+use crate::response_body::ResponseBody;
 use crate::strict;
 use crate::trace::{Context, TRACEPARENT, unmark_state};
 use crate::worker::Worker;
@@ -64,7 +65,6 @@ pub async fn serve(
     };
     let flight = Flight::client(&worker, opening, started, call);
     if let Some(problem) = strict::objection(&request, caller.verdict.ambiguity()) {
-        worker.totals.refuse(Reason::BadRequest);
         flight.refuse(Reason::BadRequest);
         return last_answer(Reason::BadRequest, problem);
     }
@@ -195,5 +195,6 @@ fn unanswered(failure: Failure) -> (Reason, Option<Box<Request<RequestBody>>>) {
         }
         Failure::Timeout => (Reason::UpstreamTimeout, None),
         Failure::Reset => (Reason::UpstreamReset, None),
+        Failure::Caller(reason) => (reason, None),
     }
 }

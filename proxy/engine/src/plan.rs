@@ -11,7 +11,7 @@ use crate::connect::Bounds;
 use crate::endpoint::Endpoint;
 use crate::forward::Terms;
 use crate::otlp::Attributes;
-use crate::record::Encoded;
+use crate::record::{Encoded, Room};
 use crate::route::Routes;
 use crate::snapshot::{Limits, Snapshot, Upstream};
 use crate::templates::Templates;
@@ -39,7 +39,7 @@ pub struct Plan {
     pub source: HeaderValue,
     pub routes: Routes<Rc<Service>>,
     pub application: Option<Application>,
-    pub queue_records: u64,
+    pub room: Room,
     pub flush: Duration,
     pub idle: Duration,
     pub connections: usize,
@@ -82,7 +82,7 @@ impl Plan {
             .expect("names and labels are plain text"),
             routes: Routes::new(routes),
             application: application(snapshot, before),
-            queue_records: snapshot.telemetry.queue_records as u64,
+            room: Room::of(&snapshot.telemetry),
             flush: Duration::from_millis(snapshot.telemetry.flush_ms),
             idle: Duration::from_millis(limits.idle_timeout_ms),
             connections: limits.connections,

@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 
 use hyper::client::conn::{http1, http2};
 
-use crate::body::RequestBody;
 use crate::clock::Nanos;
+use crate::request_body::RequestBody;
 
 /// The sending half of a connection.
 pub enum Sender {

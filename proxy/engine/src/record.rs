@@ -10,9 +10,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::reasons::Reason;
 use crate::slots::Children;
+use crate::snapshot::Telemetry;
 
-/// Records in one page at most.
-const PAGE_RECORDS: usize = 256;
+/// Records in one page at most, however large a batch may be.
+const MAX_PAGE: usize = 256;
 /// Bytes of path, authority and route kept of one record.
 const MAX_TEXT: usize = 1_024;
 
@@ -78,13 +79,33 @@ pub struct Ledger {
     pub done: AtomicU64,
 }
 
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Records of one worker; also what bounds the channel, since a page holds at least one.
+    pub queue: u64,
+    /// Records the exporter may send at once: a page is never more.
+    pub batch: usize,
+}
+
 /// Where a worker puts its records.
 pub struct Recorder {
     ledger: Arc<Ledger>,
     page: Page,
     exporter: UnboundedSender<Page>,
-    /// Records that may wait; also what bounds the channel, since a page holds at least one.
-    pub limit: u64,
+    room: Room,
+}
+
+// === impl Room ===
+
+impl Room {
+    #[must_use]
+    pub fn of(telemetry: &Telemetry) -> Self {
+        Self {
+            queue: telemetry.queue_records as u64,
+            batch: telemetry.batch_records,
+        }
+    }
 }
 
 // === impl Page ===
@@ -155,14 +176,19 @@ fn bounded(text: &str) -> &str {
 
 impl Recorder {
     #[must_use]
-    pub fn new(exporter: UnboundedSender<Page>, limit: u64) -> Self {
+    pub fn new(exporter: UnboundedSender<Page>, room: Room) -> Self {
         let ledger = Arc::new(Ledger::default());
         Self {
             page: Page::new(&ledger),
             ledger,
             exporter,
-            limit,
+            room,
         }
+    }
+
+    /// Keeps to other bounds from the next record on.
+    pub fn resize(&mut self, room: Room) {
+        self.room = room;
     }
 
     #[must_use]
@@ -178,12 +204,12 @@ impl Recorder {
             done,
         } = &*self.ledger;
         let before = recorded.fetch_add(1, Relaxed);
-        if before - queue_full.load(Relaxed) - done.load(Relaxed) >= self.limit {
+        if before - queue_full.load(Relaxed) - done.load(Relaxed) >= self.room.queue {
             queue_full.fetch_add(1, Relaxed);
             return false;
         }
         self.page.push(record, text);
-        if self.page.len() >= PAGE_RECORDS {
+        if self.page.len() >= self.room.batch.min(MAX_PAGE) {
             self.seal(false);
             return false;
         }
@@ -236,7 +262,13 @@ pub(crate) mod tests {
     #[test]
     fn a_full_queue_drops_and_counts() {
         let (sender, mut pages) = tokio::sync::mpsc::unbounded_channel();
-        let mut recorder = Recorder::new(sender, 300);
+        let mut recorder = Recorder::new(
+            sender,
+            Room {
+                queue: 300,
+                batch: 4_096,
+            },
+        );
         for _ in 0..1_000 {
             recorder.keep(
                 record(Kind::Client),
@@ -271,7 +303,13 @@ pub(crate) mod tests {
     #[test]
     fn long_text_is_cut_at_a_character() {
         let (sender, mut pages) = tokio::sync::mpsc::unbounded_channel();
-        let mut recorder = Recorder::new(sender, 10);
+        let mut recorder = Recorder::new(
+            sender,
+            Room {
+                queue: 10,
+                batch: 10,
+            },
+        );
         let path = "é".repeat(MAX_TEXT);
         assert!(recorder.keep(
             record(Kind::Server),

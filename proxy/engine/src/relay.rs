@@ -4,11 +4,11 @@ use http::{Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
 use crate::answer::answer;
-use crate::body::{Carried, ResponseBody};
 use crate::flight::Flight;
 use crate::forward::Answer;
 use crate::headers::{MESH_REASON, ask_upgrade, end_hop, end_response_hop};
 use crate::reasons::Reason;
+use crate::response_body::{Carried, ResponseBody};
 use crate::upgrade::tunnel;
 
 /// How to read what the next hop says.
@@ -33,7 +33,6 @@ pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response
         None
     };
     flight.answered(status.as_u16(), reason);
-    lease.answered(flight.first_byte_us());
     if !reading.from_proxy {
         response.headers_mut().remove(&MESH_REASON);
     }

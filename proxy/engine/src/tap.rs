@@ -95,6 +95,10 @@ impl AsyncRead for Tap {
         let length = self.first.len().min(into.remaining());
         into.put_slice(&self.first[..length]);
         self.first.advance(length);
+        if self.first.is_empty() {
+            // What a connection keeps for its life should not include the buffer of its first bytes.
+            self.first = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }

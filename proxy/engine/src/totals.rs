@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use crate::reasons::Reason;
 use crate::tally::Direction;
 
-/// Reasons for which a message is refused before it becomes a request.
+/// Reasons that are counted as refusals, whether or not there was a request to count.
 pub const REFUSALS: [Reason; 3] = [
     Reason::BadRequest,
     Reason::HeadersTooLarge,
@@ -42,6 +42,7 @@ impl Totals {
         self.gauge(direction).load(Relaxed)
     }
 
+    /// Counts a refusal; a reason that is none changes nothing.
     pub fn refuse(&self, reason: Reason) {
         if let Some(place) = REFUSALS.iter().position(|refusal| *refusal == reason) {
             self.refused[place].fetch_add(1, Relaxed);

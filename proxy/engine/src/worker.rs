@@ -61,7 +61,7 @@ impl Worker {
 
     /// Serves another plan from the next request on.
     pub fn follow(&self, plan: Plan) {
-        self.recorder.borrow_mut().limit = plan.queue_records;
+        self.recorder.borrow_mut().resize(plan.room);
         let before = self.plan.replace(Rc::new(plan));
         before.close_endpoints_missing_from(&self.plan());
     }

@@ -123,6 +123,19 @@ async def test_a_slow_reader_holds_the_writer_back(pair: Pair) -> None:
             assert len(rest) == 99_999_000
 
 
+async def test_a_slow_upload_is_no_timeout(pair: Pair) -> None:
+    """The time for the first byte of the response counts from the last byte of the request."""
+
+    async def drip():
+        for _ in range(8):
+            await asyncio.sleep(0.05)
+            yield b"x"
+
+    await pair.front.apply(services=(upstream("back", pair.back.endpoint, timeout_ms=200),))
+    async with pair.call(method="POST", data=drip()) as response:
+        assert (await response.json())["body"] == "x" * 8
+
+
 async def test_connections_are_kept_and_reused(pair: Pair) -> None:
     for _ in range(20):
         async with pair.call() as response:

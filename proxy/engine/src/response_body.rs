@@ -1,4 +1,4 @@
-//! Carries message bodies from one connection to the other, frame by frame, trailers included; nothing is gathered.
+//! The body of a response on its way to the caller, frame by frame, trailers included; nothing is gathered.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,13 +11,6 @@ use crate::flight::Flight;
 use crate::forward::Lease;
 use crate::reasons::Reason;
 
-/// The body of a request on its way to the next hop.
-pub enum RequestBody {
-    Empty,
-    Stream(Incoming),
-}
-
-/// The body of a response on its way to the caller.
 pub enum ResponseBody {
     Empty,
     /// What the mesh itself says.
@@ -32,47 +25,6 @@ pub struct Carried {
     flight: Option<Flight>,
     /// What it means when the response breaks off.
     broken: Reason,
-}
-
-// === impl RequestBody ===
-
-impl From<Incoming> for RequestBody {
-    fn from(body: Incoming) -> Self {
-        if body.is_end_stream() {
-            Self::Empty
-        } else {
-            Self::Stream(body)
-        }
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
-            Self::Stream(body) => Pin::new(body).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Stream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Stream(body) => body.size_hint(),
-        }
-    }
 }
 
 // === impl ResponseBody ===
