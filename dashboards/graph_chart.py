@@ -230,6 +230,7 @@ def _edge(
             "show": health is not Health.IDLE,
             "formatter": _edge_text(edge.traffic, label),
             "distance": 4,
+            "opacity": 1,
             "fontSize": 11,
             "color": colours.state[Health.FAILING] if health is Health.FAILING else colours.muted,
             **_halo(colours),

@@ -13,10 +13,11 @@ from dashboards.verbatim import plain
 from dashboards.window import Window
 
 CHART_HEIGHT = 150
+CHANGES_SHOWN = 6
 
 
-def overview(graph: Topology) -> None:
-    """Every service in a table, the worst first."""
+def overview(graph: Topology, window: Window) -> None:
+    """Every service in a table, the worst first, and what was changed lately."""
     order = ["failing", "degraded", "healthy", "idle"]
     nodes = sorted(
         (node for node in graph.nodes if node.name != OUTSIDE),
@@ -34,6 +35,17 @@ def overview(graph: Topology) -> None:
         alt="Every service with its state, rate, errors and p95",
     )
     st.caption("Click a service or an arrow, or pick one above.")
+    changed = reads.changes(ask.rows, window)
+    if changed:
+        st.markdown("**Changed in this time**")
+        st.table(
+            {
+                "time": [f"{row['time']:%H:%M:%S}" for row in changed[:CHANGES_SHOWN]],
+                "kind": [plain(row["kind"]) for row in changed[:CHANGES_SHOWN]],
+                "what": [plain(row["summary"]) for row in changed[:CHANGES_SHOWN]],
+            },
+            border="horizontal",
+        )
 
 
 _COLOURS = {"failing": "red", "degraded": "orange", "healthy": "green", "idle": "gray"}

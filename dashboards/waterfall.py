@@ -139,6 +139,7 @@ def _piece(bar: Bar, colour: str, colours: Palette) -> Option:
         "label": {
             "show": True,
             "position": "right",
+            "opacity": 1,
             "formatter": note.translate({ord("{"): "(", ord("}"): ")"}),
             "color": red if bar.failed else colours.muted,
             "fontSize": 11,

@@ -143,7 +143,7 @@ def detail(graph: Topology, choice: Choice | None, window: Window) -> None:
     """The panel beside the graph."""
     colours = palette(st.context.theme.type)
     if choice is None:
-        overview(graph)
+        overview(graph, window)
     elif choice.target is None:
         show_service(graph, choice.service, window, colours)
     else:

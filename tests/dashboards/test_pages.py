@@ -44,6 +44,7 @@ def test_the_graph_page_lists_every_service_with_the_suspect_first(monkeypatch: 
     assert listed[0] == "**payments** :red-badge[suspect]"
     assert {name.split("*")[2] for name in listed} == set(SERVICES)
     assert TITLE in words(app)
+    assert list(app.table[1].value["kind"]) == ["rollout"]
 
 
 def test_a_service_from_the_list_fills_the_panel(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
