@@ -30,7 +30,7 @@ MIN_NORMAL_S = 30.0
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`symptoms` worst first, `suspects` best first; the first `blamed` of them explain enough to be
-    blamed, the very first is narrowed down. `reason` says
+    blamed, the very first is narrowed down, to `links` into it if these are at fault. `reason` says
     why there is none."""
 
     state: State
@@ -39,7 +39,7 @@ class Verdict:
     suspects: tuple[Suspect, ...] = ()
     blamed: int = 0
     narrowed: Narrowed = UNNARROWED
-    link: LinkShift | None = None
+    links: tuple[LinkShift, ...] = ()
     evidence: Evidence | None = None
 
 
@@ -62,14 +62,15 @@ def diagnose(baseline: Window, observed: Window) -> Verdict:
     if not suspects or not _worth_it(suspects[0]):
         return _unblamed(symptoms, evidence)
     first = suspects[0]
+    links = links_at_fault(first)
     return Verdict(
         "degraded",
         "",
         tuple(symptoms) or (felt_inside(first, observed.entry_calls),),
         tuple(suspects[:MOST_SUSPECTS]),
         sum(_worth_it(suspect) for suspect in suspects[:MOST_SUSPECTS]),
-        _narrowed(first, baseline, observed),
-        main_link(first),
+        UNNARROWED if links else _narrowed(first, baseline, observed),
+        links,
         evidence,
     )
 
@@ -79,7 +80,7 @@ def _worth_it(suspect: Suspect) -> bool:
 
 
 def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:
-    """Only its own doing can be narrowed down; a link has both ends to blame."""
+    """Only its own doing can be narrowed down."""
     by_errors = first.error_part > first.time_part
     if (first.own_errors if by_errors else first.own_time) is None:
         return UNNARROWED
@@ -99,15 +100,11 @@ def _unblamed(symptoms: list[Symptom], evidence: Evidence) -> Verdict:
     return Verdict("degraded", reason, tuple(symptoms), evidence=evidence)
 
 
-def main_link(first: Suspect) -> LinkShift | None:
-    """The link at fault: the only one into the culprit that changed, when it explains more than the culprit's own doing
-    and others that call the culprit are served as ever."""
-    into = [link for link in first.links if link.destination == first.service]
-    if len(into) != 1:
-        return None
+def links_at_fault(first: Suspect) -> tuple[LinkShift, ...]:
+    """The links into the suspect, when they explain more than its own doing."""
+    into = tuple(link for link in first.links if link.destination == first.service)
     own_ms = first.own_time.excess_ms if first.own_time is not None else 0.0
     own_failed = first.own_errors.excess if first.own_errors is not None else 0.0
-    link = into[0]
-    link_ms = link.time.excess_ms if link.time is not None else 0.0
-    link_failed = link.errors.excess if link.errors is not None else 0.0
-    return link if (link_ms > own_ms or link_failed > own_failed) else None
+    links_ms = sum(link.time.excess_ms for link in into if link.time is not None)
+    links_failed = sum(link.errors.excess for link in into if link.errors is not None)
+    return into if links_ms > own_ms or links_failed > own_failed else ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from rootcause.finding import Culprit
+from rootcause.finding import ANY_SOURCE, Culprit
 from rootcause.window import Called, Served, Window, calls
 
 MOST = 3
@@ -10,7 +10,7 @@ MOST = 3
 
 def exemplars(observed: Window, culprit: Culprit, *, by_errors: bool) -> tuple[str, ...]:
     """Failing or slowest traces through the culprit, in the time in question."""
-    links = [row for row in observed.called if f"{row.source} -> {row.destination}" == culprit.link]
+    links = [row for row in observed.called if _goes_over(row, culprit.link)]
     served = [row for row in observed.served if _serves(row, culprit)]
     rows: list[Served | Called] = [
         *sorted(links, key=_mean_ms, reverse=True),
@@ -29,6 +29,10 @@ def counter_exemplars(baseline: Window, observed: Window, culprit: Culprit) -> t
 def _serves(row: Served, culprit: Culprit) -> bool:
     wanted = (culprit.service, culprit.version or row.version, culprit.instance or row.instance)
     return (row.service, row.version, row.instance) == wanted
+
+
+def _goes_over(row: Called, link: str) -> bool:
+    return link in (f"{row.source} -> {row.destination}", f"{ANY_SOURCE} -> {row.destination}")
 
 
 def _mean_ms(row: Served | Called) -> float:

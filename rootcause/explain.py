@@ -12,6 +12,7 @@ from rootcause.detect.symptom import Symptom
 from rootcause.diagnose import Verdict
 from rootcause.exemplars import counter_exemplars, exemplars
 from rootcause.finding import (
+    ANY_SOURCE,
     Change,
     Contribution,
     Culprit,
@@ -90,15 +91,16 @@ def by_errors(suspect: Suspect) -> bool:
 def culprit_of(verdict: Verdict) -> Culprit:
     """The first suspect, as far down as the evidence reaches."""
     first, narrowed = verdict.suspects[0], verdict.narrowed
-    if verdict.link is not None:
-        return Culprit(service=first.service, link=wording.arrow(verdict.link))
+    if verdict.links:
+        source = verdict.links[0].source if len(verdict.links) == 1 else ANY_SOURCE
+        return Culprit(service=first.service, link=f"{source} -> {first.service}")
     return Culprit(service=first.service, version=narrowed.version, instance=narrowed.instance, route=narrowed.route)
 
 
 def title(verdict: Verdict) -> str:
     """One line for the pager."""
     first, symptom = verdict.suspects[0], felt(verdict)
-    who = f"the link {wording.arrow(verdict.link)}" if verdict.link else _name(culprit_of(verdict))
+    who = _name(culprit_of(verdict))
     does = "fails requests" if by_errors(first) else "is slow"
     unit = "ms" if symptom.signal == "latency" else "share"
     felt_as = f"{wording.amount(symptom.baseline, unit)} -> {wording.amount(symptom.observed, unit)}"
@@ -120,6 +122,8 @@ def moment(time: float) -> datetime:
 
 
 def _name(culprit: Culprit) -> str:
+    if culprit.link:
+        return f"the link {culprit.link}"
     parts = [culprit.service, culprit.version, f"({culprit.instance})" if culprit.instance else "", culprit.route]
     return " ".join(part for part in parts if part)
 
@@ -200,7 +204,7 @@ def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evi
         )
         sql = queries.service(first.service)
         statements.append(Evidence(statement=f"{first.service}: {wording.against(own)}", sql=sql))
-    if verdict.narrowed.siblings and verdict.link is None:
+    if verdict.narrowed.siblings:
         names = verdict.narrowed
         statements.append(
             Evidence(

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+ANY_SOURCE = "*"
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,7 +24,8 @@ class Symptom(_Part):
 
 
 class Culprit(_Part):
-    """Who did it, as far down as the evidence reaches, empty beyond. `link` is "source -> destination"."""
+    """Who did it, as far down as the evidence reaches, empty beyond. `link` is "source -> destination", the source
+    being "*" when the links of several callers are at fault."""
 
     service: str
     version: str = ""

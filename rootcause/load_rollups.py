@@ -34,14 +34,14 @@ GROUP BY Service, Version, Instance, Route, Entry
 
 _CALLED = f"""
 SELECT Reporter, Source, Destination, SourceInstance, DestinationVersion, DestinationInstance,
-    groupArray((At, N, Failed, TotalNs, ConnectUs)) AS Buckets,
+    groupArray((At, N, Failed, TotalNs)) AS Buckets,
     quantilesDDMerge({_LEVELS})(Spread) AS Whole,
     sumMap(Why) AS Reasons, argMax(Slow, SlowNs) AS SlowTrace, max(Broken) AS ErrorTrace
 FROM
 (
     SELECT toUnixTimestamp(Bucket) AS At, Reporter, Source, Destination, SourceInstance, DestinationVersion,
         DestinationInstance, sum(Calls) AS N, sum(Errors) AS Failed, sum(DurationSum) AS TotalNs,
-        sum(ConnectSum) AS ConnectUs, quantilesDDMergeState({_LEVELS})(Durations) AS Spread,
+        quantilesDDMergeState({_LEVELS})(Durations) AS Spread,
         sumMap(Reasons) AS Why, argMaxMerge(SlowTrace) AS Slow,
         quantilesDDMerge({_LEVELS})(Durations)[4] AS SlowNs, max(ErrorTrace) AS Broken
     FROM otel.mesh_edges WHERE {{where}}
@@ -91,10 +91,7 @@ def _served(row: Mapping[str, Any]) -> Served:
 
 
 def _called(row: Mapping[str, Any]) -> Called:
-    buckets = (
-        Bucket(float(at), calls, errors, total / 1e6, connect_ms=connect / 1e3)
-        for at, calls, errors, total, connect in sorted(row["Buckets"])
-    )
+    buckets = (Bucket(float(at), calls, errors, total / 1e6) for at, calls, errors, total in sorted(row["Buckets"]))
     return Called(
         row["Reporter"] == "source",
         row["Source"],

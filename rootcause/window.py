@@ -42,7 +42,7 @@ class Bucket:
 
     `errors` failed towards the caller; `own_errors` failed with no failed call beneath to explain it (these may have
     been swallowed, so there can be more of them than errors). `own_ms` is time not spent waiting for a call, known for
-    `own_calls` of the requests. Rows of edges leave the own figures at zero and fill `connect_ms`.
+    `own_calls` of the requests. Rows of edges leave the own figures at zero.
     """
 
     start: float
@@ -52,7 +52,6 @@ class Bucket:
     own_errors: int = 0
     own_ms: float = 0.0
     own_calls: int = 0
-    connect_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

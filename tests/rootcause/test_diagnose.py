@@ -33,11 +33,12 @@ def test_names_the_culprit_first(fault: Fault, seed: int) -> None:
     found = verdict(seed, fault)
     assert found.state == "degraded"
     assert found.suspects[0].service == fault.service
-    if fault.kind == "link" and fault.source:
-        assert found.link is not None
-        assert (found.link.source, found.link.destination) == (fault.source, fault.service)
+    if fault.kind == "link":
+        assert {link.destination for link in found.links} == {fault.service}
+        sources = {link.source for link in found.links}
+        assert sources == ({fault.source} if fault.source else {"front", "recommendations"})
     else:
-        assert found.link is None
+        assert found.links == ()
         assert found.narrowed.version == fault.version
         assert fault.instance in ("", found.narrowed.instance)
 

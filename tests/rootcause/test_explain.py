@@ -60,6 +60,13 @@ def test_link_names_both_ends() -> None:
     assert link.observed - link.baseline == pytest.approx(200, rel=0.1)
 
 
+def test_all_links_into_a_service() -> None:
+    found = finding(Fault("link", "catalog", 100, FAULT_AT))
+    assert found.culprit.link == "* -> catalog"
+    assert found.title.startswith("the link * -> catalog is slow")
+    assert len([one for one in found.evidence if one.statement.startswith("link ")]) == 2
+
+
 def test_traces_show_the_trouble_and_how_it_should_be() -> None:
     fault = Fault("crash", "payments", 0, FAULT_AT, instance="payments-1")
     _, question = windows(11, fault)
