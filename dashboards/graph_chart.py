@@ -1,25 +1,23 @@
 """Draws a Topology as an ECharts graph at fixed places.
 
-In: a Topology, its Layout, what the edge labels say, what is selected. Out: the ECharts option, and the drawn order,
-which is how a click comes back as an index.
+In: a Topology, its Layout, what the edge labels say, what is chosen. Out: the ECharts option; its nodes and edges stand
+in the order of the Drawn, which is how a click comes back as an index.
 Source: Apache ECharts 6 `series-graph`, `layout: 'none'`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
 from math import log10
 from typing import Any
 
 from dashboards import figures
+from dashboards.graph_picks import TROUBLE, Choice, Drawn, title
 from dashboards.health import Health
 from dashboards.layout import Layout
 from dashboards.palette import Palette
 from dashboards.topology import OUTSIDE, Edge, Node, Topology, Traffic
 
 Option = dict[str, Any]
-OUTSIDE_LABEL = "outside"
 
 
 class EdgeLabel(StrEnum):
@@ -30,51 +28,9 @@ class EdgeLabel(StrEnum):
     ERRORS = "errors"
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What is on the canvas, in the order of the indices that a click reports."""
-
-    nodes: tuple[str, ...]
-    edges: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the reader picked: a service, or an edge when `target` is set."""
-
-    service: str
-    target: str | None = None
-
-
-def title(name: str) -> str:
-    """How a service is called on the screen."""
-    return name or OUTSIDE_LABEL
-
-
 def _literal(name: str) -> str:
     """A name inside a label or tooltip template: neither a placeholder of ECharts nor HTML."""
     return escape(title(name).translate({ord("{"): "(", ord("}"): ")", ord("|"): "/"}))
-
-
-def drawn(topology: Topology, only_trouble: bool) -> Drawn:
-    """The part of the graph that is shown; `only_trouble` keeps what fails, is slow or is suspected."""
-    if not only_trouble:
-        return Drawn(tuple(node.name for node in topology.nodes), tuple((e.source, e.target) for e in topology.edges))
-    kept = topology.troubled()
-    bad = {Health.DEGRADED, Health.FAILING}
-    edges = tuple((e.source, e.target) for e in topology.edges if {e.source, e.target} <= kept and e.health in bad)
-    return Drawn(tuple(node.name for node in topology.nodes if node.name in kept), edges)
-
-
-def chosen(selected: Sequence[Mapping[str, Any]], shown: Drawn) -> Choice | None:
-    """What a selection event of the chart points at; None when it points at nothing that is drawn."""
-    for group in selected:
-        for index in group.get("data_indices", ()):
-            if group.get("data_type") == "edge" and index < len(shown.edges):
-                return Choice(*shown.edges[index])
-            if group.get("data_type") == "node" and index < len(shown.nodes):
-                return Choice(shown.nodes[index])
-    return None
 
 
 def option(
@@ -211,7 +167,7 @@ def _edge(
 ) -> Option:
     picked = choice == Choice(edge.source, edge.target)
     health = edge.health
-    bad = health in {Health.DEGRADED, Health.FAILING}
+    bad = health in TROUBLE
     colour = colours.state[health] if bad else colours.line
     width = 1.2 + 4.8 * _scale(edge.traffic.rate, busiest)
     style = {

@@ -1,54 +1,19 @@
-"""The panel beside the graph: all services, or one service or call in detail."""
+"""Beside the graph: one service or one call in detail."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from dashboards import ask, figures, reads, series_chart
-from dashboards.graph_chart import title
-from dashboards.palette import Palette
-from dashboards.topology import OUTSIDE, Edge, Topology, Traffic
+from dashboards.graph_picks import title
+from dashboards.palette import NAMED, Palette
+from dashboards.topology import Edge, Topology, Traffic
 from dashboards.trace_view import list_traces
 from dashboards.verbatim import plain
 from dashboards.window import Window
 
 CHART_HEIGHT = 150
-CHANGES_SHOWN = 6
-
-
-def overview(graph: Topology, window: Window) -> None:
-    """Every service in a table, the worst first, and what was changed lately."""
-    order = ["failing", "degraded", "healthy", "idle"]
-    nodes = sorted(
-        (node for node in graph.nodes if node.name != OUTSIDE),
-        key=lambda node: (not node.suspect, order.index(node.health), -node.traffic.rate),
-    )
-    st.table(
-        {
-            "service": [f"**{plain(node.name)}**" + (" :red-badge[suspect]" if node.suspect else "") for node in nodes],
-            "state": [f":{_COLOURS[node.health]}[● {node.health}]" for node in nodes],
-            "rate": [figures.rate(node.traffic.rate) for node in nodes],
-            "errors": [figures.share(node.traffic.error_share) for node in nodes],
-            "p95": [figures.duration(node.traffic.p95) for node in nodes],
-        },
-        border="horizontal",
-        alt="Every service with its state, rate, errors and p95",
-    )
-    st.caption("Click a service or an arrow, or pick one above.")
-    changed = reads.changes(ask.rows, window)
-    if changed:
-        st.markdown("**Changed in this time**")
-        st.table(
-            {
-                "time": [f"{row['time']:%H:%M:%S}" for row in changed[:CHANGES_SHOWN]],
-                "kind": [plain(row["kind"]) for row in changed[:CHANGES_SHOWN]],
-                "what": [plain(row["summary"]) for row in changed[:CHANGES_SHOWN]],
-            },
-            border="horizontal",
-        )
-
-
-_COLOURS = {"failing": "red", "degraded": "orange", "healthy": "green", "idle": "gray"}
 
 
 def show_service(graph: Topology, name: str, window: Window, colours: Palette) -> None:
@@ -59,7 +24,7 @@ def show_service(graph: Topology, name: str, window: Window, colours: Palette) -
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(plain(title(name)), anchor=False, width="content")
-        st.badge(str(node.health), color=_COLOURS[node.health])  # type: ignore[arg-type]
+        st.markdown(f":{NAMED[node.health]}-badge[{node.health}]")
         if node.suspect:
             st.badge("suspect", icon=":material/crisis_alert:", color="red")
     _figures(node.traffic, "own time", node.own_mean)
@@ -67,7 +32,7 @@ def show_service(graph: Topology, name: str, window: Window, colours: Palette) -
     with course:
         _course(reads.service_series(ask.rows, window, name), window, colours)
     with instances:
-        _instances(reads.instances(ask.rows, window, name), window)
+        _instances(reads.instances(ask.rows, window, name), node.traffic.seconds)
     with routes:
         _routes(reads.routes(ask.rows, window, name))
     with calls:
@@ -133,12 +98,12 @@ def _course(rows: list[dict[str, Any]], window: Window, colours: Palette) -> Non
         )
 
 
-def _instances(rows: list[dict[str, Any]], window: Window) -> None:
+def _instances(rows: list[dict[str, Any]], seconds: float) -> None:
     st.table(
         {
             "version": [plain(row["version"] or figures.NOTHING) for row in rows],
             "instance": [plain(row["instance"] or figures.NOTHING) for row in rows],
-            "rate": [figures.rate(row["calls"] / window.seconds) for row in rows],
+            "rate": [figures.rate(row["calls"] / seconds) for row in rows],
             "errors": [figures.share(row["errors"] / row["calls"]) for row in rows],
             "own time": [
                 figures.duration(row["own_sum"] / row["own_calls"] if row["own_calls"] else None) for row in rows
@@ -162,7 +127,7 @@ def _routes(rows: list[dict[str, Any]]) -> None:
     )
 
 
-def _neighbours(heading: str, edges: list[Edge], end: Any) -> None:
+def _neighbours(heading: str, edges: list[Edge], end: Callable[[Edge], str]) -> None:
     st.caption(heading)
     if not edges:
         st.markdown("none")

@@ -81,6 +81,10 @@ DARK = Palette(
 )
 
 
+# Streamlit's own names for the colours of its Markdown.
+NAMED = {Health.FAILING: "red", Health.DEGRADED: "orange", Health.HEALTHY: "green", Health.IDLE: "gray"}
+
+
 def palette(theme: str | None) -> Palette:
     """The colours for Streamlit's theme type, 'dark' or 'light'."""
     return DARK if theme == "dark" else LIGHT

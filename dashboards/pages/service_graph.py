@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboards import ask, graph_chart, layout, reads, topology
-from dashboards.graph_chart import Choice, EdgeLabel
+from dashboards import ask, graph_chart, graph_picks, layout, reads, topology
+from dashboards.graph_chart import EdgeLabel
 from dashboards.graph_legend import legend
-from dashboards.graph_panel import overview, show_edge, show_service
+from dashboards.graph_overview import overview
+from dashboards.graph_panel import show_edge, show_service
+from dashboards.graph_picks import ALL, Choice
 from dashboards.palette import palette
 from dashboards.topology import Topology
 from dashboards.trace_view import open_trace, opened_trace, show_trace
@@ -19,7 +21,6 @@ REMEMBERED_MINUTES = 60  # a service keeps its place for that long after its las
 RANGES = {"1 min": 1, "5 min": 5, "15 min": 15, "1 h": 60}
 RANGE = "5 min"
 CHART_HEIGHT = 540
-ALL = "All services"
 
 
 def controls() -> tuple[int, EdgeLabel, bool, bool]:
@@ -59,32 +60,13 @@ def read_topology(window: Window, now: datetime) -> Topology:
     )
 
 
-def choices(graph: Topology) -> dict[str, Choice]:
-    """Everything that can be picked, by its name in the list and in the address."""
-    services = {node.name: Choice(node.name) for node in graph.nodes if node.name}
-    edges = {
-        f"{graph_chart.title(edge.source)} → {edge.target}": Choice(edge.source, edge.target) for edge in graph.edges
-    }
-    return services | edges
-
-
 def take_click() -> None:
-    """A click on the drawing becomes the entry of the list; a second click on it takes it back."""
-    picked = graph_chart.chosen(st.session_state.graph.selection.selected, st.session_state.shown)
-    if picked is None:
-        picked = st.session_state.get("clicked")
-        if picked is None or st.session_state.get("pick") == name_of(picked):
-            st.session_state.clicked, st.session_state.pick = None, ALL
-            return
-    st.session_state.clicked = picked
-    st.session_state.pick = name_of(picked)
-
-
-def name_of(choice: Choice) -> str:
-    """The entry of the list for what was clicked; the outside has none."""
-    if choice.target is not None:
-        return f"{graph_chart.title(choice.service)} → {choice.target}"
-    return choice.service or ALL
+    """A click on the drawing becomes the entry of the list."""
+    state = st.session_state
+    picked = graph_picks.chosen(state.graph.selection.selected, state.shown)
+    choice = graph_picks.after_click(picked, state.get("clicked"), state.get("pick", ALL))
+    state.clicked = choice
+    state.pick = choice.entry if choice else ALL
 
 
 def draw(minutes: int, label: EdgeLabel, trouble: bool, live: bool) -> None:
@@ -99,7 +81,7 @@ def draw(minutes: int, label: EdgeLabel, trouble: bool, live: bool) -> None:
         suspicion()
         left, right = st.columns([0.66, 0.34], gap="medium")
         with right:
-            entries = choices(graph)
+            entries = graph_picks.entries(graph)
             pick = st.selectbox("Show", [ALL, *entries], key="pick", bind="query-params")
             choice = entries.get(pick or ALL)
         with left:
@@ -113,7 +95,7 @@ def draw_graph(graph: Topology, label: EdgeLabel, trouble: bool, choice: Choice 
     """The drawing and what its colours mean."""
     colours = palette(st.context.theme.type)
     places = layout.arrange((node.name for node in graph.nodes), ((e.source, e.target) for e in graph.edges))
-    shown = graph_chart.drawn(graph, trouble)
+    shown = graph_picks.drawn(graph, trouble)
     st.session_state.shown = shown
     with st.container(border=True):
         if shown.nodes:
@@ -172,7 +154,7 @@ def empty() -> None:
         "- No mesh yet: `whymesh demo` starts a shop of eight services with traffic and faults to inject.\n"
         "- A mesh is running: send a request through one of its sidecars, "
         "`curl --proxy http://<sidecar outbound> http://<service>/`; it shows here a second later.\n"
-        "- Requests flow and nothing shows: `whymesh_records_dropped_total` on a sidecar's `/metrics` counts what "
+        "- Requests flow and nothing shows: `whymesh_proxy_spans_dropped_total` on a sidecar's `/metrics` counts what "
         "could not be delivered, and the collector's log says why."
     )
 

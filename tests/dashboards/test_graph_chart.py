@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from dashboards import graph_chart, layout, topology
-from dashboards.graph_chart import Choice, Drawn, EdgeLabel
+from dashboards import graph_chart, graph_picks, layout, topology
+from dashboards.graph_chart import EdgeLabel
 from dashboards.graph_legend import captured, legend
+from dashboards.graph_picks import Choice, Drawn
 from dashboards.health import Health
 from dashboards.palette import DARK, LIGHT
 from tests.dashboards.test_topology import edge_row, known, service_row
@@ -26,7 +27,7 @@ LAYOUT = layout.arrange((node.name for node in GRAPH.nodes), ((e.source, e.targe
 
 
 def option(label: EdgeLabel = EdgeLabel.RATE, choice: Choice | None = None, trouble: bool = False):
-    return graph_chart.option(GRAPH, LAYOUT, graph_chart.drawn(GRAPH, trouble), label, choice, LIGHT)["series"][0]
+    return graph_chart.option(GRAPH, LAYOUT, graph_picks.drawn(GRAPH, trouble), label, choice, LIGHT)["series"][0]
 
 
 def node(series, name: str):
@@ -68,27 +69,9 @@ def test_the_label_of_an_edge_can_be_switched(label: EdgeLabel, text: str) -> No
 
 
 def test_only_trouble_leaves_the_healthy_out() -> None:
-    shown = graph_chart.drawn(GRAPH, only_trouble=True)
+    shown = graph_picks.drawn(GRAPH, only_trouble=True)
     assert shown == Drawn(("front", "pay"), (("front", "pay"),))
     assert [item["name"] for item in option(trouble=True)["data"]] == ["front", "pay"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "index", "choice"),
-    [
-        ("node", 1, Choice("front")),
-        ("edge", 1, Choice("front", "pay")),
-        ("node", 99, None),
-        ("main", 0, None),
-    ],
-)
-def test_a_click_comes_back_as_what_was_drawn_there(kind: str, index: int, choice: Choice | None) -> None:
-    shown = graph_chart.drawn(GRAPH, only_trouble=False)
-    assert graph_chart.chosen([{"data_type": kind, "data_indices": [index]}], shown) == choice
-
-
-def test_nothing_selected_is_no_choice() -> None:
-    assert graph_chart.chosen([], Drawn((), ())) is None
 
 
 def test_what_was_chosen_stands_out() -> None:
@@ -102,7 +85,7 @@ def test_a_name_from_the_wire_is_neither_html_nor_a_template() -> None:
     name = "<img src=x>{b}|y"
     graph = topology.build([edge_row("a", name, "source", 5)], [], [], [], 10.0)
     places = layout.arrange((n.name for n in graph.nodes), ((e.source, e.target) for e in graph.edges))
-    series = graph_chart.option(graph, places, graph_chart.drawn(graph, False), EdgeLabel.RATE, None, DARK)["series"][0]
+    series = graph_chart.option(graph, places, graph_picks.drawn(graph, False), EdgeLabel.RATE, None, DARK)["series"][0]
     texts = json.dumps([item["label"]["formatter"] + item["tooltip"]["formatter"] for item in series["data"]])
     assert "<img" not in texts
     assert "{b}" not in texts
