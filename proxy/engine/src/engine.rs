@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::export::{self, Account};
 use crate::listen::BindError;
-use crate::record::{Recorder, Room};
+use crate::queue::{Recorder, Room};
 use crate::slots::{FreeSlots, Slots};
 use crate::snapshot::{Refused, Snapshot, Telemetry};
 use crate::stats::Books;

@@ -15,7 +15,7 @@ use self::post::Connection;
 use self::retry::Verdict;
 use self::url::Url;
 use crate::otlp::Encoder;
-use crate::record::Page;
+use crate::queue::Page;
 use crate::snapshot::{Node, Telemetry};
 
 mod post;

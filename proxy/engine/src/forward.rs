@@ -7,9 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::HOST;
-use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, Response, Uri, Version, request};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::time::timeout;
@@ -17,6 +15,7 @@ use tokio::time::timeout;
 use crate::clock::{Clock, micros};
 use crate::connect::{self, Bounds, connect};
 use crate::endpoint::Endpoint;
+use crate::hop::{for_http1, for_http2, spare};
 use crate::pool::Sender;
 use crate::reasons::Reason;
 use crate::request_body::{Progress, RequestBody};
@@ -184,67 +183,6 @@ fn unsent(mut error: TrySendError<Request<RequestBody>>) -> Unsent {
         Some(request) => Unsent::Intact(Box::new(request)),
         None => Unsent::Broken,
     }
-}
-
-/// A copy to send again in case a kept connection dies before it answers: only of requests that are safe to repeat
-/// (RFC 9110, 9.2.2) and have no body.
-fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let repeatable = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    );
-    if !repeatable || !matches!(request.body(), RequestBody::Empty) {
-        return None;
-    }
-    let mut copy = Request::new(RequestBody::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
-}
-
-/// Origin form and a `Host`, as HTTP/1.1 wants them.
-fn for_http1(request: Request<RequestBody>, unnamed: Option<&HeaderValue>) -> Request<RequestBody> {
-    let (mut head, body) = request.into_parts();
-    head.version = Version::HTTP_11;
-    if let Some(authority) = head.uri.authority() {
-        if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-            head.headers.insert(HOST, host);
-        }
-        head.uri = path_only(&head.uri);
-    } else if let (None, Some(name)) = (head.headers.get(HOST), unnamed) {
-        // HTTP/1.0 knows no Host; an HTTP/1.1 request needs one.
-        head.headers.insert(HOST, name.clone());
-    }
-    Request::from_parts(head, body)
-}
-
-fn path_only(uri: &Uri) -> Uri {
-    let path = uri
-        .path_and_query()
-        .cloned()
-        .unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::from(path)
-}
-
-/// Scheme and authority in the pseudo-headers, no `Host`, as HTTP/2 wants them.
-fn for_http2(request: Request<RequestBody>) -> Request<RequestBody> {
-    let (mut head, body) = request.into_parts();
-    head.version = Version::HTTP_2;
-    let host = head.headers.remove(HOST);
-    if head.uri.authority().is_none()
-        && let Some(uri) = host.and_then(|host| absolute(&head, &host))
-    {
-        head.uri = uri;
-    }
-    Request::from_parts(head, body)
-}
-
-fn absolute(head: &request::Parts, host: &HeaderValue) -> Option<Uri> {
-    let mut parts = head.uri.clone().into_parts();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(host.to_str().ok()?.parse().ok()?);
-    Uri::from_parts(parts).ok()
 }
 
 // === impl Lease ===

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use serde_json::{Value, json};
 
 use crate::export::Account;
+use crate::queue::Ledger;
 use crate::reasons::Reason;
-use crate::record::Ledger;
 use crate::tally::{BOUNDS_US, BUCKETS, Board, Direction, Outcome, Series};
 use crate::totals::Totals;
 

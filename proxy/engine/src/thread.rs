@@ -13,7 +13,7 @@ use crate::caller::Presence;
 use crate::clock::Clock;
 use crate::listen::{self, BindError};
 use crate::plan::Plan;
-use crate::record::Recorder;
+use crate::queue::Recorder;
 use crate::slots::{FreeSlots, Slots};
 use crate::snapshot::Snapshot;
 use crate::tally::{Board, Direction, Tally};

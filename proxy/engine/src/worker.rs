@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::plan::Plan;
-use crate::record::{Record, Recorder, Text};
+use crate::queue::Recorder;
+use crate::record::{Record, Text};
 use crate::slots::{FreeSlots, Slots};
 use crate::tally::Tally;
 use crate::totals::Totals;
