@@ -1,7 +1,7 @@
 //! Sends one request over one connection to an endpoint and waits for the response to begin.
 //!
 //! In: a request whose headers are ready for the next hop. Out: its response and the hold on the connection, or why there
-//! is none. Never: the same request sent twice when the endpoint may have acted on it.
+//! is none. Never: a request sent twice when the endpoint may have acted on it, unless repeating it is safe.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -95,7 +95,7 @@ pub async fn exchange(
             }
             Err(Unsent::Timeout) => return Err(Failure::Timeout),
             Err(Unsent::Caller(reason)) => return Err(Failure::Caller(reason)),
-            // A kept connection may close just as it is used; then, and only then, a fresh one gets the request.
+            // A kept connection may close just as it is used; then, and only then, a fresh one gets it, once.
             Err(Unsent::Intact(intact)) if reused => request = *intact,
             Err(_) => match spare {
                 Some(again) => request = again,

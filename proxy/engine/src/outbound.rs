@@ -1,7 +1,7 @@
 //! APPLICATION -> CALLEE: carries each call of the application to an instance of the service it names.
 //!
 //! In: HTTP requests in absolute form or with a `Host`. Out: the same requests to an endpoint, each attempt a client span.
-//! Never: a request to a host that is not a service of the mesh, or one sent twice when the first may have been acted on.
+//! Never: a request to a host that is not a service of the mesh, or another endpoint tried once anything was sent.
 
 use std::rc::Rc;
 
