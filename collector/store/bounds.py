@@ -1,4 +1,4 @@
-"""What one query through a door may cost, and the advice given when it would cost more."""
+"""What queries through the doors may cost, and the advice given when one would cost more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ from collector.store import errors
 
 @dataclass(frozen=True)
 class Bounds:
-    """Upper bounds of one query; a client may ask for less, never for more.
+    """Upper bounds; a client may ask for less, never for more.
 
-    Rows and bytes are those of the result, memory is bytes of the engine, time is seconds.
+    Rows and bytes are those of the result, memory is bytes of the engine, time is seconds. `at_once` queries run;
+    one more waits `wait_seconds` for its turn.
     """
 
     seconds: float = 60
@@ -18,6 +19,8 @@ class Bounds:
     result_bytes: int = 512 << 20
     memory: int = 4 << 30
     threads: int = 4
+    at_once: int = 16
+    wait_seconds: float = 5
 
     def settings(self) -> dict[str, str]:
         """The same bounds under ClickHouse's names."""

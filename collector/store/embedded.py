@@ -22,8 +22,6 @@ from collector.store.errors import QueryFailed, StoreRejected, StoreUnavailable
 from collector.store.outward import Outward
 from collector.store.running import Request, Running
 
-QUERIES_AT_ONCE: Final = 16
-QUEUE_SECONDS: Final = 5
 # Errors of an insert that pass: out of memory or disk, too many parts until merges catch up.
 _PASSING: Final = frozenset(
     {
@@ -53,8 +51,8 @@ class EmbeddedStore:
         self.settings: Final = settings
         self.numeric_settings: Final = frozenset(name for name, kind in settings.items() if _NUMERIC.match(kind))
         self._inserts = ThreadPoolExecutor(2, thread_name_prefix="store-insert")
-        self._queries = ThreadPoolExecutor(QUERIES_AT_ONCE + 1, thread_name_prefix="store-query")
-        self._slots = asyncio.Semaphore(QUERIES_AT_ONCE)
+        self._queries = ThreadPoolExecutor(engine.bounds.at_once, thread_name_prefix="store-query")
+        self._slots = asyncio.Semaphore(engine.bounds.at_once)
         self._running: set[Running] = set()
         self._names = itertools.count(1)
         self._closed = False
@@ -109,11 +107,11 @@ class EmbeddedStore:
         if self._closed:
             raise StoreUnavailable("the store is closing")
         try:
-            await asyncio.wait_for(self._slots.acquire(), QUEUE_SECONDS)
+            await asyncio.wait_for(self._slots.acquire(), self._engine.bounds.wait_seconds)
         except TimeoutError:
             raise errors.query_failed(
                 errors.TOO_MANY_SIMULTANEOUS_QUERIES,
-                f"{QUERIES_AT_ONCE} queries are running already; try again. (TOO_MANY_SIMULTANEOUS_QUERIES)",
+                f"{self._engine.bounds.at_once} queries run already; try again. (TOO_MANY_SIMULTANEOUS_QUERIES)",
             ) from None
         running = Running(self._engine, self._outward, self._queries, request, f"q{next(self._names)}", self._finished)
         self._running.add(running)

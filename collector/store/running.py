@@ -86,7 +86,7 @@ class Running:
         self._first: Chunk | None = None
         self._streaming = False
         self._work: asyncio.Future[object] | None = None
-        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Parses, checks and starts the statement; errors that can be known at once are raised here."""
@@ -111,17 +111,21 @@ class Running:
         return await self._in_thread(lambda: self._feed(rows))
 
     async def close(self) -> None:
-        """Ends the statement, killing it when it still works; safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
+        """Ends the statement, killing it when it still works; every caller waits for that end."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        # A caller that is itself cancelled must not leave a session open: the engine would never stop.
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._work is not None and not self._work.done():
-            await asyncio.get_running_loop().run_in_executor(None, self._kill)
+            await loop.run_in_executor(None, self._kill)
             await asyncio.wait([self._work], timeout=_KILL_AGAIN_SECONDS)
         if self._work is not None and not self._work.cancelled():
             self._work.exception()  # told to whoever still waited; nobody does after a kill
         if self._session is not None:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._session.close)
+            await loop.run_in_executor(self._pool, self._session.close)
         self._done(self)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -50,8 +50,6 @@ def raw_bytes(frame: bytes) -> bytes:
         raise BadPacket("a compressed frame has another checksum than its data")
     method, _, raw = HEADER.unpack_from(body)
     payload = body[HEADER.size :]
-    if method == NONE:
-        return payload
     if method not in _DECOMPRESS:
         raise BadPacket(f"compression method 0x{method:02x} is not spoken here; use LZ4, ZSTD or none")
     try:
@@ -81,4 +79,8 @@ def _zstd(payload: bytes, raw: int) -> bytes:
     return zstandard.ZstdDecompressor().decompress(payload, max_output_size=raw)
 
 
-_DECOMPRESS: Final = {LZ4: _lz4, ZSTD: _zstd}
+def _none(payload: bytes, _: int) -> bytes:
+    return payload
+
+
+_DECOMPRESS: Final = {NONE: _none, LZ4: _lz4, ZSTD: _zstd}
