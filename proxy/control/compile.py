@@ -43,7 +43,7 @@ def _inbound(service: Service, endpoint: EndpointSpec) -> Inbound | None:
 def _upstream(service: Service) -> Upstream:
     return Upstream(
         name=service.full_name,
-        authorities=_authorities(service),
+        authorities=service.authorities,
         protocol=service.spec.protocol,
         connect_timeout_ms=service.spec.connect_timeout,
         timeout_ms=service.spec.timeout,
@@ -51,16 +51,6 @@ def _upstream(service: Service) -> Upstream:
             Endpoint(address=e.reachable_at, version=e.version, instance=e.instance) for e in service.spec.endpoints
         ),
     )
-
-
-def _authorities(service: Service) -> tuple[str, ...]:
-    """Every authority that means this service: with and without namespace; the bare host only where the port is 80."""
-    name, namespace, port = service.metadata.name, service.metadata.namespace, service.spec.port
-    hosts = [f"{name}.{namespace}", f"{name}.{namespace}.mesh"]
-    if namespace == "default":
-        hosts.insert(0, name)
-    with_port = tuple(f"{host}:{port}" for host in hosts)
-    return (*hosts, *with_port) if port == 80 else with_port
 
 
 def _telemetry(registry: Registry) -> Telemetry:

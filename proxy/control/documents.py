@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AnyHttpUrl, AnyUrl, BaseModel, BeforeValidator, ConfigDict, Field, UrlConstraints
 
 from proxy.snapshot import Label, Name, Protocol
 
@@ -57,10 +57,16 @@ class _Document(_Spec):
     metadata: Metadata
 
 
+class PlainUrl(AnyUrl):
+    """A URL the engine can post to; it speaks no TLS to the collector."""
+
+    _constraints = UrlConstraints(allowed_schemes=["http"])
+
+
 class TelemetrySpec(_Spec):
     """Where the proxies send their records, and how often."""
 
-    endpoint: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:4318/v1/traces")
+    endpoint: PlainUrl = PlainUrl("http://127.0.0.1:4318/v1/traces")
     flush: Milliseconds = 500
     enabled: bool = True
 
@@ -134,6 +140,16 @@ class Service(_Document):
         """The name it has in the mesh: bare in the default namespace, `name.namespace` elsewhere."""
         namespace = self.metadata.namespace
         return self.metadata.name if namespace == "default" else f"{self.metadata.name}.{namespace}"
+
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """What callers may write for it: with and without namespace; the bare host only where the port is 80."""
+        name, namespace, port = self.metadata.name, self.metadata.namespace, self.spec.port
+        hosts = [f"{name}.{namespace}", f"{name}.{namespace}.mesh"]
+        if namespace == "default":
+            hosts.insert(0, name)
+        with_port = tuple(f"{host}:{port}" for host in hosts)
+        return (*hosts, *with_port) if port == 80 else with_port
 
 
 KINDS: dict[str, type[Mesh] | type[Service]] = {"Mesh": Mesh, "Service": Service}

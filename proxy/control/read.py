@@ -107,9 +107,14 @@ def _mistake(error: Any, document: dict[str, Any]) -> str:
         near = difflib.get_close_matches(key, _known_keys(), n=1)
         return f"{path}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
     message = error["msg"].removeprefix("Value error, ")
-    return f"{path}: {message[0].lower()}{message[1:]}" + (
+    return f"{path}: {_begun_small(message)}" + (
         f" (got {error['input']!r})" if isinstance(error["input"], str | int | float) else ""
     )
+
+
+def _begun_small(message: str) -> str:
+    """The message as it goes on after a colon; an abbreviation keeps its capitals."""
+    return message if message[1:2].isupper() else message[0].lower() + message[1:]
 
 
 def _known_keys() -> list[str]:

@@ -41,7 +41,8 @@ def register(configuration: Configuration) -> Registry:
     mistakes = [
         *_twice("Service", ((s.full_name, s.full_name) for s in registry.services)),
         *_twice("instance", ((e.instance, f"{s.full_name}/{e.instance}") for s, e in registry.instances())),
-        *_twice("listen address", _listeners(registry)),
+        *_twice("authority", ((a, s.full_name) for s in registry.services for a in s.authorities)),
+        *_twice("address", _listeners(registry)),
     ]
     if mistakes:
         raise ConfigRefused(mistakes)
@@ -49,6 +50,8 @@ def register(configuration: Configuration) -> Registry:
 
 
 def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
+    """What listens where. Two instances may share an application; nothing may share an address with a sidecar."""
+    yield from {e.app: f"{e.instance}.app" for _, e in registry.instances()}.items()
     for _, endpoint in registry.instances():
         if endpoint.sidecar is None:
             continue

@@ -92,7 +92,27 @@ def test_what_is_claimed_twice_is_refused(tmp_path: Path) -> None:
     )
     assert refusal(path) == [
         "instance x-1 is claimed twice: by a/x-1 and by b/x-1",
-        "listen address 127.0.0.1:2 is claimed twice: by x-1.sidecar.outbound and by x-1.sidecar.outbound",
+        "address 127.0.0.1:2 is claimed twice: by x-1.sidecar.outbound and by x-1.sidecar.outbound",
+    ]
+
+
+def test_an_application_cannot_listen_where_its_sidecar_does(tmp_path: Path) -> None:
+    side = meshes.sidecar(18_001, 2, 3)
+    path = meshes.write(tmp_path / "mesh.yaml", meshes.service("a", meshes.endpoint("a-1", 18_001, sidecar=side)))
+    assert refusal(path) == ["address 127.0.0.1:18001 is claimed twice: by a-1.app and by a-1.sidecar.inbound"]
+
+
+def test_two_services_cannot_answer_to_one_name(tmp_path: Path) -> None:
+    path = meshes.write(tmp_path / "mesh.yaml", meshes.service("a"), meshes.service("a.default"))
+    assert refusal(path)[0] == "authority a.default is claimed twice: by a and by a.default"
+
+
+def test_telemetry_goes_over_plain_http(tmp_path: Path) -> None:
+    mesh = meshes.mesh(telemetry={"endpoint": "https://127.0.0.1:4318/v1/traces"})
+    path = meshes.write(tmp_path / "mesh.yaml", mesh, meshes.service("a"))
+    assert refusal(path) == [
+        "mesh.yaml: document 1 (Mesh test): spec.telemetry.endpoint: URL scheme should be 'http' "
+        "(got 'https://127.0.0.1:4318/v1/traces')"
     ]
 
 
