@@ -46,3 +46,18 @@ def test_every_table_is_described() -> None:
     text = (ROOT / "docs/telemetry.md").read_text()
     tables = {p.stem for p in (ROOT / "collector/store/sql").glob("*.sql") if not p.stem.endswith("_mv")}
     assert {t for t in tables if f"`{t}`" not in text} == set()
+
+
+def test_every_field_of_the_mesh_configuration_is_described() -> None:
+    from proxy.control.documents import KINDS
+
+    text = (ROOT / "docs/config.md").read_text()
+    fields = {
+        field
+        for kind in KINDS.values()
+        for name, part in kind.model_json_schema(by_alias=True)["$defs"].items()
+        if name != "Metadata"
+        for field in part.get("properties", {})
+    }
+    parents = {"telemetry", "alerts", "endpoints", "sidecar", "run"}
+    assert {f for f in fields - parents if not re.search(rf"`spec\.[\w.\[\]]*{f}`", text)} == set()
