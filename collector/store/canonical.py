@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from collector.store.engine import Session
+from collector.store.errors import QueryFailed, query_failed
 
 _TOKEN: Final = re.compile(
     r"(?P<string>'(?:[^'\\]|\\.)*')|(?P<quoted>`(?:[^`\\]|\\.)*`)|(?P<word>\w+)|(?P<space>\s+)|(?P<other>.)",
     re.DOTALL,
 )
+_ABOUT_OURS: Final = re.compile(r":?\s*In scope SELECT formatQuerySingleLine\(.*\)\.(?= \(\w+\)\Z)", re.DOTALL)
 # Both on a form whose strings and quoted names are blanked to x.
 _FORMAT: Final = re.compile(r" FORMAT (\w+)(?= SETTINGS |\Z)")
 _OUTFILE: Final = re.compile(r" INTO OUTFILE x+(?: (?!FORMAT|SETTINGS)\w+)*")
@@ -21,7 +23,12 @@ _OUTFILE: Final = re.compile(r" INTO OUTFILE x+(?: (?!FORMAT|SETTINGS)\w+)*")
 def canonical(session: Session, sql: str) -> str:
     """`sql` in the engine's own writing, on one line. Raises QueryFailed (62) when it cannot be parsed."""
     parameter = sql.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    chunk = session.run("SELECT formatQuerySingleLine({sql:String})", "TabSeparatedRaw", {"sql": parameter})
+    try:
+        chunk = session.run("SELECT formatQuerySingleLine({sql:String})", "TabSeparatedRaw", {"sql": parameter})
+    except QueryFailed as error:
+        # Our own query, in which the engine repeats theirs, is none of the client's business.
+        message = _ABOUT_OURS.sub("", error.message)
+        raise query_failed(error.code, message) from None
     return chunk.data.decode().removesuffix("\n")
 
 

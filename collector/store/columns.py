@@ -9,10 +9,13 @@ from collector.store.errors import QueryFailed
 Columns = list[tuple[str, str]]
 
 
-def described(session: Session, text: str, params: Mapping[str, str]) -> Columns:
-    """Columns of the SELECT `text`, by analysis alone; empty for other statements and for broken ones."""
+def described(session: Session, text: str, params: Mapping[str, str], mark: str = "") -> Columns:
+    """Columns of the SELECT `text`, by analysis alone; empty for other statements and for broken ones.
+
+    Scalar subqueries run during analysis, so `mark`, a comment to find the statement by, is given along.
+    """
     try:
-        answer = session.run(f"DESCRIBE TABLE ({text}\n)", "JSONCompact", params)
+        answer = session.run(f"DESCRIBE TABLE ({text}\n){mark}", "JSONCompact", params)
     except QueryFailed:
         return []
     return [(row[0], row[1]) for row in json.loads(answer.data)["data"]]

@@ -24,7 +24,7 @@ T = TypeVar("T")
 STREAMABLE: Final = frozenset(
     {
         "Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "Raw", "CSV", "JSONEachRow",
-        "JSONLines", "NDJSON", "JSONCompactEachRow", "JSONStringsEachRow", "LineAsString", "Values", "Null",
+        "JSONLines", "NDJSON", "JSONCompactEachRow", "JSONStringsEachRow", "LineAsString", "Null",
     }
 )  # fmt: skip
 # Settings that a client may send and the door decides: it sets its own, or runs the query itself.
@@ -163,7 +163,7 @@ class Running:
         text = self.statement.text + self._mark
         params = self._request.params
         if self._request.native:
-            self.columns = described(session, self.statement.text, params)
+            self.columns = described(session, self.statement.text, params, self._mark)
         if self.format in STREAMABLE:
             try:
                 session.start(text, self.format, params)
@@ -175,7 +175,7 @@ class Running:
                     raise
                 self._streaming = False
         if self._request.native and not self.columns:
-            self.columns = headed(session, self.statement.text, params)
+            self.columns = headed(session, text, params)
         self._first = session.run(text, self.format, params)
 
     def _insert(self, session: Session) -> None:

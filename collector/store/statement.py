@@ -58,7 +58,7 @@ def examine(session: Session, outward: Outward, sql: str, *, native: bool = Fals
     """
     classified = session.classify(sql)
     if classified.kind == "UNKNOWN":
-        _say_why_unparsable(session, sql)
+        canonical(session, sql)  # says where parsing stopped
     if classified.statements != 1:
         raise query_failed(SYNTAX_ERROR, "Multi-statements are not allowed. (SYNTAX_ERROR)")
     if classified.kind == "READ_ONLY" and not outward.suspects(sql) and not _FORMAT_WORD.search(sql):
@@ -112,10 +112,3 @@ def _values(sql: str) -> str:
 
 def _bare(sql: str) -> str:
     return sql.strip().rstrip(";").rstrip()
-
-
-def _say_why_unparsable(session: Session, sql: str) -> None:
-    """Lets the engine try to run the text: its message names the place where parsing stopped."""
-    session.set({"readonly": "2"})
-    session.run(sql)
-    raise query_failed(SYNTAX_ERROR, "Syntax error: not a statement. (SYNTAX_ERROR)")

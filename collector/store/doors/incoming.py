@@ -13,6 +13,7 @@ SQL_MOST: Final = 8 << 20
 SETTINGS_MOST: Final = 1000
 BLOCK_MOST: Final = 64 << 20
 _READ: Final = 1 << 18
+_PAUSE_SECONDS: Final = 0.01
 # Field number of a block's info -> bytes of its value: 1 is_overflows, 2 bucket_num.
 _INFO_FIELDS: Final = {1: 1, 2: 4}
 
@@ -99,7 +100,7 @@ class Incoming:
             return await self._compressed_block(revision)
         while (block := whole_block(bytes(self._buffer), revision)) is None:
             self._bound(len(self._buffer))
-            await self._more()
+            await self._much_more()
         del self._buffer[: block.stop]
         return block.data
 
@@ -157,6 +158,17 @@ class Incoming:
         if not data:
             raise EOFError("the client closed the connection")
         self._buffer += data
+
+    async def _much_more(self) -> None:
+        """A quarter more than there is, or what comes until the client pauses: looking for a block's end costs
+        as much as the bytes before it."""
+        wanted = len(self._buffer) * 5 // 4
+        await self._more()
+        while len(self._buffer) < wanted:
+            try:
+                await asyncio.wait_for(self._more(), _PAUSE_SECONDS)
+            except (TimeoutError, EOFError):
+                return
 
     @staticmethod
     def _bound(size: int) -> None:

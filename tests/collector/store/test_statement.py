@@ -73,6 +73,8 @@ ESCAPES = (
     "SELECT 1 SETTINGS max_memory_usage = 0",
     "SELECT 1 SETTINGS max_result_rows = 100000000",
     "SET max_execution_time = 0",
+    "SELECT 1 SETTINGS max_parser_depth = 1000000",
+    "SELECT 1 SETTINGS max_ast_depth = 0",
     "SELECT 1; DROP TABLE otel_traces",
 )
 
@@ -141,6 +143,31 @@ def test_bounds_cannot_be_lifted(served: ServedStore, sql: str) -> None:
 def test_readonly_is_the_doors_and_not_the_clients(served: ServedStore) -> None:
     with Reader(served.url, settings={"readonly": 0}) as reader, pytest.raises(AccessRefused):
         reader.execute("TRUNCATE TABLE otel_traces")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT " + "(" * 60_000 + "1" + ")" * 60_000,
+        "SELECT " + "+".join(["1"] * 20_000),
+        "SELECT * FROM " + "(" * 5000 + "SELECT 1" + ")" * 5000,
+        "SELECT CAST('x' AS " + "Array(" * 3000 + "UInt8" + ")" * 3000 + ")",
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r",
+    ],
+    ids=["parentheses", "sum", "subqueries", "types", "recursion"],
+)
+def test_statements_of_monstrous_shape_are_errors(served: ServedStore, sql: str) -> None:
+    with Reader(served.url) as reader:
+        with pytest.raises(QueryFailed):
+            reader.rows(sql)
+        assert reader.rows("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_a_syntax_error_names_the_place_in_the_clients_text(served: ServedStore) -> None:
+    with Reader(served.url) as reader, pytest.raises(QueryFailed) as failure:
+        reader.rows("SELECT 'a' FRM t")
+    assert "failed at position 16 (t)" in failure.value.message
+    assert "formatQuery" not in failure.value.message
 
 
 @pytest.mark.parametrize(
