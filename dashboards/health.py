@@ -28,7 +28,7 @@ class Thresholds:
         """What each colour means, in words."""
         return {
             Health.HEALTHY: "below both limits",
-            Health.DEGRADED: _limits(self.degraded_errors, self.degraded_p95),
+            Health.DEGRADED: _limits(self.degraded_errors, self.degraded_p95) + " or suspect",
             Health.FAILING: _limits(self.failing_errors, self.failing_p95),
             Health.IDLE: "no calls in this window",
         }

@@ -25,11 +25,8 @@ def show(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     _course(sheet, colours, now)
     if sheet.change:
         _change(sheet.change, sheet.opened_at)
-    ranking, excluded = st.columns([0.62, 0.38], gap="large")
-    with ranking:
-        _ranking(sheet)
-    with excluded:
-        _ruled_out(sheet)
+    _ranking(sheet)
+    _ruled_out(sheet)
     _examples(sheet, colours)
     _evidence(sheet)
 
@@ -86,8 +83,9 @@ def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     errors = sheet.symptom.get("signal") == "errors"
     lines, unit = (series_chart.ERRORS, "%") if errors else (series_chart.MEAN, "ms")
     shaded = []
-    if sheet.incident:
-        shaded = [series_chart.Span(sheet.incident[0], sheet.resolved_at or end, "incident")]
+    begun = min((at for at in (sheet.opened_at, sheet.incident and sheet.incident[0]) if at), default=None)
+    if begun:
+        shaded = [series_chart.Span(begun, sheet.resolved_at or end, "incident")]
     marks = []
     changed = finding_sheet.moment((sheet.change or {}).get("time"))
     if changed:
@@ -129,8 +127,14 @@ def _ruled_out(sheet: FindingSheet) -> None:
     st.markdown("**Ruled out**")
     if not sheet.ruled_out:
         st.caption("Nothing was ruled out.")
-    for service, why in sheet.ruled_out:
-        st.markdown(f":material/block: **{plain(service)}** {plain(why)}")
+        return
+    st.table(
+        {
+            "service": [f"**{plain(service)}**" for service, _ in sheet.ruled_out],
+            "why": [plain(why) for _, why in sheet.ruled_out],
+        },
+        border="horizontal",
+    )
 
 
 def _examples(sheet: FindingSheet, colours: Palette) -> None:

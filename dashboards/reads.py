@@ -25,7 +25,9 @@ class Ask(Protocol):
 EDGES = f"""
 SELECT Source AS source, Destination AS target, Reporter AS reporter,
        sum(Calls) AS calls, sum(Errors) AS errors, sum(MeshErrors) AS mesh_errors,
-       sum(DurationSum) AS duration_sum, {QUANTILES}(Durations) AS quantiles
+       sum(DurationSum) AS duration_sum, {QUANTILES}(Durations) AS quantiles,
+       sumIf(Calls, Bucket < %(settled)s) AS settled_calls,
+       sumIf(MeshErrors, Bucket < %(settled)s) AS settled_mesh_errors
 FROM otel.mesh_edges
 WHERE {WITHIN}
 GROUP BY source, target, reporter"""
@@ -150,7 +152,7 @@ ORDER BY table, position"""
 
 def edges(ask: Ask, window: Window) -> Rows:
     """Calls by source, target and the side that reported them."""
-    return ask(EDGES, window.bounds())
+    return ask(EDGES, {**window.bounds(), "settled": window.settled})
 
 
 def services(ask: Ask, window: Window) -> Rows:

@@ -51,8 +51,9 @@ class Node:
 
     @property
     def health(self) -> Health:
-        """By errors and p95."""
-        return judge(self.traffic.calls, self.traffic.error_share, self.traffic.p95)
+        """By errors and p95; the suspect of an open incident is at least degraded, whatever its figures."""
+        found = judge(self.traffic.calls, self.traffic.error_share, self.traffic.p95)
+        return Health.DEGRADED if self.suspect and found is not Health.FAILING else found
 
 
 @dataclass(frozen=True)
@@ -170,12 +171,15 @@ def _seen_from_callers(name: str, edges: Iterable[Edge], seconds: float) -> Traf
 
 
 def _captured(sides: Mapping[tuple[str, str, str], Row]) -> float | None:
-    """Share of the calls inside the mesh that both ends reported; calls the mesh answered itself have one end."""
+    """Share of the calls inside the mesh that both ends reported; calls the mesh answered itself have one end.
+
+    Only settled buckets count: the two ends report a call up to some seconds apart.
+    """
     matched = total = 0
     for pair in {(source, target) for source, target, _ in sides if source != OUTSIDE}:
         sent_row, received_row = sides.get((*pair, "source")), sides.get((*pair, "destination"))
-        sent = sent_row["calls"] - sent_row["mesh_errors"] if sent_row else 0
-        received = received_row["calls"] if received_row else 0
+        sent = sent_row["settled_calls"] - sent_row["settled_mesh_errors"] if sent_row else 0
+        received = received_row["settled_calls"] if received_row else 0
         matched += min(sent, received)
         total += max(sent, received)
     return matched / total if total else None
