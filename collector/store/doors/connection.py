@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 from collector.store.columns import native_heading
 from collector.store.doors import protocol as p
 from collector.store.doors.accounts import Account, Accounts
-from collector.store.doors.compress import compressed
 from collector.store.doors.incoming import BLOCK_MOST, Incoming
+from collector.store.doors.outgoing import Outgoing, send
 from collector.store.embedded import EmbeddedStore
 from collector.store.errors import QueryFailed, StoreUnavailable, query_failed
 from collector.store.running import Request, Running
@@ -21,9 +21,7 @@ from collector.store.statement import Kind, Statement
 T = TypeVar("T")
 
 GREETING_SECONDS: Final = 10
-SEND_SECONDS: Final = 60
 SETS_MOST: Final = 100
-UNKNOWN_SETTING: Final = 115
 NOT_IMPLEMENTED: Final = 48
 UNEXPECTED_PACKET: Final = 101
 NETWORK_ERROR: Final = 210
@@ -95,11 +93,15 @@ class Connection:
 
     async def _query(self, account: Account, revision: int) -> None:
         query = await self._incoming.query(revision)
-        sender = _Sender(self._writer, revision, squeeze=query.compressed)
+        outgoing = Outgoing(self._writer, revision, squeeze=query.compressed)
         try:
-            await self._skip_external_tables(sender)
+            await self._skip_external_tables(outgoing)
             if query.stage != p.COMPLETE:
-                raise query_failed(NOT_IMPLEMENTED, "this store answers whole queries only. (NOT_IMPLEMENTED)")
+                raise query_failed(
+                    NOT_IMPLEMENTED,
+                    "this store answers whole queries, not its share of one over several: ask it as the only shard. "
+                    "(NOT_IMPLEMENTED)",
+                )
             request = Request(
                 query.sql,
                 self._database,
@@ -108,60 +110,60 @@ class Connection:
                 writable=account.writable,
                 native=True,
             )
-            await self._answer(request, sender)
+            await self._answer(request, outgoing)
         except QueryFailed as error:
             await self._send(p.exception(error.code, error.message))
         except StoreUnavailable as error:
             await self._send(p.exception(NETWORK_ERROR, f"{error}. (NETWORK_ERROR)"))
 
-    async def _answer(self, request: Request, sender: "_Sender") -> None:
+    async def _answer(self, request: Request, outgoing: Outgoing) -> None:
         try:
             running = await self._watched(self._store.start(request))
             try:
                 if running.awaits_rows:
-                    await self._take_rows(running, sender)
+                    await self._take_rows(running, outgoing)
                 else:
-                    await self._give_rows(running, sender)
+                    await self._give_rows(running, outgoing)
             finally:
                 await running.close()
             self._remember(running.statement)
         except _Cancelled:
             log.debug("native door: %s cancelled its query", self._peer)
-        await sender.send(p.END_OF_STREAM)
+        await outgoing.send(p.END_OF_STREAM)
 
-    async def _give_rows(self, running: Running, sender: "_Sender") -> None:
+    async def _give_rows(self, running: Running, outgoing: Outgoing) -> None:
         if running.columns:
-            await sender.block(native_heading(running.columns))
+            await outgoing.block(native_heading(running.columns))
         while (chunk := await self._watched(running.next())) is not None:
             if chunk.read_rows:
-                await sender.send(p.progress(sender.revision, chunk.read_rows))
+                await outgoing.send(p.progress(outgoing.revision, chunk.read_rows))
             if chunk.data:
-                await sender.block(chunk.data)
+                await outgoing.block(chunk.data)
 
-    async def _take_rows(self, running: Running, sender: "_Sender") -> None:
-        await sender.block(native_heading(running.columns))
+    async def _take_rows(self, running: Running, outgoing: Outgoing) -> None:
+        await outgoing.block(native_heading(running.columns))
         blocks: list[bytes] = []
-        while (packet := await self._data(sender)) != (p.Client.DATA, p.EMPTY_BLOCK):
+        while (packet := await self._data(outgoing)) != (p.Client.DATA, p.EMPTY_BLOCK):
             blocks.append(packet[1])
             if sum(map(len, blocks)) > BLOCK_MOST:
                 raise p.BadPacket(f"more than {BLOCK_MOST >> 20} MiB in one INSERT; send several")
         if blocks:
             await running.feed(blocks)
 
-    async def _skip_external_tables(self, sender: "_Sender") -> None:
+    async def _skip_external_tables(self, outgoing: Outgoing) -> None:
         """Reads to the empty block that ends them, so that a refusal finds the connection in order."""
         tables = 0
-        while (packet := await self._data(sender)) != (p.Client.DATA, p.EMPTY_BLOCK):
+        while (packet := await self._data(outgoing)) != (p.Client.DATA, p.EMPTY_BLOCK):
             # A scalar (remote() sends the shard's number as one) may go unused, a table may not.
             tables += packet[0] == p.Client.DATA
         if tables:
             raise query_failed(NOT_IMPLEMENTED, "this store takes no external tables. (NOT_IMPLEMENTED)")
 
-    async def _data(self, sender: "_Sender") -> tuple[int, bytes]:
+    async def _data(self, outgoing: Outgoing) -> tuple[int, bytes]:
         kind = await self._next_kind()
         if kind not in (p.Client.DATA, p.Client.SCALAR):
             raise p.BadPacket(f"a packet of type {kind} where data is expected")
-        return kind, await self._incoming.data(sender.revision, compressed=sender.squeeze)
+        return kind, await self._incoming.data(outgoing.revision, compressed=outgoing.squeeze)
 
     async def _watched(self, work: Coroutine[Any, Any, T]) -> T:
         """Does `work` and listens meanwhile: Cancel or the end of the connection ends the work."""
@@ -170,6 +172,8 @@ class Connection:
             if self._upcoming is None:
                 self._upcoming = asyncio.create_task(self._incoming.varint())
             await asyncio.wait({task, self._upcoming}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():  # its result may hold a session: never dropped for a Cancel at the same moment
+                return await task
             if self._upcoming.done() and self._upcoming.exception() is not None:
                 await self._next_kind()
             if self._upcoming.done() and self._upcoming.result() == p.Client.CANCEL:
@@ -179,7 +183,7 @@ class Connection:
         finally:
             if not task.done():
                 task.cancel()
-                await asyncio.wait({task})
+                await asyncio.gather(task, return_exceptions=True)
 
     def _known_settings(self, query: p.Query) -> dict[str, str]:
         """What the engine knows of the client's settings; newer and older clients have others, which it
@@ -197,33 +201,8 @@ class Connection:
             self._sets = (*self._sets, statement.text)[-SETS_MOST:]
 
     async def _send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await asyncio.wait_for(self._writer.drain(), SEND_SECONDS)
+        await send(self._writer, data)
 
 
 class _Cancelled(Exception):
     """The client does not want the rest."""
-
-
-class _Sender:
-    """Writes packets of one answer, no faster than the client reads."""
-
-    def __init__(self, writer: asyncio.StreamWriter, revision: int, *, squeeze: bool) -> None:
-        self._writer = writer
-        self.revision = revision
-        self.squeeze = squeeze
-
-    async def send(self, data: bytes) -> None:
-        """Raises TimeoutError when the client takes nothing for a minute."""
-        self._writer.write(data)
-        await asyncio.wait_for(self._writer.drain(), SEND_SECONDS)
-
-    async def block(self, native: bytes) -> None:
-        """One Native block as a Data packet."""
-        self._writer.write(p.data_head(self.revision))
-        block = p.block_info(self.revision) + native
-        if not self.squeeze:
-            await self.send(block)
-            return
-        for frame in compressed(block):
-            await self.send(frame)
