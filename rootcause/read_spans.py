@@ -13,7 +13,8 @@ _PEER = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in PEER_ATTRI
 _SPANS = f"""
 SELECT TraceId, SpanId, ParentSpanId, ServiceName,
     ResourceAttributes['service.version'], ResourceAttributes['service.instance.id'],
-    SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp), Duration, StatusCode = 'Error', coalesce({_PEER}, '')
+    SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp), Duration,
+    StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4'), coalesce({_PEER}, '')
 FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
 """
 

@@ -72,10 +72,21 @@ def _span(span: OtlpSpan, resource: dict[str, str]) -> Span:
         kind=_KINDS.get(span.kind, Kind.INTERNAL),
         start_ns=span.start_time_unix_nano,
         duration_ns=max(0, span.end_time_unix_nano - span.start_time_unix_nano),
-        failed=span.status.code == Status.STATUS_CODE_ERROR,
+        failed=span.status.code == Status.STATUS_CODE_ERROR and not _refused(attributes),
         peer=next((attributes[key] for key in PEER_ATTRIBUTES if key in attributes), ""),
     )
 
 
+def _refused(attributes: dict[str, str]) -> bool:
+    """A client span of a 4xx is marked as an error, yet nothing failed: the caller asked what it cannot have."""
+    return attributes.get("http.response.status_code", "").startswith("4")
+
+
 def _strings(attributes: Iterable[KeyValue]) -> dict[str, str]:
-    return {item.key: item.value.string_value for item in attributes if item.value.HasField("string_value")}
+    """Strings and integers, as text."""
+    found = {}
+    for item in attributes:
+        kind = item.value.WhichOneof("value")
+        if kind in ("string_value", "int_value"):
+            found[item.key] = str(getattr(item.value, kind))
+    return found

@@ -5,7 +5,7 @@ A callee that sends no spans has no view of its own; then all of the caller's wa
 """
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rootcause.attribute.own_errors import ErrorShift, compare
 from rootcause.attribute.own_time import call_spread
@@ -68,21 +68,12 @@ def link_shifts(baseline: Window, observed: Window) -> dict[Ends, LinkShift]:
     found = {}
     for ends, link in now.items():
         usual = before.get(ends)
-        if usual is None or not link.calls():
-            continue
-        # Without the callee's view there is nothing to subtract, so both windows must be read alike.
-        if bool(usual.destination) != bool(link.destination) and link.destination:
+        # A callee that began to send spans in between leaves nothing alike to compare.
+        if usual is None or not link.calls() or (link.destination and not usual.destination):
             continue
         errors = compare(link.unseen_errors(), link.calls(), usual.unseen_errors(), usual.calls())
-        if errors is not None and reasons.get(ends):
-            errors = ErrorShift(
-                errors.baseline_rate,
-                errors.observed_rate,
-                errors.calls,
-                errors.excess,
-                errors.log_chance,
-                reasons[ends],
-            )
+        if errors is not None:
+            errors = replace(errors, reason=reasons.get(ends, ""))
         found[ends] = LinkShift(*ends, link.calls(), _time(usual, link), errors)
     return found
 

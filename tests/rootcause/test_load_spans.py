@@ -5,9 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from rootcause.load_spans import window_of
-from rootcause.spans import Kind, Span
+from rootcause.spans import Kind, Span, from_otlp
 from rootcause.window import Called, Interval, Served, Window
 
 MS = 1_000_000
@@ -123,3 +127,12 @@ def test_steps_count_requests_that_take_them() -> None:
 
 def test_spans_outside_the_intervals_are_left_out() -> None:
     assert window_of(CONCURRENT, [Interval(AT - 10, AT)]).served == ()
+
+
+@pytest.mark.parametrize(("status", "failed"), [(404, False), (503, True), (None, True)])
+def test_a_refusal_is_no_failure(status: int | None, failed: bool) -> None:
+    answered = [KeyValue(key="http.response.status_code", value=AnyValue(int_value=status))] if status else []
+    otlp = OtlpSpan(trace_id=b"t" * 16, span_id=b"s" * 8, status=Status(code=2), attributes=answered)
+    request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=[otlp])])])
+    (found,) = from_otlp(request)
+    assert found.failed == failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 
@@ -46,9 +47,10 @@ def reader(running: Collector) -> Iterator[Reader]:
         yield reader
 
 
+@cache
 def traffic() -> list[Proxied]:
-    ill = Shop(21, rate=12, faults=(FAULT,)).run(START, HEALED_AT - START)
-    return ill + Shop(22, rate=12).run(HEALED_AT, 60)
+    ill = Shop(21, rate=7, faults=(FAULT,)).run(START, HEALED_AT - START)
+    return ill + Shop(22, rate=7).run(HEALED_AT, 60)
 
 
 def rollout() -> Proxied:
