@@ -18,7 +18,6 @@ from deploy.ports import PortTaken, Wanted, check_free
 from deploy.state import RunFolder, RunHeld
 from deploy.supervise import Death, Spec, StartFailed, Supervisor
 
-
 T = TypeVar("T")
 INTERRUPTED = 130  # what shells report for Ctrl-C
 

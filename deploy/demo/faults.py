@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 
 from deploy.demo.mesh import WIRE, Instance
-from deploy.demo.order import Order, behaviour, milliseconds
+from deploy.demo.order import Order, behaviour, milliseconds, share
 from deploy.demo.shop import RunningShop, next_instance
 from deploy.supervise import Supervisor
 
@@ -56,7 +56,7 @@ class Faults:
         return await self._misbehave(order, *behaviour(order.amount))
 
     async def _burning(self, order: Order) -> Heal:
-        return await self._misbehave(order, "burning_threads", float(order.amount))
+        return await self._misbehave(order, "busy_share", share(order.amount))
 
     async def _misbehave(self, order: Order, field: str, amount: float) -> Heal:
         instances = self._shop.of_service(order.service, order.instance)

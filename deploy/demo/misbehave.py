@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 from dataclasses import dataclass, replace
+
+PERIOD_S = 0.25  # a burst and the pause after it
+THREADS = 4
 
 
 class Broken(Exception):
@@ -22,7 +26,7 @@ class Fault:
 
     latency_ms: float = 0.0
     error_rate: float = 0.0
-    burning_threads: int = 0
+    busy_share: float = 0.0  # of the time in which threads compute for nothing
 
 
 class Misbehaviour:
@@ -34,12 +38,13 @@ class Misbehaviour:
 
     def change(self, **fields: float) -> None:
         """Puts a new fault in force, instead of the old one; raises TypeError for a field there is not."""
-        self.fault = replace(Fault(), **fields)  # type: ignore[arg-type]
+        self.fault = replace(Fault(), **fields)
         self._burning.clear()
         self._burning = threading.Event()
         self._burning.set()
-        for _ in range(int(self.fault.burning_threads)):
-            threading.Thread(target=_burn, args=(self._burning,), daemon=True).start()
+        if self.fault.busy_share:
+            for _ in range(THREADS):
+                threading.Thread(target=_burn, args=(self._burning, self.fault.busy_share), daemon=True).start()
 
     async def suffer(self) -> None:
         """Waits and fails as the fault says; raises Broken."""
@@ -49,7 +54,14 @@ class Misbehaviour:
             raise Broken
 
 
-def _burn(while_set: threading.Event) -> None:
-    """Computes for nothing: each such thread takes its turn at the interpreter lock from the threads that serve."""
+def _burn(while_set: threading.Event, share: float) -> None:
+    """Computes for nothing in bursts, side by side with its like, and leaves pauses in which what piled up is served.
+
+    Meanwhile the code that serves has to share the interpreter lock: a turn of each such thread lasts 5 ms.
+    """
     while while_set.is_set():
-        sum(i * i for i in range(2_000))
+        into_period = time.perf_counter() % PERIOD_S
+        if into_period < share * PERIOD_S:
+            sum(i * i for i in range(2_000))
+        else:
+            time.sleep(PERIOD_S - into_period)

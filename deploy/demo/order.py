@@ -28,7 +28,7 @@ class Kind:
 KINDS = {
     "latency": Kind("slow code: every request waits longer", "300ms", r"\d+(\.\d+)?(ms|s)", "300ms"),
     "errors": Kind("a share of the requests is answered with 500", "50%", r"\d+(\.\d+)?%", "50%"),
-    "cpu": Kind("threads that compute for nothing", "2", r"[1-9]\d?", "2"),
+    "cpu": Kind("threads compute for nothing in this share of the time", "80%", r"[1-9]\d?%", "80%"),
     "link": Kind("a slow network on the way to it (per round trip)", "200ms", r"\d+(\.\d+)?(ms|s)", "200ms"),
     "version": Kind("a bad new version is rolled out", "300ms", r"\d+(\.\d+)?(ms|s|%)", "300ms or 50%"),
     "crash": Kind("the application is killed, its sidecar stays", "one", r"one|all", "one or all"),
@@ -75,8 +75,13 @@ def milliseconds(amount: str) -> float:
     return float(amount.removesuffix("ms")) if amount.endswith("ms") else float(amount.removesuffix("s")) * 1000
 
 
+def share(amount: str) -> float:
+    """`50%` as 0.5."""
+    return float(amount.removesuffix("%")) / 100
+
+
 def behaviour(amount: str) -> tuple[str, float]:
     """What code that waits `300ms` or fails `50%` of its requests is told: a field of misbehave.Fault and its value."""
     if amount.endswith("%"):
-        return "error_rate", float(amount.removesuffix("%")) / 100
+        return "error_rate", share(amount)
     return "latency_ms", milliseconds(amount)

@@ -19,9 +19,9 @@ from deploy.demo.faults import Faults
 from deploy.demo.order import Order
 from deploy.demo.shop import RunningShop
 
-WARM_UP_S = 90.0
-PATIENCE_S = 120.0
-HEALTHY_S = 60.0  # how long a run without a fault is watched
+WARM_UP_S = 75.0
+PATIENCE_S = 90.0
+HEALTHY_S = 45.0  # how long a run without a fault is watched; with start and end, every run takes less than 3 minutes
 SETTLE_S = 20.0
 POLL_S = 0.5
 SPANS = "SELECT count() AS spans FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy'"

@@ -25,7 +25,7 @@ def test_every_default_is_an_amount_that_can_be_ordered(kind: str) -> None:
         ("payments", "no kind of fault ''"),
         ("payments:latency:fast", "write for example 300ms"),
         ("payments:errors:300ms", "write for example 50%"),
-        ("payments:cpu:0", "write for example 2"),
+        ("payments:cpu:0%", "write for example 80%"),
         ("front:link", "customers come to its one instance directly"),
     ],
 )
