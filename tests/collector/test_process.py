@@ -82,7 +82,8 @@ def test_it_reports_itself_into_itself(served: Collector) -> None:
     status, text = get(served.url("metrics", "/metrics"))
     assert status == 200
     assert "whymesh_collector_stored_spans_total" in text
-    assert "whymesh_collector_waiting_bytes 0.0" in text
+    idle = "whymesh_collector_waiting_bytes 0.0"
+    until(lambda: idle in get(served.url("metrics", "/metrics"))[1], "the writer to be idle")
     assert get(served.url("metrics", "/healthz"))[0] == get(served.url("metrics", "/readyz"))[0] == 200
 
 
