@@ -18,7 +18,7 @@ BUILD_PROFILE: str
 """"debug" or "release": benchmarks refuse the former."""
 
 MOST_DAYS: int
-"""Different days that the spans of one block may start on; ClickHouse refuses an insert into more than 100 partitions."""
+"""Days that the spans of one block may start on; ClickHouse refuses an insert into more than 100 partitions."""
 
 class DecodeError(ValueError):
     """The bytes are not the OTLP message they were said to be; the message says what was expected at which offset."""
@@ -42,7 +42,7 @@ class Encoded:
     def rejected(self) -> int: ...
     @property
     def causes(self) -> dict[str, int]:
-        """How many spans were rejected by cause: bad_trace_id, bad_span_id, bad_parent_span_id, bad_time, too_many_days."""
+        """Spans rejected, by cause: bad_trace_id, bad_span_id, bad_parent_span_id, bad_time, too_many_days."""
     @property
     def message(self) -> str:
         """What the sender is told about the rejected spans; empty when all were kept."""
