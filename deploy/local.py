@@ -85,7 +85,6 @@ def mesh_processes(
                 "--store", ports.store.replace("://", "://rootcause@"),
                 "--listen", ports.address("rootcause"),
                 "--telemetry", ports.url("otlp_http"),
-                "--telemetry", ports.url("otlp_http"),
                 *(part for url in webhooks for part in ("--webhook", url)),
             ),
             environment,
