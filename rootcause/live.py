@@ -7,6 +7,8 @@ import asyncio
 import logging
 import time
 
+from opentelemetry.trace import Span
+
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.journal import Delivery, Journal
@@ -73,8 +75,12 @@ class Live:
                 answer, news = await asyncio.to_thread(self._watch.evaluate, time.time())
             except (StoreUnavailable, QueryFailed) as error:
                 log.warning("no evaluation: %s", error)
-                span.set_attribute("error.type", type(error).__name__)
-                self.telemetry.evaluations.labels("failed").inc()
+                self._failed(span, error)
+                return
+            except Exception as error:
+                # A mistake of ours in one evaluation must not end all later ones unseen.
+                log.exception("no evaluation")
+                self._failed(span, error)
                 return
             span.set_attribute("whymesh.state", answer.state)
         self.answer = answer
@@ -82,6 +88,10 @@ class Live:
         for event, finding in news:
             self.telemetry.incidents.labels(event).inc()
             self._notifier.tell(event, finding)
+
+    def _failed(self, span: Span, error: Exception) -> None:
+        span.set_attribute("error.type", type(error).__name__)
+        self.telemetry.evaluations.labels("failed").inc()
 
     def _delivered(self, delivery: Delivery) -> None:
         self.telemetry.notifications.labels("delivered" if delivery.delivered else "lost").inc()

@@ -104,7 +104,13 @@ def _called(row: Mapping[str, Any]) -> Called:
         row["Reasons"],
         row["SlowTrace"],
         row["ErrorTrace"],
+        _lost(row["Reasons"]),
     )
+
+
+def _lost(reasons: Mapping[str, int]) -> int:
+    """Calls with a reason of the way there; the callee's own proxy gave those that begin with `app_`."""
+    return sum(calls for reason, calls in reasons.items() if not reason.startswith("app_"))
 
 
 def _quantiles(levels: Sequence[float]) -> Quantiles:

@@ -73,7 +73,10 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """One end's view of an edge: `by_source` rows hold what the caller measured, the others what the callee did."""
+    """One end's view of an edge: `by_source` rows hold what the caller measured, the others what the callee did.
+
+    `lost`: calls that the caller's proxy knows the callee did not answer; None where no proxy tells.
+    """
 
     by_source: bool
     source: str
@@ -86,6 +89,7 @@ class Called:
     reasons: Mapping[str, int] = field(default_factory=dict)
     slow_trace: str = ""
     error_trace: str = ""
+    lost: int | None = None
 
 
 REQUEST = ""

@@ -41,6 +41,7 @@ class _Link:
     source: dict[float, _View]
     destination: dict[float, _View]
     tail_ms: float = 0.0
+    lost: int | None = None
 
     def gaps(self) -> dict[float, Sample]:
         """Mean wait less mean work, by bucket, over the caller's calls."""
@@ -56,9 +57,13 @@ class _Link:
         return sum(view.calls for view in self.source.values())
 
     def unseen_errors(self) -> int:
-        """Calls that failed for the caller beyond those that the callee failed."""
+        """Calls that failed for the caller beyond those that the callee failed.
+
+        Where proxies tell, no more than they know to be lost: the callee's spans may just come later than the caller's.
+        """
         failed = sum(view.errors for view in self.source.values())
-        return max(0, failed - sum(view.errors for view in self.destination.values()))
+        unseen = max(0, failed - sum(view.errors for view in self.destination.values()))
+        return unseen if self.lost is None else min(unseen, self.lost)
 
 
 def link_shifts(baseline: Window, observed: Window) -> dict[Ends, LinkShift]:
@@ -91,6 +96,8 @@ def _links(window: Window) -> dict[Ends, _Link]:
         if not row.source:
             continue
         link = links.setdefault((row.source, row.destination), _Link({}, {}))
+        if row.by_source and row.lost is not None:
+            link.lost = (link.lost or 0) + row.lost
         views = link.source if row.by_source else link.destination
         for bucket in row.buckets:
             view = views.setdefault(bucket.start, _View())
