@@ -34,9 +34,9 @@ if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv || stop "no virtual environment could be made in .venv (Debian: apt-get install python3-venv)"
 fi
 
-stamp=.venv/.prepared
-wanted="$extras $(cat pyproject.toml Cargo.toml Cargo.lock $(find proxy/engine collector/columnar -name '*.rs' -o -name Cargo.toml | sort) | cksum)"
-if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+stamp=.venv/.prepared-$extras # one for each, so that switching between commands installs nothing again
+wanted="$(cat pyproject.toml Cargo.toml Cargo.lock $(find proxy/engine collector/columnar -name '*.rs' -o -name Cargo.toml | sort) | cksum)"
+if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || [ ! -e proxy/_engine.abi3.so ] || [ ! -e collector/_columnar.abi3.so ]; then
     say "Installing Python packages and building the Rust extensions (some minutes the first time)"
     # setuptools warns of folders named like packages; here they are the packages
     PYTHONWARNINGS=ignore::UserWarning .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$extras]" ||

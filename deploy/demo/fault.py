@@ -56,6 +56,7 @@ def command(service: str, kind: str, amount: str, instance: str, state: Path | N
             headers={"Content-Type": "application/json"},
         )
     _send(request)
+    click.echo(f"{service} is healed" if kind == "clear" else f"injected {wanted}; ask `whymesh why` in half a minute")
 
 
 def _send(request: urllib.request.Request) -> None:
