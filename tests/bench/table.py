@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from tests.bench.measure import Measurement
 
-_HEAD = ("proxy", "CPU µs/req", "CPU vs ours", "req/s", "p50 ms", "p99 ms", "RSS idle MB", "RSS load MB", "spans/req")
+_HEAD = (
+    "proxy",
+    "CPU µs/req",
+    "ratio",
+    "req/s",
+    "ratio",
+    "RSS MB",
+    "ratio",
+    "RSS idle MB",
+    "p50 ms",
+    "p99 ms",
+    "spans/req",
+)
 
 
 def render(measurements: list[Measurement]) -> str:
@@ -30,9 +42,11 @@ def _row(m: Measurement, ours: Measurement) -> tuple[str, ...]:
         f"{m.cpu_us:.1f}",
         f"{m.cpu_us / ours.cpu_us:.2f}x",
         f"{m.requests_per_s:,.0f}",
+        f"{m.requests_per_s / ours.requests_per_s:.2f}x",
+        f"{m.rss_mb:.0f}",
+        f"{m.rss_mb / ours.rss_mb:.2f}x",
+        f"{m.idle_rss_mb:.0f}",
         f"{m.p50_us / 1e3:.2f}",
         f"{m.p99_us / 1e3:.2f}",
-        f"{m.idle_rss_mb:.0f}",
-        f"{m.rss_mb:.0f}",
         "-" if m.spans_share is None else f"{m.spans_share:.3f}",
     )
