@@ -64,11 +64,13 @@ def command(query: str | None, store: str | None, form: str | None, state: Path 
 
 def _print_table(columns: Columns, rows: Rows) -> None:
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    shown = Table(*(name for name, _ in columns))
+    # Text: what is stored may look like markup. Folded: a shortened trace id is of no use.
+    shown = Table(*(Column(Text(name), overflow="fold") for name, _ in columns))
     for row in rows:
-        shown.add_row(*(str(value) for value in row))
+        shown.add_row(*(Text(str(value)) for value in row))
     Console().print(shown)
 
 

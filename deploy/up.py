@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.local import endpoint_ports, endpoint_processes, mesh_processes, wanted_ports
 from deploy.ports import Ports
@@ -81,7 +81,7 @@ async def _up(path: Path, directory: Path, registry: Registry, state: Path, port
 
 def _overview(registry: Registry, ports: Ports, ui: bool) -> Table:
     """What runs where, for the operator."""
-    table = Table("process", "address", "what for")
+    table = Table("process", Column("address", overflow="fold"), "what for")
     if ui:
         table.add_row("UI", ports.url("ui"), "service graph, incidents, SQL")
     table.add_row("root cause", f"{ports.url('rootcause')}/v1/why", "or: whymesh why")
