@@ -16,7 +16,7 @@ SIGKILL = 9
 
 def die_with(parent: int) -> None:
     """Arms the signal; exits at once when the parent died before it was armed, for then it would never come."""
-    import ctypes  # noqa: PLC0415 (loaded where the platform has prctl)
+    import ctypes  # loaded only where the platform has prctl
 
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     if os.getppid() != parent:

@@ -45,7 +45,7 @@ def command(case: Path, otlp: str | None, store: str | None, as_json: bool) -> N
     \b
     Exit codes: 0 done (whoever is blamed), 2 the case or the collector cannot be used.
     """
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     if bool(otlp) != bool(store):
         raise click.UsageError("--otlp and --store belong together: the spans sent to one are read from the other")
@@ -67,7 +67,7 @@ class ReplayFailed(Exception):
 
 
 async def _run(case: Case, given: Collector | None, console: Console) -> Outcome:
-    from collector.store.errors import QueryFailed, StoreUnavailable  # noqa: PLC0415
+    from collector.store.errors import QueryFailed, StoreUnavailable
 
     with console.status("starting a collector") as status:
         try:
@@ -82,8 +82,8 @@ async def _run(case: Case, given: Collector | None, console: Console) -> Outcome
 @asynccontextmanager
 async def _own_collector() -> AsyncIterator[Collector]:
     """A collector of this replay's own, in a folder that goes with it. Raises ReplayFailed."""
-    from deploy.local import our_environment, ours  # noqa: PLC0415
-    from deploy.supervise import Spec, StartFailed, Supervisor  # noqa: PLC0415
+    from deploy.local import our_environment, ours
+    from deploy.supervise import Spec, StartFailed, Supervisor
 
     with tempfile.TemporaryDirectory(prefix="whymesh-replay-") as folder:
         addresses = [f"127.0.0.1:{port}" for port in _free_ports(len(PORTS))]
@@ -111,8 +111,8 @@ def _free_ports(count: int) -> list[int]:
 
 def _show(outcome: Outcome) -> None:
     """The ranking as a table, and why."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     out = Console(highlight=False, file=sys.stdout)
     out.print(

@@ -41,8 +41,8 @@ def command(query: str | None, store: str | None, form: str | None, state: Path 
     \b
     Exit codes: 0 answered, 1 the query failed, 2 no query, 3 the store cannot be reached.
     """
-    from collector.store.client import Reader  # noqa: PLC0415 (needs clickhouse-driver)
-    from collector.store.errors import QueryFailed, StoreUnavailable  # noqa: PLC0415
+    from collector.store.client import Reader
+    from collector.store.errors import QueryFailed, StoreUnavailable
 
     text = query or ("" if sys.stdin.isatty() else sys.stdin.read())
     if not text.strip():
@@ -63,9 +63,9 @@ def command(query: str | None, store: str | None, form: str | None, state: Path 
 
 
 def _print_table(columns: Columns, rows: Rows) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Column, Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
 
     # Text: what is stored may look like markup. Folded: a shortened trace id is of no use.
     shown = Table(*(Column(Text(name), overflow="fold") for name, _ in columns))

@@ -51,8 +51,8 @@ def command(url: str | None, as_json: bool, state: Path | None) -> None:
 
 def _explain(answer: dict[str, Any]) -> None:
     """Prints the answer for a person: what, who, why, since when, who else was looked at, the proof."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.console import Console
+    from rich.markup import escape
 
     out = Console(highlight=False)
     finding = answer.get("finding")

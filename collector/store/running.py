@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from collector.store.bounds import advice
 from collector.store.columns import Columns, described, headed, table_columns
@@ -85,7 +85,7 @@ class Running:
         self.columns = []
         self._first: Chunk | None = None
         self._streaming = False
-        self._work: asyncio.Future[object] | None = None
+        self._work: asyncio.Future[Any] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
@@ -130,7 +130,7 @@ class Running:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        self._work = future  # type: ignore[assignment]
+        self._work = future
         try:
             # A cancelled client must not leave a thread working on a session that is being closed.
             return await asyncio.shield(future)
