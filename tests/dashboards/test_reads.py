@@ -43,7 +43,8 @@ def test_the_graph_has_all_services_and_both_ends_of_every_call(ask: Asking) -> 
     graph = build(ask, ask.last(15))
     assert {node.name for node in graph.nodes} == {topology.OUTSIDE, *SERVICES}
     assert graph.edge("checkout", "payments") is not None
-    assert graph.captured == 1
+    # A call at the first edge of the window may have one of its two ends in the bucket before it.
+    assert graph.captured == pytest.approx(1, abs=0.001)
 
 
 def test_calls_are_counted_once(ask: Asking) -> None:
