@@ -47,11 +47,14 @@ class EngineCollector(Collector):
         )
         yield _labelled(
             "whymesh_proxy_refused",
-            "Connections and requests refused unread.",
+            "Connections and requests turned away by a check or a limit.",
             "reason",
             stats["refused"],
             CounterMetricFamily,
         )
+        panics = CounterMetricFamily("whymesh_proxy_panics", "Defects of the proxy; each ended one request or task.")
+        panics.add_metric([], stats["panics"])
+        yield panics
 
 
 def _requests(stats: dict[str, Any]) -> HistogramMetricFamily:

@@ -5,9 +5,9 @@ In: registry, instance name, epoch. Out: a `Snapshot`. Pure: the same input give
 
 from __future__ import annotations
 
-from proxy.control.documents import EndpointSpec, Service
+from proxy.control.documents import EndpointSpec, LimitsSpec, Service
 from proxy.control.registry import Registry
-from proxy.snapshot import Endpoint, Inbound, Node, Outbound, Snapshot, Telemetry, Upstream
+from proxy.snapshot import Endpoint, Inbound, Limits, Node, Outbound, Snapshot, Telemetry, Upstream
 
 
 def compile_snapshot(registry: Registry, instance: str, epoch: int) -> Snapshot:
@@ -25,6 +25,7 @@ def compile_snapshot(registry: Registry, instance: str, epoch: int) -> Snapshot:
         outbound=Outbound(listen=endpoint.sidecar.outbound) if endpoint.sidecar else None,
         services=tuple(_upstream(other) for other in registry.services),
         telemetry=_telemetry(registry),
+        limits=_limits(registry.mesh.spec.limits),
     )
 
 
@@ -50,6 +51,28 @@ def _upstream(service: Service) -> Upstream:
         endpoints=tuple(
             Endpoint(address=e.reachable_at, version=e.version, instance=e.instance) for e in service.spec.endpoints
         ),
+    )
+
+
+def _limits(spec: LimitsSpec) -> Limits:
+    return Limits(
+        connections=spec.connections,
+        connections_per_client=spec.connections_per_client,
+        requests=spec.requests,
+        streams=spec.streams,
+        control_frames=spec.control_frames,
+        header_bytes=spec.header_bytes,
+        headers=spec.headers,
+        uri_bytes=spec.uri_bytes,
+        body_bytes=spec.body_bytes,
+        header_timeout_ms=spec.header_timeout,
+        body_timeout_ms=spec.body_timeout,
+        body_progress_bytes=spec.body_progress,
+        response_body_timeout_ms=spec.response_body_timeout,
+        reader_timeout_ms=spec.reader_timeout,
+        half_close_timeout_ms=spec.half_close_timeout,
+        idle_timeout_ms=spec.idle_timeout,
+        tunnel_idle_timeout_ms=spec.tunnel_idle_timeout,
     )
 
 

@@ -17,6 +17,8 @@ from proxy.snapshot import Label, Name, Protocol
 API_VERSION = "whymesh.io/v1alpha1"
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+_SIZE = re.compile(r"^(\d{1,12})(KiB|MiB|GiB)$")
+_UNIT_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _LONGEST_MS = 24 * 3_600_000
 
 
@@ -30,6 +32,15 @@ def _milliseconds(value: Any) -> Any:
     return milliseconds
 
 
+def _bytes(value: Any) -> Any:
+    """Reads a size: a number of bytes, or one with a binary unit ("64KiB", "10MiB")."""
+    if isinstance(value, str) and (match := _SIZE.match(value)):
+        return int(match[1]) * _UNIT_BYTES[match[2]]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("expected a number of bytes, or a size such as 64KiB or 10MiB")
+    return value
+
+
 def _address(value: str) -> str:
     host, separator, port = value.rpartition(":")
     if not separator or not host or not port.isdecimal() or not 0 < int(port) < 65_536:
@@ -39,6 +50,7 @@ def _address(value: str) -> str:
     return value
 
 
+Size = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=int | str)]
 Milliseconds = Annotated[int, BeforeValidator(_milliseconds, json_schema_input_type=str)]
 Address = Annotated[str, AfterValidator(_address)]
 
@@ -71,6 +83,28 @@ class TelemetrySpec(_Spec):
     enabled: bool = True
 
 
+class LimitsSpec(_Spec):
+    """What clients of a proxy may do; the same for every proxy of the mesh."""
+
+    connections: int = Field(default=10_000, gt=0)
+    connections_per_client: int | None = Field(default=None, gt=0, alias="connectionsPerClient")
+    requests: int = Field(default=10_000, gt=0)
+    streams: int = Field(default=256, gt=0, lt=1 << 31)
+    control_frames: int = Field(default=1_000, ge=10, le=1_000_000, alias="controlFrames")
+    header_bytes: Size = Field(default=65_536, ge=8_192, le=16_777_216, alias="headerBytes")
+    headers: int = Field(default=100, ge=16, le=10_000)
+    uri_bytes: Size = Field(default=16_384, ge=256, le=65_534, alias="uriBytes")
+    body_bytes: Size | None = Field(default=None, alias="bodyBytes")
+    header_timeout: Milliseconds = Field(default=10_000, alias="headerTimeout")
+    body_timeout: Milliseconds = Field(default=30_000, alias="bodyTimeout")
+    body_progress: Size = Field(default=1, alias="bodyProgress")
+    response_body_timeout: Milliseconds = Field(default=300_000, alias="responseBodyTimeout")
+    reader_timeout: Milliseconds = Field(default=60_000, alias="readerTimeout")
+    half_close_timeout: Milliseconds = Field(default=1_000, alias="halfCloseTimeout")
+    idle_timeout: Milliseconds = Field(default=60_000, alias="idleTimeout")
+    tunnel_idle_timeout: Milliseconds = Field(default=3_600_000, alias="tunnelIdleTimeout")
+
+
 class AlertsSpec(_Spec):
     """Who hears of an incident."""
 
@@ -80,6 +114,7 @@ class AlertsSpec(_Spec):
 class MeshSpec(_Spec):
     telemetry: TelemetrySpec = TelemetrySpec()
     alerts: AlertsSpec = AlertsSpec()
+    limits: LimitsSpec = LimitsSpec()
 
 
 class Mesh(_Document):

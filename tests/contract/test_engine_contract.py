@@ -68,7 +68,18 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
                 },
             ),
             "limits": st.fixed_dictionaries(
-                {}, optional={"header_bytes": st.integers(8_192, 10**6), "pool_idle_per_endpoint": st.integers(0, 99)}
+                {},
+                optional={
+                    "connections_per_client": st.none() | positive,
+                    "streams": st.integers(1, 2**31 - 1),
+                    "control_frames": st.integers(10, 10**6),
+                    "header_bytes": st.integers(8_192, 10**6),
+                    "headers": st.integers(16, 10_000),
+                    "uri_bytes": st.integers(256, 65_534),
+                    "body_bytes": st.none() | st.integers(0, 2**63),
+                    "half_close_timeout_ms": st.integers(0, 10**9),
+                    "pool_idle_per_endpoint": st.integers(0, 99),
+                },
             ),
         },
     )
@@ -105,7 +116,26 @@ WHOLE: dict[str, Any] = {
         }
     ],
     "telemetry": {"endpoint": "", "queue_records": 1_024, "batch_records": 1, "flush_ms": 10},
-    "limits": {"connections": 1, "header_bytes": 8_192, "idle_timeout_ms": 1, "pool_idle_per_endpoint": 0},
+    "limits": {
+        "connections": 1,
+        "connections_per_client": 1,
+        "requests": 1,
+        "streams": 1,
+        "control_frames": 10,
+        "header_bytes": 8_192,
+        "headers": 16,
+        "uri_bytes": 256,
+        "body_bytes": 0,
+        "header_timeout_ms": 1,
+        "body_timeout_ms": 1,
+        "body_progress_bytes": 0,
+        "response_body_timeout_ms": 1,
+        "reader_timeout_ms": 1,
+        "half_close_timeout_ms": 0,
+        "idle_timeout_ms": 1,
+        "tunnel_idle_timeout_ms": 1,
+        "pool_idle_per_endpoint": 0,
+    },
 }
 
 

@@ -18,16 +18,9 @@ pub fn answer(reason: Reason, place: &str) -> Response<ResponseBody> {
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    response
-}
-
-/// The same as the last response of its connection: what follows a misunderstood request is not to be trusted either.
-#[must_use]
-pub fn last_answer(reason: Reason, place: &str) -> Response<ResponseBody> {
-    let mut response = answer(reason, place);
-    response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
+    if reason.ends_connection() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

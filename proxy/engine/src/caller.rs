@@ -2,27 +2,30 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::Notify;
 
+use crate::conduct::Conduct;
 use crate::endpoint::peer_address;
 use crate::headers::{MESH_SOURCE, source};
 use crate::otlp::{Attributes, peer};
 use crate::record::Encoded;
-use crate::tap::Verdict;
 
 /// What every request of one connection shares.
 pub struct Caller {
     /// Span attributes of the other end's address.
     pub attributes: Encoded,
-    /// What is wrong with the bytes it sent.
-    pub verdict: Verdict,
+    /// What the end that reads its bytes has seen.
+    pub conduct: Arc<Conduct>,
     /// The last `x-mesh-source` seen; one connection hardly ever carries two.
     source: RefCell<Option<Source>>,
     nobody: Rc<str>,
-    in_flight: Cell<u32>,
+    /// Requests in flight at this worker, on all connections.
+    requests: Rc<Cell<usize>>,
     begun: Cell<u64>,
     _presence: Rc<Presence>,
 }
@@ -43,17 +46,22 @@ pub struct Presence(Rc<Notify>);
 
 impl Caller {
     #[must_use]
-    pub fn new(remote: SocketAddr, verdict: Verdict, presence: Rc<Presence>) -> Rc<Self> {
+    pub fn new(
+        remote: SocketAddr,
+        conduct: Arc<Conduct>,
+        requests: Rc<Cell<usize>>,
+        presence: Rc<Presence>,
+    ) -> Rc<Self> {
         let mut attributes = Attributes::default();
         let host = remote.ip().to_canonical().to_string();
         attributes.text("client.address", &host);
         peer_address(&mut attributes, &host, remote.port());
         Rc::new(Self {
             attributes: attributes.bytes().into(),
-            verdict,
+            conduct,
             source: RefCell::default(),
             nobody: "".into(),
-            in_flight: Cell::new(0),
+            requests,
             begun: Cell::new(0),
             _presence: presence,
         })
@@ -62,7 +70,8 @@ impl Caller {
     /// Notes that a request begins.
     #[must_use]
     pub fn busy(self: &Rc<Self>) -> Busy {
-        self.in_flight.set(self.in_flight.get() + 1);
+        self.conduct.begin();
+        self.requests.set(self.requests.get() + 1);
         self.begun.set(self.begun.get() + 1);
         Busy(Rc::clone(self))
     }
@@ -70,7 +79,13 @@ impl Caller {
     /// Requests begun so far, and whether one of them is still in flight.
     #[must_use]
     pub fn activity(&self) -> (u64, bool) {
-        (self.begun.get(), self.in_flight.get() > 0)
+        (self.begun.get(), self.conduct.in_flight() > 0)
+    }
+
+    /// Requests in flight at this worker.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.requests.get()
     }
 
     /// Reads and removes the caller's claim: its span attributes, and its name for the counters.
@@ -102,9 +117,18 @@ impl Caller {
     }
 }
 
+impl Deref for Busy {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
+        self.0.conduct.end();
+        self.0.requests.set(self.0.requests.get() - 1);
     }
 }
 

@@ -26,6 +26,7 @@ pub enum Failure {
 pub struct Bounds {
     pub connect: Duration,
     pub header_bytes: usize,
+    pub headers: usize,
 }
 
 /// Connects within the time allowed; `http1` asks for HTTP/1.1 whatever the endpoint prefers.
@@ -59,6 +60,7 @@ async fn speak_http1(
 ) -> hyper::Result<http1::SendRequest<crate::request_body::RequestBody>> {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(bounds.header_bytes)
+        .max_headers(bounds.headers)
         .handshake(TokioIo::new(stream))
         .await?;
     // A broken connection is seen by whoever holds the sender; the task only drives the socket.

@@ -1,10 +1,12 @@
-//! One accepted connection: which protocol it speaks, its requests one by one, and when it ends.
+//! One accepted connection: which protocol it speaks, its requests one by one, and when and how it ends.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -15,8 +17,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::answer::answer;
 use crate::caller::{Caller, Presence};
-use crate::exec::LocalExec;
+use crate::caught::caught;
+use crate::conduct::Conduct;
+use crate::farewell;
+use crate::limits::Limits;
+use crate::paced::{Paced, Streams};
 use crate::reasons::Reason;
 use crate::response_body::ResponseBody;
 use crate::tally::Direction;
@@ -24,8 +31,15 @@ use crate::tap::Tap;
 use crate::worker::Worker;
 use crate::{inbound, outbound};
 
-/// Streams one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 256;
+/// Room for requests that come before the answer to the first, beside one head.
+const READ_AHEAD: usize = 16_384;
+/// Headers that hyper parses without an allocation; it needs to be told of more.
+const HYPER_HEADERS: usize = 100;
+/// Streams one connection may have reset before they were looked at, and because of its own errors.
+const PENDING_RESETS: usize = 20;
+const ERROR_RESETS: usize = 256;
+/// Bytes of a response that wait for the reader, a stream.
+const SEND_BUFFER: usize = 65_536;
 
 /// Serves a connection until it ends, or until its last response once `drain` says so.
 pub async fn serve(
@@ -36,58 +50,128 @@ pub async fn serve(
     presence: Rc<Presence>,
     mut drain: watch::Receiver<bool>,
 ) {
-    let plan = worker.plan();
+    let limits = worker.plan().limits;
+    let conduct = Conduct::new();
     let detected = tokio::select! {
-        detected = timeout(plan.idle, Tap::detect(stream)) => detected,
+        detected = timeout(limits.idle, Tap::detect(stream, &limits, Arc::clone(&conduct))) => detected,
         _ = drain.wait_for(|drain| *drain) => return,
     };
     // Nothing was asked: a connection that opens and says nothing needs no answer.
     let Ok(Ok(tap)) = detected else { return };
-    let caller = Caller::new(remote, tap.verdict(), presence);
-    let http2 = tap.is_http2();
-    let io = TokioIo::new(tap);
+    let requests = Rc::clone(&worker.requests);
+    let caller = Caller::new(remote, Arc::clone(&conduct), requests, presence);
+    let ended = if tap.is_http2() {
+        speak_http2(&worker, direction, &caller, tap, &limits, drain).await
+    } else {
+        speak_http1(&worker, direction, &caller, tap, &limits, drain).await
+    };
+    if ended.is_err_and(|error| is_flood(&error)) {
+        conduct.cut(Reason::FrameFlood);
+    }
+    if let Some(reason) = conduct.why_cut() {
+        worker.totals.refuse(reason);
+    }
+    let Some(remains) = conduct.remains() else {
+        return;
+    };
+    if let Some(fault) = remains.farewell
+        && conduct.why_cut() != Some(fault.reason)
+    {
+        worker.totals.refuse(fault.reason);
+    }
+    farewell::say(remains).await;
+}
+
+async fn speak_http1(
+    worker: &Rc<Worker>,
+    direction: Direction,
+    caller: &Rc<Caller>,
+    tap: Tap,
+    limits: &Limits,
+    drain: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let service =
+        service_fn(|request: Request<Incoming>| respond(worker, direction, caller, request));
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(limits.head.bytes + READ_AHEAD);
+    if limits.head.headers > HYPER_HEADERS {
+        builder.max_headers(limits.head.headers);
+    }
+    let connection = builder
+        .serve_connection(TokioIo::new(tap), service)
+        .with_upgrades();
+    until_idle(connection, caller, worker, drain).await
+}
+
+async fn speak_http2(
+    worker: &Rc<Worker>,
+    direction: Direction,
+    caller: &Rc<Caller>,
+    tap: Tap,
+    limits: &Limits,
+    drain: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let streams = Streams::new(
+        Rc::clone(caller),
+        Arc::clone(&worker.totals),
+        limits.patience.reader,
+    );
     let service = service_fn(|request: Request<Incoming>| {
-        let (worker, caller) = (Rc::clone(&worker), Rc::clone(&caller));
+        let pace = streams.asked();
+        let response = respond(worker, direction, caller, request);
         async move {
-            Ok::<_, Infallible>(match direction {
-                Direction::Inbound => inbound::serve(worker, caller, request).await,
-                Direction::Outbound => outbound::serve(worker, caller, request).await,
-            })
+            response
+                .await
+                .map(|response| response.map(|body| Paced::new(body, pace)))
         }
     });
-    let ended = if http2 {
-        let mut builder = http2::Builder::new(LocalExec);
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS);
-        builder.max_header_list_size(u32::try_from(plan.header_bytes).unwrap_or(u32::MAX));
-        until_idle(
-            builder.serve_connection(io, service),
-            &caller,
-            &worker,
-            drain,
-        )
-        .await
-    } else {
-        let mut builder = http1::Builder::new();
-        builder
-            .max_buf_size(plan.header_bytes)
-            .max_header_size(plan.header_bytes);
-        until_idle(
-            builder.serve_connection(io, service).with_upgrades(),
-            &caller,
-            &worker,
-            drain,
-        )
-        .await
-    };
-    if let Err(error) = ended {
-        if error.is_parse_too_large() {
-            worker.totals.refuse(Reason::HeadersTooLarge);
-        } else if error.is_parse() {
-            worker.totals.refuse(Reason::BadRequest);
-        }
+    let mut builder = http2::Builder::new(streams.clone());
+    // Up to twice the limit is read, so that what is too much can be answered with its reason.
+    let header_list = u32::try_from(limits.head.bytes.saturating_mul(2)).unwrap_or(u32::MAX);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(header_list)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(ERROR_RESETS)
+        .max_send_buf_size(SEND_BUFFER);
+    until_idle(
+        builder.serve_connection(TokioIo::new(tap), service),
+        caller,
+        worker,
+        drain,
+    )
+    .await
+}
+
+/// Answers one request; a defect of the proxy that shows in it is its own affair.
+fn respond(
+    worker: &Rc<Worker>,
+    direction: Direction,
+    caller: &Rc<Caller>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + 'static {
+    let (worker, caller) = (Rc::clone(worker), Rc::clone(caller));
+    let answering = caller.conduct.answering();
+    async move {
+        let _answering = answering;
+        let totals = Arc::clone(&worker.totals);
+        let response = match direction {
+            Direction::Inbound => caught(inbound::serve(worker, caller, request), &totals).await,
+            Direction::Outbound => caught(outbound::serve(worker, caller, request), &totals).await,
+        };
+        Ok(response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy")))
     }
+}
+
+/// Whether the parser of HTTP/2 ended the connection because of a flood (RFC 9113, 10.5).
+fn is_flood(error: &hyper::Error) -> bool {
+    let cause = error
+        .source()
+        .and_then(|source| source.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_library() && cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+    })
 }
 
 /// Drives a connection; ends it when it has begun no request for the idle time and none is in flight.
@@ -98,7 +182,7 @@ async fn until_idle(
     mut drain: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
-    let mut watch = pin!(sleep(worker.plan().idle));
+    let mut watch = pin!(sleep(worker.plan().limits.idle));
     let mut seen = 0;
     let mut draining = false;
     loop {
@@ -111,7 +195,7 @@ async fn until_idle(
                     return Ok(());
                 }
                 seen = begun;
-                watch.as_mut().reset(Instant::now() + worker.plan().idle);
+                watch.as_mut().reset(Instant::now() + worker.plan().limits.idle);
             }
             _ = drain.wait_for(|drain| *drain), if !draining => {
                 draining = true;
@@ -135,9 +219,9 @@ where
     }
 }
 
-impl<S> Graceful for http2::Connection<TokioIo<Tap>, S, LocalExec>
+impl<S> Graceful for http2::Connection<TokioIo<Tap>, S, Streams>
 where
-    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<Paced>, Error = Infallible>,
     S::Future: 'static,
 {
     fn finish(self: Pin<&mut Self>) {

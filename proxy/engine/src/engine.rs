@@ -93,6 +93,7 @@ impl Engine {
             let (orders, order_inbox) = mpsc::unbounded_channel();
             let outfit = Outfit {
                 snapshot: Arc::clone(&snapshot),
+                workers,
                 listeners,
                 orders: order_inbox,
                 clock,

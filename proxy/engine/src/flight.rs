@@ -189,8 +189,9 @@ impl Flight {
         next
     }
 
-    /// The response is complete.
+    /// The response is complete, unless its connection was cut before it got so far.
     pub fn land(mut self) {
+        self.record.reason = self.why_cut().or(self.record.reason);
         self.end();
     }
 
@@ -246,6 +247,24 @@ impl Flight {
         );
     }
 
+    fn why_dropped(&self) -> Reason {
+        if self.worker.cut_off.get() {
+            return Reason::Draining;
+        }
+        self.why_cut().unwrap_or(Reason::ClientCancelled)
+    }
+
+    fn why_cut(&self) -> Option<Reason> {
+        self.busy.as_ref()?.conduct.why_cut()
+    }
+
+    /// The request's connection speaks another protocol from here on.
+    pub fn switch(&self) {
+        if let Some(busy) = &self.busy {
+            busy.conduct.switch();
+        }
+    }
+
     /// The status the caller saw.
     fn class(&self) -> u16 {
         match (self.record.status, self.record.reason) {
@@ -259,12 +278,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         if !self.ended {
-            let stopping = self.worker.cut_off.get();
-            self.record.reason = Some(if stopping {
-                Reason::Draining
-            } else {
-                Reason::ClientCancelled
-            });
+            self.record.reason = Some(self.why_dropped());
             self.end();
         }
     }

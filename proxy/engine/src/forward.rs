@@ -10,15 +10,16 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::clock::{Clock, micros};
 use crate::connect::{self, Bounds, connect};
 use crate::endpoint::Endpoint;
 use crate::hop::{for_http1, for_http2, spare};
 use crate::pool::Sender;
+use crate::progress::Progress;
 use crate::reasons::Reason;
-use crate::request_body::{Progress, RequestBody};
+use crate::request_body::RequestBody;
 
 /// What one exchange may take.
 #[derive(Clone, Copy, Debug)]
@@ -153,9 +154,9 @@ async fn send(
     };
     match (answer, progress.and_then(|progress| progress.broken())) {
         (Some(Ok(response)), _) => Ok(response),
-        (Some(Err(_)), Some(reason)) => Err(Unsent::Caller(reason)),
+        (_, Some(reason)) => Err(Unsent::Caller(reason)),
         (Some(Err(error)), None) => Err(unsent(error)),
-        (None, _) => Err(Unsent::Timeout),
+        (None, None) => Err(Unsent::Timeout),
     }
 }
 
@@ -166,12 +167,12 @@ async fn wait<T>(
     limit: Duration,
 ) -> Option<T> {
     let mut response = pin!(response);
-    let mut left = limit;
+    let mut left = progress.map_or(limit, |progress| limit.min(progress.period()));
     loop {
         if let Ok(answer) = timeout(left, &mut response).await {
             return Some(answer);
         }
-        left = limit.saturating_sub(progress?.last().elapsed());
+        left = progress?.left(Instant::now(), limit);
         if left.is_zero() {
             return None;
         }

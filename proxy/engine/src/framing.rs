@@ -1,270 +1,267 @@
-//! Follows the framing of the requests on one HTTP/1 connection and notices what the parser forgives.
+//! Follows the framing of the requests on one HTTP/1 connection and says which bytes a parser may have.
 //!
-//! In: the bytes as they arrive, in pieces of any size. Out: the first ambiguity (RFC 9112, 6.3: both Content-Length and
-//! Transfer-Encoding, or a length given twice). Never: a change to the bytes; what is not HTTP is the parser's to refuse.
+//! In: the bytes as they arrive, in pieces of any size. Out: how many of them are cleared; the rest is shown again with
+//! more behind it. Never: a part of a head before the whole head has been checked.
 
-/// Bytes of a line that are kept: enough for a framing header; a longer one is refused.
-const LINE: usize = 128;
+use memchr::memchr_iter;
 
-/// Why the end of a request could be read in two ways.
+use crate::chunk::{self, Line};
+use crate::fault::Fault;
+use crate::head::{self, Ending};
+use crate::limits::HeadLimits;
+
+/// Longest method a client may use, and with it how far into garbage one must look.
+const METHOD: usize = 32;
+/// What a request line holds beside its method and target: two spaces, the version and the line end.
+const REQUEST_LINE_REST: usize = 12;
+
+/// Why nothing after the cleared bytes may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Ambiguity {
-    LengthAndEncoding = 1,
-    TwoLengths,
-    LongFramingHeader,
+pub enum Stop {
+    /// The head can be read, and is among the cleared bytes; its request is answered with the fault.
+    Answer(Fault),
+    /// The head cannot be read, and is withheld.
+    Withhold(Fault),
+    /// The body of a request that has begun cannot be read on.
+    Break(Fault),
 }
 
-impl Ambiguity {
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::LengthAndEncoding => "both Content-Length and Transfer-Encoding",
-            Self::TwoLengths => "more than one Content-Length",
-            Self::LongFramingHeader => "a Content-Length or Transfer-Encoding of absurd length",
-        }
-    }
+/// What a parser may have of the bytes that were shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cleared {
+    pub bytes: usize,
+    pub stop: Option<Stop>,
 }
 
 /// Where in a request the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    RequestLine,
-    Header,
+    Head,
     Body(u64),
     ChunkSize,
     Chunk(u64),
-    Trailer,
-    /// Not HTTP from here on: the parser refuses it, or the connection has switched protocols.
-    Lost,
+    ChunkEnd,
+    Trailers,
+}
+
+/// How far an incomplete head has been looked through.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    scanned: usize,
+    line: usize,
+    lines: usize,
+    bare_line_feed: bool,
 }
 
 pub struct Framing {
     place: Place,
-    line: Vec<u8>,
-    /// The line was longer than what is kept of it.
-    cut: bool,
-    lengths: u32,
-    length: u64,
-    chunked: bool,
-}
-
-impl Default for Framing {
-    fn default() -> Self {
-        Self {
-            place: Place::RequestLine,
-            line: Vec::new(),
-            cut: false,
-            lengths: 0,
-            length: 0,
-            chunked: false,
-        }
-    }
+    limits: HeadLimits,
+    look: Look,
+    /// An empty line stood before the request line.
+    led: bool,
+    trailer_bytes: usize,
 }
 
 impl Framing {
-    /// Takes the next bytes of the connection.
-    pub fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Ambiguity> {
-        while !bytes.is_empty() {
-            bytes = match self.place {
-                Place::Lost => return Ok(()),
-                Place::Body(left) => self.skip(bytes, left, Place::Body, Place::RequestLine),
-                Place::Chunk(left) => self.skip(bytes, left, Place::Chunk, Place::ChunkSize),
-                _ => self.read_line(bytes)?,
-            };
+    #[must_use]
+    pub fn new(limits: HeadLimits) -> Self {
+        Self {
+            place: Place::Head,
+            limits,
+            look: Look::default(),
+            led: false,
+            trailer_bytes: 0,
         }
-        Ok(())
     }
 
-    fn skip<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        left: u64,
-        more: fn(u64) -> Place,
-        end: Place,
-    ) -> &'a [u8] {
+    /// Takes the bytes after those cleared last; what is not cleared comes again, with more behind it.
+    pub fn clear(&mut self, bytes: &[u8]) -> Cleared {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.step(&bytes[at..]) {
+                Ok(0) => break,
+                Ok(more) => at += more,
+                Err(Stop::Answer(fault)) => {
+                    let end = at + self.look.scanned;
+                    return Cleared {
+                        bytes: end,
+                        stop: Some(Stop::Answer(fault)),
+                    };
+                }
+                Err(stop) => {
+                    return Cleared {
+                        bytes: at,
+                        stop: Some(stop),
+                    };
+                }
+            }
+        }
+        Cleared {
+            bytes: at,
+            stop: None,
+        }
+    }
+
+    /// No request has begun that is not cleared to its end.
+    #[must_use]
+    pub fn between_requests(&self) -> bool {
+        self.place == Place::Head && self.look.scanned == 0
+    }
+
+    /// A head has begun, and its end has not been seen.
+    #[must_use]
+    pub fn within_head(&self) -> bool {
+        self.place == Place::Head && self.look.scanned > 0
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        match self.place {
+            Place::Head => self.head(bytes),
+            Place::Body(left) => Ok(self.pass(bytes, left, Place::Body, Place::Head)),
+            Place::Chunk(left) => Ok(self.pass(bytes, left, Place::Chunk, Place::ChunkEnd)),
+            Place::ChunkSize => self.chunk_size(bytes),
+            Place::ChunkEnd => self.chunk_end(bytes),
+            Place::Trailers => self.trailer(bytes),
+        }
+    }
+
+    fn pass(&mut self, bytes: &[u8], left: u64, more: fn(u64) -> Place, end: Place) -> usize {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         let left = left - taken as u64;
         self.place = if left > 0 { more(left) } else { end };
-        &bytes[taken..]
+        taken
     }
 
-    fn read_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Ambiguity> {
-        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-            self.keep(bytes);
-            return Ok(&[]);
-        };
-        if self.line.is_empty() {
-            // The usual case: the whole line is here, and nothing is copied.
-            self.cut = false;
-            self.line_ended(bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]))?;
-        } else {
-            self.keep(&bytes[..end]);
-            let mut line = std::mem::take(&mut self.line);
-            if line.last() == Some(&b'\r') {
-                line.pop();
+    fn head(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        let from = self.look.scanned;
+        for line_feed in memchr_iter(b'\n', &bytes[from..]).map(|place| from + place) {
+            let line = &bytes[self.look.line..line_feed];
+            let (line, bare) = match line.strip_suffix(b"\r") {
+                Some(line) => (line, false),
+                None => (line, true),
+            };
+            self.look.bare_line_feed |= bare;
+            self.look.line = line_feed + 1;
+            if !line.is_empty() {
+                self.look.lines += 1;
+            } else if self.look.lines == 0 {
+                return self.leading_line(line_feed + 1, bare);
+            } else {
+                return self.whole_head(&bytes[..=line_feed]);
             }
-            self.line_ended(&line)?;
-            line.clear();
-            self.line = line;
-            self.cut = false;
         }
-        Ok(&bytes[end + 1..])
+        self.look.scanned = bytes.len();
+        self.incomplete(bytes)
+            .map_or(Ok(0), |fault| Err(Stop::Withhold(fault)))
     }
 
-    fn keep(&mut self, part: &[u8]) {
-        let room = LINE - self.line.len();
-        self.cut |= part.len() > room;
-        self.line.extend_from_slice(&part[..part.len().min(room)]);
-    }
-
-    fn line_ended(&mut self, line: &[u8]) -> Result<(), Ambiguity> {
-        match self.place {
-            // Empty lines before a request are ignored (RFC 9112, 2.2).
-            Place::RequestLine if !line.is_empty() => self.place = Place::Header,
-            Place::Header if line.is_empty() => return self.head_ended(),
-            Place::Header => return self.header(line),
-            Place::ChunkSize => self.place = chunk(line),
-            Place::Trailer if line.is_empty() => self.place = Place::RequestLine,
-            _ => {}
+    /// One empty line before a request is ignored (RFC 9112, 2.2); the parser skips it too.
+    fn leading_line(&mut self, length: usize, bare: bool) -> Result<usize, Stop> {
+        if bare || self.led {
+            return Err(Stop::Withhold(Fault::bad(
+                "empty lines where a request should begin",
+            )));
         }
-        Ok(())
+        self.led = true;
+        self.look = Look::default();
+        Ok(length)
     }
 
-    fn header(&mut self, line: &[u8]) -> Result<(), Ambiguity> {
-        let name_end = line
-            .iter()
-            .position(|byte| *byte == b':')
-            .unwrap_or(line.len());
-        let (name, value) = line.split_at(name_end);
-        let framing = if name.eq_ignore_ascii_case(b"content-length") {
-            let digits = std::str::from_utf8(value)
-                .unwrap_or("")
-                .trim_start_matches(':')
-                .trim();
-            self.lengths += 1;
-            self.length = digits.parse().unwrap_or(0);
-            true
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.chunked = true;
-            true
-        } else {
-            false
+    fn whole_head(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        let look = std::mem::take(&mut self.look);
+        self.led = false;
+        if bytes.len() > self.limits.bytes {
+            return Err(Stop::Withhold(Fault::LARGE_HEAD));
+        }
+        let head = head::read(bytes, self.limits).map_err(Stop::Withhold)?;
+        let bare = look
+            .bare_line_feed
+            .then_some(Fault::bad("a line that does not end in CR LF"));
+        if let Some(fault) = bare.or(head.fault) {
+            self.look.scanned = bytes.len();
+            return Err(Stop::Answer(fault));
+        }
+        self.place = match head.ending {
+            Ending::AtOnce => Place::Head,
+            Ending::After(length) => Place::Body(length),
+            Ending::Chunked => Place::ChunkSize,
         };
-        if framing && (self.cut || line.len() > LINE) {
-            return Err(Ambiguity::LongFramingHeader);
-        }
-        Ok(())
+        Ok(bytes.len())
     }
 
-    fn head_ended(&mut self) -> Result<(), Ambiguity> {
-        let head = std::mem::take(self);
-        if head.chunked && head.lengths > 0 {
-            return Err(Ambiguity::LengthAndEncoding);
+    /// What can be said against a head before its end is there.
+    fn incomplete(&self, bytes: &[u8]) -> Option<Fault> {
+        if self.look.lines == 0 {
+            let method = &bytes[..bytes.len().min(METHOD)];
+            let garbage = |byte: &u8| !byte.is_ascii_graphic();
+            match method.iter().position(garbage) {
+                Some(0) if bytes == b"\r" => {}
+                Some(end) if end == 0 || !matches!(method[end], b' ' | b'\r') => {
+                    return Some(Fault::bad("something that is not HTTP"));
+                }
+                None if method.len() == METHOD => {
+                    return Some(Fault::bad("a request that begins with no method"));
+                }
+                _ => {}
+            }
+            if bytes.len() > self.limits.uri_bytes + METHOD + REQUEST_LINE_REST {
+                return Some(Fault::LONG_URI);
+            }
         }
-        if head.lengths > 1 {
-            return Err(Ambiguity::TwoLengths);
+        if bytes.len() > self.limits.bytes {
+            return Some(Fault::LARGE_HEAD);
         }
-        self.line = head.line;
-        self.place = match (head.chunked, head.length) {
-            (true, _) => Place::ChunkSize,
-            (false, 0) => Place::RequestLine,
-            (false, length) => Place::Body(length),
-        };
-        Ok(())
+        (self.look.lines > self.limits.headers + 1).then_some(Fault::MANY_HEADERS)
     }
-}
 
-/// What follows a line with a chunk's size: its bytes and the line end after them, or the trailers.
-fn chunk(line: &[u8]) -> Place {
-    let digits = line
-        .iter()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
-    let size = std::str::from_utf8(&line[..digits]).ok();
-    match size.and_then(|size| u64::from_str_radix(size, 16).ok()) {
-        Some(0) => Place::Trailer,
-        Some(size) => size.checked_add(2).map_or(Place::Lost, Place::Chunk),
-        None => Place::Lost,
+    fn chunk_size(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        match chunk::size(bytes) {
+            Line::Partial => Ok(0),
+            Line::Whole(0, length) => {
+                self.place = Place::Trailers;
+                self.trailer_bytes = 0;
+                Ok(length)
+            }
+            Line::Whole(size, length) => {
+                self.place = Place::Chunk(size);
+                Ok(length)
+            }
+            Line::Bad(problem) => Err(Stop::Break(Fault::bad(problem))),
+        }
+    }
+
+    fn chunk_end(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        match bytes {
+            [b'\r'] => Ok(0),
+            [b'\r', b'\n', ..] => {
+                self.place = Place::ChunkSize;
+                Ok(2)
+            }
+            _ => Err(Stop::Break(Fault::bad(
+                "a chunk that is longer than its size",
+            ))),
+        }
+    }
+
+    fn trailer(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        match chunk::trailer(bytes) {
+            Line::Partial if self.trailer_bytes + bytes.len() <= self.limits.bytes => Ok(0),
+            Line::Whole(0, length) => {
+                self.place = Place::Head;
+                Ok(length)
+            }
+            Line::Whole(_, length) if self.trailer_bytes + length <= self.limits.bytes => {
+                self.trailer_bytes += length;
+                Ok(length)
+            }
+            Line::Partial | Line::Whole(..) => Err(Stop::Break(Fault::new(
+                crate::reasons::Reason::HeadersTooLarge,
+                "trailers of more bytes than limits.headerBytes",
+            ))),
+            Line::Bad(problem) => Err(Stop::Break(Fault::bad(problem))),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The verdict must not depend on how the bytes were cut.
-    fn verdict(bytes: &[u8]) -> Result<(), Ambiguity> {
-        let whole = Framing::default().follow(bytes);
-        for size in [1, 2, 7] {
-            let mut framing = Framing::default();
-            let pieces = bytes
-                .chunks(size)
-                .try_for_each(|piece| framing.follow(piece));
-            assert_eq!(pieces, whole, "in pieces of {size}");
-        }
-        whole
-    }
-
-    const SMUGGLED: &str =
-        "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n";
-
-    #[test]
-    fn length_and_encoding_together_are_ambiguous() {
-        assert_eq!(
-            verdict(SMUGGLED.as_bytes()),
-            Err(Ambiguity::LengthAndEncoding)
-        );
-        let turned = b"POST / HTTP/1.1\ntransfer-encoding:chunked\ncontent-LENGTH:4\n\n";
-        assert_eq!(verdict(turned), Err(Ambiguity::LengthAndEncoding));
-    }
-
-    #[test]
-    fn a_length_given_twice_is_ambiguous_even_when_equal() {
-        let twice = b"POST / HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\n";
-        assert_eq!(verdict(twice), Err(Ambiguity::TwoLengths));
-    }
-
-    #[test]
-    fn a_framing_header_of_absurd_length_is_refused() {
-        let long = format!(
-            "POST / HTTP/1.1\r\nContent-Length: {}4\r\n\r\n",
-            "0".repeat(300)
-        );
-        assert_eq!(verdict(long.as_bytes()), Err(Ambiguity::LongFramingHeader));
-        let other = format!("GET / HTTP/1.1\r\ncookie: {}\r\n\r\n", "0".repeat(300));
-        assert_eq!(verdict(other.as_bytes()), Ok(()));
-    }
-
-    #[test]
-    fn bodies_are_not_taken_for_requests() {
-        let length = SMUGGLED.len();
-        let sized = format!(
-            "POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{SMUGGLED}GET / HTTP/1.1\r\n\r\n"
-        );
-        assert_eq!(verdict(sized.as_bytes()), Ok(()));
-        let chunks =
-            format!("{length:x};x=y\r\n{SMUGGLED}\r\n0\r\ncontent-length: 1\r\ntrailer: x\r\n\r\n");
-        let chunked = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
-        assert_eq!(verdict(chunked.as_bytes()), Ok(()));
-        assert_eq!(
-            verdict([&chunked, SMUGGLED].concat().as_bytes()),
-            Err(Ambiguity::LengthAndEncoding)
-        );
-        assert_eq!(
-            verdict([&sized, SMUGGLED].concat().as_bytes()),
-            Err(Ambiguity::LengthAndEncoding)
-        );
-    }
-
-    #[test]
-    fn noise_is_the_parsers_to_refuse() {
-        for noise in [
-            &b"\x16\x03\x01\x02\x00\x01\n\n\n"[..],
-            b"\n\n\n\r\n",
-            b"POST / HTTP/1.1\ntransfer-encoding: chunked\n\nzz\n",
-        ] {
-            assert_eq!(verdict(noise), Ok(()));
-        }
-    }
-}
+mod tests;

@@ -1,13 +1,42 @@
 //! Rewrites the headers of a message on its way through: hop-by-hop fields end here (RFC 9110, 7.6.1).
 
+use bytes::Bytes;
 use http::header::{
-    CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-    UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    COOKIE, EXPECT, HOST, LOCATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, SET_COOKIE, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Frame;
 
 pub static MESH_SOURCE: HeaderName = HeaderName::from_static("x-mesh-source");
 pub static MESH_REASON: HeaderName = HeaderName::from_static("mesh-reason");
+static NOT_IN_TRAILERS: [HeaderName; 24] = [
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    CONNECTION,
+    UPGRADE,
+    TE,
+    TRAILER,
+    HOST,
+    EXPECT,
+    RANGE,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    CONTENT_RANGE,
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    PROXY_AUTHENTICATE,
+    WWW_AUTHENTICATE,
+    COOKIE,
+    SET_COOKIE,
+    LOCATION,
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("x-mesh-source"),
+    HeaderName::from_static("mesh-reason"),
+];
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -28,6 +57,12 @@ pub fn end_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
         headers.remove(name);
     }
     upgrade
+}
+
+/// Whether `Connection` says that `Upgrade` is meant.
+#[must_use]
+pub fn asks_upgrade(headers: &HeaderMap) -> bool {
+    nominated(headers).any(|name| name == UPGRADE)
 }
 
 fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
@@ -70,6 +105,21 @@ pub fn end_response_hop(headers: &mut HeaderMap) {
 pub fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
+}
+
+/// Removes from trailers what must stand before a body, or speaks of more than the message (RFC 9110, 6.5.1): framing,
+/// routing, who asks, and what the mesh says itself.
+#[must_use]
+pub fn end_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            for name in &NOT_IN_TRAILERS {
+                trailers.remove(name);
+            }
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
 }
 
 fn wants_trailers(value: &HeaderValue) -> bool {
@@ -155,6 +205,23 @@ mod tests {
         ]);
         end_request_hop(&mut map);
         assert_eq!(map, headers(&[("host", "a"), ("te", "trailers")]));
+    }
+
+    #[test]
+    fn trailers_say_nothing_that_counts_before_a_body() {
+        let trailers = headers(&[
+            ("x-sum", "1"),
+            ("grpc-status", "0"),
+            ("content-length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("host", "other"),
+            ("authorization", "Basic x"),
+            ("x-mesh-source", "a/b/c"),
+        ]);
+        let left = end_trailers(Frame::trailers(trailers))
+            .into_trailers()
+            .unwrap();
+        assert_eq!(left, headers(&[("x-sum", "1"), ("grpc-status", "0")]));
     }
 
     #[test]

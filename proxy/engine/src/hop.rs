@@ -1,8 +1,8 @@
 //! Puts a request into the form that the next hop's protocol wants, or keeps a copy of it for a second try.
 
-use http::header::HOST;
+use http::header::{COOKIE, HOST};
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, request};
 
 use crate::request_body::RequestBody;
 
@@ -31,6 +31,9 @@ pub fn for_http1(
     unnamed: Option<&HeaderValue>,
 ) -> Request<RequestBody> {
     let (mut head, body) = request.into_parts();
+    if head.version == Version::HTTP_2 {
+        join_cookies(&mut head.headers);
+    }
     head.version = Version::HTTP_11;
     if let Some(authority) = head.uri.authority() {
         if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
@@ -42,6 +45,20 @@ pub fn for_http1(
         head.headers.insert(HOST, name.clone());
     }
     Request::from_parts(head, body)
+}
+
+/// HTTP/2 may send each cookie as a header of its own; HTTP/1.1 knows one (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if crumbs.len() > 1
+        && let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, whole);
+    }
 }
 
 fn path_only(uri: &Uri) -> Uri {
@@ -102,6 +119,22 @@ mod tests {
                 (path, &named.parse().unwrap())
             );
         }
+    }
+
+    #[test]
+    fn cookies_of_http2_become_one() {
+        let mut request = request("GET", "http://a/", None);
+        *request.version_mut() = Version::HTTP_2;
+        for crumb in ["a=1", "b=2"] {
+            request
+                .headers_mut()
+                .append(COOKIE, HeaderValue::from_static(crumb));
+        }
+        let request = for_http1(request, None);
+        assert_eq!(
+            request.headers().get_all(COOKIE).iter().collect::<Vec<_>>(),
+            ["a=1; b=2"]
+        );
     }
 
     #[test]

@@ -9,18 +9,18 @@ use http::header::HOST;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use crate::answer::{answer, last_answer};
+use crate::answer::answer;
 use crate::caller::Caller;
 use crate::connect;
 use crate::flight::{Flight, Opening};
 use crate::forward::{Failure, Terms, exchange};
+use crate::guard;
 use crate::headers::end_request_hop;
 use crate::reasons::Reason;
 use crate::record::Encoded;
 use crate::relay::{Reading, relay};
 use crate::request_body::RequestBody;
-use crate::response_body::ResponseBody;
-use crate::strict;
+use crate::response_body::{Course, ResponseBody};
 use crate::trace::{Context, TRACEPARENT, mark_state};
 use crate::worker::Worker;
 
@@ -50,9 +50,9 @@ pub async fn serve(
         busy: caller.busy(),
     };
     let flight = Flight::server(&worker, opening, started);
-    if let Some(problem) = strict::objection(&request, caller.verdict.ambiguity()) {
-        flight.refuse(Reason::BadRequest);
-        return last_answer(Reason::BadRequest, problem);
+    if let Some(fault) = guard::objection(&request, &caller, &plan.limits) {
+        flight.refuse(fault.reason);
+        return answer(fault.reason, fault.text);
     }
     if request.method() == http::Method::CONNECT {
         flight.refuse(Reason::ConnectNotAllowed);
@@ -72,7 +72,7 @@ pub async fn serve(
     let endpoint = &application.endpoint;
     match exchange(
         endpoint,
-        request.map(RequestBody::from),
+        request.map(|body| RequestBody::new(body, plan.limits.body)),
         terms,
         worker.clock,
         |_| {},
@@ -83,14 +83,23 @@ pub async fn serve(
             let reading = Reading {
                 caller: caller_leg,
                 from_proxy: false,
-                broken: Reason::AppReset,
+                course: Course {
+                    broken: Reason::AppReset,
+                    stalled: Reason::AppStalled,
+                    silence: plan.limits.body.response,
+                },
+                tunnel_idle: plan.limits.tunnel_idle,
             };
             relay(answered, reading, flight)
         }
         Err(failure) => {
             let reason = reason(&failure);
             flight.refuse(reason);
-            answer(reason, &format!("the application at {}", endpoint.address))
+            let place = match failure {
+                Failure::Caller(_) => caller.conduct.what_broke().to_owned(),
+                _ => format!("the application at {}", endpoint.address),
+            };
+            answer(reason, &place)
         }
     }
 }

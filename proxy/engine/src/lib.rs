@@ -17,11 +17,23 @@ mod totals;
 mod worker;
 
 // A connection arrives, and its requests.
+mod admission;
 mod caller;
+mod calm;
+mod caught;
+mod chunk;
+mod conduct;
 mod connection;
 mod exec;
+mod farewell;
+mod fault;
+mod frames;
 mod framing;
+mod guard;
+mod head;
+mod limits;
 mod listen;
+mod paced;
 mod strict;
 mod tap;
 
@@ -40,6 +52,7 @@ mod forward;
 mod headers;
 mod hop;
 mod pool;
+mod progress;
 mod relay;
 mod request_body;
 mod response_body;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncWriteExt;
@@ -10,10 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::address::Address;
+use crate::admission::{Admission, TurnedAway};
 use crate::answer::raw;
 use crate::caller::Presence;
+use crate::caught::spawn;
 use crate::connection;
-use crate::reasons::Reason;
 use crate::tally::Direction;
 use crate::worker::Worker;
 
@@ -95,32 +97,24 @@ pub async fn accept(
             continue;
         };
         let (worker, presence, drain) = (Rc::clone(&worker), Rc::clone(&presence), drain.clone());
-        tokio::task::spawn_local(async move {
-            let open = worker.totals.enter(direction);
-            if open > worker.plan().connections {
-                turn_away(&worker, stream).await;
-            } else if stream.set_nodelay(true).is_ok() {
-                connection::serve(
-                    Rc::clone(&worker),
-                    direction,
-                    stream,
-                    remote,
-                    presence,
-                    drain,
-                )
-                .await;
+        let totals = Arc::clone(&worker.totals);
+        spawn(&totals, async move {
+            let limits = worker.plan().limits;
+            match Admission::of(&worker.totals, direction, remote.ip(), &limits) {
+                Ok(_admitted) => {
+                    if stream.set_nodelay(true).is_ok() {
+                        connection::serve(worker, direction, stream, remote, presence, drain).await;
+                    }
+                }
+                Err(away) => turn_away(&worker, stream, &away).await,
             }
-            worker.totals.leave(direction);
         });
     }
 }
 
-async fn turn_away(worker: &Worker, mut stream: TcpStream) {
-    worker.totals.refuse(Reason::ConnectionLimit);
-    let text = raw(
-        Reason::ConnectionLimit,
-        &format!("{} connections", worker.plan().connections),
-    );
+async fn turn_away(worker: &Worker, mut stream: TcpStream, away: &TurnedAway) {
+    worker.totals.refuse(away.reason);
+    let text = raw(away.reason, &format!("{} connections", away.connections));
     // A client that does not wait for the answer has what it wanted: no connection.
     drop(stream.write_all(&text).await);
     drop(stream.shutdown().await);

@@ -232,11 +232,18 @@ fn error_type(record: &Record) -> Option<ErrorType> {
         (_, Some(Reason::ClientCancelled)) => None,
         (status, _) if status >= first => Some(ErrorType::Status(status)),
         (0, reason) => Some(ErrorType::Code(reason.map_or("_OTHER", Reason::code))),
-        (200.., Some(Reason::UpstreamReset | Reason::AppReset | Reason::Draining)) => {
-            record.reason.map(|reason| ErrorType::Code(reason.code()))
-        }
+        (200.., Some(reason)) if breaks_off(reason) => Some(ErrorType::Code(reason.code())),
         _ => None,
     }
+}
+
+/// The response had begun, and whoever sent it never finished.
+fn breaks_off(reason: Reason) -> bool {
+    use Reason::{AppReset, AppStalled, Draining, UpstreamReset, UpstreamStalled};
+    matches!(
+        reason,
+        UpstreamReset | AppReset | UpstreamStalled | AppStalled | Draining
+    )
 }
 
 fn split(authority: &str) -> (&str, u64) {

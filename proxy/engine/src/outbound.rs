@@ -9,21 +9,21 @@ use http::header::HOST;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
-use crate::answer::{answer, last_answer};
+use crate::answer::answer;
 use crate::balance::choose;
 use crate::caller::Caller;
 use crate::clock::Nanos;
 use crate::connect;
 use crate::flight::{Flight, Opening};
 use crate::forward::{Answer, Departure, Failure, Terms, exchange};
+use crate::guard;
 use crate::headers::{MESH_SOURCE, end_request_hop};
 use crate::plan::Service;
 use crate::reasons::Reason;
 use crate::record::Encoded;
 use crate::relay::{Reading, relay};
 use crate::request_body::RequestBody;
-use crate::response_body::ResponseBody;
-use crate::strict;
+use crate::response_body::{Course, ResponseBody};
 use crate::trace::{Context, TRACEPARENT, unmark_state};
 use crate::worker::Worker;
 
@@ -64,9 +64,9 @@ pub async fn serve(
         busy: caller.busy(),
     };
     let flight = Flight::client(&worker, opening, started, call);
-    if let Some(problem) = strict::objection(&request, caller.verdict.ambiguity()) {
-        flight.refuse(Reason::BadRequest);
-        return last_answer(Reason::BadRequest, problem);
+    if let Some(fault) = guard::objection(&request, &caller, &plan.limits) {
+        flight.refuse(fault.reason);
+        return answer(fault.reason, fault.text);
     }
     if request.method() == Method::CONNECT {
         flight.refuse(Reason::ConnectNotAllowed);
@@ -95,16 +95,28 @@ pub async fn serve(
     };
     let call = Call {
         worker: &worker,
+        caller: &caller,
         service: &service,
         context,
         terms,
     };
-    match call.attempts(request.map(RequestBody::from), flight).await {
+    match call
+        .attempts(
+            request.map(|body| RequestBody::new(body, plan.limits.body)),
+            flight,
+        )
+        .await
+    {
         Ok((answered, flight)) => {
             let reading = Reading {
                 caller: caller_leg,
                 from_proxy: true,
-                broken: Reason::UpstreamReset,
+                course: Course {
+                    broken: Reason::UpstreamReset,
+                    stalled: Reason::UpstreamStalled,
+                    silence: plan.limits.body.response,
+                },
+                tunnel_idle: plan.limits.tunnel_idle,
             };
             relay(answered, reading, flight)
         }
@@ -120,6 +132,7 @@ fn authority<B>(request: &Request<B>) -> Option<&str> {
 
 struct Call<'a> {
     worker: &'a Rc<Worker>,
+    caller: &'a Caller,
     service: &'a Service,
     context: Context,
     terms: Terms,
@@ -152,7 +165,10 @@ impl Call<'_> {
                     Ok(answered) => return Ok((answered, flight)),
                     Err(failure) => failure,
                 };
-            let place_name = format!("{} at {}", self.service.name, endpoint.address);
+            let place_name = match failure {
+                Failure::Caller(_) => self.caller.conduct.what_broke().to_owned(),
+                _ => format!("{} at {}", self.service.name, endpoint.address),
+            };
             let (reason, unsent) = unanswered(failure);
             tried |= 1 << (place % 64);
             if unsent.is_some() {

@@ -10,11 +10,12 @@ use http::HeaderValue;
 use crate::connect::Bounds;
 use crate::endpoint::Endpoint;
 use crate::forward::Terms;
+use crate::limits::Limits;
 use crate::otlp::Attributes;
 use crate::queue::Room;
 use crate::record::Encoded;
 use crate::route::Routes;
-use crate::snapshot::{Limits, Snapshot, Upstream};
+use crate::snapshot::{self, Snapshot, Upstream};
 use crate::templates::Templates;
 
 /// A service this proxy may call.
@@ -42,18 +43,16 @@ pub struct Plan {
     pub application: Option<Application>,
     pub room: Room,
     pub flush: Duration,
-    pub idle: Duration,
-    pub connections: usize,
-    pub header_bytes: usize,
+    pub limits: Limits,
     /// Templates of requests that mean no service.
     pub stray_templates: Rc<RefCell<Templates>>,
     services: HashMap<Box<str>, Rc<Service>>,
 }
 
 impl Plan {
-    /// Compiles a checked snapshot, keeping connections and knowledge of endpoints that stay.
+    /// Compiles a checked snapshot for one of `workers`, keeping connections and knowledge of endpoints that stay.
     #[must_use]
-    pub fn compile(snapshot: &Snapshot, before: Option<&Self>) -> Self {
+    pub fn compile(snapshot: &Snapshot, before: Option<&Self>, workers: usize) -> Self {
         let limits = &snapshot.limits;
         let services: HashMap<Box<str>, Rc<Service>> = snapshot
             .services
@@ -85,9 +84,7 @@ impl Plan {
             application: application(snapshot, before),
             room: Room::of(&snapshot.telemetry),
             flush: Duration::from_millis(snapshot.telemetry.flush_ms),
-            idle: Duration::from_millis(limits.idle_timeout_ms),
-            connections: limits.connections,
-            header_bytes: limits.header_bytes,
+            limits: Limits::of(limits, workers),
             stray_templates: before
                 .map(|plan| Rc::clone(&plan.stray_templates))
                 .unwrap_or_default(),
@@ -116,7 +113,7 @@ impl Plan {
     }
 }
 
-fn service(upstream: &Upstream, limits: &Limits, known: Option<&Rc<Service>>) -> Service {
+fn service(upstream: &Upstream, limits: &snapshot::Limits, known: Option<&Rc<Service>>) -> Service {
     let known_endpoints = known.map_or(&[][..], |service| &service.endpoints);
     let endpoints = upstream.endpoints.iter().filter_map(|from| {
         let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from)?;
@@ -160,11 +157,12 @@ fn keep<'a>(endpoint: Endpoint, known: impl IntoIterator<Item = &'a Rc<Endpoint>
         .map_or_else(|| Rc::new(endpoint), Rc::clone)
 }
 
-fn terms(connect_ms: u64, first_byte_ms: u64, limits: &Limits) -> Terms {
+fn terms(connect_ms: u64, first_byte_ms: u64, limits: &snapshot::Limits) -> Terms {
     Terms {
         connect: Bounds {
             connect: Duration::from_millis(connect_ms),
             header_bytes: limits.header_bytes,
+            headers: limits.headers,
         },
         first_byte: Duration::from_millis(first_byte_ms),
         pool_idle: limits.pool_idle_per_endpoint,

@@ -25,9 +25,24 @@ pub enum Reason {
     ConnectNotAllowed,
     RequestLoop,
     ConnectionLimit,
+    UriTooLong,
+    BodyTooLarge,
+    RequestTimeout,
+    RequestStalled,
+    RequestLimit,
+    ClientConnectionLimit,
+    FrameFlood,
+    ReaderStalled,
+    UpstreamStalled,
+    AppStalled,
+    TunnelIdle,
+    InternalError,
     Draining,
     ClientCancelled,
 }
+
+/// How many there are.
+pub const COUNT: usize = CATALOGUE.len();
 
 /// One line of the catalogue: the status the mesh answers with, what happened, and what to do about it.
 struct Entry {
@@ -54,7 +69,7 @@ const fn entry(
     }
 }
 
-const CATALOGUE: [Entry; 19] = [
+const CATALOGUE: [Entry; 31] = [
     entry(
         Reason::UnknownService,
         "unknown_service",
@@ -151,7 +166,7 @@ const CATALOGUE: [Entry; 19] = [
         "headers_too_large",
         431,
         "The request's headers exceed what this proxy accepts",
-        "Send fewer or smaller headers and cookies, or raise limits.headerBytes.",
+        "Send fewer or smaller headers and cookies, or raise limits.headerBytes or limits.headers.",
     ),
     entry(
         Reason::ConnectNotAllowed,
@@ -173,6 +188,90 @@ const CATALOGUE: [Entry; 19] = [
         503,
         "This proxy has as many connections as it may",
         "Raise limits.connections, or find the client that opens so many.",
+    ),
+    entry(
+        Reason::UriTooLong,
+        "uri_too_long",
+        414,
+        "The request's URL is longer than this proxy accepts",
+        "Send the data in a body, or raise limits.uriBytes.",
+    ),
+    entry(
+        Reason::BodyTooLarge,
+        "body_too_large",
+        413,
+        "The request's body is larger than this proxy accepts",
+        "Send less at a time, or raise limits.bodyBytes.",
+    ),
+    entry(
+        Reason::RequestTimeout,
+        "request_timeout",
+        408,
+        "The head of the request did not arrive in time",
+        "Look at the client or its network; raise limits.headerTimeout for clients that are slow by nature.",
+    ),
+    entry(
+        Reason::RequestStalled,
+        "request_stalled",
+        408,
+        "The body of the request stopped arriving",
+        "Look at the client or its network, or raise limits.bodyTimeout.",
+    ),
+    entry(
+        Reason::RequestLimit,
+        "request_limit",
+        503,
+        "This proxy has as many requests in flight as it may",
+        "Look for the callee that has become slow, or raise limits.requests.",
+    ),
+    entry(
+        Reason::ClientConnectionLimit,
+        "client_connection_limit",
+        503,
+        "This client has as many connections to the proxy as it may",
+        "Let the client reuse its connections, or raise limits.connectionsPerClient.",
+    ),
+    entry(
+        Reason::FrameFlood,
+        "frame_flood",
+        429,
+        "The client sent more HTTP/2 frames that carry no request on than this proxy accepts",
+        "Look at the client for resets or pings without end, or raise limits.controlFrames.",
+    ),
+    entry(
+        Reason::ReaderStalled,
+        "reader_stalled",
+        499,
+        "The caller stopped reading the response",
+        "Look at what the caller does with it, or raise limits.readerTimeout.",
+    ),
+    entry(
+        Reason::UpstreamStalled,
+        "upstream_stalled",
+        504,
+        "The callee stopped sending in the middle of its response",
+        "Look at the callee's own span, or raise limits.responseBodyTimeout for streams that are silent for long.",
+    ),
+    entry(
+        Reason::AppStalled,
+        "app_stalled",
+        504,
+        "The application stopped sending in the middle of its response",
+        "Look at what the application does, or raise limits.responseBodyTimeout for streams that are silent for long.",
+    ),
+    entry(
+        Reason::TunnelIdle,
+        "tunnel_idle",
+        504,
+        "Neither side of an upgraded connection sent anything for too long",
+        "Let the protocol inside send pings, or raise limits.tunnelIdleTimeout.",
+    ),
+    entry(
+        Reason::InternalError,
+        "internal_error",
+        500,
+        "The proxy failed to handle this request",
+        "Please report it with the proxy's log: it is a defect of whymesh. Other requests are not concerned.",
     ),
     entry(
         Reason::Draining,
@@ -223,6 +322,23 @@ impl Reason {
             .iter()
             .find(|entry| entry.code.as_bytes() == code)
             .map(|entry| entry.reason)
+    }
+
+    /// The reason at a place of the catalogue.
+    #[must_use]
+    pub fn at(place: usize) -> Option<Self> {
+        CATALOGUE.get(place).map(|entry| entry.reason)
+    }
+
+    /// After it nothing more can be read from the same client: what follows a misunderstood request is not to be trusted,
+    /// and what is left of a body may never come.
+    #[must_use]
+    pub fn ends_connection(self) -> bool {
+        use Reason::{BadRequest, BodyTooLarge, HeadersTooLarge, RequestStalled, UriTooLong};
+        matches!(
+            self,
+            BadRequest | HeadersTooLarge | UriTooLong | BodyTooLarge | RequestStalled
+        )
     }
 
     /// Every code, in catalogue order.

@@ -1,5 +1,7 @@
 //! Turns the next hop's response into the one the caller gets: headers of this hop, body streamed, upgrades joined.
 
+use std::time::Duration;
+
 use http::{Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
@@ -8,8 +10,8 @@ use crate::flight::Flight;
 use crate::forward::Answer;
 use crate::headers::{MESH_REASON, ask_upgrade, end_hop, end_response_hop};
 use crate::reasons::Reason;
-use crate::response_body::{Carried, ResponseBody};
-use crate::upgrade::tunnel;
+use crate::response_body::{Carried, Course, ResponseBody};
+use crate::upgrade::{Ends, tunnel};
 
 /// How to read what the next hop says.
 pub struct Reading {
@@ -17,8 +19,9 @@ pub struct Reading {
     pub caller: Option<OnUpgrade>,
     /// Another proxy answered, whose `mesh-reason` counts; an application's does not.
     pub from_proxy: bool,
-    /// What it means when the response breaks off.
-    pub broken: Reason,
+    /// What it means when the response goes wrong.
+    pub course: Course,
+    pub tunnel_idle: Duration,
 }
 
 pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response<ResponseBody> {
@@ -39,12 +42,12 @@ pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response
     *response.version_mut() = Version::HTTP_11;
     if status != StatusCode::SWITCHING_PROTOCOLS {
         end_response_hop(response.headers_mut());
-        return response.map(|body| Carried::response(body, lease, flight, reading.broken));
+        return response.map(|body| Carried::response(body, lease, flight, reading.course));
     }
     let Some(caller) = reading.caller else {
-        flight.fail(reading.broken);
+        flight.fail(reading.course.broken);
         return answer(
-            reading.broken,
+            reading.course.broken,
             "it switched protocols without being asked to",
         );
     };
@@ -52,7 +55,12 @@ pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response
     if let Some(protocol) = end_hop(response.headers_mut()) {
         ask_upgrade(response.headers_mut(), protocol);
     }
-    tokio::task::spawn_local(tunnel(caller, target, lease, flight, reading.broken));
+    flight.switch();
+    let ends = Ends {
+        broken: reading.course.broken,
+        idle: reading.tunnel_idle,
+    };
+    tokio::task::spawn_local(tunnel(caller, target, lease, flight, ends));
     response.map(|_| ResponseBody::Empty)
 }
 

@@ -1,6 +1,5 @@
 //! The body of a request on its way to the next hop, frame by frame, trailers included; nothing is gathered.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
@@ -10,8 +9,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
+use crate::headers::end_trailers;
+use crate::limits::BodyLimits;
+use crate::progress::Progress;
 use crate::reasons::Reason;
 
 pub enum RequestBody {
@@ -19,31 +20,26 @@ pub enum RequestBody {
     Stream(Incoming, Rc<Progress>),
 }
 
-/// How far the caller has come with sending: a slow upload is no fault of the callee.
-pub struct Progress {
-    last: Cell<Instant>,
-    broken: Cell<Option<Reason>>,
-}
-
-// === impl Progress ===
-
-impl Progress {
-    /// When the last piece, or the end, passed.
-    #[must_use]
-    pub fn last(&self) -> Instant {
-        self.last.get()
-    }
-
-    /// Why the body broke off, when it was the caller's doing.
-    #[must_use]
-    pub fn broken(&self) -> Option<Reason> {
-        self.broken.get()
-    }
+/// Why a body is not sent to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    #[error(transparent)]
+    Unread(#[from] hyper::Error),
+    #[error("the body is longer than limits.bodyBytes")]
+    TooLarge,
 }
 
 // === impl RequestBody ===
 
 impl RequestBody {
+    #[must_use]
+    pub fn new(body: Incoming, limits: BodyLimits) -> Self {
+        if body.is_end_stream() {
+            return Self::Empty;
+        }
+        Self::Stream(body, Rc::new(Progress::new(limits)))
+    }
+
     #[must_use]
     pub fn progress(&self) -> Option<Rc<Progress>> {
         match self {
@@ -53,36 +49,34 @@ impl RequestBody {
     }
 }
 
-impl From<Incoming> for RequestBody {
-    fn from(body: Incoming) -> Self {
-        if body.is_end_stream() {
-            return Self::Empty;
-        }
-        let progress = Progress {
-            last: Cell::new(Instant::now()),
-            broken: Cell::new(None),
-        };
-        Self::Stream(body, Rc::new(progress))
-    }
-}
-
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Self::Stream(body, progress) = self.get_mut() else {
             return Poll::Ready(None);
         };
+        progress.awaits(true);
         let frame = ready!(Pin::new(body).poll_frame(cx));
-        progress.last.set(Instant::now());
-        if let Some(Err(error)) = &frame {
-            progress.broken.set(Some(blame(error)));
-        }
-        Poll::Ready(frame)
+        progress.awaits(false);
+        Poll::Ready(match frame {
+            Some(Ok(frame)) if progress.passed(frame.data_ref().map_or(0, Bytes::len)) => {
+                Some(Ok(end_trailers(frame)))
+            }
+            Some(Ok(_)) => {
+                progress.broke(Reason::BodyTooLarge);
+                Some(Err(Broken::TooLarge))
+            }
+            Some(Err(error)) => {
+                progress.broke(blame(&error));
+                Some(Err(error.into()))
+            }
+            None => None,
+        })
     }
 
     fn is_end_stream(&self) -> bool {

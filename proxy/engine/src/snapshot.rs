@@ -94,8 +94,22 @@ pub struct Telemetry {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     pub connections: usize,
+    pub connections_per_client: Option<usize>,
+    pub requests: usize,
+    pub streams: u32,
+    pub control_frames: u32,
     pub header_bytes: usize,
+    pub headers: usize,
+    pub uri_bytes: usize,
+    pub body_bytes: Option<u64>,
+    pub header_timeout_ms: u64,
+    pub body_timeout_ms: u64,
+    pub body_progress_bytes: u64,
+    pub response_body_timeout_ms: u64,
+    pub reader_timeout_ms: u64,
+    pub half_close_timeout_ms: u64,
     pub idle_timeout_ms: u64,
+    pub tunnel_idle_timeout_ms: u64,
     pub pool_idle_per_endpoint: usize,
 }
 
@@ -197,8 +211,22 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_client: None,
+            requests: 10_000,
+            streams: 256,
+            control_frames: 1_000,
             header_bytes: 65_536,
+            headers: 100,
+            uri_bytes: 16_384,
+            body_bytes: None,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            body_progress_bytes: 1,
+            response_body_timeout_ms: 300_000,
+            reader_timeout_ms: 60_000,
+            half_close_timeout_ms: 1_000,
             idle_timeout_ms: 60_000,
+            tunnel_idle_timeout_ms: 3_600_000,
             pool_idle_per_endpoint: 64,
         }
     }

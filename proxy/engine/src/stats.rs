@@ -47,6 +47,7 @@ impl Books {
             "bucket_bounds_us": BOUNDS_US,
             "records": self.records(),
             "refused": refused,
+            "panics": self.totals.panics(),
         })
         .to_string()
     }

@@ -1,109 +1,204 @@
 //! Refuses requests that two readers could understand differently; what passes means one thing only.
 //!
-//! The parser below has already refused what is not HTTP at all (bare CR, obs-fold, space before a colon, bad chunks).
+//! The bytes of HTTP/1 are checked before (head.rs, framing.rs), those of HTTP/2 by its parser; here it is what the parts of
+//! a request say of each other.
 
-use http::header::{HOST, TRANSFER_ENCODING};
-use http::{Request, Version};
+use std::net::Ipv6Addr;
 
-use crate::framing::Ambiguity;
+use http::header::{HOST, UPGRADE};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Version};
+use http_body::Body;
+
+use crate::headers;
 use crate::route;
 
 /// What is wrong with a request, in words for its sender; `None` when it may be forwarded.
-///
-/// `framing` is what was found in the bytes of its connection, which the parser has made one meaning of.
 #[must_use]
-pub fn objection<B>(request: &Request<B>, framing: Option<Ambiguity>) -> Option<&'static str> {
-    if let Some(ambiguity) = framing {
-        return Some(ambiguity.text());
+pub fn objection<B: Body>(request: &Request<B>) -> Option<&'static str> {
+    let uri = request.uri();
+    if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
+        return Some("a URL whose scheme is not http");
     }
-    let headers = request.headers();
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next();
+    let authority = uri.authority().map(Authority::as_str);
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().map(|host| host.to_str().unwrap_or("?"));
     if hosts.next().is_some() {
         return Some("more than one Host header");
     }
-    if headers
-        .get_all(TRANSFER_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked"))
-    {
-        return Some("a Transfer-Encoding other than chunked");
+    if let Some(problem) = target(request, authority) {
+        return Some(problem);
     }
-    if headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_some() {
-        return Some("more than one Transfer-Encoding");
+    if !authority.into_iter().chain(host).all(names_host) {
+        return Some("a Host that is not host or host:port");
     }
-    let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    if request
-        .uri()
-        .scheme_str()
-        .is_some_and(|scheme| scheme != "http")
-    {
-        return Some("a URL whose scheme is not http");
-    }
-    let host = host.map(|host| host.to_str().unwrap_or("?"));
-    for name in [authority, host].into_iter().flatten() {
-        if route::normal(name).is_none() {
-            return Some("a Host that is not host or host:port");
+    match (authority, host) {
+        (None, None) if request.version() != Version::HTTP_10 => Some("no Host header"),
+        (Some(_), None) if request.version() == Version::HTTP_11 => Some("no Host header"),
+        (Some(authority), Some(host)) if !same(authority, host) => {
+            Some("a Host that differs from the URL's")
         }
+        _ => upgrade_with_body(request),
     }
-    match (request.version(), authority, host) {
-        (Version::HTTP_11, _, None) => Some("no Host header"),
-        (Version::HTTP_2, Some(authority), Some(host)) if authority != host => {
-            Some("a Host that differs from :authority")
-        }
-        _ => None,
+}
+
+/// Each form of target has its own place (RFC 9112, 3.2).
+fn target<B>(request: &Request<B>, authority: Option<&str>) -> Option<&'static str> {
+    let uri = request.uri();
+    let connect = request.method() == Method::CONNECT;
+    if authority.is_some() && uri.scheme().is_none() && !connect {
+        return Some("a host where the path belongs");
     }
+    if connect {
+        return None;
+    }
+    match uri.path() {
+        "*" if request.method() != Method::OPTIONS => Some("a path of * in other than OPTIONS"),
+        "*" => None,
+        path if path.starts_with('/') => None,
+        _ => Some("a path that does not begin with a slash"),
+    }
+}
+
+/// Whether it is `host` or `host:port`, the port a number, an IPv6 address in brackets (RFC 9110, 7.2).
+fn names_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok() && !port.starts_with('+'));
+    let host_fits = match host.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()),
+        None => !host.contains([':', '[', ']']) && route::normal(host).is_some(),
+    };
+    port_fits && host_fits
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one == other || route::normal(one) == route::normal(other)
+}
+
+/// Whose bytes are those after the head, the body's or the new protocol's?
+fn upgrade_with_body<B: Body>(request: &Request<B>) -> Option<&'static str> {
+    if request.body().is_end_stream() {
+        return None;
+    }
+    let upgrade = request
+        .headers()
+        .get(UPGRADE)
+        .filter(|_| headers::asks_upgrade(request.headers()));
+    let taken = |protocol: &HeaderValue| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c");
+    upgrade
+        .is_some_and(taken)
+        .then_some("an Upgrade together with a body")
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::{Empty, Full};
+
     use super::*;
 
-    fn said(uri: &str, version: Version, headers: &[(&str, &str)]) -> Option<&'static str> {
-        let mut request = Request::builder().uri(uri).version(version);
+    fn said(
+        method: &str,
+        uri: &str,
+        version: Version,
+        headers: &[(&str, &str)],
+    ) -> Option<&'static str> {
+        let mut request = Request::builder().method(method).uri(uri).version(version);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        objection(&request.body(()).unwrap(), None)
+        objection(&request.body(Empty::<&[u8]>::new()).unwrap())
     }
 
     #[test]
     fn plain_requests_pass() {
-        assert_eq!(
-            said("/a?b", Version::HTTP_11, &[("host", "payments:80")]),
-            None
-        );
-        assert_eq!(
-            said(
+        type Case<'a> = (&'a str, &'a str, Version, &'a [(&'a str, &'a str)]);
+        let cases: [Case<'_>; 9] = [
+            ("GET", "/a?b", Version::HTTP_11, &[("host", "payments:80")]),
+            ("GET", "/a?b", Version::HTTP_11, &[("host", "[::1]:80")]),
+            (
+                "GET",
                 "http://payments/a",
                 Version::HTTP_11,
-                &[("host", "payments")]
+                &[("host", "payments")],
             ),
-            None
-        );
-        assert_eq!(said("http://payments/a", Version::HTTP_2, &[]), None);
-        assert_eq!(said("/", Version::HTTP_10, &[]), None);
+            (
+                "GET",
+                "http://Payments/a",
+                Version::HTTP_11,
+                &[("host", "payments:80")],
+            ),
+            ("GET", "http://payments/a", Version::HTTP_2, &[]),
+            (
+                "GET",
+                "http://payments/a",
+                Version::HTTP_2,
+                &[("host", "payments")],
+            ),
+            ("GET", "/", Version::HTTP_10, &[]),
+            ("OPTIONS", "*", Version::HTTP_11, &[("host", "payments")]),
+            (
+                "CONNECT",
+                "payments:443",
+                Version::HTTP_11,
+                &[("host", "payments:443")],
+            ),
+        ];
+        for (method, uri, version, headers) in cases {
+            assert_eq!(
+                said(method, uri, version, headers),
+                None,
+                "{uri} {headers:?}"
+            );
+        }
     }
 
     #[test]
     fn ambiguous_requests_do_not() {
         type Case<'a> = (&'a str, Version, &'a [(&'a str, &'a str)]);
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 17] = [
             ("/", Version::HTTP_11, &[]),
+            ("http://a/", Version::HTTP_11, &[]),
+            ("/", Version::HTTP_2, &[]),
             ("/", Version::HTTP_11, &[("host", "a"), ("host", "a")]),
             ("/", Version::HTTP_11, &[("host", "a b")]),
+            ("/", Version::HTTP_11, &[("host", "a,b")]),
+            ("/", Version::HTTP_11, &[("host", "a:b")]),
+            ("/", Version::HTTP_11, &[("host", "a:")]),
+            ("/", Version::HTTP_11, &[("host", "a:99999")]),
+            ("/", Version::HTTP_11, &[("host", "a:1:2")]),
+            ("/", Version::HTTP_11, &[("host", "::1")]),
+            ("/", Version::HTTP_11, &[("host", "[a]")]),
             ("/", Version::HTTP_11, &[("host", "")]),
-            (
-                "/",
-                Version::HTTP_11,
-                &[("host", "a"), ("transfer-encoding", "gzip, chunked")],
-            ),
             ("http://u:p@a/", Version::HTTP_11, &[("host", "a")]),
-            ("ftp://a/", Version::HTTP_11, &[("host", "a")]),
+            ("http://a/", Version::HTTP_11, &[("host", "b")]),
             ("http://a/", Version::HTTP_2, &[("host", "b")]),
+            ("*", Version::HTTP_11, &[("host", "a")]),
         ];
         for (uri, version, headers) in cases {
-            assert!(said(uri, version, headers).is_some(), "{uri} {headers:?}");
+            assert!(
+                said("GET", uri, version, headers).is_some(),
+                "{uri} {headers:?}"
+            );
         }
+        assert!(said("GET", "ftp://a/", Version::HTTP_11, &[("host", "a")]).is_some());
+        assert!(said("GET", "a:80", Version::HTTP_11, &[("host", "a:80")]).is_some());
+    }
+
+    #[test]
+    fn an_upgrade_has_no_body() {
+        let upgrade = |protocol: &str| {
+            let request = Request::post("/")
+                .header("host", "a")
+                .header("connection", "Upgrade")
+                .header("upgrade", protocol);
+            objection(&request.body(Full::new(&b"x"[..])).unwrap())
+        };
+        assert!(upgrade("websocket").is_some());
+        assert_eq!(upgrade("h2c"), None, "is not taken up");
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use crate::reasons::Reason;
+use crate::reasons::{self, Reason};
 
 /// Upper bounds in microseconds: the OpenTelemetry HTTP buckets and finer ones below, where a mesh lives.
 pub const BOUNDS_US: [u64; 17] = [
@@ -19,9 +19,9 @@ pub const BOUNDS_US: [u64; 17] = [
 pub const BUCKETS: usize = BOUNDS_US.len() + 1;
 /// Series one worker may have.
 const MAX_SERIES: usize = 1_024;
-/// Beyond this many series a new peer is counted as `{other}`; the rest is kept for every outcome `{other}` can have
-/// (2 directions, 6 classes, 20 reasons).
-const MAX_NAMED: usize = MAX_SERIES - 240;
+/// Beyond this many series a new peer is counted as `{other}`; the rest is kept for every outcome `{other}` can have: two
+/// directions, six classes, each reason or none.
+const MAX_NAMED: usize = MAX_SERIES - 2 * 6 * (reasons::COUNT + 1);
 const OTHER: &str = "{other}";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

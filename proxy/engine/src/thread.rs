@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
 use crate::caller::Presence;
+use crate::caught::spawn;
 use crate::clock::Clock;
 use crate::listen::{self, BindError};
 use crate::plan::Plan;
@@ -34,6 +35,8 @@ pub enum Order {
 /// Everything a worker starts with.
 pub struct Outfit {
     pub snapshot: Arc<Snapshot>,
+    /// How many workers there are.
+    pub workers: usize,
     pub listeners: Listeners,
     pub orders: UnboundedReceiver<Order>,
     pub clock: Clock,
@@ -72,7 +75,7 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
-    let plan = Plan::compile(&outfit.snapshot, None);
+    let plan = Plan::compile(&outfit.snapshot, None, outfit.workers);
     let tally = Tally::new(outfit.board);
     let worker = Worker::new(
         outfit.clock,
@@ -95,15 +98,15 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
                 presence.clone(),
                 drain.clone(),
             );
-            tokio::task::spawn_local(accept);
+            spawn(&worker.totals, accept);
         }
         let flushed = worker.clone();
-        tokio::task::spawn_local(async move { flushed.flush_records().await });
+        spawn(&worker.totals, async move { flushed.flush_records().await });
         let reaped = worker.clone();
-        tokio::task::spawn_local(async move { reaped.reap_idle().await });
+        spawn(&worker.totals, async move { reaped.reap_idle().await });
         drop((presence, drain));
 
-        let deadline = follow_orders(&worker, outfit.orders).await;
+        let deadline = follow_orders(&worker, outfit.orders, outfit.workers).await;
         stop.send_replace(true);
         Ok::<bool, io::Error>(
             tokio::time::timeout_at(deadline.into(), gone.notified())
@@ -119,11 +122,15 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
 }
 
 /// Applies plans until the order to drain, or until the engine is gone; returns when to be done by.
-async fn follow_orders(worker: &Worker, mut orders: UnboundedReceiver<Order>) -> Instant {
+async fn follow_orders(
+    worker: &Worker,
+    mut orders: UnboundedReceiver<Order>,
+    workers: usize,
+) -> Instant {
     while let Some(order) = orders.recv().await {
         match order {
             Order::Apply(snapshot, done) => {
-                worker.follow(Plan::compile(&snapshot, Some(&worker.plan())));
+                worker.follow(Plan::compile(&snapshot, Some(&worker.plan()), workers));
                 // The engine may have stopped waiting; the plan is in force all the same.
                 let _ = done.send(());
             }

@@ -24,6 +24,8 @@ pub struct Worker {
     pub totals: Arc<Totals>,
     /// The proxy stops and what is left ends now.
     pub cut_off: Cell<bool>,
+    /// Requests in flight.
+    pub requests: Rc<Cell<usize>>,
     plan: RefCell<Rc<Plan>>,
     rng: RefCell<fastrand::Rng>,
     recorder: RefCell<Recorder>,
@@ -48,6 +50,7 @@ impl Worker {
             tally,
             totals,
             cut_off: Cell::new(false),
+            requests: Rc::default(),
             plan: RefCell::new(Rc::new(plan)),
             rng: RefCell::new(fastrand::Rng::new()),
             recorder: RefCell::new(recorder),
@@ -97,7 +100,7 @@ impl Worker {
     /// Closes connections to endpoints that have been idle for too long.
     pub async fn reap_idle(&self) {
         loop {
-            let idle = self.plan().idle;
+            let idle = self.plan().limits.idle;
             tokio::time::sleep((idle / 4).max(Duration::from_millis(10))).await;
             let nanos = u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
             let since = self.clock.now().saturating_sub(nanos);

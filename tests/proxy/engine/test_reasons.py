@@ -35,6 +35,22 @@ CAUSED = {
 }
 """What a single call can cause, and its status; the rest have tests of their own below."""
 
+IN_TEST_LIMITS = {
+    "uri_too_long",
+    "body_too_large",
+    "request_timeout",
+    "request_stalled",
+    "request_limit",
+    "client_connection_limit",
+    "frame_flood",
+    "reader_stalled",
+    "upstream_stalled",
+    "app_stalled",
+    "tunnel_idle",
+}
+IN_RUST = {"internal_error"}
+"""No input is known to cause it; caught.rs tests what happens then."""
+
 
 def test_every_code_has_a_test() -> None:
     others = {
@@ -44,6 +60,8 @@ def test_every_code_has_a_test() -> None:
         "connection_limit",
         "draining",
         "client_cancelled",
+        *IN_TEST_LIMITS,
+        *IN_RUST,
     }
     assert set(CAUSED) | others == set(REASONS)
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use super::{Inbound, Node, Refused, Snapshot, Telemetry, Upstream};
+use super::{Inbound, Limits, Node, Refused, Snapshot, Telemetry, Upstream};
 use crate::address::Address;
 use crate::export::url::Url;
 use crate::route;
@@ -21,14 +21,36 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Checked {
     }
     services(&snapshot.services)?;
     telemetry(&snapshot.telemetry)?;
-    let limits = &snapshot.limits;
-    positive("limits.connections", limits.connections as u64)?;
+    limits(&snapshot.limits)
+}
+
+fn limits(limits: &Limits) -> Checked {
+    for (field, value) in [
+        ("connections", limits.connections as u64),
+        (
+            "connections_per_client",
+            limits.connections_per_client.unwrap_or(1) as u64,
+        ),
+        ("requests", limits.requests as u64),
+        ("streams", limits.streams.into()),
+        ("header_timeout_ms", limits.header_timeout_ms),
+        ("body_timeout_ms", limits.body_timeout_ms),
+        ("response_body_timeout_ms", limits.response_body_timeout_ms),
+        ("reader_timeout_ms", limits.reader_timeout_ms),
+        ("idle_timeout_ms", limits.idle_timeout_ms),
+        ("tunnel_idle_timeout_ms", limits.tunnel_idle_timeout_ms),
+    ] {
+        positive(&format!("limits.{field}"), value)?;
+    }
+    let header_bytes = limits.header_bytes as u64;
+    within("limits.header_bytes", header_bytes, 8_192..=16_777_216)?;
+    within("limits.headers", limits.headers as u64, 16..=10_000)?;
+    within("limits.uri_bytes", limits.uri_bytes as u64, 256..=65_534)?;
     within(
-        "limits.header_bytes",
-        limits.header_bytes as u64,
-        8_192..=u64::MAX,
-    )?;
-    positive("limits.idle_timeout_ms", limits.idle_timeout_ms)
+        "limits.control_frames",
+        limits.control_frames.into(),
+        10..=1_000_000,
+    )
 }
 
 fn node(node: &Node) -> Checked {
