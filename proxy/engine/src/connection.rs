@@ -65,13 +65,14 @@ pub async fn serve(
     } else {
         speak_http1(&worker, direction, &caller, tap, &limits, drain).await
     };
+    let broken = ended.is_err();
     if ended.is_err_and(|error| is_flood(&error)) {
         conduct.cut(Reason::FrameFlood);
     }
     if let Some(reason) = conduct.why_cut() {
         worker.totals.refuse(reason);
     }
-    let Some(remains) = conduct.remains() else {
+    let Some(mut remains) = conduct.remains() else {
         return;
     };
     if let Some(fault) = remains.farewell
@@ -79,6 +80,8 @@ pub async fn serve(
     {
         worker.totals.refuse(fault.reason);
     }
+    // The protocol may have said why it broke, and more may be coming that it did not read.
+    remains.unread |= broken;
     farewell::say(remains).await;
 }
 
