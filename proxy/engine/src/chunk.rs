@@ -76,14 +76,14 @@ pub fn trailer(bytes: &[u8]) -> Line {
     Line::Whole(line.len() as u64, line.len() + 2)
 }
 
+/// The line up to its CR LF; one is as long as another however much of it is there yet.
 fn line(bytes: &[u8], longest: usize) -> Result<&[u8], Line> {
-    let Some(end) = memchr(b'\n', bytes) else {
-        let long = bytes.len() > longest;
-        return Err(if long {
-            Line::Bad("a chunk extension of absurd length")
-        } else {
-            Line::Partial
-        });
+    let end = memchr(b'\n', bytes);
+    if end.unwrap_or(bytes.len()).saturating_sub(1) > longest {
+        return Err(Line::Bad("a chunk extension of absurd length"));
+    }
+    let Some(end) = end else {
+        return Err(Line::Partial);
     };
     bytes[..end]
         .strip_suffix(b"\r")

@@ -7,11 +7,9 @@ use memchr::memchr_iter;
 
 use crate::chunk::{self, Line};
 use crate::fault::Fault;
-use crate::head::{self, Ending};
+use crate::head::{self, Ending, METHOD};
 use crate::limits::HeadLimits;
 
-/// Longest method a client may use, and with it how far into garbage one must look.
-const METHOD: usize = 32;
 /// What a request line holds beside its method and target: two spaces, the version and the line end.
 const REQUEST_LINE_REST: usize = 12;
 
@@ -191,22 +189,12 @@ impl Framing {
 
     /// What can be said against a head before its end is there.
     fn incomplete(&self, bytes: &[u8]) -> Option<Fault> {
-        if self.look.lines == 0 {
-            let method = &bytes[..bytes.len().min(METHOD)];
-            let garbage = |byte: &u8| !byte.is_ascii_graphic();
-            match method.iter().position(garbage) {
-                Some(0) if bytes == b"\r" => {}
-                Some(end) if end == 0 || !matches!(method[end], b' ' | b'\r') => {
-                    return Some(Fault::bad("something that is not HTTP"));
-                }
-                None if method.len() == METHOD => {
-                    return Some(Fault::bad("a request that begins with no method"));
-                }
-                _ => {}
-            }
-            if bytes.len() > self.limits.uri_bytes + METHOD + REQUEST_LINE_REST {
-                return Some(Fault::LONG_URI);
-            }
+        if !may_begin(bytes) {
+            return Some(Fault::bad("something that is not HTTP"));
+        }
+        let longest = self.limits.uri_bytes + METHOD + REQUEST_LINE_REST;
+        if self.look.lines == 0 && bytes.len() > longest {
+            return Some(Fault::LONG_URI);
         }
         if bytes.len() > self.limits.bytes {
             return Some(Fault::LARGE_HEAD);
@@ -260,6 +248,16 @@ impl Framing {
             ))),
             Line::Bad(problem) => Err(Stop::Break(Fault::bad(problem))),
         }
+    }
+}
+
+/// Whether a request may begin so: with a method, or with the line end that may lead it.
+fn may_begin(bytes: &[u8]) -> bool {
+    let method = &bytes[..bytes.len().min(METHOD)];
+    match method.iter().position(|byte| !byte.is_ascii_graphic()) {
+        None => method.len() < METHOD,
+        Some(0) => bytes == b"\r",
+        Some(end) => method[end] == b' ',
     }
 }
 

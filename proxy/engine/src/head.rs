@@ -11,6 +11,8 @@ use httparse::{Header, Request};
 use crate::fault::Fault;
 use crate::limits::HeadLimits;
 
+/// A method is shorter than this, and with it how far into garbage one must look.
+pub const METHOD: usize = 32;
 /// Headers that are parsed without an allocation.
 const INLINE_HEADERS: usize = 128;
 /// A longer number is no length that any body has.
@@ -62,6 +64,9 @@ fn parse<'b>(
         Ok(httparse::Status::Partial) => return Err(Fault::bad("an empty line too early")),
         Err(error) => return Err(worded(error)),
     }
+    if request.method.is_none_or(|method| method.len() >= METHOD) {
+        return Err(Fault::bad("a request that begins with no method"));
+    }
     let path = request.path.unwrap_or_default();
     if path.len() > limits.uri_bytes {
         return Err(Fault::LONG_URI);
@@ -103,18 +108,17 @@ fn target(path: &str) -> Result<Option<Fault>, Fault> {
     if path.starts_with('/') && path.bytes().all(plain) {
         return Ok(None);
     }
-    if path.contains('#') {
-        return Ok(Some(Fault::bad("a fragment in the request target")));
+    if path.parse::<Uri>().is_err() {
+        return Err(Fault::bad("a request target that is no URL and no path"));
     }
-    if !path.is_ascii() {
-        return Ok(Some(Fault::bad(
-            "a character in the request target that needs percent-encoding",
-        )));
-    }
-    match path.parse::<Uri>() {
-        Ok(_) => Ok(None),
-        Err(_) => Err(Fault::bad("a request target that is no URL and no path")),
-    }
+    let problem = if path.contains('#') {
+        "a fragment in the request target"
+    } else if path.is_ascii() {
+        return Ok(None);
+    } else {
+        "a character in the request target that needs percent-encoding"
+    };
+    Ok(Some(Fault::bad(problem)))
 }
 
 /// Characters that mean themselves in a path or a query (RFC 3986, 3.3 and 3.4).
@@ -275,6 +279,7 @@ mod tests {
             "GET / HTTP/1.7",
             "GET / HTTP/1.1 ",
             "G(T / HTTP/1.1",
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF / HTTP/1.1",
             "GET http:// HTTP/1.1",
             "GET /<> HTTP/1.1",
             "GET / HTTP/1.1\nhost : a",

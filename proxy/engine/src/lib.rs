@@ -69,6 +69,9 @@ mod slots;
 mod tally;
 mod trace;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 /// The boundary to Python, typed in proxy/_engine.pyi.
 #[cfg(feature = "python")]
 #[pyo3::pymodule]

@@ -61,7 +61,8 @@ fn target<B>(request: &Request<B>, authority: Option<&str>) -> Option<&'static s
 }
 
 /// Whether it is `host` or `host:port`, the port a number, an IPv6 address in brackets (RFC 9110, 7.2).
-fn names_host(text: &str) -> bool {
+#[must_use]
+pub fn names_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (text, None),
