@@ -69,10 +69,12 @@ async def _up(path: Path, directory: Path, registry: Registry, state: Path, port
         await start(supervisor, specs, console, stop)
         folder.announce(Running(os.getpid(), ports.url("rootcause"), ports.store))
         console.print(_overview(registry, ports, ui))
-        if str(registry.mesh.spec.telemetry.endpoint) != ports.traces:
+        telemetry = registry.mesh.spec.telemetry
+        receiver = ports.traces if telemetry.protocol == "http" else f"{ports.url('otlp_grpc')}/"
+        if telemetry.address != receiver:
             console.print(
-                f"note: proxies report to {registry.mesh.spec.telemetry.endpoint} (Mesh spec.telemetry.endpoint), "
-                f"not to the collector started here ({ports.traces})"
+                f"note: proxies report to {telemetry.address} (Mesh spec.telemetry.endpoint), "
+                f"not to the collector started here ({receiver})"
             )
         console.print(f"logs in {folder.logs}; Ctrl-C stops everything")
         await stop.wait()

@@ -24,7 +24,11 @@ from proxy.subscribe import ControlPlane
     help="The instance this proxy stands beside, as the mesh configuration names it.",
 )
 @click.option("--admin", default="127.0.0.1:15020", show_default=True, help="/metrics /healthz /readyz /config /stats.")
-@click.option("--state", type=click.Path(path_type=Path), help="Folder that keeps the last good snapshot.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Folder that keeps the last good snapshot, and spans while the collector is away.",
+)
 @click.option(
     "--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads that carry traffic."
 )
@@ -46,7 +50,8 @@ def command(control: str, instance: str, admin: str, state: Path | None, workers
     try:
         follow = ControlPlane(control, instance, stop)
         saved = SavedSnapshot(state / f"{instance}.snapshot.json" if state else None)
-        sidecar = Sidecar(follow, saved, workers, stop)
+        spool = state / f"{instance}.spool" if state else None
+        sidecar = Sidecar(follow, saved, workers, stop, spool)
         host, _, port = admin.rpartition(":")
         server = AdminServer(host.strip("[]"), int(port), sidecar)
     except (OSError, ValueError) as error:

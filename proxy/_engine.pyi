@@ -1,5 +1,6 @@
 """The data plane. In: one snapshot as JSON. Out: requests carried, spans exported, counters."""
 
+from pathlib import Path
 from typing import final
 
 __all__ = ["ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "check"]
@@ -26,10 +27,12 @@ def check(snapshot: str) -> int:
 class Engine:
     """Worker threads that carry traffic as the snapshot says, from construction until drain.
 
+    While the collector is away, spans wait in the directory `spool` (made if need be, one engine at a time), or in
+    memory only without one. A directory that cannot be used is named in `stats`, and stops nothing.
     Raises SnapshotRefused or BindError; nothing is left listening when it does.
     """
 
-    def __new__(cls, snapshot: str, workers: int = 1) -> Engine: ...
+    def __new__(cls, snapshot: str, workers: int = 1, spool: Path | None = None) -> Engine: ...
     def apply(self, snapshot: str) -> int:
         """Serves a newer snapshot from the next request on and returns its epoch; requests in flight finish.
 
@@ -40,4 +43,7 @@ class Engine:
         """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters")."""
 
     def drain(self, timeout_s: float) -> bool:
-        """Stops accepting, lets requests finish, exports what is queued; True when nothing was cut off."""
+        """Stops accepting, lets requests finish, exports what is queued or leaves it in the spool.
+
+        True when nothing was cut off or left in memory.
+        """

@@ -33,7 +33,7 @@ class EngineCollector(Collector):
             "whymesh_proxy_connections", "Open connections.", "side", stats["connections"], GaugeMetricFamily
         )
         records = stats["records"]
-        for what in ("recorded", "exported"):
+        for what in ("recorded", "recovered", "exported"):
             counter = CounterMetricFamily(f"whymesh_proxy_spans_{what}", f"Spans {what}.")
             counter.add_metric([], records[what])
             yield counter
@@ -45,6 +45,7 @@ class EngineCollector(Collector):
             records["dropped"],
             CounterMetricFamily,
         )
+        yield from _export(stats["export"])
         yield _labelled(
             "whymesh_proxy_refused",
             "Connections and requests turned away by a check or a limit.",
@@ -55,6 +56,29 @@ class EngineCollector(Collector):
         panics = CounterMetricFamily("whymesh_proxy_panics", "Defects of the proxy; each ended one request or task.")
         panics.add_metric([], stats["panics"])
         yield panics
+
+
+def _export(export: dict[str, Any]) -> Iterator[Metric]:
+    """How the export of spans stands."""
+    yield _gauge("whymesh_proxy_export_away", "1 while the collector takes nothing.", export["away"])
+    yield _gauge("whymesh_proxy_export_kept_share", "Share of ordinary traces sent.", export["kept_share"])
+    for key, help_text in (
+        ("batches", "Batches sent, each attempt counted."),
+        ("retries", "Batches that had to be sent again."),
+        ("encoded_bytes", "Bytes of spans before compression."),
+        ("sent_bytes", "Bytes of spans sent, each attempt counted."),
+    ):
+        counter = CounterMetricFamily(f"whymesh_proxy_export_{key}", help_text)
+        counter.add_metric([], export[key])
+        yield counter
+    spool = export["spool"]
+    yield _gauge("whymesh_proxy_spool_usable", "0 when the spool cannot be written.", not spool["problem"])
+    yield _gauge("whymesh_proxy_spool_records", "Spans on disk, a part of those pending.", spool["records"])
+    yield _gauge("whymesh_proxy_spool_bytes", "Bytes on disk.", spool["bytes"])
+    yield _gauge("whymesh_proxy_spool_peak_bytes", "Most bytes on disk since start.", spool["peak_bytes"])
+    torn = CounterMetricFamily("whymesh_proxy_spool_torn", "Spool files found with an incomplete last batch.")
+    torn.add_metric([], spool["torn"])
+    yield torn
 
 
 def _requests(stats: dict[str, Any]) -> HistogramMetricFamily:

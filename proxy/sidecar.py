@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from pathlib import Path
 
 from proxy._engine import BindError, Engine, SnapshotRefused
 from proxy.saved import SavedSnapshot
@@ -20,11 +21,14 @@ log = logging.getLogger("whymesh.proxy")
 class Sidecar:
     """One engine and the snapshot it serves; `failed` is set when it can never serve (a port is taken)."""
 
-    def __init__(self, control: ControlPlane, saved: SavedSnapshot, workers: int, stop: threading.Event) -> None:
+    def __init__(
+        self, control: ControlPlane, saved: SavedSnapshot, workers: int, stop: threading.Event, spool: Path | None
+    ) -> None:
         self._control = control
         self._saved = saved
         self._workers = workers
         self._stop = stop
+        self._spool = spool
         self._engine: Engine | None = None
         self.snapshot: str | None = None
         self.state = "waiting for the control plane"
@@ -57,7 +61,7 @@ class Sidecar:
         """Gives one snapshot to the engine; returns why it was refused, if it was."""
         try:
             if self._engine is None:
-                self._engine = Engine(snapshot, workers=self._workers)
+                self._engine = Engine(snapshot, workers=self._workers, spool=self._spool)
             else:
                 self._engine.apply(snapshot)
         except SnapshotRefused as error:

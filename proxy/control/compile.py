@@ -78,4 +78,13 @@ def _limits(spec: LimitsSpec) -> Limits:
 
 def _telemetry(registry: Registry) -> Telemetry:
     spec = registry.mesh.spec.telemetry
-    return Telemetry(endpoint=str(spec.endpoint) if spec.enabled else "", flush_ms=spec.flush)
+    return Telemetry(
+        endpoint=spec.address if spec.enabled else "",
+        protocol=spec.protocol,
+        compression=spec.compression,
+        batch_records=spec.batch.records,
+        batch_bytes=spec.batch.size,
+        flush_ms=spec.flush,
+        spool_bytes=spec.spool.quota,
+        budget_bytes=spec.budget,
+    )

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AnyHttpUrl, AnyUrl, BaseModel, BeforeValidator, ConfigDict, Field, UrlConstraints
 
-from proxy.snapshot import Label, Name, Protocol
+from proxy.snapshot import BudgetBytes, Compression, ExportProtocol, Label, Name, Protocol, SpoolBytes
 
 API_VERSION = "whymesh.io/v1alpha1"
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
@@ -50,7 +50,8 @@ def _address(value: str) -> str:
     return value
 
 
-Size = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=int | str)]
+WrittenAsSize = BeforeValidator(_bytes, json_schema_input_type=int | str)
+Size = Annotated[int, WrittenAsSize]
 Milliseconds = Annotated[int, BeforeValidator(_milliseconds, json_schema_input_type=str)]
 Address = Annotated[str, AfterValidator(_address)]
 
@@ -75,12 +76,43 @@ class PlainUrl(AnyUrl):
     _constraints = UrlConstraints(allowed_schemes=["http"])
 
 
-class TelemetrySpec(_Spec):
-    """Where the proxies send their records, and how often."""
+_COLLECTOR = {"http": "http://127.0.0.1:4318/v1/traces", "grpc": "http://127.0.0.1:4317/"}
 
-    endpoint: PlainUrl = PlainUrl("http://127.0.0.1:4318/v1/traces")
+
+class BatchSpec(_Spec):
+    """How much goes into one export at most."""
+
+    records: int = Field(default=4_096, ge=1, le=65_536)
+    size: Size = Field(
+        default=4_000_000,
+        ge=10_000,
+        le=60_000_000,
+        description="Before compression; many OTLP/gRPC servers take no more than 4 MiB.",
+    )
+
+
+class SpoolSpec(_Spec):
+    """Disk that each proxy may use while the collector is away."""
+
+    quota: Annotated[SpoolBytes, WrittenAsSize] = Field(default=256 << 20, description="0: wait in memory only.")
+
+
+class TelemetrySpec(_Spec):
+    """Where the proxies send their records, how, how often, and how much."""
+
+    endpoint: PlainUrl | None = None
+    protocol: ExportProtocol = "http"
+    compression: Compression = "none"
     flush: Milliseconds = 500
+    batch: BatchSpec = BatchSpec()
+    spool: SpoolSpec = SpoolSpec()
+    budget: Annotated[BudgetBytes, WrittenAsSize] = Field(default=0, description="A minute, as sent; 0 is no limit.")
     enabled: bool = True
+
+    @property
+    def address(self) -> str:
+        """Where spans go: the endpoint, by default our collector's port for the protocol."""
+        return str(self.endpoint or _COLLECTOR[self.protocol])
 
 
 class LimitsSpec(_Spec):

@@ -59,5 +59,5 @@ def test_every_field_of_the_mesh_configuration_is_described() -> None:
         if name != "Metadata"
         for field in part.get("properties", {})
     }
-    parents = {"telemetry", "alerts", "endpoints", "sidecar", "run"}
+    parents = {"telemetry", "batch", "spool", "alerts", "endpoints", "sidecar", "run"}
     assert {f for f in fields - parents if not re.search(rf"`spec\.[\w.\[\]]*{f}`", text)} == set()

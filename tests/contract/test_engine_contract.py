@@ -62,8 +62,13 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
             "telemetry": st.fixed_dictionaries(
                 {"endpoint": st.sampled_from(["", "http://127.0.0.1:4318/v1/traces"])},
                 optional={
+                    "protocol": st.sampled_from(["http", "grpc"]),
+                    "compression": st.sampled_from(["none", "gzip", "zstd"]),
                     "queue_records": st.integers(1_024, 4_194_304),
                     "batch_records": st.integers(1, 65_536),
+                    "batch_bytes": st.integers(10_000, 60_000_000),
+                    "spool_bytes": st.just(0) | st.integers(1 << 20, 1 << 40),
+                    "budget_bytes": st.just(0) | st.integers(10_000, 1 << 40),
                     "flush_ms": st.integers(10, 60_000),
                 },
             ),
@@ -115,7 +120,17 @@ WHOLE: dict[str, Any] = {
             "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1"}],
         }
     ],
-    "telemetry": {"endpoint": "", "queue_records": 1_024, "batch_records": 1, "flush_ms": 10},
+    "telemetry": {
+        "endpoint": "",
+        "protocol": "http",
+        "compression": "none",
+        "queue_records": 1_024,
+        "batch_records": 1,
+        "batch_bytes": 10_000,
+        "flush_ms": 10,
+        "spool_bytes": 0,
+        "budget_bytes": 0,
+    },
     "limits": {
         "connections": 1,
         "connections_per_client": 1,

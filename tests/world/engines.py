@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from proxy._engine import Engine
@@ -88,19 +89,30 @@ async def sidecar(
     inbound: dict[str, Any] | None = None,
     queue_records: int = 65_536,
     batch_records: int = 4_096,
+    export: dict[str, Any] | None = None,
+    spool: Path | None = None,
     **limits: int,
 ) -> AsyncIterator[Sidecar]:
-    """An engine beside `app`, calling others when there are `calls`; exports to the `telemetry` URL."""
+    """An engine beside `app`, calling others when there are `calls`; exports to the `telemetry` URL.
+
+    `export` holds other fields of the telemetry part; spans wait in `spool` while the collector is away.
+    """
     snapshot = Snapshot(
         epoch=1,
         node=Node(service=service, version=version, instance=f"{service}-1"),
         inbound=Inbound(listen=f"127.0.0.1:{free_port()}", app=app, **inbound or {}) if app else None,
         outbound=Outbound(listen=f"127.0.0.1:{free_port()}") if calls is not None else None,
         services=calls or (),
-        telemetry=Telemetry(endpoint=telemetry, flush_ms=20, queue_records=queue_records, batch_records=batch_records),
+        telemetry=Telemetry(
+            endpoint=telemetry,
+            flush_ms=20,
+            queue_records=queue_records,
+            batch_records=batch_records,
+            **export or {},
+        ),
         limits=Limits(**limits),
     )
-    engine = await asyncio.to_thread(Engine, snapshot.model_dump_json(), workers)
+    engine = await asyncio.to_thread(Engine, snapshot.model_dump_json(), workers, spool)
     started = Sidecar(engine, snapshot)
     try:
         yield started

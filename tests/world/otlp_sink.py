@@ -1,6 +1,6 @@
 """A collector that keeps every span it is sent, and can be told to be away, busy or picky.
 
-In: OTLP/HTTP from a real socket. Out: spans as plain values, in order of arrival.
+In: OTLP/HTTP from a real socket, plain, gzip or zstd. Out: spans as plain values, in order of arrival.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import zstandard
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -35,6 +36,7 @@ class Seen:
     start_ns: int
     end_ns: int
     error: bool
+    state: str
     attributes: dict[str, Any]
     resource: dict[str, Any]
 
@@ -54,8 +56,16 @@ class OtlpSink:
     spans: list[Seen] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     """Spans in each accepted batch."""
+    codings: list[str] = field(default_factory=list)
+    """Compression of each request, taken or not; empty for none."""
+    ids: list[str] = field(default_factory=list)
+    """Batch id of each request, taken or not."""
+    received_bytes: int = 0
+    """Bytes of accepted bodies, as sent."""
     refusals: list[web.Response] = field(default_factory=list)
     """Answers to the next requests, first to last; when there is none they are accepted."""
+    reads: frozenset[str] = frozenset({"", "gzip", "zstd"})
+    """Compressions that are not answered with 415."""
 
     def of(self, service: str, kind: str | None = None) -> list[Seen]:
         """Spans of the proxy beside a service."""
@@ -72,7 +82,12 @@ class OtlpSink:
         return found()
 
     async def _take(self, request: web.Request) -> web.Response:
+        coding = request.headers.get("Content-Encoding", "")
+        self.codings.append(coding)
+        self.ids.append(request.headers.get("x-whymesh-batch", ""))
         body = await request.read()
+        if coding not in self.reads:
+            return web.Response(status=415)
         if self.refusals:
             answer = self.refusals.pop(0)
             if answer.status >= 300:
@@ -81,12 +96,15 @@ class OtlpSink:
             answer = web.Response(
                 body=ExportTraceServiceResponse().SerializeToString(), content_type="application/x-protobuf"
             )
-        if request.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
+        self.keep(_plain(body, coding), len(body))
+        return answer
+
+    def keep(self, body: bytes, sent: int) -> None:
+        """Takes one ExportTraceServiceRequest that came in `sent` bytes."""
         spans = list(_spans(ExportTraceServiceRequest.FromString(body)))
         self.batches.append(len(spans))
+        self.received_bytes += sent
         self.spans += spans
-        return answer
 
 
 @contextlib.asynccontextmanager
@@ -95,7 +113,7 @@ async def otlp_sink(port: int = 0, sink: OtlpSink | None = None) -> AsyncIterato
     sink = sink or OtlpSink()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/traces", sink._take)
-    runner = web.AppRunner(app, shutdown_timeout=0.2)
+    runner = web.AppRunner(app, shutdown_timeout=0.2, auto_decompress=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -103,6 +121,16 @@ async def otlp_sink(port: int = 0, sink: OtlpSink | None = None) -> AsyncIterato
         yield sink
     finally:
         await runner.cleanup()
+
+
+def _plain(body: bytes, coding: str) -> bytes:
+    match coding:
+        case "gzip":
+            return gzip.decompress(body)
+        case "zstd":
+            return zstandard.ZstdDecompressor().stream_reader(body).read()
+        case _:
+            return body
 
 
 async def eventually(met: Callable[[], object], what: str | Callable[[], str], patience_s: float = PATIENCE_S) -> None:
@@ -125,6 +153,7 @@ def _spans(request: ExportTraceServiceRequest) -> list[Seen]:
             start_ns=span.start_time_unix_nano,
             end_ns=span.end_time_unix_nano,
             error=span.status.code == 2,
+            state=span.trace_state,
             attributes=_values(span.attributes),
             resource=_values(of_resource.resource.attributes),
         )

@@ -1,6 +1,7 @@
 //! The wiring of one engine: listeners, worker threads, the exporter thread, and the orders they take.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::export::{self, Account};
+use crate::export::{self, Account, Outlet};
 use crate::listen::BindError;
 use crate::queue::{Recorder, Room};
 use crate::slots::{FreeSlots, Slots};
@@ -55,7 +56,9 @@ struct WorkerThread {
 
 impl Engine {
     /// Opens the listeners and starts serving; when it fails nothing is left behind.
-    pub fn start(json: &str, workers: usize) -> Result<Self, StartError> {
+    ///
+    /// While the collector is away batches wait in `spool`, or in memory only without such a directory.
+    pub fn start(json: &str, workers: usize, spool: Option<PathBuf>) -> Result<Self, StartError> {
         let snapshot = Arc::new(Snapshot::parse(json)?);
         let listeners = Listeners::open(&snapshot, workers.max(1))?;
         let workers = listeners.len();
@@ -67,10 +70,16 @@ impl Engine {
         let (telemetry, settings) = watch::channel(snapshot.telemetry.clone());
         let (stop_exporter, stop) = watch::channel(false);
 
-        let (node, of_exporter) = (snapshot.node.clone(), Arc::clone(&account));
+        let outlet = Outlet {
+            node: snapshot.node.clone(),
+            pages: inbox,
+            settings,
+            account: Arc::clone(&account),
+            spool,
+        };
         let exporter = Builder::new()
             .name("whymesh-export".into())
-            .spawn(move || export::run(&node, inbox, settings, stop, &of_exporter))?;
+            .spawn(move || export::run(outlet, stop))?;
         let mut running = Running {
             snapshot: Arc::clone(&snapshot),
             workers: Vec::new(),
@@ -164,7 +173,7 @@ impl Engine {
             running.stop_exporter.send_replace(true);
             clean &= matches!(exporter.join(), Ok(Ok(())));
         }
-        clean && self.books.pending() == 0
+        clean && self.books.in_memory() == 0
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {

@@ -1,199 +1,473 @@
-//! SPAN -> COLLECTOR: takes pages of records, encodes them as OTLP, and posts them until the collector has answered.
+//! SPAN -> COLLECTOR: takes pages of records, encodes them as OTLP, and sends them until the collector has answered.
 //!
-//! In: pages from the workers. Out: OTLP/HTTP requests, and an exact account of every record.
-//! Never: a record forgotten. While the collector is away the oldest are kept, and the workers' queues fill.
+//! In: pages from the workers. Out: OTLP requests, and an exact account of every record.
+//! Order: what is on disk is older than what is in memory, and goes first. A batch that is not taken at once goes to disk,
+//! and so do those behind it, until the collector has taken all of them.
+//! Never: a record forgotten, or a worker kept waiting. Without a disk the oldest are kept in memory, and the queues fill.
 
-use std::collections::VecDeque;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
-use self::post::Connection;
+pub use self::account::Account;
+use self::backlog::{Backlog, Size};
+use self::batch::{Batch, BatchId};
+use self::budget::Budget;
+use self::coding::Coding;
+use self::connection::{Connection, Target};
 use self::retry::Verdict;
+use self::shelf::Shelf;
+use self::spool::Stored;
 use self::url::Url;
 use crate::otlp::Encoder;
 use crate::queue::Page;
 use crate::snapshot::{Node, Telemetry};
 
-mod post;
+mod account;
+mod backlog;
+pub mod batch;
+pub mod budget;
+pub mod coding;
+mod connection;
+pub mod over_grpc;
+pub mod over_http;
 pub mod retry;
+mod shelf;
+mod spool;
 pub mod url;
 
-/// What became of the records that left the queues.
-#[derive(Debug, Default)]
-pub struct Account {
-    pub exported: AtomicU64,
-    pub rejected: AtomicU64,
-    pub unsendable: AtomicU64,
+/// No batch is larger once decompressed, whatever a file says (OTLP 1.11 recommends this limit to servers).
+const MAX_BATCH: usize = 64 << 20;
+
+/// What the exporter works with.
+pub struct Outlet {
+    pub node: Node,
+    pub pages: mpsc::UnboundedReceiver<Page>,
+    pub settings: watch::Receiver<Telemetry>,
+    pub account: Arc<Account>,
+    /// Where batches wait while the collector is away; in memory only without it.
+    pub spool: Option<PathBuf>,
 }
 
-/// Runs until every worker has gone and the backlog is sent, or until `stop` says that there is no more time.
-pub fn run(
-    node: &Node,
-    pages: mpsc::UnboundedReceiver<Page>,
-    settings: watch::Receiver<Telemetry>,
-    mut stop: watch::Receiver<bool>,
-    account: &Arc<Account>,
-) -> std::io::Result<()> {
+/// Runs until every worker has gone and all is sent or on disk, or until `stop` says that there is no more time.
+pub fn run(outlet: Outlet, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
-    let exporter = Exporter {
-        encoder: Encoder::new(node),
-        connection: Connection::default(),
-        backlog: VecDeque::new(),
-        waiting: 0,
-        open: true,
-        rng: fastrand::Rng::new(),
-        pages,
-        settings,
-        account: Arc::clone(account),
-    };
     runtime.block_on(async {
+        let mut exporter = Exporter::new(outlet);
         tokio::select! {
             () = exporter.run() => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
+        exporter.put_away();
     });
     Ok(())
 }
 
 struct Exporter {
-    encoder: Encoder,
-    connection: Connection,
-    backlog: VecDeque<Page>,
-    /// Records in the backlog.
-    waiting: usize,
-    /// Whether a worker may still send pages.
-    open: bool,
-    rng: fastrand::Rng,
     pages: mpsc::UnboundedReceiver<Page>,
     settings: watch::Receiver<Telemetry>,
+    telemetry: Telemetry,
     account: Arc<Account>,
+    encoder: Encoder,
+    budget: Budget,
+    backlog: Backlog,
+    /// Encoded, and neither sent nor on disk: the oldest in memory.
+    held: Option<Batch>,
+    shelf: Shelf,
+    route: Route,
+    under_way: Option<UnderWay>,
+    /// Attempts that failed since the collector last answered.
+    failures: u32,
+    not_before: Instant,
+    /// The flush interval has passed: what there is should be sent.
+    due: bool,
+    /// Whether a worker may still send pages.
+    open: bool,
+    started: Instant,
+    rng: fastrand::Rng,
 }
 
-/// One request's worth of pages, encoded.
-struct Batch {
-    body: Bytes,
-    pages: Vec<Page>,
-    records: u64,
+/// How to reach the collector.
+struct Route {
+    target: Option<Target>,
+    coding: Coding,
+    refused: Vec<Coding>,
+    /// Away while it is being used.
+    connection: Option<Connection>,
 }
+
+/// A batch on its way to the collector, and where it is kept meanwhile.
+struct UnderWay {
+    answer: Pin<Box<dyn Future<Output = (Connection, Verdict)>>>,
+    cargo: Cargo,
+}
+
+enum Cargo {
+    Memory(Batch),
+    Disk(Stored),
+}
+
+impl Cargo {
+    fn records(&self) -> u64 {
+        match self {
+            Self::Memory(batch) => batch.records,
+            Self::Disk(stored) => stored.records,
+        }
+    }
+
+    fn id(&self) -> BatchId {
+        match self {
+            Self::Memory(batch) => batch.id,
+            Self::Disk(stored) => stored.id,
+        }
+    }
+
+    fn raw(&self) -> std::io::Result<Bytes> {
+        match self {
+            Self::Memory(batch) => Ok(batch.raw.clone()),
+            Self::Disk(stored) => stored.coding.decode(&stored.body, MAX_BATCH),
+        }
+    }
+}
+
+// === impl Route ===
+
+impl Route {
+    fn of(telemetry: &Telemetry) -> Self {
+        let target = Url::parse(&telemetry.endpoint).map(|url| Target {
+            url,
+            protocol: telemetry.protocol,
+        });
+        Self {
+            target,
+            coding: telemetry.compression,
+            refused: Vec::new(),
+            connection: Some(Connection::default()),
+        }
+    }
+
+    /// Uses a compression that any collector reads instead of one that this one does not.
+    fn simplify(&mut self) {
+        if let Some(simpler) = self.coding.simpler() {
+            self.refused.push(self.coding);
+            self.coding = simpler;
+        }
+    }
+}
+
+// === impl Exporter ===
 
 impl Exporter {
-    async fn run(mut self) {
+    fn new(outlet: Outlet) -> Self {
+        let Outlet {
+            node,
+            pages,
+            mut settings,
+            account,
+            spool,
+        } = outlet;
+        let telemetry = settings.borrow_and_update().clone();
+        let route = Route::of(&telemetry);
+        account.say_of_compression(route.coding, &route.refused);
+        Self {
+            pages,
+            settings,
+            encoder: Encoder::new(&node),
+            budget: Budget::new(telemetry.budget_bytes),
+            backlog: Backlog::default(),
+            held: None,
+            shelf: Shelf::new(spool, telemetry.spool_bytes, Arc::clone(&account)),
+            route,
+            under_way: None,
+            failures: 0,
+            not_before: Instant::now(),
+            due: false,
+            open: true,
+            started: Instant::now(),
+            rng: fastrand::Rng::new(),
+            telemetry,
+            account,
+        }
+    }
+
+    async fn run(&mut self) {
         loop {
-            let due = self.gather().await;
-            while self.waiting >= self.settings.borrow().batch_records || (due && self.waiting > 0)
-            {
-                self.send_next().await;
+            self.spill();
+            self.dispatch();
+            if self.finished() {
+                return;
             }
-            if !self.open {
+            let waits = self.under_way.is_none() && self.not_before > Instant::now();
+            tokio::select! {
+                page = self.pages.recv(), if self.open => self.take(page),
+                (connection, verdict) = answer(&mut self.under_way) => self.settle(connection, verdict),
+                () = sleep_until(self.not_before), if waits => {}
+                Ok(()) = self.settings.changed() => self.follow(),
+            }
+        }
+    }
+
+    /// Nothing more will come, and nothing is left or can be done about it.
+    fn finished(&self) -> bool {
+        let sent = self.shelf.is_empty() || self.failures > 0 || self.route.target.is_none();
+        let memory = self.backlog.waiting() > 0 || self.held.is_some();
+        !self.open && self.under_way.is_none() && !memory && sent
+    }
+
+    fn take(&mut self, page: Option<Page>) {
+        let Some(page) = page else {
+            self.open = false;
+            self.due = true;
+            return;
+        };
+        self.due |= page.due;
+        self.backlog.push(page);
+        if self.failures > 0 {
+            self.backlog.shrink();
+        }
+    }
+
+    /// Keeps to other settings; the collector may have moved, so it is tried at once.
+    fn follow(&mut self) {
+        let next = self.settings.borrow_and_update().clone();
+        if next.budget_bytes != self.telemetry.budget_bytes {
+            self.budget = Budget::new(next.budget_bytes);
+        }
+        if next.spool_bytes != self.telemetry.spool_bytes {
+            self.shelf.resize(next.spool_bytes);
+        }
+        let changed = next.endpoint != self.telemetry.endpoint
+            || next.protocol != self.telemetry.protocol
+            || next.compression != self.telemetry.compression;
+        if changed {
+            // An answer under way brings its connection back; it serves the new target only if it is the same.
+            let connection = self.route.connection.take();
+            self.route = Route {
+                connection,
+                ..Route::of(&next)
+            };
+            self.say_compression();
+        }
+        self.not_before = Instant::now();
+        self.telemetry = next;
+    }
+
+    /// Enough waits in memory to make a batch of it.
+    fn ready(&mut self) -> bool {
+        let waiting = self.backlog.waiting();
+        self.due &= waiting > 0;
+        self.due || waiting >= self.telemetry.batch_records
+    }
+
+    /// Moves batches from memory to disk while the collector is away, or too slow for what comes.
+    fn spill(&mut self) {
+        let now = self.started.elapsed();
+        loop {
+            let crowded = self.backlog.waiting() * 2 > self.telemetry.queue_records;
+            let late = self.failures > 0 && (self.held.is_some() || self.ready());
+            if !(crowded || late) || !self.sendable() || !self.shelf.usable(now) {
+                return;
+            }
+            let Some(batch) = self.next_in_memory() else {
+                return;
+            };
+            if let Err(batch) = self.shelf.put(batch, now) {
+                self.held = Some(batch);
                 return;
             }
         }
     }
 
-    /// Waits for pages; true when what there is should be sent now.
-    async fn gather(&mut self) -> bool {
-        loop {
-            let Some(page) = self.pages.recv().await else {
-                self.open = false;
-                return true;
+    /// Sends the oldest batch, unless one is under way or the collector must be left alone for now.
+    fn dispatch(&mut self) {
+        if self.under_way.is_some() || Instant::now() < self.not_before {
+            return;
+        }
+        let Some(target) = self.route.target.clone() else {
+            return self.give_up_memory();
+        };
+        let Some(cargo) = self.oldest() else { return };
+        let coding = self.route.coding;
+        let coded = cargo
+            .raw()
+            .and_then(|raw| Ok((raw.len(), coding.encode(&raw)?)));
+        let Ok((raw, body)) = coded else {
+            return self.unreadable(cargo);
+        };
+        self.budget.compressed(raw, body.len());
+        self.account.encoded_bytes.fetch_add(raw as u64, Relaxed);
+        self.account
+            .sent_bytes
+            .fetch_add(body.len() as u64, Relaxed);
+        self.account.batches.fetch_add(1, Relaxed);
+        let mut connection = self.route.connection.take().unwrap_or_default();
+        let id = cargo.id();
+        let answer = async move {
+            let verdict = connection.send(&target, id, coding, body).await;
+            (connection, verdict)
+        };
+        self.under_way = Some(UnderWay {
+            answer: Box::pin(answer),
+            cargo,
+        });
+    }
+
+    fn oldest(&mut self) -> Option<Cargo> {
+        if let Some(stored) = self.shelf.front(self.started.elapsed()) {
+            return Some(Cargo::Disk(stored));
+        }
+        if self.held.is_some() || self.ready() {
+            return self.next_in_memory().map(Cargo::Memory);
+        }
+        None
+    }
+
+    /// The oldest batch in memory; `None` when everything in it was left out to save bytes.
+    fn next_in_memory(&mut self) -> Option<Batch> {
+        if let Some(held) = self.held.take() {
+            return Some(held);
+        }
+        while self.backlog.waiting() > 0 {
+            let size = Size {
+                records: self.telemetry.batch_records,
+                bytes: self.telemetry.batch_bytes,
             };
-            let due = self.store(page);
-            if due || self.waiting >= self.settings.borrow().batch_records {
-                return due;
+            let id = BatchId(self.rng.u128(..));
+            let now = self.started.elapsed();
+            let mut made = self
+                .backlog
+                .batch(&mut self.encoder, &mut self.budget, size, id, now);
+            let dropped = &self.account.dropped.over_budget;
+            dropped.fetch_add(made.over_budget, Relaxed);
+            self.account.thinned.store(self.budget.thinned(), Relaxed);
+            if made.batch.records > 0 {
+                return Some(made.batch);
+            }
+            made.batch.release();
+        }
+        None
+    }
+
+    fn settle(&mut self, connection: Connection, verdict: Verdict) {
+        self.route.connection = Some(connection);
+        let Some(UnderWay { cargo, .. }) = self.under_way.take() else {
+            return;
+        };
+        match verdict {
+            Verdict::Taken { rejected } => {
+                let rejected = rejected.min(cargo.records());
+                let taken = cargo.records() - rejected;
+                self.account.exported.fetch_add(taken, Relaxed);
+                self.answered(cargo, rejected, String::new());
+            }
+            Verdict::Rejected { problem } => {
+                let rejected = cargo.records();
+                self.answered(cargo, rejected, problem);
+            }
+            Verdict::Recode => {
+                self.route.simplify();
+                self.say_compression();
+                self.keep(cargo);
+            }
+            Verdict::Retry { after, problem } => {
+                let wait = retry::wait(self.failures, after, &mut self.rng);
+                self.failures += 1;
+                self.not_before = Instant::now() + wait;
+                self.account.away.store(true, Relaxed);
+                self.account.retries.fetch_add(1, Relaxed);
+                self.account.say(problem);
+                self.keep(cargo);
             }
         }
     }
 
-    fn store(&mut self, page: Page) -> bool {
-        let due = page.due;
-        self.waiting += page.len();
-        self.backlog.push_back(page);
-        due
+    /// The collector has dealt with a batch.
+    fn answered(&mut self, cargo: Cargo, rejected: u64, problem: String) {
+        let refused = &self.account.dropped.rejected;
+        refused.fetch_add(rejected, Relaxed);
+        match cargo {
+            Cargo::Memory(mut batch) => batch.release(),
+            Cargo::Disk(stored) => self.shelf.done(&stored, self.started.elapsed()),
+        }
+        if self.failures > 0 || !problem.is_empty() {
+            self.account.say(problem);
+        }
+        self.failures = 0;
+        self.account.away.store(false, Relaxed);
     }
 
-    /// Sends one batch, however long it takes.
-    async fn send_next(&mut self) {
-        let batch = self.next_batch();
-        let mut attempt = 0;
-        loop {
-            let Some(url) = Url::parse(&self.settings.borrow().endpoint) else {
-                self.account.unsendable.fetch_add(batch.records, Relaxed);
-                return batch.done();
+    /// A batch must be sent again.
+    fn keep(&mut self, cargo: Cargo) {
+        match cargo {
+            Cargo::Memory(batch) => self.held = Some(batch),
+            Cargo::Disk(stored) => self.shelf.again(&stored),
+        }
+    }
+
+    fn unreadable(&mut self, cargo: Cargo) {
+        if let Cargo::Disk(stored) = cargo {
+            self.shelf.discard(&stored, self.started.elapsed());
+        }
+    }
+
+    fn sendable(&self) -> bool {
+        self.route.target.is_some()
+    }
+
+    /// Nothing is to be sent: what is in memory is counted and let go, what is on disk stays.
+    fn give_up_memory(&mut self) {
+        let dropped = &self.account.dropped.unsendable;
+        if let Some(mut held) = self.held.take() {
+            dropped.fetch_add(held.records, Relaxed);
+            held.release();
+        }
+        for (ledger, records) in self.backlog.clear() {
+            dropped.fetch_add(records, Relaxed);
+            ledger.done.fetch_add(records, Relaxed);
+        }
+    }
+
+    /// The end: what is left in memory goes to disk, for the next process to send.
+    fn put_away(&mut self) {
+        let now = self.started.elapsed();
+        if let Some(UnderWay { cargo, .. }) = self.under_way.take() {
+            self.keep(cargo);
+        }
+        while let Ok(page) = self.pages.try_recv() {
+            self.backlog.push(page);
+        }
+        while self.sendable() && self.shelf.usable(now) {
+            let Some(batch) = self.next_in_memory() else {
+                return;
             };
-            match self.connection.post(&url, batch.body.clone()).await {
-                Verdict::Taken { rejected } => {
-                    let rejected = rejected.min(batch.records);
-                    self.account
-                        .exported
-                        .fetch_add(batch.records - rejected, Relaxed);
-                    self.account.rejected.fetch_add(rejected, Relaxed);
-                    return batch.done();
-                }
-                Verdict::Rejected => {
-                    self.account.rejected.fetch_add(batch.records, Relaxed);
-                    return batch.done();
-                }
-                Verdict::Retry { after } => {
-                    let pause = retry::wait(attempt, after, &mut self.rng);
-                    attempt += 1;
-                    self.pause(pause).await;
-                }
+            if let Err(batch) = self.shelf.put(batch, now) {
+                self.held = Some(batch);
+                return;
             }
         }
     }
 
-    fn next_batch(&mut self) -> Batch {
-        let limit = self.settings.borrow().batch_records;
-        let mut pages = Vec::new();
-        let mut records = 0;
-        while let Some(page) = self.backlog.pop_front() {
-            if records > 0 && records + page.len() > limit {
-                self.backlog.push_front(page);
-                break;
-            }
-            records += page.len();
-            page.records()
-                .for_each(|(record, text)| self.encoder.add(record, text));
-            pages.push(page);
-        }
-        self.waiting -= records;
-        Batch {
-            body: self.encoder.finish().into(),
-            pages,
-            records: records as u64,
-        }
-    }
-
-    /// Waits before another attempt, taking in pages meanwhile; a new endpoint ends the wait.
-    async fn pause(&mut self, pause: std::time::Duration) {
-        let timer = tokio::time::sleep(pause);
-        tokio::pin!(timer);
-        loop {
-            tokio::select! {
-                () = &mut timer => return,
-                Ok(()) = self.settings.changed() => return,
-                page = self.pages.recv(), if self.open => match page {
-                    Some(mut page) => {
-                        page.shrink();
-                        self.store(page);
-                    }
-                    None => self.open = false,
-                },
-            }
-        }
+    fn say_compression(&self) {
+        let Route {
+            coding, refused, ..
+        } = &self.route;
+        self.account.say_of_compression(*coding, refused);
     }
 }
 
-impl Batch {
-    fn done(self) {
-        for page in self.pages {
-            page.ledger.done.fetch_add(page.len() as u64, Relaxed);
-        }
+/// The answer to what is under way; never, when nothing is.
+async fn answer(under_way: &mut Option<UnderWay>) -> (Connection, Verdict) {
+    match under_way {
+        Some(under_way) => under_way.answer.as_mut().await,
+        None => std::future::pending().await,
     }
 }

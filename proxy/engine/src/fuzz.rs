@@ -6,6 +6,7 @@
 #![expect(clippy::missing_panics_doc, reason = "panicking is what they are for")]
 
 use std::convert::Infallible;
+use std::time::UNIX_EPOCH;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty};
@@ -17,12 +18,13 @@ use tokio::io::AsyncWriteExt;
 
 use crate::address::Address;
 use crate::chunk::{self, Line};
-use crate::export::retry::judge;
+use crate::export::coding::Coding;
+use crate::export::retry::Verdict;
 use crate::export::url::Url;
+use crate::export::{over_grpc, over_http};
 use crate::frames::{Boundary, Counted};
 use crate::framing::{Framing, Stop};
 use crate::limits::HeadLimits;
-use crate::otlp::rejected_spans;
 use crate::plan::Plan;
 use crate::reasons::Reason;
 use crate::snapshot::Snapshot;
@@ -229,10 +231,22 @@ pub fn otlp_answer(bytes: &[u8]) {
     let Some((status, body)) = bytes.split_first_chunk::<2>() else {
         return;
     };
-    let rejected = rejected_spans(body);
-    if let Ok(status) = StatusCode::from_u16(u16::from_be_bytes(*status)) {
-        let _ = judge(status, std::str::from_utf8(body).ok(), rejected);
+    let Ok(status) = StatusCode::from_u16(u16::from_be_bytes(*status)) else {
+        return;
+    };
+    let mut end = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(body) {
+        end.insert("retry-after", value.clone());
+        end.insert("grpc-status", status.as_u16().into());
+        end.insert("grpc-status-details-bin", value);
     }
+    let http = over_http::judge(status, &end, body, Coding::None, UNIX_EPOCH);
+    assert_eq!(
+        matches!(http, Verdict::Retry { .. }),
+        matches!(status.as_u16(), 429 | 502 | 503 | 504)
+    );
+    let grpc = over_grpc::judge(status, &end, body, Coding::None);
+    assert_ne!(grpc, Verdict::Recode, "nothing was compressed");
 }
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ pub mod fuzz;
 #[cfg(feature = "python")]
 #[pyo3::pymodule]
 mod _engine {
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
@@ -117,11 +118,16 @@ mod _engine {
     #[pymethods]
     impl Engine {
         #[new]
-        #[pyo3(signature = (snapshot, workers = 1))]
-        fn new(py: Python<'_>, snapshot: &str, workers: usize) -> PyResult<Self> {
-            Ok(Self(
-                py.detach(|| engine::Engine::start(snapshot, workers))?,
-            ))
+        #[pyo3(signature = (snapshot, workers = 1, spool = None))]
+        fn new(
+            py: Python<'_>,
+            snapshot: &str,
+            workers: usize,
+            spool: Option<PathBuf>,
+        ) -> PyResult<Self> {
+            Ok(Self(py.detach(|| {
+                engine::Engine::start(snapshot, workers, spool)
+            })?))
         }
 
         fn apply(&self, py: Python<'_>, snapshot: &str) -> PyResult<u64> {

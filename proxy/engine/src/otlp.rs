@@ -1,12 +1,15 @@
 //! Encodes records as OTLP spans (opentelemetry-proto, trace/v1), by hand: the constant parts once, the rest in one pass.
 
+use crate::export::budget::Threshold;
 use crate::reasons::Reason;
 use crate::record::{Kind, Record, Text};
 use crate::snapshot::Node;
 
+mod answer;
 mod wire;
 
-pub use wire::{Attributes, rejected_spans};
+pub use answer::{rejected_spans, retry_delay};
+pub use wire::Attributes;
 
 const SCOPE: &str = "whymesh.proxy";
 
@@ -69,8 +72,8 @@ impl Encoder {
         }
     }
 
-    /// Adds one span to the batch.
-    pub fn add(&mut self, record: &Record, text: Text<'_>) {
+    /// Adds one span to the batch, with what it stands for when traces are thinned; the bytes it takes.
+    pub fn add(&mut self, record: &Record, text: Text<'_>, threshold: Option<Threshold>) -> usize {
         self.span.clear();
         let own = if record.kind == Kind::Server {
             &self.server_self
@@ -78,7 +81,22 @@ impl Encoder {
             &self.client_self
         };
         span(&mut self.span, record, text, own);
+        if let Some(threshold) = threshold {
+            wire::bytes(&mut self.span, 3, threshold.member().as_bytes());
+        }
         wire::bytes(&mut self.spans, 2, &self.span);
+        self.span.len()
+    }
+
+    /// Bytes of the spans added since the last batch ended.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
     }
 
     /// Ends the batch: an `ExportTraceServiceRequest` with every span added since the last one.
@@ -200,6 +218,12 @@ fn timings(out: &mut Vec<u8>, record: &Record) {
         wire::attribute_number(out, "mesh.children", u64::from(children.calls));
         wire::attribute_number(out, "mesh.children.failed", u64::from(children.failed));
     }
+}
+
+/// Whether its span is one of an error.
+#[must_use]
+pub fn failed(record: &Record) -> bool {
+    error_type(record).is_some()
 }
 
 enum ErrorType {

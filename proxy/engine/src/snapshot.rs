@@ -9,6 +9,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::export::coding::Coding;
+
 mod check;
 
 /// A snapshot that cannot be served; the text names the field and what is wrong with it.
@@ -81,13 +83,29 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
 }
 
+/// How batches are sent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportProtocol {
+    #[default]
+    Http,
+    Grpc,
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     pub endpoint: String,
+    pub protocol: ExportProtocol,
+    pub compression: Coding,
     pub queue_records: usize,
     pub batch_records: usize,
+    pub batch_bytes: usize,
     pub flush_ms: u64,
+    /// Bytes on disk; 0 is no spool.
+    pub spool_bytes: u64,
+    /// Bytes a minute; 0 is no limit.
+    pub budget_bytes: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -200,9 +218,14 @@ impl Default for Telemetry {
     fn default() -> Self {
         Self {
             endpoint: String::new(),
+            protocol: ExportProtocol::Http,
+            compression: Coding::None,
             queue_records: 65_536,
             batch_records: 4_096,
+            batch_bytes: 4_000_000,
             flush_ms: 500,
+            spool_bytes: 256 << 20,
+            budget_bytes: 0,
         }
     }
 }

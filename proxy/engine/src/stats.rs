@@ -46,6 +46,7 @@ impl Books {
             "requests": self.requests(),
             "bucket_bounds_us": BOUNDS_US,
             "records": self.records(),
+            "export": self.account.json(),
             "refused": refused,
             "panics": self.totals.panics(),
         })
@@ -83,32 +84,35 @@ impl Books {
         sums.into_iter().map(line).collect()
     }
 
-    /// Records neither exported nor dropped.
+    /// Records neither exported nor dropped, nor kept on disk.
     #[must_use]
-    pub fn pending(&self) -> u64 {
-        self.records()["pending"].as_u64().unwrap_or(0)
+    pub fn in_memory(&self) -> u64 {
+        let pending = self.records()["pending"].as_u64().unwrap_or(0);
+        pending.saturating_sub(self.account.spool.records.load(Relaxed))
     }
 
     /// Pending is what the other numbers leave; they are read before the total, so it is never negative.
     fn records(&self) -> Value {
         let exported = self.account.exported.load(Relaxed);
-        let rejected = self.account.rejected.load(Relaxed);
-        let unsendable = self.account.unsendable.load(Relaxed);
+        let mut dropped = BTreeMap::from(self.account.dropped.causes());
         let queue_full: u64 = self
             .ledgers
             .iter()
             .map(|ledger| ledger.queue_full.load(Relaxed))
             .sum();
+        dropped.insert("queue_full", queue_full);
+        let recovered = self.account.recovered.load(Relaxed);
         let recorded: u64 = self
             .ledgers
             .iter()
             .map(|ledger| ledger.recorded.load(Relaxed))
             .sum();
         json!({
-            "recorded": recorded,
+            "recorded": recorded + recovered,
+            "recovered": recovered,
             "exported": exported,
-            "pending": recorded - exported - rejected - unsendable - queue_full,
-            "dropped": {"queue_full": queue_full, "rejected": rejected, "unsendable": unsendable},
+            "pending": recorded + recovered - exported - dropped.values().sum::<u64>(),
+            "dropped": dropped,
         })
     }
 }

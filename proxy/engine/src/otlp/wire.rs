@@ -121,47 +121,7 @@ impl Attributes {
     }
 }
 
-/// `ExportTraceServiceResponse.partial_success.rejected_spans`; 0 for anything unreadable.
-#[must_use]
-pub fn rejected_spans(response: &[u8]) -> u64 {
-    find(response, 1, |value| match value {
-        Value::Bytes(partial) => find(partial, 1, |value| match value {
-            Value::Number(rejected) => Some(rejected),
-            Value::Bytes(_) => None,
-        }),
-        Value::Number(_) => None,
-    })
-    .unwrap_or(0)
-}
-
-enum Value<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-fn find<T>(mut message: &[u8], wanted: u64, read: impl Fn(Value<'_>) -> Option<T>) -> Option<T> {
-    while !message.is_empty() {
-        let (key, rest) = read_varint(message)?;
-        let (value, rest) = match key & 7 {
-            0 => read_varint(rest).map(|(number, rest)| (Value::Number(number), rest))?,
-            1 => (Value::Bytes(rest.get(..8)?), rest.get(8..)?),
-            2 => {
-                let (length, rest) = read_varint(rest)?;
-                let length = usize::try_from(length).ok()?;
-                (Value::Bytes(rest.get(..length)?), rest.get(length..)?)
-            }
-            5 => (Value::Bytes(rest.get(..4)?), rest.get(4..)?),
-            _ => return None,
-        };
-        if key >> 3 == wanted {
-            return read(value);
-        }
-        message = rest;
-    }
-    None
-}
-
-fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+pub(super) fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (place, byte) in bytes.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f) << (7 * place);
@@ -185,19 +145,6 @@ mod tests {
                 (read_varint(&out), out.len()),
                 (Some((value, &[][..])), varint_len(value))
             );
-        }
-    }
-
-    #[test]
-    fn rejected_spans_are_read_from_a_partial_success() {
-        let mut partial = Vec::new();
-        bytes(&mut partial, 2, b"too old");
-        number(&mut partial, 1, 17);
-        let mut response = Vec::new();
-        bytes(&mut response, 1, &partial);
-        assert_eq!(rejected_spans(&response), 17);
-        for odd in [&b""[..], b"\x0a", b"\xff\xff\xff", b"<html>"] {
-            assert_eq!(rejected_spans(odd), 0);
         }
     }
 }

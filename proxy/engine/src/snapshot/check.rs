@@ -148,7 +148,22 @@ fn telemetry(telemetry: &Telemetry) -> Checked {
         telemetry.batch_records as u64,
         1..=65_536,
     )?;
-    within("telemetry.flush_ms", telemetry.flush_ms, 10..=60_000)
+    within(
+        "telemetry.batch_bytes",
+        telemetry.batch_bytes as u64,
+        10_000..=60_000_000,
+    )?;
+    within("telemetry.flush_ms", telemetry.flush_ms, 10..=60_000)?;
+    zero_or_within(
+        "telemetry.spool_bytes",
+        telemetry.spool_bytes,
+        1 << 20..=1 << 40,
+    )?;
+    zero_or_within(
+        "telemetry.budget_bytes",
+        telemetry.budget_bytes,
+        10_000..=1 << 40,
+    )
 }
 
 fn refuse(field: &str, problem: &str) -> Checked {
@@ -178,6 +193,14 @@ fn within(field: &str, value: u64, range: RangeInclusive<u64>) -> Checked {
             range.end()
         ),
     )
+}
+
+/// 0 switches something off.
+fn zero_or_within(field: &str, value: u64, range: RangeInclusive<u64>) -> Checked {
+    if value == 0 {
+        return Ok(());
+    }
+    within(field, value, range)
 }
 
 fn host_port(field: &str, text: &str) -> Checked {
