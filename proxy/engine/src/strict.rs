@@ -20,6 +20,14 @@ pub fn objection<B: Body>(request: &Request<B>) -> Option<&'static str> {
     if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
         return Some("a URL whose scheme is not http");
     }
+    if request
+        .method()
+        .as_str()
+        .bytes()
+        .any(|byte| byte.is_ascii_lowercase())
+    {
+        return Some("a method in small letters, which some readers take for another");
+    }
     let authority = uri.authority().map(Authority::as_str);
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next().map(|host| host.to_str().unwrap_or("?"));
@@ -187,6 +195,7 @@ mod tests {
             );
         }
         assert!(said("GET", "ftp://a/", Version::HTTP_11, &[("host", "a")]).is_some());
+        assert!(said("get", "/", Version::HTTP_11, &[("host", "a")]).is_some());
         assert!(said("GET", "a:80", Version::HTTP_11, &[("host", "a:80")]).is_some());
     }
 

@@ -35,6 +35,8 @@ pub struct Tap {
     conduct: Arc<Conduct>,
     patience: Patience,
     end: Option<End>,
+    /// The parser has heard that there is no more to read, and leaves the last word to us.
+    told: bool,
     /// For the rest of a head, or for an answer to a client that sends no more.
     waiting: Option<Pin<Box<Sleep>>>,
     /// Since the client's side takes no more bytes.
@@ -91,6 +93,7 @@ impl Tap {
             conduct,
             patience: limits.patience,
             end: None,
+            told: false,
             waiting: None,
             blocked: None,
         };
@@ -232,7 +235,11 @@ impl Tap {
                 timer(&mut self.waiting, limit).as_mut().poll(cx).map(Ok)
             }
             End::Stopped(Stop::Withhold(_)) if self.owes_answer(cx) => Poll::Pending,
-            End::Closed | End::Stopped(Stop::Withhold(_)) => Poll::Ready(Ok(())),
+            End::Stopped(Stop::Withhold(_)) => {
+                self.told = true;
+                Poll::Ready(Ok(()))
+            }
+            End::Closed => Poll::Ready(Ok(())),
             End::Stopped(Stop::Answer(_)) => Poll::Pending,
             End::Stopped(Stop::Break(_)) => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
             End::Flood => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
@@ -255,7 +262,7 @@ impl Tap {
     /// What the client is told when its protocol has ended.
     fn farewell(&self) -> Option<Fault> {
         match self.end? {
-            End::Stopped(Stop::Withhold(fault)) => Some(fault),
+            End::Stopped(Stop::Withhold(fault)) if self.told => Some(fault),
             End::Flood => Some(Fault::new(
                 Reason::FrameFlood,
                 "more frames than limits.controlFrames",
