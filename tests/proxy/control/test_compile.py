@@ -12,6 +12,7 @@ from proxy.control.compile import compile_snapshot
 from proxy.control.errors import UnknownInstance
 from proxy.control.read import load
 from proxy.control.registry import Registry, register
+from proxy.snapshot import Limits
 from tests.world import meshes
 
 CARD = meshes.endpoint("card-1", 18_002, sidecar=meshes.sidecar(1, 2, 3))
@@ -91,3 +92,51 @@ def test_other_changes_name_what_they_touch(tmp_path: Path) -> None:
         "settings of the whole mesh changed",
     ]
     assert changes_between(after, after) == []
+
+
+def test_limits_of_the_mesh_reach_each_proxy(tmp_path: Path) -> None:
+    spec = {
+        "connections": 1,
+        "connectionsPerClient": 2,
+        "requests": 3,
+        "streams": 4,
+        "controlFrames": 50,
+        "headerBytes": "16KiB",
+        "headers": 60,
+        "uriBytes": 700,
+        "bodyBytes": "8MiB",
+        "headerTimeout": "9s",
+        "bodyTimeout": "10s",
+        "bodyProgress": 11,
+        "responseBodyTimeout": "12s",
+        "readerTimeout": "13s",
+        "halfCloseTimeout": "14s",
+        "idleTimeout": "15s",
+        "tunnelIdleTimeout": "16s",
+    }
+    made = compile_snapshot(registry(tmp_path, meshes.mesh(limits=spec), meshes.service("card", CARD)), "card-1", 1)
+    assert made.limits.model_dump() == {
+        "connections": 1,
+        "connections_per_client": 2,
+        "requests": 3,
+        "streams": 4,
+        "control_frames": 50,
+        "header_bytes": 16 << 10,
+        "headers": 60,
+        "uri_bytes": 700,
+        "body_bytes": 8 << 20,
+        "header_timeout_ms": 9_000,
+        "body_timeout_ms": 10_000,
+        "body_progress_bytes": 11,
+        "response_body_timeout_ms": 12_000,
+        "reader_timeout_ms": 13_000,
+        "half_close_timeout_ms": 14_000,
+        "idle_timeout_ms": 15_000,
+        "tunnel_idle_timeout_ms": 16_000,
+        "pool_idle_per_endpoint": 64,
+    }
+
+
+def test_a_mesh_without_limits_has_those_of_the_engine(tmp_path: Path) -> None:
+    made = compile_snapshot(registry(tmp_path, meshes.service("card", CARD)), "card-1", 1)
+    assert made.limits == Limits()

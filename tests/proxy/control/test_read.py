@@ -116,6 +116,14 @@ def test_telemetry_goes_over_plain_http(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("size", ["8 MiB", "8MB", "MiB", -1, 1.5, True])
+def test_sizes_have_one_form(tmp_path: Path, size: object) -> None:
+    path = meshes.write(tmp_path / "mesh.yaml", meshes.mesh(limits={"bodyBytes": size}), meshes.service("a"))
+    (mistake,) = refusal(path)
+    assert mistake.startswith("mesh.yaml: document 1 (Mesh test): spec.limits.bodyBytes: ")
+    assert "64KiB" in mistake
+
+
 def test_every_mistake_is_listed_at_once(tmp_path: Path) -> None:
     path = meshes.write(tmp_path / "mesh.yaml", meshes.service("a", prot=1), meshes.service("b", tiemout="1s"))
     assert len(refusal(path)) == 2
