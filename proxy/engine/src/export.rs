@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::{Builder, LocalOptions};
@@ -45,6 +46,10 @@ pub mod url;
 
 /// No batch is larger once decompressed, whatever a file says (OTLP 1.11 recommends this limit to servers).
 const MAX_BATCH: usize = 64 << 20;
+
+/// While the collector is away, records gather in memory for so long before they go to disk: a collector that is back
+/// takes few large batches sooner than many small ones.
+const SPILL_EVERY: Duration = Duration::from_secs(2);
 
 /// What the exporter works with.
 pub struct Outlet {
@@ -88,6 +93,7 @@ struct Exporter {
     /// Attempts that failed since the collector last answered.
     failures: u32,
     not_before: Instant,
+    spilled: Instant,
     /// The flush interval has passed: what there is should be sent.
     due: bool,
     /// Whether a worker may still send pages.
@@ -190,6 +196,7 @@ impl Exporter {
             under_way: None,
             failures: 0,
             not_before: Instant::now(),
+            spilled: Instant::now(),
             due: false,
             open: true,
             started: Instant::now(),
@@ -206,14 +213,24 @@ impl Exporter {
             if self.finished() {
                 return;
             }
-            let waits = self.under_way.is_none() && self.not_before > Instant::now();
+            let wake = self.wake();
             tokio::select! {
                 page = self.pages.recv(), if self.open => self.take(page),
                 (connection, verdict) = answer(&mut self.under_way) => self.settle(connection, verdict),
-                () = sleep_until(self.not_before), if waits => {}
+                () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => {}
                 Ok(()) = self.settings.changed() => self.follow(),
             }
         }
+    }
+
+    /// When there is something to do though nothing happens: another attempt, or records for the disk.
+    fn wake(&self) -> Option<Instant> {
+        let attempt = self.under_way.is_none().then_some(self.not_before);
+        let gathering = self.failures > 0 && self.backlog.waiting() > 0;
+        let spill = gathering.then(|| self.spilled + SPILL_EVERY);
+        let now = Instant::now();
+        let ahead = |moment: &Instant| *moment > now;
+        attempt.into_iter().chain(spill).filter(ahead).min()
     }
 
     /// Nothing more will come, and nothing is left or can be done about it.
@@ -273,8 +290,8 @@ impl Exporter {
         let now = self.started.elapsed();
         loop {
             let crowded = self.backlog.waiting() * 2 > self.telemetry.queue_records;
-            let late = self.failures > 0 && (self.held.is_some() || self.ready());
-            if !(crowded || late) || !self.sendable() || !self.shelf.usable(now) {
+            let away = self.failures > 0 && (self.held.is_some() || self.gathered());
+            if !(crowded || away) || !self.sendable() || !self.shelf.usable(now) {
                 return;
             }
             let Some(batch) = self.next_in_memory() else {
@@ -284,7 +301,17 @@ impl Exporter {
                 self.held = Some(batch);
                 return;
             }
+            if self.backlog.waiting() == 0 {
+                self.spilled = Instant::now();
+            }
         }
+    }
+
+    /// Enough waits in memory, or long enough, to go to disk.
+    fn gathered(&self) -> bool {
+        let waiting = self.backlog.waiting();
+        let long = !self.open || self.spilled.elapsed() >= SPILL_EVERY;
+        waiting >= self.telemetry.batch_records || (waiting > 0 && long)
     }
 
     /// Sends the oldest batch, unless one is under way or the collector must be left alone for now.

@@ -38,19 +38,19 @@ async def test_spans_wait_on_disk_and_arrive_once_in_order(tmp_path: Path) -> No
     async with sidecar(
         "front", calls=(), telemetry=AWAY.format(port), spool=tmp_path, queue_records=1_024, batch_records=100
     ) as front:
-        for part in range(1, 6):
+        for part in range(1, 4):
             await calls(front, 1_000)
             await spooled(front, part * 1_000)
         records = front.stats()["records"]
-        assert (records["recorded"], records["pending"], dropped(front)) == (5_000, 5_000, {}), "five times the queue"
+        assert (records["recorded"], records["pending"], dropped(front)) == (3_000, 3_000, {}), "three times the queue"
         assert front.stats()["export"]["away"]
         assert segments(tmp_path)
         async with otlp_sink(port) as sink:
             await front.idle()
             await calls(front, 100)
             await front.idle()
-        assert len({span.span for span in sink.spans}) == len(sink.spans) == 5_100
-        parts = [sink.spans[at : at + 1_000] for at in range(0, 5_000, 1_000)]
+        assert len({span.span for span in sink.spans}) == len(sink.spans) == 3_100
+        parts = [sink.spans[at : at + 1_000] for at in range(0, 3_000, 1_000)]
         ends = [(min(s.end_ns for s in part), max(s.end_ns for s in part)) for part in parts]
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(ends)), "oldest first"
         assert not front.stats()["export"]["away"]
