@@ -85,7 +85,7 @@ impl Backlog {
                     owed.push((Arc::clone(&page.ledger), (self.taken - before) as u64));
                     break 'full;
                 }
-                let matters = matters(record);
+                let matters = budget.limits() && matters(record);
                 match budget.choice(record.trace, matters) {
                     Choice::Keep(threshold) => {
                         let length = encoder.add(record, text, threshold);

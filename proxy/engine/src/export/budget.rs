@@ -106,9 +106,15 @@ impl Budget {
         }
     }
 
+    /// Whether there is a budget to keep to.
+    #[must_use]
+    pub fn limits(&self) -> bool {
+        self.limit > 0.0
+    }
+
     /// Lets time pass: fills the purse, and chooses the threshold anew when it is due. `now` never goes back.
     pub fn tick(&mut self, now: Duration) {
-        if self.limit == 0.0 {
+        if !self.limits() {
             return;
         }
         let passed = now.saturating_sub(self.filled).as_secs_f64();
@@ -124,7 +130,7 @@ impl Budget {
 
     /// Whether to send a span.
     pub fn choice(&mut self, trace: u128, matters: bool) -> Choice {
-        if self.limit == 0.0 {
+        if !self.limits() {
             return Choice::Keep(None);
         }
         let thinned = self.threshold != Some(Threshold::ALL);
@@ -143,7 +149,7 @@ impl Budget {
     /// Charges a span that was kept.
     #[expect(clippy::cast_precision_loss)]
     pub fn charge(&mut self, encoded: usize, matters: bool) {
-        if self.limit == 0.0 {
+        if !self.limits() {
             return;
         }
         let bytes = encoded as f64 * self.ratio;
