@@ -1,36 +1,52 @@
 //! Keeps a panic to the task it happened in, and counts it: one request that brings out a defect must not end others.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 use crate::totals::Totals;
 
-/// What a future returns; `None` when it panicked, which is counted and written to standard error.
-pub async fn caught<F: Future>(future: F, totals: &Totals) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let output = poll_fn(|cx| {
-        // Whatever it shared is in cells that are whole between statements; it is never polled again.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        }
-    })
-    .await;
-    if output.is_none() {
-        totals.panicked();
+pin_project! {
+    /// A future that returns `None` when it panics, which is counted and written to standard error. It is not an `async fn`,
+    /// which would keep two copies of what it awaits: on the path of each request that is kilobytes.
+    pub struct Caught<F> {
+        #[pin]
+        future: F,
+        totals: Arc<Totals>,
     }
-    output
+}
+
+impl<F> Caught<F> {
+    #[must_use]
+    pub fn new(future: F, totals: &Arc<Totals>) -> Self {
+        Self {
+            future,
+            totals: Arc::clone(totals),
+        }
+    }
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        // Whatever it shared is in cells that are whole between statements; it is never polled again.
+        if let Ok(poll) = catch_unwind(AssertUnwindSafe(|| this.future.poll(cx))) {
+            return poll.map(Some);
+        }
+        this.totals.panicked();
+        Poll::Ready(None)
+    }
 }
 
 /// Runs a task on this worker; a panic in it is counted.
 pub fn spawn(totals: &Arc<Totals>, task: impl Future<Output = ()> + 'static) {
-    let totals = Arc::clone(totals);
-    tokio::task::spawn_local(async move {
-        caught(task, &totals).await;
-    });
+    tokio::task::spawn_local(Caught::new(task, totals));
 }
 
 #[cfg(test)]
@@ -40,9 +56,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_its_own_task_and_is_counted() {
         let totals = Arc::new(Totals::default());
-        assert_eq!(caught(async { 1 }, &totals).await, Some(1));
+        assert_eq!(Caught::new(async { 1 }, &totals).await, Some(1));
         assert_eq!(totals.panics(), 0);
-        let broken: Option<u8> = caught(async { panic!("as it should") }, &totals).await;
+        let broken: Option<u8> = Caught::new(async { panic!("as it should") }, &totals).await;
         assert_eq!(broken, None);
         assert_eq!(totals.panics(), 1);
         tokio::task::LocalSet::new()

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::answer::answer;
 use crate::caller::{Caller, Presence};
-use crate::caught::caught;
+use crate::caught::Caught;
 use crate::conduct::Conduct;
 use crate::farewell;
 use crate::limits::Limits;
@@ -120,13 +120,7 @@ async fn speak_http2(
         limits.patience.reader,
     );
     let service = service_fn(|request: Request<Incoming>| {
-        let pace = streams.asked();
-        let response = respond(worker, direction, caller, request);
-        async move {
-            response
-                .await
-                .map(|response| response.map(|body| Paced::new(body, pace)))
-        }
+        streams.asked(respond(worker, direction, caller, request))
     });
     let mut builder = http2::Builder::new(streams.clone());
     // Up to twice the limit is read, so that what is too much can be answered with its reason.
@@ -160,8 +154,12 @@ fn respond(
         let _answering = answering;
         let totals = Arc::clone(&worker.totals);
         let response = match direction {
-            Direction::Inbound => caught(inbound::serve(worker, caller, request), &totals).await,
-            Direction::Outbound => caught(outbound::serve(worker, caller, request), &totals).await,
+            Direction::Inbound => {
+                Caught::new(inbound::serve(worker, caller, request), &totals).await
+            }
+            Direction::Outbound => {
+                Caught::new(outbound::serve(worker, caller, request), &totals).await
+            }
         };
         Ok(response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy")))
     }

@@ -4,15 +4,18 @@
 //! the socket shows nothing of it, and hyper asks such a response for nothing more.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::caller::Caller;
@@ -53,50 +56,97 @@ impl Streams {
         }
     }
 
-    /// The pace of the stream whose task comes next.
-    #[must_use]
-    pub fn asked(&self) -> Rc<Pace> {
-        Rc::clone(self.asked.borrow_mut().insert(Rc::default()))
+    /// The stream whose task comes next, and its response.
+    pub fn asked<F>(&self, response: F) -> Pacing<F> {
+        let pace = Rc::clone(self.asked.borrow_mut().insert(Rc::default()));
+        Pacing { response, pace }
     }
 }
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for Streams {
     fn execute(&self, task: F) {
-        let pace = self.asked.take().unwrap_or_default();
-        let (caller, totals, limit) = (
-            Rc::clone(&self.caller),
-            Arc::clone(&self.totals),
-            self.limit,
-        );
-        spawn(&self.totals, async move {
-            if stalled(task, &pace, limit, &caller).await {
-                totals.refuse(Reason::ReaderStalled);
-                caller.conduct.spare();
-            }
-        });
+        let stream = Stream {
+            task: Some(task),
+            pace: self.asked.take().unwrap_or_default(),
+            timer: None,
+            streams: self.clone(),
+        };
+        spawn(&self.totals, stream);
     }
 }
 
-/// True when the task was given up because its reader stalled; what it held then ends for that reason.
-async fn stalled<F: Future>(task: F, pace: &Pace, limit: Duration, caller: &Caller) -> bool {
-    let mut task = pin!(task);
-    let mut timer: Option<Pin<Box<Sleep>>> = None;
-    poll_fn(|cx| {
-        if task.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(false);
+pin_project! {
+    /// The task of one stream.
+    struct Stream<F> {
+        #[pin]
+        task: Option<F>,
+        pace: Rc<Pace>,
+        timer: Option<Pin<Box<Sleep>>>,
+        streams: Streams,
+    }
+}
+
+impl<F: Future> Future for Stream<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let Some(task) = this.task.as_mut().as_pin_mut() else {
+            return Poll::Ready(());
+        };
+        if task.poll(cx).is_ready() {
+            return Poll::Ready(());
         }
-        while let Some(since) = pace.0.get() {
+        ready!(this.pace.poll_stalled(cx, this.timer, this.streams.limit));
+        // What the task holds ends with it, for this reason.
+        let Streams { caller, totals, .. } = this.streams;
+        caller.conduct.cut(Reason::ReaderStalled);
+        this.task.set(None);
+        caller.conduct.spare();
+        totals.refuse(Reason::ReaderStalled);
+        Poll::Ready(())
+    }
+}
+
+impl Pace {
+    /// Ready when the reader has let it wait for too long.
+    fn poll_stalled(
+        &self,
+        cx: &mut Context<'_>,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+        limit: Duration,
+    ) -> Poll<()> {
+        while let Some(since) = self.0.get() {
             let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(since + limit)));
-            std::task::ready!(timer.as_mut().poll(cx));
+            ready!(timer.as_mut().poll(cx));
             if since + limit <= Instant::now() {
-                caller.conduct.cut(Reason::ReaderStalled);
-                return Poll::Ready(true);
+                return Poll::Ready(());
             }
             timer.as_mut().reset(since + limit);
         }
         Poll::Pending
-    })
-    .await
+    }
+}
+
+pin_project! {
+    /// The response of a stream, on its way to be paced.
+    pub struct Pacing<F> {
+        #[pin]
+        response: F,
+        pace: Rc<Pace>,
+    }
+}
+
+impl<F: Future<Output = Result<Response<ResponseBody>, Infallible>>> Future for Pacing<F> {
+    type Output = Result<Response<Paced>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.response.poll(cx))?;
+        Poll::Ready(Ok(
+            response.map(|body| Paced::new(body, Rc::clone(this.pace)))
+        ))
+    }
 }
 
 // === impl Paced ===
