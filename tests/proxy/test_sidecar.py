@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,13 @@ class Place:
     inbound: int
     outbound: int
     admin: int
+    telemetry: dict[str, Any] = field(default_factory=lambda: {"enabled": False})
 
     def write(self, **spec: Any) -> Path:
         side = meshes.sidecar(self.inbound, self.outbound, self.admin)
         return meshes.write(
             self.folder / "mesh.yaml",
-            meshes.mesh(telemetry={"enabled": False}),
+            meshes.mesh(telemetry=self.telemetry),
             meshes.service("front", meshes.endpoint("front-1", self.app, sidecar=side), **spec),
         )
 
@@ -114,6 +115,27 @@ def test_requests_are_carried_counted_and_an_edit_drops_none(place: Place) -> No
         series = 'direction="inbound",peer="",reason="",status="2xx"'
         assert f"whymesh_proxy_request_duration_seconds_count{{{series}}} {len(answers)}.0" in metrics
         assert sidecar.terminate() == 0
+
+
+def test_spans_outlive_the_sidecar_while_the_collector_is_away(place: Place) -> None:
+    def metric(name: str) -> str:
+        lines = place.admin_page("/metrics")[1].splitlines()
+        return next((line for line in lines if line.startswith(f"{name} ")), f"no {name}")
+
+    place.telemetry = {"endpoint": f"http://127.0.0.1:{free_port()}/v1/traces", "flush": "10ms"}
+    with place.start_control() as control, place.start_sidecar() as killed:
+        control.ready(f"http://127.0.0.1:{place.control}/readyz")
+        place.ready(killed)
+        assert [place.call() for _ in range(5)] == [(200, "hi")] * 5
+        until(lambda: metric("whymesh_proxy_spool_records") == "whymesh_proxy_spool_records 5.0", "spans on disk")
+        assert metric("whymesh_proxy_export_away") == "whymesh_proxy_export_away 1.0"
+        assert metric("whymesh_proxy_spool_usable") == "whymesh_proxy_spool_usable 1.0"
+        killed.kill()
+        with place.start_sidecar() as sidecar:
+            place.ready(sidecar)
+            for what in ("recovered_total", "pending"):
+                assert metric(f"whymesh_proxy_spans_{what}") == f"whymesh_proxy_spans_{what} 5.0"
+            assert list((place.folder / "s" / "front-1.spool").glob("*.spool"))
 
 
 def test_the_control_plane_knows_which_epoch_is_served(place: Place) -> None:

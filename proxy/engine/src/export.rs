@@ -115,6 +115,7 @@ struct Route {
 struct UnderWay {
     answer: Pin<Box<dyn Future<Output = (Connection, Verdict)>>>,
     cargo: Cargo,
+    coding: Coding,
 }
 
 enum Cargo {
@@ -161,10 +162,10 @@ impl Route {
         }
     }
 
-    /// Uses a compression that any collector reads instead of one that this one does not.
-    fn simplify(&mut self) {
-        if let Some(simpler) = self.coding.simpler() {
-            self.refused.push(self.coding);
+    /// Uses a simpler compression than one that the collector does not read, unless the settings have changed meanwhile.
+    fn avoid(&mut self, refused: Coding) {
+        if let Some(simpler) = refused.simpler().filter(|_| self.coding == refused) {
+            self.refused.push(refused);
             self.coding = simpler;
         }
     }
@@ -273,8 +274,8 @@ impl Exporter {
                 ..Route::of(&next)
             };
             self.say_compression();
+            self.not_before = Instant::now();
         }
-        self.not_before = Instant::now();
         self.telemetry = next;
     }
 
@@ -345,6 +346,7 @@ impl Exporter {
         self.under_way = Some(UnderWay {
             answer: Box::pin(answer),
             cargo,
+            coding,
         });
     }
 
@@ -386,7 +388,7 @@ impl Exporter {
 
     fn settle(&mut self, connection: Connection, verdict: Verdict) {
         self.route.connection = Some(connection);
-        let Some(UnderWay { cargo, .. }) = self.under_way.take() else {
+        let Some(UnderWay { cargo, coding, .. }) = self.under_way.take() else {
             return;
         };
         match verdict {
@@ -401,7 +403,7 @@ impl Exporter {
                 self.answered(cargo, rejected, problem);
             }
             Verdict::Recode => {
-                self.route.simplify();
+                self.route.avoid(coding);
                 self.say_compression();
                 self.keep(cargo);
             }

@@ -53,6 +53,22 @@ def test_authorities_say_what_callers_may_write(tmp_path: Path) -> None:
     assert api.authorities == ("api.team:8080", "api.team.mesh:8080")
 
 
+def test_telemetry_is_handed_to_each_proxy(tmp_path: Path) -> None:
+    mesh = meshes.mesh(
+        telemetry={
+            "protocol": "grpc",
+            "compression": "zstd",
+            "batch": {"records": 100, "size": "1MiB"},
+            "spool": {"quota": "64MiB"},
+            "budget": "10MiB",
+        }
+    )
+    telemetry = compile_snapshot(registry(tmp_path, mesh, meshes.service("card", CARD)), "card-1", 1).telemetry
+    assert (telemetry.endpoint, telemetry.protocol) == ("http://127.0.0.1:4317/", "grpc"), "the port for the protocol"
+    assert (telemetry.compression, telemetry.batch_records, telemetry.batch_bytes) == ("zstd", 100, 1 << 20)
+    assert (telemetry.spool_bytes, telemetry.budget_bytes) == (64 << 20, 10 << 20)
+
+
 def test_telemetry_can_be_switched_off(tmp_path: Path) -> None:
     mesh = meshes.mesh(telemetry={"enabled": False})
     assert (

@@ -107,6 +107,20 @@ def test_two_services_cannot_answer_to_one_name(tmp_path: Path) -> None:
     assert refusal(path)[0] == "authority a.default is claimed twice: by a and by a.default"
 
 
+@pytest.mark.parametrize(
+    ("telemetry", "problem"),
+    [
+        ({"spool": {"quota": "10KiB"}}, "spec.telemetry.spool.quota: must be 0 (off) or at least 1048576 bytes"),
+        ({"spool": {"quota": "lots"}}, "spec.telemetry.spool.quota: expected a number of bytes, or a size"),
+        ({"budget": 1}, "spec.telemetry.budget: must be 0 (off) or at least 10000 bytes"),
+        ({"compression": "brotli"}, "spec.telemetry.compression: "),
+    ],
+)
+def test_a_mistake_in_telemetry_is_named(tmp_path: Path, telemetry: dict[str, object], problem: str) -> None:
+    (mistake,) = refusal(meshes.write(tmp_path / "mesh.yaml", meshes.mesh(telemetry=telemetry), meshes.service("a")))
+    assert problem in mistake
+
+
 def test_telemetry_goes_over_plain_http(tmp_path: Path) -> None:
     mesh = meshes.mesh(telemetry={"endpoint": "https://127.0.0.1:4318/v1/traces"})
     path = meshes.write(tmp_path / "mesh.yaml", mesh, meshes.service("a"))

@@ -184,6 +184,29 @@ async def test_a_full_disk_is_named_and_memory_serves(tmp_path: Path) -> None:
         assert dropped(front) == {}
 
 
+async def test_a_collector_that_hangs_fills_no_queue_and_holds_up_no_stop(tmp_path: Path, sink: OtlpSink) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1 << 16):
+                pass
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    url = AWAY.format(silent.sockets[0].getsockname()[1])
+    async with (
+        silent,
+        sidecar("front", calls=(), telemetry=url, spool=tmp_path, queue_records=1_024, batch_records=100) as front,
+    ):
+        await calls(front, 3_000)
+        await eventually(lambda: spool_of(front)["records"] > 2_000, lambda: str(front.stats()["export"]))
+        assert dropped(front) == {}
+        assert await front.drain(0.1), "what was under way and what waited are on disk"
+        assert front.stats()["records"]["pending"] == spool_of(front)["records"] == 3_000
+    async with sidecar("front", calls=(), telemetry=sink.url, spool=tmp_path) as front:
+        await front.idle()
+    assert len({span.span for span in sink.spans}) == len(sink.spans) == 3_000
+
+
 async def test_without_a_quota_nothing_is_written(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     async with sidecar(
