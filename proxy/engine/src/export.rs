@@ -5,14 +5,11 @@
 //! and so do those behind it, until the collector has taken all of them.
 //! Never: a record forgotten, or a worker kept waiting. Without a disk the oldest are kept in memory, and the queues fill.
 
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -21,12 +18,9 @@ pub use self::account::Account;
 use self::backlog::{Backlog, Size};
 use self::batch::{Batch, BatchId};
 use self::budget::Budget;
-use self::coding::Coding;
-use self::connection::{Connection, Target};
-use self::retry::Verdict;
+use self::cargo::{Cargo, UnderWay, answer};
+use self::route::Route;
 use self::shelf::Shelf;
-use self::spool::Stored;
-use self::url::Url;
 use crate::otlp::Encoder;
 use crate::queue::Page;
 use crate::snapshot::{Node, Telemetry};
@@ -35,17 +29,17 @@ mod account;
 mod backlog;
 pub mod batch;
 pub mod budget;
+mod cargo;
 pub mod coding;
 mod connection;
 pub mod over_grpc;
 pub mod over_http;
 pub mod retry;
+mod route;
+mod settle;
 mod shelf;
 mod spool;
 pub mod url;
-
-/// No batch is larger once decompressed, whatever a file says (OTLP 1.11 recommends this limit to servers).
-const MAX_BATCH: usize = 64 << 20;
 
 /// While the collector is away, records gather in memory for so long before they go to disk: a collector that is back
 /// takes few large batches sooner than many small ones.
@@ -100,75 +94,6 @@ struct Exporter {
     open: bool,
     started: Instant,
     rng: fastrand::Rng,
-}
-
-/// How to reach the collector.
-struct Route {
-    target: Option<Target>,
-    coding: Coding,
-    refused: Vec<Coding>,
-    /// Away while it is being used.
-    connection: Option<Connection>,
-}
-
-/// A batch on its way to the collector, and where it is kept meanwhile.
-struct UnderWay {
-    answer: Pin<Box<dyn Future<Output = (Connection, Verdict)>>>,
-    cargo: Cargo,
-    coding: Coding,
-}
-
-enum Cargo {
-    Memory(Batch),
-    Disk(Stored),
-}
-
-impl Cargo {
-    fn records(&self) -> u64 {
-        match self {
-            Self::Memory(batch) => batch.records,
-            Self::Disk(stored) => stored.records,
-        }
-    }
-
-    fn id(&self) -> BatchId {
-        match self {
-            Self::Memory(batch) => batch.id,
-            Self::Disk(stored) => stored.id,
-        }
-    }
-
-    fn raw(&self) -> std::io::Result<Bytes> {
-        match self {
-            Self::Memory(batch) => Ok(batch.raw.clone()),
-            Self::Disk(stored) => stored.coding.decode(&stored.body, MAX_BATCH),
-        }
-    }
-}
-
-// === impl Route ===
-
-impl Route {
-    fn of(telemetry: &Telemetry) -> Self {
-        let target = Url::parse(&telemetry.endpoint).map(|url| Target {
-            url,
-            protocol: telemetry.protocol,
-        });
-        Self {
-            target,
-            coding: telemetry.compression,
-            refused: Vec::new(),
-            connection: Some(Connection::default()),
-        }
-    }
-
-    /// Uses a simpler compression than one that the collector does not read, unless the settings have changed meanwhile.
-    fn avoid(&mut self, refused: Coding) {
-        if let Some(simpler) = refused.simpler().filter(|_| self.coding == refused) {
-            self.refused.push(refused);
-            self.coding = simpler;
-        }
-    }
 }
 
 // === impl Exporter ===
@@ -386,83 +311,8 @@ impl Exporter {
         None
     }
 
-    fn settle(&mut self, connection: Connection, verdict: Verdict) {
-        self.route.connection = Some(connection);
-        let Some(UnderWay { cargo, coding, .. }) = self.under_way.take() else {
-            return;
-        };
-        match verdict {
-            Verdict::Taken { rejected } => {
-                let rejected = rejected.min(cargo.records());
-                let taken = cargo.records() - rejected;
-                self.account.exported.fetch_add(taken, Relaxed);
-                self.answered(cargo, rejected, String::new());
-            }
-            Verdict::Rejected { problem } => {
-                let rejected = cargo.records();
-                self.answered(cargo, rejected, problem);
-            }
-            Verdict::Recode => {
-                self.route.avoid(coding);
-                self.say_compression();
-                self.keep(cargo);
-            }
-            Verdict::Retry { after, problem } => {
-                let wait = retry::wait(self.failures, after, &mut self.rng);
-                self.failures += 1;
-                self.not_before = Instant::now() + wait;
-                self.account.away.store(true, Relaxed);
-                self.account.retries.fetch_add(1, Relaxed);
-                self.account.say(problem);
-                self.keep(cargo);
-            }
-        }
-    }
-
-    /// The collector has dealt with a batch.
-    fn answered(&mut self, cargo: Cargo, rejected: u64, problem: String) {
-        let refused = &self.account.dropped.rejected;
-        refused.fetch_add(rejected, Relaxed);
-        match cargo {
-            Cargo::Memory(mut batch) => batch.release(),
-            Cargo::Disk(stored) => self.shelf.done(&stored, self.started.elapsed()),
-        }
-        if self.failures > 0 || !problem.is_empty() {
-            self.account.say(problem);
-        }
-        self.failures = 0;
-        self.account.away.store(false, Relaxed);
-    }
-
-    /// A batch must be sent again.
-    fn keep(&mut self, cargo: Cargo) {
-        match cargo {
-            Cargo::Memory(batch) => self.held = Some(batch),
-            Cargo::Disk(stored) => self.shelf.again(&stored),
-        }
-    }
-
-    fn unreadable(&mut self, cargo: Cargo) {
-        if let Cargo::Disk(stored) = cargo {
-            self.shelf.discard(&stored, self.started.elapsed());
-        }
-    }
-
     fn sendable(&self) -> bool {
         self.route.target.is_some()
-    }
-
-    /// Nothing is to be sent: what is in memory is counted and let go, what is on disk stays.
-    fn give_up_memory(&mut self) {
-        let dropped = &self.account.dropped.unsendable;
-        if let Some(mut held) = self.held.take() {
-            dropped.fetch_add(held.records, Relaxed);
-            held.release();
-        }
-        for (ledger, records) in self.backlog.clear() {
-            dropped.fetch_add(records, Relaxed);
-            ledger.done.fetch_add(records, Relaxed);
-        }
     }
 
     /// The end: what is left in memory goes to disk, for the next process to send.
@@ -490,13 +340,5 @@ impl Exporter {
             coding, refused, ..
         } = &self.route;
         self.account.say_of_compression(*coding, refused);
-    }
-}
-
-/// The answer to what is under way; never, when nothing is.
-async fn answer(under_way: &mut Option<UnderWay>) -> (Connection, Verdict) {
-    match under_way {
-        Some(under_way) => under_way.answer.as_mut().await,
-        None => std::future::pending().await,
     }
 }
