@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from proxy.control.documents import EndpointSpec, Service
+from proxy.control.documents import Document, EndpointSpec, Service
 from proxy.control.registry import Registry
 
 Kind = Literal["config", "rollout", "scale"]
@@ -32,6 +32,7 @@ def changes_between(before: Registry, after: Registry) -> list[Change]:
     old = {service.full_name: service for service in before.services}
     new = {service.full_name: service for service in after.services}
     found = [change for name in (*new, *(n for n in old if n not in new)) for change in _service(name, old, new)]
+    found.extend(_others(before, after))
     if before.mesh != after.mesh:
         found.append(Change("config", "", "", "", "", "settings of the whole mesh changed"))
     return found
@@ -48,6 +49,21 @@ def _service(name: str, old: dict[str, Service], new: dict[str, Service]) -> Ite
             yield change
     if was and now and was.spec.model_copy(update={"endpoints": ()}) != now.spec.model_copy(update={"endpoints": ()}):
         yield Change("config", name, "", "", "", f"settings of {name} changed")
+
+
+def _others(before: Registry, after: Registry) -> Iterator[Change]:
+    """Routes, policies and whatever else is not a service."""
+    was, now = _by_title(before), _by_title(after)
+    for title in (*now, *(t for t in was if t not in now)):
+        if was.get(title) == now.get(title):
+            continue
+        verb = "added" if title not in was else "removed" if title not in now else "changed"
+        concerned = (now.get(title) or was[title]).concerns
+        yield Change("config", concerned, "", "", "", f"{title} {verb}")
+
+
+def _by_title(registry: Registry) -> dict[str, Document]:
+    return {f"{d.kind} {d.full_name}": d for d in registry.documents if not isinstance(d, Service)}
 
 
 def _versions(endpoints: dict[str, EndpointSpec]) -> str:

@@ -14,37 +14,35 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from proxy.control.documents import API_VERSION, KINDS, Mesh, Service
+from proxy.control.documents import API_VERSION, KINDS, Document, Mesh, Service
 from proxy.control.errors import ConfigRefused
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All documents, checked one by one; what they mean together is the registry's matter."""
+    """The `Mesh` and all other documents, checked one by one; what they mean together is the registry's matter."""
 
     mesh: Mesh
-    services: tuple[Service, ...]
+    documents: tuple[Document, ...]
 
 
 def load(path: Path) -> Configuration:
     """Reads every document under `path`; raises ConfigRefused naming file, document, field and what is wrong."""
     mistakes: list[str] = []
-    meshes: list[Mesh] = []
-    services: list[Service] = []
+    documents: list[Document] = []
     for where, document in _documents(path, mistakes):
-        parsed = _parse(where, document, mistakes)
-        if isinstance(parsed, Mesh):
-            meshes.append(parsed)
-        elif isinstance(parsed, Service):
-            services.append(parsed)
+        if parsed := _parse(where, document, mistakes):
+            documents.append(parsed)
+    meshes = [document for document in documents if isinstance(document, Mesh)]
     if len(meshes) > 1:
         mistakes.append(f"{path}: {len(meshes)} documents of kind Mesh: there can be one")
-    if not mistakes and not services:
+    if not mistakes and not any(isinstance(document, Service) for document in documents):
         mistakes.append(f"{path}: no Service in it: a mesh needs at least one")
     if mistakes:
         raise ConfigRefused(mistakes)
     default = Mesh.model_validate({"apiVersion": API_VERSION, "kind": "Mesh", "metadata": {"name": "mesh"}})
-    return Configuration(mesh=meshes[0] if meshes else default, services=tuple(services))
+    others = tuple(document for document in documents if not isinstance(document, Mesh))
+    return Configuration(mesh=meshes[0] if meshes else default, documents=others)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -79,7 +77,7 @@ def _yaml_place(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else problem
 
 
-def _parse(where: str, document: Any, mistakes: list[str]) -> Mesh | Service | None:
+def _parse(where: str, document: Any, mistakes: list[str]) -> Document | None:
     if not isinstance(document, dict):
         mistakes.append(f"{where}: expected a mapping with apiVersion, kind, metadata and spec")
         return None

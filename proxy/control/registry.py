@@ -5,20 +5,34 @@ In: a checked `Configuration`. Out: a `Registry` in which names are unique. Pure
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
-from proxy.control.documents import EndpointSpec, Mesh, Service
+from proxy.control.documents import Document, EndpointSpec, Mesh, Service
 from proxy.control.errors import ConfigRefused, UnknownInstance
 from proxy.control.read import Configuration
+
+D = TypeVar("D", bound=Document)
 
 
 @dataclass(frozen=True)
 class Registry:
-    """All services of one configuration, in the order they were written."""
+    """All documents of one configuration, in the order they were written."""
 
     mesh: Mesh
-    services: tuple[Service, ...]
+    documents: tuple[Document, ...]
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """Every service."""
+        return self.of(Service)
+
+    def of(self, kind: type[D]) -> tuple[D, ...]:
+        """Every document of one kind."""
+        return tuple(document for document in self.documents if isinstance(document, kind))
 
     def find(self, instance: str) -> tuple[Service, EndpointSpec]:
         """The service and endpoint an instance name stands for; raises UnknownInstance."""
@@ -37,9 +51,9 @@ class Registry:
 
 def register(configuration: Configuration) -> Registry:
     """Turns checked documents into a registry; raises ConfigRefused when two of them claim the same thing."""
-    registry = Registry(mesh=configuration.mesh, services=configuration.services)
+    registry = Registry(mesh=configuration.mesh, documents=configuration.documents)
     mistakes = [
-        *_twice("Service", ((s.full_name, s.full_name) for s in registry.services)),
+        *_repeated(registry.documents),
         *_twice("instance", ((e.instance, f"{s.full_name}/{e.instance}") for s, e in registry.instances())),
         *_twice("authority", ((a, s.full_name) for s in registry.services for a in s.authorities)),
         *_twice("address", _listeners(registry)),
@@ -57,6 +71,11 @@ def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
             continue
         for field in ("inbound", "outbound", "admin"):
             yield getattr(endpoint.sidecar, field), f"{endpoint.instance}.sidecar.{field}"
+
+
+def _repeated(documents: tuple[Document, ...]) -> list[str]:
+    titles = Counter(f"{document.kind} {document.full_name}" for document in documents)
+    return [f"{title} is written {count} times" for title, count in titles.items() if count > 1]
 
 
 def _twice(what: str, claims: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> list[str]:

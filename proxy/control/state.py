@@ -16,8 +16,8 @@ from proxy.control.read import Configuration
 def digest(configuration: Configuration) -> str:
     """SHA-256 over the meaning of a configuration, so that a comment is not a change."""
     whole = hashlib.sha256(configuration.mesh.model_dump_json().encode())
-    for service in configuration.services:
-        whole.update(service.model_dump_json().encode())
+    for document in configuration.documents:
+        whole.update(document.model_dump_json().encode())
     return whole.hexdigest()
 
 

@@ -21,8 +21,8 @@ use self::budget::Budget;
 use self::cargo::{Cargo, UnderWay, answer};
 use self::route::Route;
 use self::shelf::Shelf;
-use crate::otlp::Encoder;
-use crate::queue::Page;
+use crate::recording::otlp::Encoder;
+use crate::recording::queue::Page;
 use crate::snapshot::{Node, Telemetry};
 
 mod account;

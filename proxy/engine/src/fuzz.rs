@@ -17,19 +17,21 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use crate::address::Address;
-use crate::chunk::{self, Line};
+use crate::entry::chunk::{self, Line};
+use crate::entry::frames::{Boundary, Counted};
+use crate::entry::framing::{Framing, Stop};
+use crate::entry::limits::HeadLimits;
+use crate::entry::{head, strict};
 use crate::export::coding::Coding;
 use crate::export::retry::Verdict;
 use crate::export::url::Url;
 use crate::export::{over_grpc, over_http};
-use crate::frames::{Boundary, Counted};
-use crate::framing::{Framing, Stop};
-use crate::limits::HeadLimits;
-use crate::plan::Plan;
 use crate::reasons::Reason;
+use crate::recording::trace::{Context, mark_state, unmark_state};
+use crate::routing::route;
+use crate::runtime::plan::Plan;
 use crate::snapshot::Snapshot;
-use crate::trace::{Context, mark_state, unmark_state};
-use crate::{head, headers, route, strict};
+use crate::upstream::headers;
 
 /// The framing of a connection does not depend on how its bytes were cut, and the parser behind it refuses none of what was
 /// cleared.

@@ -1,73 +1,20 @@
 //! REQUEST -> SPAN: the data plane of whymesh.
 //!
 //! In: one snapshot as JSON. Out: requests carried, spans exported, counters. The modules stand in the order in which a
-//! request meets them.
+//! request meets them: `entry` accepts it, `routing` says where it goes, `upstream` carries it, `recording` and `export` tell of it.
 
-// What to serve.
 mod address;
 pub mod reasons;
 pub mod snapshot;
 
-// The wiring: threads, and what they share.
-pub mod engine;
-mod plan;
-mod stats;
-mod thread;
-mod totals;
-mod worker;
+pub mod runtime;
 
-// A connection arrives, and its requests.
-mod admission;
-mod caller;
-mod calm;
-mod caught;
-mod chunk;
-mod conduct;
-mod connection;
-mod exec;
-mod farewell;
-mod fault;
-mod frames;
-mod framing;
-mod guard;
-mod head;
-mod limits;
-mod listen;
-mod paced;
-mod strict;
-mod tap;
+mod entry;
+mod routing;
+mod upstream;
 
-// Where each request goes.
-mod balance;
-mod inbound;
-mod outbound;
-mod route;
-mod templates;
-
-// How it gets there and back.
-mod answer;
-mod connect;
-mod endpoint;
-mod forward;
-mod headers;
-mod hop;
-mod pool;
-mod progress;
-mod relay;
-mod request_body;
-mod response_body;
-mod upgrade;
-
-// What is known of it afterwards.
-mod clock;
 mod export;
-mod flight;
-pub mod otlp;
-mod queue;
-mod record;
-mod slots;
-mod tally;
-mod trace;
+pub mod recording;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -82,7 +29,7 @@ mod _engine {
     use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
     use pyo3::prelude::*;
 
-    use crate::engine::{self, StartError};
+    use crate::runtime::engine::{self, StartError};
     use crate::snapshot::{Refused, Snapshot};
 
     pyo3::create_exception!(proxy._engine, SnapshotRefused, PyValueError);
@@ -100,7 +47,10 @@ mod _engine {
         let py = module.py();
         module.add("SnapshotRefused", py.get_type::<SnapshotRefused>())?;
         module.add("BindError", py.get_type::<BindError>())?;
-        module.add("ATTRIBUTES", crate::otlp::MESH_ATTRIBUTES.to_vec())?;
+        module.add(
+            "ATTRIBUTES",
+            crate::recording::otlp::MESH_ATTRIBUTES.to_vec(),
+        )?;
         module.add(
             "REASONS",
             crate::reasons::Reason::codes().collect::<Vec<_>>(),

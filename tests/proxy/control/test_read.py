@@ -27,16 +27,16 @@ def test_a_file_of_many_documents_is_taken(tmp_path: Path) -> None:
     )
     configuration = load(path)
     assert configuration.mesh.spec.telemetry.flush == 250
-    front = configuration.services[0].spec
+    front = register(configuration).services[0].spec
     assert (front.timeout, front.connect_timeout) == (1500, 200)
-    assert [s.full_name for s in configuration.services] == ["front", "cart"]
+    assert [s.full_name for s in configuration.documents] == ["front", "cart"]
 
 
 def test_a_folder_is_read_in_order_of_names(tmp_path: Path) -> None:
     meshes.write(tmp_path / "b.yaml", meshes.service("b", meshes.endpoint("b-1")))
     meshes.write(tmp_path / "a.yml", meshes.service("a", meshes.endpoint("a-1"), namespace="team"))
     (tmp_path / "notes.txt").write_text("kind: not read")
-    assert [s.full_name for s in load(tmp_path).services] == ["a.team", "b"]
+    assert [s.full_name for s in load(tmp_path).documents] == ["a.team", "b"]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,11 @@ def test_an_application_cannot_listen_where_its_sidecar_does(tmp_path: Path) -> 
     side = meshes.sidecar(18_001, 2, 3)
     path = meshes.write(tmp_path / "mesh.yaml", meshes.service("a", meshes.endpoint("a-1", 18_001, sidecar=side)))
     assert refusal(path) == ["address 127.0.0.1:18001 is claimed twice: by a-1.app and by a-1.sidecar.inbound"]
+
+
+def test_a_document_cannot_be_written_twice(tmp_path: Path) -> None:
+    path = meshes.write(tmp_path / "mesh.yaml", meshes.service("a"), meshes.service("a"))
+    assert refusal(path)[0] == "Service a is written 2 times"
 
 
 def test_two_services_cannot_answer_to_one_name(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::batch::{Batch, BatchId};
 use super::budget::{Budget, Choice};
-use crate::otlp::{Encoder, failed};
-use crate::queue::{Ledger, Page};
-use crate::record::Record;
+use crate::recording::otlp::{Encoder, failed};
+use crate::recording::queue::{Ledger, Page};
+use crate::recording::record::Record;
 
 /// Bounds of one batch.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use http::HeaderName;
 
-use crate::queue::Ledger;
+use crate::recording::queue::Ledger;
 
 /// Names a batch to the collector, the same at each attempt, so that one repeated after a lost answer can be told.
 pub static BATCH_HEADER: HeaderName = HeaderName::from_static("x-whymesh-batch");

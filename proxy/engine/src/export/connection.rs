@@ -13,7 +13,7 @@ use super::coding::Coding;
 use super::retry::Verdict;
 use super::url::Url;
 use super::{over_grpc, over_http};
-use crate::exec::LocalExec;
+use crate::runtime::exec::LocalExec;
 use crate::snapshot::ExportProtocol;
 
 /// An attempt takes no longer than this.

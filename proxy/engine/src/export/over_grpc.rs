@@ -12,7 +12,7 @@ use super::batch::{BATCH_HEADER, BatchId};
 use super::coding::Coding;
 use super::retry::Verdict;
 use super::url::Url;
-use crate::otlp::{rejected_spans, retry_delay};
+use crate::recording::otlp::{rejected_spans, retry_delay};
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /// Compressed flag and length before each message.

@@ -11,7 +11,7 @@ use super::batch::{BATCH_HEADER, BatchId};
 use super::coding::Coding;
 use super::retry::Verdict;
 use super::url::Url;
-use crate::otlp::rejected_spans;
+use crate::recording::otlp::rejected_spans;
 
 pub fn request(
     url: &Url,

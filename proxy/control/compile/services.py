@@ -1,0 +1,20 @@
+"""A service as those who call it see it."""
+
+from __future__ import annotations
+
+from proxy.control.documents import Service
+from proxy.snapshot import Endpoint, Upstream
+
+
+def upstream(service: Service) -> Upstream:
+    """Its names, its instances and how it is called."""
+    return Upstream(
+        name=service.full_name,
+        authorities=service.authorities,
+        protocol=service.spec.protocol,
+        connect_timeout_ms=service.spec.connect_timeout,
+        timeout_ms=service.spec.timeout,
+        endpoints=tuple(
+            Endpoint(address=e.reachable_at, version=e.version, instance=e.instance) for e in service.spec.endpoints
+        ),
+    )

@@ -1,0 +1,20 @@
+"""The mesh configuration as its users write it: one model a kind, `kubectl`-shaped, nothing unknown accepted.
+
+In: one YAML document as a mapping. Out: a frozen model. Never: a default that hides a mistake.
+The JSON Schema of each kind is `KINDS[kind].model_json_schema()`.
+"""
+
+from __future__ import annotations
+
+from proxy.control.documents.base import API_VERSION, Document
+from proxy.control.documents.limits import LimitsSpec
+from proxy.control.documents.mesh import Mesh
+from proxy.control.documents.service import EndpointSpec, Service, SidecarSpec
+from proxy.control.documents.telemetry import TelemetrySpec
+
+__all__ = [
+    "API_VERSION", "KINDS", "Document", "EndpointSpec", "LimitsSpec", "Mesh", "Service", "SidecarSpec",
+    "TelemetrySpec",
+]  # fmt: skip
+
+KINDS: dict[str, type[Document]] = {"Mesh": Mesh, "Service": Service}

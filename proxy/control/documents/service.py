@@ -1,0 +1,74 @@
+"""The kind `Service`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from proxy.control.documents.base import Document, Spec
+from proxy.control.documents.spelling import Address, Milliseconds
+from proxy.snapshot import Label, Name, Protocol
+
+
+class SidecarSpec(Spec):
+    """Addresses of the proxy beside one instance."""
+
+    inbound: Address
+    outbound: Address
+    admin: Address
+
+
+class RunSpec(Spec):
+    """How `whymesh up` starts the application; other ways of starting it need none of this."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    env: dict[str, str] = {}
+    directory: Path | None = None
+
+
+class EndpointSpec(Spec):
+    """One instance of a service."""
+
+    instance: Name
+    version: Label = "v1"
+    app: Address
+    address: Address | None = Field(default=None, description="How other proxies reach it, when not directly.")
+    sidecar: SidecarSpec | None = None
+    run: RunSpec | None = None
+
+    @property
+    def reachable_at(self) -> str:
+        """The address the other proxies connect to."""
+        return self.address or (self.sidecar.inbound if self.sidecar else self.app)
+
+
+class ServiceSpec(Spec):
+    protocol: Protocol = "http1"
+    port: int = Field(default=80, gt=0, lt=65_536)
+    timeout: Milliseconds = 15_000
+    connect_timeout: Milliseconds = Field(default=1_000, alias="connectTimeout")
+    endpoints: tuple[EndpointSpec, ...] = ()
+
+
+class Service(Document):
+    """A service of the mesh and the instances that serve it."""
+
+    kind: Literal["Service"]
+    spec: ServiceSpec = ServiceSpec()
+
+    @property
+    def concerns(self) -> str:
+        """Itself."""
+        return self.full_name
+
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """What callers may write for it: with and without namespace; the bare host only where the port is 80."""
+        name, namespace, port = self.metadata.name, self.metadata.namespace, self.spec.port
+        hosts = [f"{name}.{namespace}", f"{name}.{namespace}.mesh"]
+        if namespace == "default":
+            hosts.insert(0, name)
+        with_port = tuple(f"{host}:{port}" for host in hosts)
+        return (*hosts, *with_port) if port == 80 else with_port

@@ -1,0 +1,150 @@
+//! The other end of an accepted connection, as its requests know it.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue};
+use tokio::sync::Notify;
+
+use crate::entry::conduct::Conduct;
+use crate::recording::otlp::{Attributes, peer};
+use crate::recording::record::Encoded;
+use crate::upstream::endpoint::peer_address;
+use crate::upstream::headers::{MESH_SOURCE, source};
+
+/// What every request of one connection shares.
+pub struct Caller {
+    /// Span attributes of the other end's address.
+    pub attributes: Encoded,
+    /// What the end that reads its bytes has seen.
+    pub conduct: Arc<Conduct>,
+    /// The last `x-mesh-source` seen; one connection hardly ever carries two.
+    source: RefCell<Option<Source>>,
+    nobody: Rc<str>,
+    /// Requests in flight at this worker, on all connections.
+    requests: Rc<Cell<usize>>,
+    begun: Cell<u64>,
+    _presence: Rc<Presence>,
+}
+
+struct Source {
+    header: HeaderValue,
+    attributes: Encoded,
+    service: Rc<str>,
+}
+
+/// A request of this connection that has not ended.
+pub struct Busy(Rc<Caller>);
+
+/// Held by everything that must end before the worker may; the last one to go gives notice.
+pub struct Presence(Rc<Notify>);
+
+// === impl Caller ===
+
+impl Caller {
+    #[must_use]
+    pub fn new(
+        remote: SocketAddr,
+        conduct: Arc<Conduct>,
+        requests: Rc<Cell<usize>>,
+        presence: Rc<Presence>,
+    ) -> Rc<Self> {
+        let mut attributes = Attributes::default();
+        let host = remote.ip().to_canonical().to_string();
+        attributes.text("client.address", &host);
+        peer_address(&mut attributes, &host, remote.port());
+        Rc::new(Self {
+            attributes: attributes.bytes().into(),
+            conduct,
+            source: RefCell::default(),
+            nobody: "".into(),
+            requests,
+            begun: Cell::new(0),
+            _presence: presence,
+        })
+    }
+
+    /// Notes that a request begins.
+    #[must_use]
+    pub fn busy(self: &Rc<Self>) -> Busy {
+        self.conduct.begin();
+        self.requests.set(self.requests.get() + 1);
+        self.begun.set(self.begun.get() + 1);
+        Busy(Rc::clone(self))
+    }
+
+    /// Requests begun so far, and whether one of them is still in flight.
+    #[must_use]
+    pub fn activity(&self) -> (u64, bool) {
+        (self.begun.get(), self.conduct.in_flight() > 0)
+    }
+
+    /// Requests in flight at this worker.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.requests.get()
+    }
+
+    /// Reads and removes the caller's claim: its span attributes, and its name for the counters.
+    pub fn take_source(&self, headers: &mut HeaderMap) -> (Option<Encoded>, Rc<str>) {
+        let Some(header) = headers.remove(&MESH_SOURCE) else {
+            return (None, self.nobody());
+        };
+        let mut last = self.source.borrow_mut();
+        if last.as_ref().is_none_or(|last| last.header != header) {
+            *last = source(&header).map(|claim| Source {
+                attributes: peer("source", claim).bytes().into(),
+                service: claim[0].into(),
+                header: header.clone(),
+            });
+        }
+        match &*last {
+            Some(source) => (
+                Some(Encoded::clone(&source.attributes)),
+                Rc::clone(&source.service),
+            ),
+            None => (None, self.nobody()),
+        }
+    }
+
+    /// The name of a caller or callee that the mesh does not know.
+    #[must_use]
+    pub fn nobody(&self) -> Rc<str> {
+        Rc::clone(&self.nobody)
+    }
+}
+
+impl Deref for Busy {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.conduct.end();
+        self.0.requests.set(self.0.requests.get() - 1);
+    }
+}
+
+// === impl Presence ===
+
+impl Presence {
+    /// The first holder, and what hears when the last has gone.
+    #[must_use]
+    pub fn new() -> (Rc<Self>, Rc<Notify>) {
+        let gone = Rc::new(Notify::new());
+        (Rc::new(Self(Rc::clone(&gone))), gone)
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}

@@ -1,0 +1,231 @@
+//! One accepted connection: which protocol it speaks, its requests one by one, and when and how it ends.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::entry::caller::{Caller, Presence};
+use crate::entry::conduct::Conduct;
+use crate::entry::farewell;
+use crate::entry::limits::Limits;
+use crate::entry::paced::{Paced, Streams};
+use crate::entry::tap::Tap;
+use crate::reasons::Reason;
+use crate::recording::tally::Direction;
+use crate::routing::{inbound, outbound};
+use crate::runtime::caught::Caught;
+use crate::runtime::worker::Worker;
+use crate::upstream::answer::answer;
+use crate::upstream::response_body::ResponseBody;
+
+/// Room for requests that come before the answer to the first, beside one head.
+const READ_AHEAD: usize = 16_384;
+/// Headers that hyper parses without an allocation; it needs to be told of more.
+const HYPER_HEADERS: usize = 100;
+/// Streams one connection may have reset before they were looked at, and because of its own errors.
+const PENDING_RESETS: usize = 20;
+const ERROR_RESETS: usize = 256;
+/// Bytes of a response that wait for the reader, a stream.
+const SEND_BUFFER: usize = 65_536;
+
+/// Serves a connection until it ends, or until its last response once `drain` says so.
+pub async fn serve(
+    worker: Rc<Worker>,
+    direction: Direction,
+    stream: TcpStream,
+    remote: SocketAddr,
+    presence: Rc<Presence>,
+    mut drain: watch::Receiver<bool>,
+) {
+    let limits = worker.plan().limits;
+    let conduct = Conduct::new();
+    let detected = tokio::select! {
+        detected = timeout(limits.idle, Tap::detect(stream, &limits, Arc::clone(&conduct))) => detected,
+        _ = drain.wait_for(|drain| *drain) => return,
+    };
+    // Nothing was asked: a connection that opens and says nothing needs no answer.
+    let Ok(Ok(tap)) = detected else { return };
+    let requests = Rc::clone(&worker.requests);
+    let caller = Caller::new(remote, Arc::clone(&conduct), requests, presence);
+    let ended = if tap.is_http2() {
+        speak_http2(&worker, direction, &caller, tap, &limits, drain).await
+    } else {
+        speak_http1(&worker, direction, &caller, tap, &limits, drain).await
+    };
+    let broken = ended.is_err();
+    if ended.is_err_and(|error| is_flood(&error)) {
+        conduct.cut(Reason::FrameFlood);
+    }
+    if let Some(reason) = conduct.why_cut() {
+        worker.totals.refuse(reason);
+    }
+    let Some(mut remains) = conduct.remains() else {
+        return;
+    };
+    if let Some(fault) = remains.farewell
+        && conduct.why_cut() != Some(fault.reason)
+    {
+        worker.totals.refuse(fault.reason);
+    }
+    // The protocol may have said why it broke, and more may be coming that it did not read.
+    remains.unread |= broken;
+    farewell::say(remains).await;
+}
+
+async fn speak_http1(
+    worker: &Rc<Worker>,
+    direction: Direction,
+    caller: &Rc<Caller>,
+    tap: Tap,
+    limits: &Limits,
+    drain: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let service =
+        service_fn(|request: Request<Incoming>| respond(worker, direction, caller, request));
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(limits.head.bytes + READ_AHEAD);
+    if limits.head.headers > HYPER_HEADERS {
+        builder.max_headers(limits.head.headers);
+    }
+    let connection = builder
+        .serve_connection(TokioIo::new(tap), service)
+        .with_upgrades();
+    until_idle(connection, caller, worker, drain).await
+}
+
+async fn speak_http2(
+    worker: &Rc<Worker>,
+    direction: Direction,
+    caller: &Rc<Caller>,
+    tap: Tap,
+    limits: &Limits,
+    drain: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let streams = Streams::new(
+        Rc::clone(caller),
+        Arc::clone(&worker.totals),
+        limits.patience.reader,
+    );
+    let service = service_fn(|request: Request<Incoming>| {
+        streams.asked(respond(worker, direction, caller, request))
+    });
+    let mut builder = http2::Builder::new(streams.clone());
+    // Up to twice the limit is read, so that what is too much can be answered with its reason.
+    let header_list = u32::try_from(limits.head.bytes.saturating_mul(2)).unwrap_or(u32::MAX);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(header_list)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(ERROR_RESETS)
+        .max_send_buf_size(SEND_BUFFER);
+    until_idle(
+        builder.serve_connection(TokioIo::new(tap), service),
+        caller,
+        worker,
+        drain,
+    )
+    .await
+}
+
+/// Answers one request; a defect of the proxy that shows in it is its own affair.
+fn respond(
+    worker: &Rc<Worker>,
+    direction: Direction,
+    caller: &Rc<Caller>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + 'static {
+    let (worker, caller) = (Rc::clone(worker), Rc::clone(caller));
+    let answering = caller.conduct.answering();
+    async move {
+        let _answering = answering;
+        let totals = Arc::clone(&worker.totals);
+        let response = match direction {
+            Direction::Inbound => {
+                Caught::new(inbound::serve(worker, caller, request), &totals).await
+            }
+            Direction::Outbound => {
+                Caught::new(outbound::serve(worker, caller, request), &totals).await
+            }
+        };
+        Ok(response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy")))
+    }
+}
+
+/// Whether the parser of HTTP/2 ended the connection because of a flood (RFC 9113, 10.5).
+fn is_flood(error: &hyper::Error) -> bool {
+    let cause = error
+        .source()
+        .and_then(|source| source.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_library() && cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+    })
+}
+
+/// Drives a connection; ends it when it has begun no request for the idle time and none is in flight.
+async fn until_idle(
+    connection: impl Graceful,
+    caller: &Caller,
+    worker: &Worker,
+    mut drain: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let mut connection = pin!(connection);
+    let mut watch = pin!(sleep(worker.plan().limits.idle));
+    let mut seen = 0;
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => return ended,
+            () = &mut watch => {
+                let (begun, busy) = caller.activity();
+                if begun == seen && !busy {
+                    return Ok(());
+                }
+                seen = begun;
+                watch.as_mut().reset(Instant::now() + worker.plan().limits.idle);
+            }
+            _ = drain.wait_for(|drain| *drain), if !draining => {
+                draining = true;
+                connection.as_mut().finish();
+            }
+        }
+    }
+}
+
+/// A connection that can be asked to end after the requests it has.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<S> Graceful for http1::UpgradeableConnection<TokioIo<Tap>, S>
+where
+    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Graceful for http2::Connection<TokioIo<Tap>, S, Streams>
+where
+    S: Service<Request<Incoming>, Response = Response<Paced>, Error = Infallible>,
+    S::Future: 'static,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

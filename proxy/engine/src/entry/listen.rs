@@ -1,0 +1,121 @@
+//! Opens the listeners of a proxy and accepts their connections.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::address::Address;
+use crate::entry::admission::{Admission, TurnedAway};
+use crate::entry::caller::Presence;
+use crate::entry::connection;
+use crate::recording::tally::Direction;
+use crate::runtime::caught::spawn;
+use crate::runtime::worker::Worker;
+use crate::upstream::answer::raw;
+
+const BACKLOG: i32 = 1_024;
+
+/// A listener could not be opened; the text names the address and the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{field} {address}: {source}")]
+pub struct BindError {
+    pub field: &'static str,
+    pub address: String,
+    pub source: io::Error,
+}
+
+/// Opens one socket a worker on the same address, between which the kernel spreads new connections.
+pub fn open(
+    field: &'static str,
+    address: &str,
+    workers: usize,
+) -> Result<Vec<std::net::TcpListener>, BindError> {
+    let fail = |source| BindError {
+        field,
+        address: address.to_owned(),
+        source,
+    };
+    let at = resolve(address).map_err(fail)?;
+    // Sockets that share a port would also share it with another process, which would get half of the traffic: first
+    // make sure that the port is free.
+    let alone = bind(at, false).map_err(fail)?;
+    if workers == 1 {
+        return Ok(vec![alone]);
+    }
+    let at = alone.local_addr().map_err(fail)?;
+    drop(alone);
+    (0..workers).map(|_| bind(at, true).map_err(fail)).collect()
+}
+
+fn resolve(address: &str) -> io::Result<SocketAddr> {
+    let not_found = || {
+        io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            "is not an address of this machine",
+        )
+    };
+    let address = Address::parse(address).ok_or_else(not_found)?;
+    (address.host(), address.port())
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(not_found)
+}
+
+fn bind(at: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&at.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepts connections until `drain` says so; each is served by a task of its own.
+pub async fn accept(
+    worker: Rc<Worker>,
+    direction: Direction,
+    listener: TcpListener,
+    presence: Rc<Presence>,
+    drain: watch::Receiver<bool>,
+) {
+    let mut stop = drain.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|drain| *drain) => return,
+        };
+        let Ok((stream, remote)) = accepted else {
+            // Out of file descriptors, most likely: let connections end before taking more.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            continue;
+        };
+        let (worker, presence, drain) = (Rc::clone(&worker), Rc::clone(&presence), drain.clone());
+        let totals = Arc::clone(&worker.totals);
+        spawn(&totals, async move {
+            let limits = worker.plan().limits;
+            match Admission::of(&worker.totals, direction, remote.ip(), &limits) {
+                Ok(_admitted) => {
+                    if stream.set_nodelay(true).is_ok() {
+                        connection::serve(worker, direction, stream, remote, presence, drain).await;
+                    }
+                }
+                Err(away) => turn_away(&worker, stream, &away).await,
+            }
+        });
+    }
+}
+
+async fn turn_away(worker: &Worker, mut stream: TcpStream, away: &TurnedAway) {
+    worker.totals.refuse(away.reason);
+    let text = raw(away.reason, &format!("{} connections", away.connections));
+    // A client that does not wait for the answer has what it wanted: no connection.
+    drop(stream.write_all(&text).await);
+    drop(stream.shutdown().await);
+}

@@ -1,0 +1,304 @@
+//! One span from its first to its last moment: opened when a request arrives or leaves, recorded exactly once.
+
+use std::rc::Rc;
+
+use http::{HeaderValue, Method, Uri, Version};
+
+use crate::entry::caller::Busy;
+use crate::reasons::Reason;
+use crate::recording::clock::{Nanos, micros};
+use crate::recording::record::{Encoded, Kind, Record, Text};
+use crate::recording::slots::Call;
+use crate::recording::tally::{Direction, Outcome};
+use crate::recording::trace::Context;
+use crate::runtime::worker::Worker;
+use crate::upstream::forward::Departure;
+
+/// What both kinds of span know from the start.
+pub struct Opening<'a> {
+    pub method: &'a Method,
+    pub version: Version,
+    pub uri: &'a Uri,
+    pub host: Option<&'a HeaderValue>,
+    pub route: Rc<str>,
+    pub context: Context,
+    pub peer: Option<Encoded>,
+    pub connection: Option<Encoded>,
+    /// The label of the request's counters.
+    pub peer_name: Rc<str>,
+    pub busy: Busy,
+}
+
+/// A span in progress. Dropped without an end, it says that the caller left (or that the proxy stopped).
+pub struct Flight {
+    worker: Rc<Worker>,
+    record: Record,
+    started: Nanos,
+    /// When the request began; attempts after the first start later.
+    request_started: Nanos,
+    uri: Uri,
+    host: Option<HeaderValue>,
+    route: Rc<str>,
+    peer_name: Rc<str>,
+    slot: Option<u16>,
+    call: Option<Call>,
+    /// Keeps the caller's connection from being taken for idle.
+    busy: Option<Busy>,
+    /// Whether this span's end is the end of its request; an attempt that is followed by another is not.
+    counted: bool,
+    ended: bool,
+}
+
+// === impl Flight ===
+
+impl Flight {
+    /// A request that arrived. Its span id leads calls of the application back to it.
+    pub fn server(worker: &Rc<Worker>, opening: Opening<'_>, started: Nanos) -> Self {
+        let (span, slot) = match worker.slots.open(worker.random()) {
+            Ok((span, slot)) => (span, Some(slot)),
+            Err(span) => (span, None),
+        };
+        let mut flight = Self::new(worker, Kind::Server, opening, span, started);
+        flight.slot = slot;
+        flight
+    }
+
+    /// A request that leaves.
+    pub fn client(
+        worker: &Rc<Worker>,
+        opening: Opening<'_>,
+        started: Nanos,
+        call: Option<Call>,
+    ) -> Self {
+        let mut flight = Self::new(
+            worker,
+            Kind::Client,
+            opening,
+            worker.random().max(1),
+            started,
+        );
+        flight.call = call;
+        flight
+    }
+
+    fn new(
+        worker: &Rc<Worker>,
+        kind: Kind,
+        opening: Opening<'_>,
+        span: u64,
+        started: Nanos,
+    ) -> Self {
+        let record = Record {
+            kind,
+            trace: opening.context.trace,
+            span,
+            parent: opening.context.parent,
+            flags: opening.context.flags,
+            attempt: 1,
+            method: method_name(opening.method),
+            version: version_name(opening.version),
+            status: 0,
+            reason: None,
+            epoch: worker.plan().epoch,
+            start_unix: worker.clock.unix(started),
+            end_unix: 0,
+            queue_us: None,
+            connect_us: None,
+            first_byte_us: None,
+            children: None,
+            peer: opening.peer,
+            connection: opening.connection,
+        };
+        Self {
+            worker: Rc::clone(worker),
+            record,
+            started,
+            request_started: started,
+            uri: opening.uri.clone(),
+            host: opening.host.cloned(),
+            route: opening.route,
+            peer_name: opening.peer_name,
+            slot: None,
+            call: None,
+            busy: Some(opening.busy),
+            counted: true,
+            ended: false,
+        }
+    }
+
+    #[must_use]
+    pub fn span(&self) -> u64 {
+        self.record.span
+    }
+
+    /// The endpoint that was chosen.
+    pub fn to(&mut self, endpoint: Encoded) {
+        self.record.peer = Some(endpoint);
+    }
+
+    /// Time spent before the request was on its way.
+    pub fn sent_after(&mut self, departure: Departure) {
+        self.record.queue_us = Some(departure.queue_us);
+        self.record.connect_us = departure.connect_us;
+    }
+
+    /// The response has begun.
+    pub fn answered(&mut self, status: u16, reason: Option<Reason>) {
+        self.record.status = status;
+        self.record.reason = reason;
+        self.record.first_byte_us = Some(micros(self.started, self.worker.clock.now()));
+    }
+
+    /// The mesh answers in the callee's place; a client span has no response then, a server span has this one.
+    pub fn refuse(mut self, reason: Reason) {
+        if self.record.kind == Kind::Server && reason != Reason::ClientCancelled {
+            self.record.status = reason.status().as_u16();
+        }
+        self.worker.totals.refuse(reason);
+        self.fail(reason);
+    }
+
+    /// This attempt failed and another follows: its span ends, the request and its place in the caller go on.
+    #[must_use]
+    pub fn again(mut self, reason: Reason) -> Self {
+        let now = self.worker.clock.now();
+        let next = Self {
+            worker: Rc::clone(&self.worker),
+            record: Record {
+                span: self.worker.random().max(1),
+                attempt: self.record.attempt.saturating_add(1),
+                start_unix: self.worker.clock.unix(now),
+                queue_us: None,
+                connect_us: None,
+                ..self.record.clone()
+            },
+            started: now,
+            request_started: self.request_started,
+            uri: self.uri.clone(),
+            host: self.host.clone(),
+            route: Rc::clone(&self.route),
+            peer_name: Rc::clone(&self.peer_name),
+            slot: None,
+            call: self.call.take(),
+            busy: self.busy.take(),
+            counted: true,
+            ended: false,
+        };
+        self.counted = false;
+        self.fail(reason);
+        next
+    }
+
+    /// The response is complete, unless its connection was cut before it got so far.
+    pub fn land(mut self) {
+        self.record.reason = self.why_cut().or(self.record.reason);
+        self.end();
+    }
+
+    /// The request ends without a complete response.
+    pub fn fail(mut self, reason: Reason) {
+        self.record.reason = Some(reason);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        let now = self.worker.clock.now();
+        self.record.end_unix = self.worker.clock.unix(now);
+        let (status, reason) = (self.record.status, self.record.reason);
+        if let Some(call) = self.call.take() {
+            let answered = status != 0 && status < 500;
+            call.end(now, !answered && reason != Some(Reason::ClientCancelled));
+        }
+        if let Some(slot) = self.slot.take() {
+            self.record.children = Some(self.worker.slots.close(slot, now));
+        }
+        if self.counted {
+            let direction = match self.record.kind {
+                Kind::Server => Direction::Inbound,
+                Kind::Client => Direction::Outbound,
+            };
+            let class = u8::try_from(self.class() / 100).unwrap_or(0);
+            let outcome = Outcome {
+                direction,
+                class,
+                reason,
+            };
+            self.worker
+                .tally
+                .add(&self.peer_name, outcome, micros(self.request_started, now));
+        }
+        let host = self
+            .host
+            .as_ref()
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or("");
+        let authority = self
+            .uri
+            .authority()
+            .map_or(host, http::uri::Authority::as_str);
+        self.worker.record(
+            &self.record,
+            Text {
+                path: self.uri.path(),
+                authority,
+                route: &self.route,
+            },
+        );
+    }
+
+    fn why_dropped(&self) -> Reason {
+        if self.worker.cut_off.get() {
+            return Reason::Draining;
+        }
+        self.why_cut().unwrap_or(Reason::ClientCancelled)
+    }
+
+    fn why_cut(&self) -> Option<Reason> {
+        self.busy.as_ref()?.conduct.why_cut()
+    }
+
+    /// The request's connection speaks another protocol from here on.
+    pub fn switch(&self) {
+        if let Some(busy) = &self.busy {
+            busy.conduct.switch();
+        }
+    }
+
+    /// The status the caller saw.
+    fn class(&self) -> u16 {
+        match (self.record.status, self.record.reason) {
+            (0, Some(Reason::ClientCancelled | Reason::Draining) | None) => 0,
+            (0, Some(reason)) => reason.status().as_u16(),
+            (status, _) => status,
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.record.reason = Some(self.why_dropped());
+            self.end();
+        }
+    }
+}
+
+/// The methods that the semantic conventions know; any other is `_OTHER`.
+fn method_name(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "TRACE", "CONNECT",
+    ];
+    KNOWN
+        .into_iter()
+        .find(|known| *known == method.as_str())
+        .unwrap_or("_OTHER")
+}
+
+fn version_name(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    }
+}

@@ -1,0 +1,49 @@
+//! What is known of one finished request: plain values, encoded later and elsewhere.
+
+use std::sync::Arc;
+
+use crate::reasons::Reason;
+use crate::recording::slots::Children;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Server,
+    Client,
+}
+
+/// Attributes already encoded as OTLP, shared by every record of one connection or one peer.
+pub type Encoded = Arc<[u8]>;
+
+/// One span, without its text.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub kind: Kind,
+    pub trace: u128,
+    pub span: u64,
+    /// 0 when the span has no parent.
+    pub parent: u64,
+    pub flags: u8,
+    pub attempt: u8,
+    pub method: &'static str,
+    pub version: &'static str,
+    /// 0 when there was no response.
+    pub status: u16,
+    pub reason: Option<Reason>,
+    pub epoch: u64,
+    pub start_unix: u64,
+    pub end_unix: u64,
+    pub queue_us: Option<u64>,
+    pub connect_us: Option<u64>,
+    pub first_byte_us: Option<u64>,
+    pub children: Option<Children>,
+    pub peer: Option<Encoded>,
+    pub connection: Option<Encoded>,
+}
+
+/// The text of one record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a> {
+    pub path: &'a str,
+    pub authority: &'a str,
+    pub route: &'a str,
+}

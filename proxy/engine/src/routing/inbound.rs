@@ -1,0 +1,116 @@
+//! CALLER -> APPLICATION: carries each request that reaches the service, and records it as a server span.
+//!
+//! In: requests from other proxies and from outside the mesh. Out: the same requests to the application, which learns its
+//! server span from `traceparent` and `tracestate`. Never: a claim about the caller passed on to the application.
+
+use std::rc::Rc;
+
+use http::header::HOST;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::entry::caller::Caller;
+use crate::entry::guard;
+use crate::reasons::Reason;
+use crate::recording::flight::{Flight, Opening};
+use crate::recording::record::Encoded;
+use crate::recording::trace::{Context, TRACEPARENT, mark_state};
+use crate::runtime::worker::Worker;
+use crate::upstream::answer::answer;
+use crate::upstream::connect;
+use crate::upstream::forward::{Failure, Terms, exchange};
+use crate::upstream::headers::end_request_hop;
+use crate::upstream::relay::{Reading, relay};
+use crate::upstream::request_body::RequestBody;
+use crate::upstream::response_body::{Course, ResponseBody};
+
+/// Carries one request to the application and its response back.
+pub async fn serve(
+    worker: Rc<Worker>,
+    caller: Rc<Caller>,
+    mut request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let plan = worker.plan();
+    let Some(application) = &plan.application else {
+        return answer(Reason::NoEndpoints, "this proxy has no application");
+    };
+    let started = worker.clock.now();
+    let (context, keep_state) = worker.with_rng(|rng| Context::of(request.headers(), rng));
+    let (peer, peer_name) = caller.take_source(request.headers_mut());
+    let opening = Opening {
+        method: request.method(),
+        version: request.version(),
+        uri: request.uri(),
+        host: request.headers().get(HOST),
+        route: application.templates.borrow_mut().of(request.uri().path()),
+        context,
+        peer,
+        connection: Some(Encoded::clone(&caller.attributes)),
+        peer_name,
+        busy: caller.busy(),
+    };
+    let flight = Flight::server(&worker, opening, started);
+    if let Some(fault) = guard::objection(&request, &caller, &plan.limits) {
+        flight.refuse(fault.reason);
+        return answer(fault.reason, fault.text);
+    }
+    if request.method() == http::Method::CONNECT {
+        flight.refuse(Reason::ConnectNotAllowed);
+        return answer(Reason::ConnectNotAllowed, "inbound");
+    }
+    let upgrade = end_request_hop(request.headers_mut());
+    let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+    request
+        .headers_mut()
+        .insert(&TRACEPARENT, context.header(flight.span()));
+    mark_state(request.headers_mut(), flight.span(), keep_state);
+
+    let terms = Terms {
+        upgrade: upgrade.is_some(),
+        ..application.terms
+    };
+    let endpoint = &application.endpoint;
+    match exchange(
+        endpoint,
+        request.map(|body| RequestBody::new(body, plan.limits.body)),
+        terms,
+        worker.clock,
+        |_| {},
+    )
+    .await
+    {
+        Ok(answered) => {
+            let reading = Reading {
+                caller: caller_leg,
+                from_proxy: false,
+                course: Course {
+                    broken: Reason::AppReset,
+                    stalled: Reason::AppStalled,
+                    silence: plan.limits.body.response,
+                },
+                tunnel_idle: plan.limits.tunnel_idle,
+            };
+            relay(answered, reading, flight)
+        }
+        Err(failure) => {
+            let reason = reason(&failure);
+            flight.refuse(reason);
+            let place = match failure {
+                Failure::Caller(_) => caller.conduct.what_broke().to_owned(),
+                _ => format!("the application at {}", endpoint.address),
+            };
+            answer(reason, &place)
+        }
+    }
+}
+
+fn reason(failure: &Failure) -> Reason {
+    match failure {
+        Failure::Connect(connect::Failure::Refused, _) => Reason::AppConnectRefused,
+        Failure::Connect(connect::Failure::Timeout, _) => Reason::AppConnectTimeout,
+        Failure::Connect(connect::Failure::Failed, _) => Reason::AppConnectFailed,
+        Failure::Timeout => Reason::AppTimeout,
+        Failure::Reset => Reason::AppReset,
+        Failure::Caller(reason) => *reason,
+    }
+}

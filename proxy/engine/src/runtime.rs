@@ -1,0 +1,10 @@
+//! SNAPSHOT -> WORKERS: the wiring of one engine; threads, and what they share.
+
+pub(crate) mod caught;
+pub mod engine;
+pub(crate) mod exec;
+pub(crate) mod plan;
+pub(crate) mod stats;
+pub(crate) mod thread;
+pub(crate) mod totals;
+pub(crate) mod worker;

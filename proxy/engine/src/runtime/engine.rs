@@ -1,0 +1,188 @@
+//! The wiring of one engine: listeners, worker threads, the exporter thread, and the orders they take.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::sync_channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::entry::listen::BindError;
+use crate::export::{self, Account, Outlet};
+use crate::recording::clock::Clock;
+use crate::recording::queue::{Recorder, Room};
+use crate::recording::slots::{FreeSlots, Slots};
+use crate::recording::tally::Board;
+use crate::runtime::stats::Books;
+use crate::runtime::thread::{self, Listeners, Order, Outfit};
+use crate::runtime::totals::Totals;
+use crate::snapshot::{Refused, Snapshot, Telemetry};
+
+/// The exporter gets at least this much of the time to drain: spans matter most when a proxy stops.
+const LEAST_FLUSH: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Worker threads that carry traffic until drained.
+pub struct Engine {
+    books: Books,
+    running: Mutex<Running>,
+}
+
+struct Running {
+    snapshot: Arc<Snapshot>,
+    workers: Vec<WorkerThread>,
+    exporter: Option<JoinHandle<io::Result<()>>>,
+    telemetry: watch::Sender<Telemetry>,
+    stop_exporter: watch::Sender<bool>,
+}
+
+struct WorkerThread {
+    orders: mpsc::UnboundedSender<Order>,
+    thread: JoinHandle<io::Result<bool>>,
+}
+
+// === impl Engine ===
+
+impl Engine {
+    /// Opens the listeners and starts serving; when it fails nothing is left behind.
+    ///
+    /// While the collector is away batches wait in `spool`, or in memory only without such a directory.
+    pub fn start(json: &str, workers: usize, spool: Option<PathBuf>) -> Result<Self, StartError> {
+        let snapshot = Arc::new(Snapshot::parse(json)?);
+        let listeners = Listeners::open(&snapshot, workers.max(1))?;
+        let workers = listeners.len();
+        let clock = Clock::start();
+        let all_slots = Slots::new();
+        let totals = Arc::new(Totals::default());
+        let account = Arc::new(Account::default());
+        let (pages, inbox) = mpsc::unbounded_channel();
+        let (telemetry, settings) = watch::channel(snapshot.telemetry.clone());
+        let (stop_exporter, stop) = watch::channel(false);
+
+        let outlet = Outlet {
+            node: snapshot.node.clone(),
+            pages: inbox,
+            settings,
+            account: Arc::clone(&account),
+            spool,
+        };
+        let exporter = Builder::new()
+            .name("whymesh-export".into())
+            .spawn(move || export::run(outlet, stop))?;
+        let mut running = Running {
+            snapshot: Arc::clone(&snapshot),
+            workers: Vec::new(),
+            exporter: Some(exporter),
+            telemetry,
+            stop_exporter,
+        };
+        let mut books = Books {
+            epoch: AtomicU64::new(snapshot.epoch),
+            totals: Arc::clone(&totals),
+            account,
+            boards: Vec::new(),
+            ledgers: Vec::new(),
+        };
+        for (place, listeners) in listeners.into_iter().enumerate() {
+            let recorder = Recorder::new(pages.clone(), Room::of(&snapshot.telemetry));
+            let board = Arc::new(Board::default());
+            books.ledgers.push(recorder.ledger());
+            books.boards.push(Arc::clone(&board));
+            let (orders, order_inbox) = mpsc::unbounded_channel();
+            let outfit = Outfit {
+                snapshot: Arc::clone(&snapshot),
+                workers,
+                listeners,
+                orders: order_inbox,
+                clock,
+                slots: FreeSlots::share(&all_slots, place, workers),
+                all_slots: Arc::clone(&all_slots),
+                totals: Arc::clone(&totals),
+                board,
+                recorder,
+            };
+            let thread = Builder::new()
+                .name(format!("whymesh-{place}"))
+                .spawn(move || thread::run(outfit))?;
+            running.workers.push(WorkerThread { orders, thread });
+        }
+        Ok(Self {
+            books,
+            running: Mutex::new(running),
+        })
+    }
+
+    /// Serves a newer snapshot from the next request on; returns once every worker does.
+    pub fn apply(&self, json: &str) -> Result<u64, Refused> {
+        let snapshot = Arc::new(Snapshot::parse(json)?);
+        let mut running = self.running();
+        snapshot.may_follow(&running.snapshot)?;
+        let (done, all_done) = sync_channel(running.workers.len());
+        for worker in &running.workers {
+            // A worker that has ended serves nothing, so nothing is served by an older plan.
+            drop(
+                worker
+                    .orders
+                    .send(Order::Apply(Arc::clone(&snapshot), done.clone())),
+            );
+        }
+        drop(done);
+        while all_done.recv().is_ok() {}
+        running.telemetry.send_replace(snapshot.telemetry.clone());
+        let epoch = snapshot.epoch;
+        self.books.epoch.store(epoch, Relaxed);
+        running.snapshot = snapshot;
+        Ok(epoch)
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> String {
+        self.books.json()
+    }
+
+    /// Stops accepting, lets requests finish, exports what is queued; true when nothing was cut off or left behind.
+    pub fn drain(&self, limit: Duration) -> bool {
+        let started = Instant::now();
+        let deadline = started
+            .checked_add(limit)
+            .unwrap_or(started + Duration::from_secs(86_400));
+        let mut running = self.running();
+        for worker in &running.workers {
+            drop(worker.orders.send(Order::Drain(deadline)));
+        }
+        let mut clean = true;
+        for worker in running.workers.drain(..) {
+            clean &= matches!(worker.thread.join(), Ok(Ok(true)));
+        }
+        if let Some(exporter) = running.exporter.take() {
+            let last = deadline.max(Instant::now() + LEAST_FLUSH);
+            while !exporter.is_finished() && Instant::now() < last {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            running.stop_exporter.send_replace(true);
+            clean &= matches!(exporter.join(), Ok(Ok(())));
+        }
+        clean && self.books.in_memory() == 0
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.drain(Duration::ZERO);
+    }
+}

@@ -1,0 +1,171 @@
+//! A snapshot made ready for one worker: routes resolved, endpoints with what the worker knows of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use crate::entry::limits::Limits;
+use crate::recording::otlp::Attributes;
+use crate::recording::queue::Room;
+use crate::recording::record::Encoded;
+use crate::routing::route::Routes;
+use crate::routing::templates::Templates;
+use crate::snapshot::{self, Snapshot, Upstream};
+use crate::upstream::connect::Bounds;
+use crate::upstream::endpoint::Endpoint;
+use crate::upstream::forward::Terms;
+
+/// A service this proxy may call.
+pub struct Service {
+    pub name: Rc<str>,
+    pub terms: Terms,
+    pub connect_attempts: u8,
+    pub endpoints: Vec<Rc<Endpoint>>,
+    pub templates: Rc<RefCell<Templates>>,
+    /// Span attributes while no endpoint is chosen.
+    pub attributes: Encoded,
+}
+
+/// The application beside this proxy.
+pub struct Application {
+    pub endpoint: Rc<Endpoint>,
+    pub terms: Terms,
+    pub templates: Rc<RefCell<Templates>>,
+}
+
+pub struct Plan {
+    pub epoch: u64,
+    pub source: HeaderValue,
+    pub routes: Routes<Rc<Service>>,
+    pub application: Option<Application>,
+    pub room: Room,
+    pub flush: Duration,
+    pub limits: Limits,
+    /// Templates of requests that mean no service.
+    pub stray_templates: Rc<RefCell<Templates>>,
+    services: HashMap<Box<str>, Rc<Service>>,
+}
+
+impl Plan {
+    /// Compiles a checked snapshot for one of `workers`, keeping connections and knowledge of endpoints that stay.
+    #[must_use]
+    pub fn compile(snapshot: &Snapshot, before: Option<&Self>, workers: usize) -> Self {
+        let limits = &snapshot.limits;
+        let services: HashMap<Box<str>, Rc<Service>> = snapshot
+            .services
+            .iter()
+            .map(|upstream| {
+                let known = before.and_then(|plan| plan.services.get(upstream.name.as_str()));
+                (
+                    upstream.name.as_str().into(),
+                    Rc::new(service(upstream, limits, known)),
+                )
+            })
+            .collect();
+        let routes = snapshot.services.iter().flat_map(|upstream| {
+            let service = &services[upstream.name.as_str()];
+            upstream
+                .authorities
+                .iter()
+                .map(move |authority| (authority.as_str(), Rc::clone(service)))
+        });
+        let node = &snapshot.node;
+        Self {
+            epoch: snapshot.epoch,
+            source: HeaderValue::try_from(format!(
+                "{}/{}/{}",
+                node.service, node.version, node.instance
+            ))
+            .expect("names and labels are plain text"),
+            routes: Routes::new(routes),
+            application: application(snapshot, before),
+            room: Room::of(&snapshot.telemetry),
+            flush: Duration::from_millis(snapshot.telemetry.flush_ms),
+            limits: Limits::of(limits, workers),
+            stray_templates: before
+                .map(|plan| Rc::clone(&plan.stray_templates))
+                .unwrap_or_default(),
+            services,
+        }
+    }
+
+    pub fn endpoints(&self) -> impl Iterator<Item = &Rc<Endpoint>> {
+        let application = self
+            .application
+            .iter()
+            .map(|application| &application.endpoint);
+        self.services
+            .values()
+            .flat_map(|service| &service.endpoints)
+            .chain(application)
+    }
+
+    /// Lets go of the idle connections to endpoints that the next plan does not have.
+    pub fn close_endpoints_missing_from(&self, next: &Self) {
+        for endpoint in self.endpoints() {
+            if !next.endpoints().any(|other| Rc::ptr_eq(endpoint, other)) {
+                endpoint.pool.close();
+            }
+        }
+    }
+}
+
+fn service(upstream: &Upstream, limits: &snapshot::Limits, known: Option<&Rc<Service>>) -> Service {
+    let known_endpoints = known.map_or(&[][..], |service| &service.endpoints);
+    let endpoints = upstream.endpoints.iter().filter_map(|from| {
+        let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from)?;
+        Some(keep(endpoint, known_endpoints))
+    });
+    let mut attributes = Attributes::default();
+    attributes.text("mesh.destination.service", &upstream.name);
+    Service {
+        name: upstream.name.as_str().into(),
+        terms: terms(upstream.connect_timeout_ms, upstream.timeout_ms, limits),
+        connect_attempts: upstream.connect_attempts,
+        endpoints: endpoints.collect(),
+        templates: known
+            .map(|service| Rc::clone(&service.templates))
+            .unwrap_or_default(),
+        attributes: attributes.bytes().into(),
+    }
+}
+
+fn application(snapshot: &Snapshot, before: Option<&Plan>) -> Option<Application> {
+    let inbound = snapshot.inbound.as_ref()?;
+    let known = before.and_then(|plan| plan.application.as_ref());
+    let endpoint = Endpoint::application(inbound)?;
+    Some(Application {
+        endpoint: keep(endpoint, known.map(|known| &known.endpoint)),
+        terms: terms(
+            inbound.connect_timeout_ms,
+            inbound.timeout_ms,
+            &snapshot.limits,
+        ),
+        templates: known
+            .map(|known| Rc::clone(&known.templates))
+            .unwrap_or_default(),
+    })
+}
+
+fn keep<'a>(endpoint: Endpoint, known: impl IntoIterator<Item = &'a Rc<Endpoint>>) -> Rc<Endpoint> {
+    known
+        .into_iter()
+        .find(|known| known.same(&endpoint))
+        .map_or_else(|| Rc::new(endpoint), Rc::clone)
+}
+
+fn terms(connect_ms: u64, first_byte_ms: u64, limits: &snapshot::Limits) -> Terms {
+    Terms {
+        connect: Bounds {
+            connect: Duration::from_millis(connect_ms),
+            header_bytes: limits.header_bytes,
+            headers: limits.headers,
+        },
+        first_byte: Duration::from_millis(first_byte_ms),
+        pool_idle: limits.pool_idle_per_endpoint,
+        upgrade: false,
+    }
+}

@@ -1,0 +1,130 @@
+//! Puts the counters of all workers together as JSON (docs/telemetry.md, "Engine counters").
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde_json::{Value, json};
+
+use crate::export::Account;
+use crate::reasons::Reason;
+use crate::recording::queue::Ledger;
+use crate::recording::tally::{BOUNDS_US, BUCKETS, Board, Direction, Outcome, Series};
+use crate::runtime::totals::Totals;
+
+/// Every place where something is counted; reading disturbs none of them.
+pub struct Books {
+    pub epoch: AtomicU64,
+    pub totals: Arc<Totals>,
+    pub account: Arc<Account>,
+    /// One of each per worker.
+    pub boards: Vec<Arc<Board>>,
+    pub ledgers: Vec<Arc<Ledger>>,
+}
+
+#[derive(Default)]
+struct Sum {
+    count: u64,
+    total_us: u64,
+    buckets: [u64; BUCKETS],
+}
+
+impl Books {
+    #[must_use]
+    pub fn json(&self) -> String {
+        let refused: BTreeMap<_, _> = self
+            .totals
+            .refused()
+            .map(|(reason, count)| (reason.code(), count))
+            .collect();
+        json!({
+            "epoch": self.epoch.load(Relaxed),
+            "connections": {
+                "inbound": self.totals.connections(Direction::Inbound),
+                "outbound": self.totals.connections(Direction::Outbound),
+            },
+            "requests": self.requests(),
+            "bucket_bounds_us": BOUNDS_US,
+            "records": self.records(),
+            "export": self.account.json(),
+            "refused": refused,
+            "panics": self.totals.panics(),
+        })
+        .to_string()
+    }
+
+    fn requests(&self) -> Vec<Value> {
+        let mut sums: BTreeMap<_, Sum> = BTreeMap::new();
+        for series in self.boards.iter().flat_map(|board| board.series()) {
+            let Outcome {
+                direction,
+                class,
+                reason,
+            } = series.outcome;
+            let key = (
+                direction,
+                series.peer.clone(),
+                class,
+                reason.map_or("", Reason::code),
+            );
+            sums.entry(key).or_default().add(series);
+        }
+        let line =
+            |((direction, peer, class, reason), sum): ((Direction, Box<str>, u8, &str), Sum)| {
+                json!({
+                    "direction": direction.name(),
+                    "peer": peer,
+                    "status": if class == 0 { "none".to_owned() } else { format!("{class}xx") },
+                    "reason": reason,
+                    "count": sum.count,
+                    "sum_us": sum.total_us,
+                    "buckets": sum.buckets,
+                })
+            };
+        sums.into_iter().map(line).collect()
+    }
+
+    /// Records neither exported nor dropped, nor kept on disk.
+    #[must_use]
+    pub fn in_memory(&self) -> u64 {
+        let pending = self.records()["pending"].as_u64().unwrap_or(0);
+        pending.saturating_sub(self.account.spool.records.load(Relaxed))
+    }
+
+    /// Pending is what the other numbers leave; they are read before the total, so it is never negative.
+    fn records(&self) -> Value {
+        let exported = self.account.exported.load(Relaxed);
+        let mut dropped = BTreeMap::from(self.account.dropped.causes());
+        let queue_full: u64 = self
+            .ledgers
+            .iter()
+            .map(|ledger| ledger.queue_full.load(Relaxed))
+            .sum();
+        dropped.insert("queue_full", queue_full);
+        let recovered = self.account.recovered.load(Relaxed);
+        let recorded: u64 = self
+            .ledgers
+            .iter()
+            .map(|ledger| ledger.recorded.load(Relaxed))
+            .sum();
+        json!({
+            "recorded": recorded + recovered,
+            "recovered": recovered,
+            "exported": exported,
+            "pending": recorded + recovered - exported - dropped.values().sum::<u64>(),
+            "dropped": dropped,
+        })
+    }
+}
+
+// === impl Sum ===
+
+impl Sum {
+    fn add(&mut self, series: &Series) {
+        self.count += series.count.load(Relaxed);
+        self.total_us += series.sum_us.load(Relaxed);
+        for (bucket, counted) in self.buckets.iter_mut().zip(&series.buckets) {
+            *bucket += counted.load(Relaxed);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Numbers of the whole proxy that every worker adds to: open connections and refusals before there was a request.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::reasons::Reason;
+use crate::recording::tally::Direction;
+
+/// Reasons that are counted as refusals, whether or not there was a request to count.
+pub const REFUSALS: [Reason; 11] = [
+    Reason::BadRequest,
+    Reason::HeadersTooLarge,
+    Reason::UriTooLong,
+    Reason::BodyTooLarge,
+    Reason::RequestTimeout,
+    Reason::RequestStalled,
+    Reason::RequestLimit,
+    Reason::ConnectionLimit,
+    Reason::ClientConnectionLimit,
+    Reason::FrameFlood,
+    Reason::ReaderStalled,
+];
+
+#[derive(Debug, Default)]
+pub struct Totals {
+    clients: Mutex<HashMap<IpAddr, usize>>,
+    panics: AtomicU64,
+    inbound: AtomicUsize,
+    outbound: AtomicUsize,
+    refused: [AtomicU64; REFUSALS.len()],
+}
+
+impl Totals {
+    fn gauge(&self, direction: Direction) -> &AtomicUsize {
+        match direction {
+            Direction::Inbound => &self.inbound,
+            Direction::Outbound => &self.outbound,
+        }
+    }
+
+    /// Counts a connection in; the total including it.
+    pub fn enter(&self, direction: Direction) -> usize {
+        self.gauge(direction).fetch_add(1, Relaxed);
+        self.connections(Direction::Inbound) + self.connections(Direction::Outbound)
+    }
+
+    pub fn leave(&self, direction: Direction) {
+        self.gauge(direction).fetch_sub(1, Relaxed);
+    }
+
+    /// Counts a connection of a client in; how many it has including this one.
+    pub fn enter_client(&self, client: IpAddr) -> usize {
+        let mut clients = self.by_client();
+        let connections = clients.entry(client).or_default();
+        *connections += 1;
+        *connections
+    }
+
+    pub fn leave_client(&self, client: IpAddr) {
+        let mut clients = self.by_client();
+        if let Entry::Occupied(mut entry) = clients.entry(client) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+
+    /// Clients that have connections.
+    #[cfg(test)]
+    pub fn clients(&self) -> usize {
+        self.by_client().len()
+    }
+
+    fn by_client(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn panicked(&self) {
+        self.panics.fetch_add(1, Relaxed);
+    }
+
+    /// Defects of the proxy that ended a task.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.panics.load(Relaxed)
+    }
+
+    #[must_use]
+    pub fn connections(&self, direction: Direction) -> usize {
+        self.gauge(direction).load(Relaxed)
+    }
+
+    /// Counts a refusal; a reason that is none changes nothing.
+    pub fn refuse(&self, reason: Reason) {
+        if let Some(place) = REFUSALS.iter().position(|refusal| *refusal == reason) {
+            self.refused[place].fetch_add(1, Relaxed);
+        }
+    }
+
+    pub fn refused(&self) -> impl Iterator<Item = (Reason, u64)> {
+        REFUSALS
+            .into_iter()
+            .zip(self.refused.iter().map(|count| count.load(Relaxed)))
+    }
+}

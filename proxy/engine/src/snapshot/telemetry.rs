@@ -1,0 +1,81 @@
+//! Where records go, and how much may wait on the way.
+
+use serde::Deserialize;
+
+use super::rules::{Checked, refuse, within, zero_or_within};
+use crate::export::coding::Coding;
+use crate::export::url::Url;
+
+/// How batches are sent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportProtocol {
+    #[default]
+    Http,
+    Grpc,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    pub endpoint: String,
+    pub protocol: ExportProtocol,
+    pub compression: Coding,
+    pub queue_records: usize,
+    pub batch_records: usize,
+    pub batch_bytes: usize,
+    pub flush_ms: u64,
+    /// Bytes on disk; 0 is no spool.
+    pub spool_bytes: u64,
+    /// Bytes a minute; 0 is no limit.
+    pub budget_bytes: u64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            protocol: ExportProtocol::Http,
+            compression: Coding::None,
+            queue_records: 65_536,
+            batch_records: 4_096,
+            batch_bytes: 4_000_000,
+            flush_ms: 500,
+            spool_bytes: 256 << 20,
+            budget_bytes: 0,
+        }
+    }
+}
+
+pub(super) fn check(telemetry: &Telemetry) -> Checked {
+    if !telemetry.endpoint.is_empty() && Url::parse(&telemetry.endpoint).is_none() {
+        let problem = format!("{:?} is not an http:// URL with a host", telemetry.endpoint);
+        return refuse("telemetry.endpoint", &problem);
+    }
+    within(
+        "telemetry.queue_records",
+        telemetry.queue_records as u64,
+        1_024..=4_194_304,
+    )?;
+    within(
+        "telemetry.batch_records",
+        telemetry.batch_records as u64,
+        1..=65_536,
+    )?;
+    within(
+        "telemetry.batch_bytes",
+        telemetry.batch_bytes as u64,
+        10_000..=60_000_000,
+    )?;
+    within("telemetry.flush_ms", telemetry.flush_ms, 10..=60_000)?;
+    zero_or_within(
+        "telemetry.spool_bytes",
+        telemetry.spool_bytes,
+        1 << 20..=1 << 40,
+    )?;
+    zero_or_within(
+        "telemetry.budget_bytes",
+        telemetry.budget_bytes,
+        10_000..=1 << 40,
+    )
+}

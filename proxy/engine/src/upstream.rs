@@ -1,0 +1,14 @@
+//! REQUEST -> RESPONSE: how a request gets to its endpoint and the response back.
+
+pub mod answer;
+pub mod connect;
+pub mod endpoint;
+pub mod forward;
+pub mod headers;
+pub mod hop;
+pub mod pool;
+pub mod progress;
+pub mod relay;
+pub mod request_body;
+pub mod response_body;
+mod upgrade;

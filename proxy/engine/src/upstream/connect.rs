@@ -1,0 +1,84 @@
+//! Opens a connection to an endpoint and starts speaking its protocol.
+
+use std::io;
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::runtime::exec::LocalExec;
+use crate::snapshot::Protocol;
+use crate::upstream::endpoint::Endpoint;
+use crate::upstream::pool::Sender;
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Refused,
+    Timeout,
+    Failed,
+}
+
+/// Bounds on what a peer may send before it is cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub connect: Duration,
+    pub header_bytes: usize,
+    pub headers: usize,
+}
+
+/// Connects within the time allowed; `http1` asks for HTTP/1.1 whatever the endpoint prefers.
+pub async fn connect(endpoint: &Endpoint, bounds: Bounds, http1: bool) -> Result<Sender, Failure> {
+    let opened = timeout(bounds.connect, open(endpoint))
+        .await
+        .map_err(|_| Failure::Timeout)?;
+    let stream = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Failure::Refused,
+        io::ErrorKind::TimedOut => Failure::Timeout,
+        _ => Failure::Failed,
+    })?;
+    let sender = if http1 || endpoint.protocol == Protocol::Http1 {
+        speak_http1(stream, bounds).await.map(Sender::Http1)
+    } else {
+        speak_http2(stream, endpoint, bounds).await
+    };
+    sender.map_err(|_| Failure::Failed)
+}
+
+async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let addresses = endpoint.address.resolve().await?;
+    let stream = TcpStream::connect(addresses.as_slice()).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn speak_http1(
+    stream: TcpStream,
+    bounds: Bounds,
+) -> hyper::Result<http1::SendRequest<crate::upstream::request_body::RequestBody>> {
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(bounds.header_bytes)
+        .max_headers(bounds.headers)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    // A broken connection is seen by whoever holds the sender; the task only drives the socket.
+    tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
+    Ok(sender)
+}
+
+async fn speak_http2(
+    stream: TcpStream,
+    endpoint: &Endpoint,
+    bounds: Bounds,
+) -> hyper::Result<Sender> {
+    let (sender, connection) = http2::Builder::new(LocalExec)
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
+        .handshake(TokioIo::new(stream))
+        .await?;
+    tokio::task::spawn_local(async move { drop(connection.await) });
+    endpoint.pool.share(&sender);
+    Ok(Sender::Http2(sender))
+}

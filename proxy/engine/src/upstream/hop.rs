@@ -1,0 +1,161 @@
+//! Puts a request into the form that the next hop's protocol wants, or keeps a copy of it for a second try.
+
+use http::header::{COOKIE, HOST};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, request};
+
+use crate::upstream::request_body::RequestBody;
+
+/// A copy to send again in case a kept connection dies before it answers: only of requests that are safe to repeat
+/// (RFC 9110, 9.2.2) and have no body.
+#[must_use]
+pub fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let repeatable = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    );
+    if !repeatable || !matches!(request.body(), RequestBody::Empty) {
+        return None;
+    }
+    let mut copy = Request::new(RequestBody::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+/// Origin form and a `Host`, as HTTP/1.1 wants them.
+#[must_use]
+pub fn for_http1(
+    request: Request<RequestBody>,
+    unnamed: Option<&HeaderValue>,
+) -> Request<RequestBody> {
+    let (mut head, body) = request.into_parts();
+    if head.version == Version::HTTP_2 {
+        join_cookies(&mut head.headers);
+    }
+    head.version = Version::HTTP_11;
+    if let Some(authority) = head.uri.authority() {
+        if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+            head.headers.insert(HOST, host);
+        }
+        head.uri = path_only(&head.uri);
+    } else if let (None, Some(name)) = (head.headers.get(HOST), unnamed) {
+        // HTTP/1.0 knows no Host; an HTTP/1.1 request needs one.
+        head.headers.insert(HOST, name.clone());
+    }
+    Request::from_parts(head, body)
+}
+
+/// HTTP/2 may send each cookie as a header of its own; HTTP/1.1 knows one (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if crumbs.len() > 1
+        && let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, whole);
+    }
+}
+
+fn path_only(uri: &Uri) -> Uri {
+    let path = uri
+        .path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Uri::from(path)
+}
+
+/// Scheme and authority in the pseudo-headers, no `Host`, as HTTP/2 wants them.
+#[must_use]
+pub fn for_http2(request: Request<RequestBody>) -> Request<RequestBody> {
+    let (mut head, body) = request.into_parts();
+    head.version = Version::HTTP_2;
+    let host = head.headers.remove(HOST);
+    if head.uri.authority().is_none()
+        && let Some(uri) = host.and_then(|host| absolute(&head, &host))
+    {
+        head.uri = uri;
+    }
+    Request::from_parts(head, body)
+}
+
+fn absolute(head: &request::Parts, host: &HeaderValue) -> Option<Uri> {
+    let mut parts = head.uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(host.to_str().ok()?.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, uri: &str, host: Option<&str>) -> Request<RequestBody> {
+        let mut request = Request::builder().method(method).uri(uri);
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
+        request.body(RequestBody::Empty).unwrap()
+    }
+
+    #[test]
+    fn http1_wants_origin_form_and_a_host() {
+        let name = HeaderValue::from_static("127.0.0.1:80");
+        let cases = [
+            ("http://a:81/b?c", Some("ignored"), "/b?c", "a:81"),
+            ("http://a", None, "/", "a"),
+            ("/b?c", Some("a"), "/b?c", "a"),
+            ("/b", None, "/b", "127.0.0.1:80"),
+            ("*", Some("a"), "*", "a"),
+        ];
+        for (uri, host, path, named) in cases {
+            let request = for_http1(request("GET", uri, host), Some(&name));
+            assert_eq!(
+                (request.uri().to_string().as_str(), &request.headers()[HOST]),
+                (path, &named.parse().unwrap())
+            );
+        }
+    }
+
+    #[test]
+    fn cookies_of_http2_become_one() {
+        let mut request = request("GET", "http://a/", None);
+        *request.version_mut() = Version::HTTP_2;
+        for crumb in ["a=1", "b=2"] {
+            request
+                .headers_mut()
+                .append(COOKIE, HeaderValue::from_static(crumb));
+        }
+        let request = for_http1(request, None);
+        assert_eq!(
+            request.headers().get_all(COOKIE).iter().collect::<Vec<_>>(),
+            ["a=1; b=2"]
+        );
+    }
+
+    #[test]
+    fn http2_wants_an_authority_and_no_host() {
+        for (uri, host) in [("http://a:81/b?c", None), ("/b?c", Some("a:81"))] {
+            let request = for_http2(request("GET", uri, host));
+            assert_eq!(request.uri(), "http://a:81/b?c");
+            assert!(!request.headers().contains_key(HOST));
+        }
+    }
+
+    #[test]
+    fn only_what_is_safe_to_repeat_is_kept() {
+        for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
+            assert_eq!(
+                spare(&request(method, "/a", None)).unwrap().method(),
+                method
+            );
+        }
+        for method in ["POST", "PATCH", "REPORT"] {
+            assert!(spare(&request(method, "/a", None)).is_none(), "{method}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Turns the next hop's response into the one the caller gets: headers of this hop, body streamed, upgrades joined.
+
+use std::time::Duration;
+
+use http::{Response, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+
+use crate::reasons::Reason;
+use crate::recording::flight::Flight;
+use crate::upstream::answer::answer;
+use crate::upstream::forward::Answer;
+use crate::upstream::headers::{MESH_REASON, ask_upgrade, end_hop, end_response_hop};
+use crate::upstream::response_body::{Carried, Course, ResponseBody};
+use crate::upstream::upgrade::{Ends, tunnel};
+
+/// How to read what the next hop says.
+pub struct Reading {
+    /// The caller's side of a switch of protocols that was asked for.
+    pub caller: Option<OnUpgrade>,
+    /// Another proxy answered, whose `mesh-reason` counts; an application's does not.
+    pub from_proxy: bool,
+    /// What it means when the response goes wrong.
+    pub course: Course,
+    pub tunnel_idle: Duration,
+}
+
+pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response<ResponseBody> {
+    let Answer {
+        mut response,
+        lease,
+    } = answered;
+    let status = response.status();
+    let reason = if reading.from_proxy {
+        relayed_reason(&response)
+    } else {
+        None
+    };
+    flight.answered(status.as_u16(), reason);
+    if !reading.from_proxy {
+        response.headers_mut().remove(&MESH_REASON);
+    }
+    *response.version_mut() = Version::HTTP_11;
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        end_response_hop(response.headers_mut());
+        return response.map(|body| Carried::response(body, lease, flight, reading.course));
+    }
+    let Some(caller) = reading.caller else {
+        flight.fail(reading.course.broken);
+        return answer(
+            reading.course.broken,
+            "it switched protocols without being asked to",
+        );
+    };
+    let target = hyper::upgrade::on(&mut response);
+    if let Some(protocol) = end_hop(response.headers_mut()) {
+        ask_upgrade(response.headers_mut(), protocol);
+    }
+    flight.switch();
+    let ends = Ends {
+        broken: reading.course.broken,
+        idle: reading.tunnel_idle,
+    };
+    tokio::task::spawn_local(tunnel(caller, target, lease, flight, ends));
+    response.map(|_| ResponseBody::Empty)
+}
+
+fn relayed_reason<B>(response: &Response<B>) -> Option<Reason> {
+    Reason::from_code(response.headers().get(&MESH_REASON)?.as_bytes())
+}

@@ -1,0 +1,33 @@
+"""The configuration one engine accepts; the only type that control plane and sidecar share.
+
+In: what `proxy.control.compile` decided for one proxy. Out: JSON, read by the engine with unknown keys refused
+(`proxy/engine/src/snapshot` mirrors this package file by file). Never: anything a proxy does not act on.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from proxy.snapshot.limits import Limits
+from proxy.snapshot.listeners import Inbound, Outbound
+from proxy.snapshot.node import Node
+from proxy.snapshot.parts import HostPort, Label, Name, Part, Protocol
+from proxy.snapshot.services import Endpoint, Upstream
+from proxy.snapshot.telemetry import BudgetBytes, Compression, ExportProtocol, SpoolBytes, Telemetry
+
+__all__ = [
+    "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "Label", "Limits", "Name",
+    "Node", "Outbound", "Protocol", "Snapshot", "SpoolBytes", "Telemetry", "Upstream",
+]  # fmt: skip
+
+
+class Snapshot(Part):
+    """Everything one proxy must do, as of one epoch."""
+
+    epoch: int = Field(ge=1)
+    node: Node
+    inbound: Inbound | None = None
+    outbound: Outbound | None = None
+    services: tuple[Upstream, ...] = ()
+    telemetry: Telemetry = Telemetry()
+    limits: Limits = Limits()

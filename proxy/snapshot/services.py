@@ -1,0 +1,27 @@
+"""The services a proxy may call, and their instances."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from proxy.snapshot.parts import HostPort, Label, Name, Part, Protocol
+
+
+class Endpoint(Part):
+    """One instance of a service, as other proxies reach it."""
+
+    address: HostPort
+    version: Label
+    instance: Name
+
+
+class Upstream(Part):
+    """A service this proxy may call."""
+
+    name: Name
+    authorities: tuple[str, ...] = Field(min_length=1, description="Lower-case host or host:port forms that mean it.")
+    protocol: Protocol = "http1"
+    connect_timeout_ms: int = Field(default=1_000, gt=0)
+    timeout_ms: int = Field(default=15_000, gt=0, description="Longest wait for the first response byte.")
+    connect_attempts: int = Field(default=3, ge=1, le=10, description="Endpoints tried while nothing was sent.")
+    endpoints: tuple[Endpoint, ...] = ()

@@ -1,0 +1,46 @@
+"""Where records go, and how much may wait on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from proxy.snapshot.parts import Part
+
+ExportProtocol = Literal["http", "grpc"]
+Compression = Literal["none", "gzip", "zstd"]
+
+
+def _zero_or_at_least(least: int) -> Callable[[int], int]:
+    """0 switches something off; what is on has a least size."""
+
+    def check(value: int) -> int:
+        if 0 < value < least:
+            raise ValueError(f"must be 0 (off) or at least {least} bytes")
+        return value
+
+    return check
+
+
+SpoolBytes = Annotated[int, Field(ge=0, le=1 << 40), AfterValidator(_zero_or_at_least(1 << 20))]
+BudgetBytes = Annotated[int, Field(ge=0, le=1 << 40), AfterValidator(_zero_or_at_least(10_000))]
+
+
+class Telemetry(Part):
+    """Where records go and how much may wait on the way."""
+
+    endpoint: str = Field(
+        default="",
+        description="OTLP/HTTP traces URL (http://host:port/v1/traces) or OTLP/gRPC server (http://host:port);"
+        " empty: count, never send.",
+    )
+    protocol: ExportProtocol = "http"
+    compression: Compression = "none"
+    queue_records: int = Field(default=65_536, ge=1_024, le=4_194_304, description="Records one worker may hold.")
+    batch_records: int = Field(default=4_096, ge=1, le=65_536)
+    batch_bytes: int = Field(default=4_000_000, ge=10_000, le=60_000_000, description="Before compression.")
+    flush_ms: int = Field(default=500, ge=10, le=60_000)
+    spool_bytes: SpoolBytes = Field(default=256 << 20, description="Disk for batches while the collector is away.")
+    budget_bytes: BudgetBytes = Field(default=0, description="Bytes to send a minute; ordinary traces are thinned.")
