@@ -110,9 +110,10 @@ def test_a_client_that_vanishes_takes_its_query_with_it(served: ServedStore) -> 
 
 
 def test_a_slow_reader_holds_its_query_back_instead_of_memory(served: ServedStore) -> None:
+    wide = "SELECT number, repeat('x', 1000) FROM numbers(900000) SETTINGS max_block_size = 8192"
     with socket.create_connection(("127.0.0.1", served.native_port)) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.sendall(_hello() + _query("SELECT number, repeat('x', 1000) FROM numbers(900000)"))
+        slow.sendall(_hello() + _query(wide))
         until(lambda: served.running_queries() == 1, "the query to start")
         before = _rss()
         with served.client() as client:  # others go on
