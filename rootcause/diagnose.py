@@ -14,7 +14,7 @@ from rootcause.detect.latency import NOTICEABLE, slow_entries
 from rootcause.detect.symptom import Symptom
 from rootcause.drilldown import UNNARROWED, Narrowed, narrow
 from rootcause.graph import Graph
-from rootcause.rank import Evidence, Suspect, gather, rank
+from rootcause.rank import STEP_SURE, Evidence, Suspect, gather, rank
 from rootcause.window import Window
 
 State = Literal["nothing_wrong", "not_enough_data", "degraded"]
@@ -76,11 +76,15 @@ def diagnose(baseline: Window, observed: Window) -> Verdict:
 
 
 def _worth_it(suspect: Suspect) -> bool:
-    return suspect.time_part + suspect.step_part >= WORTH_TIME or suspect.error_part >= WORTH_ERRORS
+    steps = suspect.step_part if suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE else 0.0
+    felt = suspect.time_part + steps >= WORTH_TIME or suspect.error_part >= WORTH_ERRORS
+    return felt or suspect.full is not None
 
 
 def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:
-    """Only its own doing can be narrowed down."""
+    """Only its own doing can be narrowed down; what is full is one instance's."""
+    if first.full is not None and first.own_time is None and first.own_errors is None:
+        return Narrowed(instance=first.full.instance)
     by_errors = first.error_part > first.time_part
     if (first.own_errors if by_errors else first.own_time) is None:
         return UNNARROWED

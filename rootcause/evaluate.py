@@ -16,9 +16,11 @@ from rootcause import recorded
 from rootcause.diagnose import Verdict, diagnose
 from rootcause.load_nodes import node_window, read_graph, read_nodes
 from rootcause.load_spans import window_of
-from rootcause.recorded import EDGES, SPANS, Case, CaseRefused
+from rootcause.log_patterns import Log, said
+from rootcause.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefused
 from rootcause.spans import Span
-from rootcause.window import Window
+from rootcause.usage import used
+from rootcause.window import Interval, Usage, Window
 
 ReadSpans = Callable[[Path], list[Span]]
 
@@ -70,10 +72,22 @@ def windows_of(case: Case, read_spans: ReadSpans) -> tuple[Window, Window]:
     if (case.folder / SPANS).exists():
         normal = [span for path in case.baseline_files(SPANS) for span in read_spans(path)]
         incident = list(recorded.spans(case.folder / SPANS))
-        return window_of(normal, case.baseline), window_of(incident, case.incident)
+        usual, now = said(_logs(case.baseline_files(LOGS)), _logs([case.folder / LOGS]))
+        return (
+            window_of(normal, case.baseline, usual, _usage(case.baseline_files(METRICS), case.normally_metered)),
+            window_of(incident, case.incident, now, _usage([case.folder / METRICS], case.metered)),
+        )
     if (case.folder / EDGES).exists():
         return _node_windows(case)
     raise CaseRefused(f"{case.folder}: holds neither {SPANS} nor {EDGES}")
+
+
+def _logs(paths: list[Path]) -> list[Log]:
+    return [log for path in paths for log in recorded.logs(path)]
+
+
+def _usage(paths: list[Path], intervals: tuple[Interval, ...]) -> tuple[Usage, ...]:
+    return used([sample for path in paths for sample in recorded.samples(path)], intervals)
 
 
 def _node_windows(case: Case) -> tuple[Window, Window]:

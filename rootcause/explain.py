@@ -31,6 +31,8 @@ from rootcause.window import Window
 
 MOST_RULED_OUT = 20
 MOST_SURE = 0.99
+SURE_OF_FULL = 0.5
+"""Something full is often harmless, and often the first thing to be seen."""
 
 
 def explain(
@@ -79,13 +81,19 @@ def explain(
 
 def felt(verdict: Verdict) -> Symptom:
     """The worst symptom of the kind that the first suspect causes, else the worst."""
-    signal = "errors" if by_errors(verdict.suspects[0]) else "latency"
+    first = verdict.suspects[0]
+    signal = "saturation" if only_full(first) else "errors" if by_errors(first) else "latency"
     return next((symptom for symptom in verdict.symptoms if symptom.signal == signal), verdict.symptoms[0])
 
 
 def by_errors(suspect: Suspect) -> bool:
     """Whether failures speak louder against it than time."""
     return suspect.error_part >= suspect.time_part
+
+
+def only_full(suspect: Suspect) -> bool:
+    """Whether nothing but what it runs on speaks against it."""
+    return suspect.full is not None and suspect.score <= suspect.full_part
 
 
 def culprit_of(verdict: Verdict) -> Culprit:
@@ -102,6 +110,9 @@ def title(verdict: Verdict) -> str:
     first, symptom = verdict.suspects[0], felt(verdict)
     who = _name(culprit_of(verdict))
     does = "fails requests" if by_errors(first) else "is slow"
+    if symptom.signal == "saturation" and first.full is not None:
+        usual, now = wording.percent(symptom.baseline), wording.percent(symptom.observed)
+        return f"{who} is at its limit: {first.full.resource} in use {usual} -> {now}"
     unit = "ms" if symptom.signal == "latency" else "share"
     felt_as = f"{wording.amount(symptom.baseline, unit)} -> {wording.amount(symptom.observed, unit)}"
     where = f"{symptom.service} {symptom.route}".strip()
@@ -113,7 +124,8 @@ def confidence(verdict: Verdict) -> float:
     first = verdict.suspects[0]
     lead = first.score / sum(suspect.score for suspect in verdict.suspects)
     strength = max(symptom.strength for symptom in verdict.symptoms)
-    return round(min(MOST_SURE, lead * (1 - exp(-strength / 4))), 3)
+    sure = max(1 - exp(-strength / 4), 0.0 if first.full is None else SURE_OF_FULL)
+    return round(min(MOST_SURE, lead * sure), 3)
 
 
 def moment(time: float) -> datetime:
@@ -129,14 +141,19 @@ def _name(culprit: Culprit) -> str:
 
 
 def _contribution(verdict: Verdict, symptom: Symptom) -> Contribution:
-    latency = symptom.signal == "latency"
-    parts = [s.time_part if latency else s.error_part + s.step_part for s in verdict.suspects]
+    parts = [_part(suspect, symptom) for suspect in verdict.suspects]
     share = parts[0] / sum(parts) if sum(parts) else 0.0
     return Contribution(
         value=round(share * (symptom.observed - symptom.baseline), 4),
         unit="ms" if symptom.signal == "latency" else "share",
         share=round(share, 3),
     )
+
+
+def _part(suspect: Suspect, symptom: Symptom) -> float:
+    if symptom.signal == "latency":
+        return suspect.time_part
+    return suspect.full_part if symptom.signal == "saturation" else suspect.error_part + suspect.step_part
 
 
 def _ranked(suspect: Suspect) -> Ranked:
@@ -184,7 +201,7 @@ def _ruled_out(verdict: Verdict, baseline: Window, observed: Window) -> tuple[Ru
 
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
     first, unit = verdict.suspects[0], "ms" if symptom.signal == "latency" else "share"
-    what = "failed requests" if symptom.signal == "errors" else "mean time"
+    what = {"errors": "failed requests", "latency": "mean time", "saturation": "in use"}[symptom.signal]
     statements = [
         Evidence(
             statement=(
@@ -194,13 +211,14 @@ def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evi
             sql=queries.entries(symptom.service),
         )
     ]
-    if first.own_time is not None or first.own_errors is not None or first.steps is not None:
+    if any(part is not None for part in (first.own_time, first.own_errors, first.steps, first.full)):
         own = Suspect(
             first.service,
             error_part=first.error_part,
             own_time=first.own_time,
             own_errors=first.own_errors,
             steps=first.steps,
+            full=first.full,
         )
         sql = queries.service(first.service)
         statements.append(Evidence(statement=f"{first.service}: {wording.against(own)}", sql=sql))

@@ -13,11 +13,12 @@ class _Part(BaseModel):
 
 
 class Symptom(_Part):
-    """What users feel. `unit` is "ms" (mean) or "share" (0..1) and holds for `baseline` and `observed`."""
+    """What users feel, or what is full before they do. `unit` is "ms" (mean) or "share" (0..1) and holds for `baseline`
+    and `observed`."""
 
     service: str
     route: str
-    signal: Literal["latency", "errors"]
+    signal: Literal["latency", "errors", "saturation"]
     baseline: float
     observed: float
     unit: str

@@ -8,12 +8,14 @@ count as requests of their own. Durations are compared only where one clock meas
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from rootcause.spans import Kind, Span
 from rootcause.tally import EdgeKey, Edges, Requests, ServedKey
-from rootcause.window import REQUEST, STEP_S, Interval, Step, Window
+from rootcause.window import REQUEST, STEP_S, Interval, Step, Usage, Window
+
+NOTHING_SAID: Mapping[str, Set[str]] = {}
 
 
 @dataclass(slots=True)
@@ -28,7 +30,8 @@ class _Inside:
 class _Forest:
     """Spans by trace, with their children."""
 
-    def __init__(self, spans: Iterable[Span]) -> None:
+    def __init__(self, spans: Iterable[Span], said: Mapping[str, Set[str]]) -> None:
+        self.said = said
         self.spans = list(spans)
         known = {(span.trace, span.id): span for span in self.spans}
         self.services = {span.service for span in self.spans}
@@ -45,9 +48,18 @@ class _Forest:
         return self.children.get((span.trace, span.id), [])
 
 
-def window_of(spans: Iterable[Span], intervals: Sequence[Interval], step_s: float = STEP_S) -> Window:
-    """The requests that start inside the intervals, as a window; spans around them only tell who called them."""
-    forest = _Forest(spans)
+def window_of(
+    spans: Iterable[Span],
+    intervals: Sequence[Interval],
+    said: Mapping[str, Set[str]] = NOTHING_SAID,
+    usage: tuple[Usage, ...] = (),
+    step_s: float = STEP_S,
+) -> Window:
+    """The requests that start inside the intervals, as a window; spans around them only tell who called them.
+
+    `said` holds, by span id, the patterns of the log lines that were written in that span; `usage` is passed on.
+    """
+    forest = _Forest(spans, said)
     requests, edges = Requests(step_s), Edges(step_s)
     names: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     count: Counter[tuple[str, str]] = Counter()
@@ -65,7 +77,7 @@ def window_of(spans: Iterable[Span], intervals: Sequence[Interval], step_s: floa
         for (service, route), counter in names.items()
         for name, present in counter.items()
     )
-    return Window(tuple(intervals), requests.rows(), edges.rows(), steps)
+    return Window(tuple(intervals), requests.rows(), edges.rows(), steps, usage)
 
 
 def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:
@@ -74,6 +86,7 @@ def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:
     local: list[tuple[Span, Span | None]] = [(request, None)]
     failed: set[str] = set()
     for span, _ in local:
+        inside.names.update(forest.said.get(span.id, ()))
         remote = []
         for child in forest.below(span):
             if child.service != span.service or child.kind is Kind.SERVER:

@@ -13,17 +13,22 @@ from typing import TypeVar
 from rootcause.attribute.links import Ends, LinkShift, link_shifts
 from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
 from rootcause.attribute.own_time import own_time_shifts
+from rootcause.attribute.saturation import Saturation, saturations
 from rootcause.attribute.steps import StepShift, step_shifts
 from rootcause.baseline import Shift, beyond, common_factor
 from rootcause.detect.errors import UNLIKELY
 from rootcause.detect.latency import slower
 from rootcause.graph import Graph
-from rootcause.window import Window
+from rootcause.window import Window, calls
 
 K = TypeVar("K")
+FULL_WEIGHT = 0.1
+"""Something full is where a fault may come from, not what users feel; it counts for a tenth of requests it meets."""
 STEP_WEIGHT = 0.5
 """A changed step is the trace of a fault, not what users feel, so it counts for half."""
-_STEP_UNLIKELY = 2 * UNLIKELY
+STEP_SURE = 2 * UNLIKELY
+"""Log of the probability of chance below which a changed step is blamed: there are hundreds of steps to be wrong
+about, and a restart alone changes some. One above it, up to UNLIKELY, is listed only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +40,16 @@ class Suspect:
     time_part: float = 0.0
     error_part: float = 0.0
     step_part: float = 0.0
+    full_part: float = 0.0
     own_time: Shift | None = None
     own_errors: ErrorShift | None = None
     links: tuple[LinkShift, ...] = ()
     steps: StepShift | None = None
+    full: Saturation | None = None
 
     @property
     def score(self) -> float:
-        return self.time_part + self.error_part + self.step_part
+        return self.time_part + self.error_part + self.step_part + self.full_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class Evidence:
     own_errors: dict[str, ErrorShift]
     links: dict[Ends, LinkShift]
     steps: dict[str, StepShift]
+    full: dict[str, Saturation]
 
 
 @dataclass(slots=True)
@@ -61,9 +69,11 @@ class _Against:
     own_errors: ErrorShift | None = None
     links: list[LinkShift] = field(default_factory=list)
     steps: StepShift | None = None
+    full: Saturation | None = None
     added_ms: float = 0.0
     failed: float = 0.0
     changed: float = 0.0
+    met: int = 0
 
 
 def gather(baseline: Window, observed: Window) -> Evidence:
@@ -73,6 +83,7 @@ def gather(baseline: Window, observed: Window) -> Evidence:
         own_error_shifts(baseline, observed),
         link_shifts(baseline, observed),
         step_shifts(baseline, observed),
+        saturations(baseline, observed),
     )
 
 
@@ -82,6 +93,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     _blame_time(evidence, graph, against)
     _blame_errors(evidence, graph, against)
     _blame_steps(evidence, graph, against)
+    _blame_full(evidence, observed, against)
     waited = sum(bucket.total_ms for row in observed.served if row.entry for bucket in row.buckets)
     asked = observed.entry_calls
     suspects = [
@@ -90,10 +102,12 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
             min(1.0, found.added_ms / waited) if waited else 0.0,
             min(1.0, found.failed / asked) if asked else 0.0,
             STEP_WEIGHT * min(1.0, found.changed / asked) if asked else 0.0,
+            FULL_WEIGHT * min(1.0, found.met / asked) if asked else 0.0,
             found.own_time,
             found.own_errors,
             tuple(found.links),
             found.steps,
+            found.full,
         )
         for service, found in against.items()
     ]
@@ -150,9 +164,17 @@ def _excess(raised: dict[str, ErrorShift], services: Iterable[str]) -> float:
 
 def _blame_steps(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
     """Only the deepest service that changed: its callers change what they do because of its answers, or of none."""
-    changed = {s: shift for s, shift in evidence.steps.items() if shift.log_chance <= _STEP_UNLIKELY}
-    explain = changed.keys() | {service for service, found in against.items() if found.failed > 0}
+    changed = {s: shift for s, shift in evidence.steps.items() if shift.log_chance <= UNLIKELY}
+    sure = {s for s, shift in changed.items() if shift.log_chance <= STEP_SURE}
+    explain = sure | {service for service, found in against.items() if found.failed > 0}
     for service, shift in changed.items():
         if not explain & (graph.below(service) - {service}):
             against[service].steps = shift
             against[service].changed += shift.changed
+
+
+def _blame_full(evidence: Evidence, observed: Window, against: dict[str, _Against]) -> None:
+    """Whoever runs on something full, by the requests it meets."""
+    for service, full in evidence.full.items():
+        against[service].full = full
+        against[service].met = sum(calls(row.buckets) for row in observed.served if row.service == service)

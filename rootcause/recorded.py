@@ -7,17 +7,25 @@ Times are UTC. Baseline rows inside the case's own incident are dropped, so that
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from math import inf
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rootcause.log_patterns import Log
 from rootcause.spans import Span, from_otlp
+from rootcause.usage import Sample
 from rootcause.window import Interval
 
 SPANS = "spans.otlp.zst"
 EDGES = "edges.parquet"
+LOGS = "logs.parquet"
+METRICS = "metrics.parquet"
+_RESOURCES = {"cpu_percent": "cpu", "memory_percent": "memory"}
+_LOOKS_BACK_S = 60.0
 MAX_MESSAGE = 64 << 20
 
 
@@ -59,6 +67,18 @@ class Case:
         """The parts of the incident that have data."""
         parts = self.file.coverage or ((self.file.fault_start, self.file.fault_end),)
         return tuple(Interval(start.timestamp(), end.timestamp()) for start, end in parts)
+
+    @property
+    def metered(self) -> tuple[Interval, ...]:
+        """When metrics tell of the incident: a sample looks back over the minute before it."""
+        last = self.file.fault_end.timestamp() + _LOOKS_BACK_S
+        return (Interval(self.file.fault_start.timestamp() + _LOOKS_BACK_S / 2, last),)
+
+    @property
+    def normally_metered(self) -> tuple[Interval, ...]:
+        """When metrics tell of normal time: baseline files of metrics hold all of it, the incident's own apart."""
+        own = self.metered[0]
+        return Interval(-inf, self.file.fault_start.timestamp()), Interval(own.end, inf)
 
     @property
     def baseline(self) -> tuple[Interval, ...]:
@@ -114,6 +134,41 @@ def spans(path: Path) -> Iterator[Span]:
     """The spans of a recorded file. Raises CaseRefused."""
     for body in messages(path):
         yield from from_otlp(ExportTraceServiceRequest.FromString(body))
+
+
+@cache
+def logs(path: Path) -> tuple[Log, ...]:
+    """The log lines of a recorded file; none when there is no such file. Raises CaseRefused."""
+    return tuple(
+        Log(row["time"].timestamp(), row["service"], row["severity"], row["span_id"] or "", row["body"])
+        for row in _rows(path)
+    )
+
+
+@cache
+def samples(path: Path) -> tuple[Sample, ...]:
+    """The metric samples of a recorded file that tell how full something is; none when there is no such file.
+
+    Raises CaseRefused.
+    """
+    return tuple(
+        Sample(row["time"].timestamp(), row["service"], row["instance"], resource, row["value"] / 100)
+        for row in _rows(path)
+        if (resource := _RESOURCES.get(row["name"])) is not None and row["value"] is not None
+    )
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    import pyarrow as arrow  # noqa: PLC0415 (only recorded incidents need it)
+    from pyarrow import parquet  # noqa: PLC0415
+
+    if not path.exists():
+        return []
+    try:
+        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+    except (OSError, arrow.ArrowException) as error:
+        raise CaseRefused(f"{path}: {error}") from None
+    return rows
 
 
 def _varint(stream: BinaryIO) -> int | None:

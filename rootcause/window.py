@@ -109,6 +109,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Shares (0..1 of what it may use) of `resource` that one instance had in use, one a sample."""
+
+    service: str
+    instance: str
+    resource: str
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """Everything seen in the given intervals (one, unless normal time was recorded in pieces)."""
 
@@ -116,6 +126,7 @@ class Window:
     served: tuple[Served, ...] = ()
     called: tuple[Called, ...] = ()
     steps: tuple[Step, ...] = ()
+    usage: tuple[Usage, ...] = ()
 
     @property
     def seconds(self) -> float:

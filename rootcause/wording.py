@@ -47,6 +47,11 @@ def against(suspect: Suspect) -> str:
             f"{percent(step.observed_share)} of its {step.route} requests do '{what}', usually"
             f" {percent(step.baseline_share)}"
         )
+    if suspect.full is not None:
+        full = suspect.full
+        parts.append(
+            f"{full.resource} of {full.instance}: {percent(full.observed)} in use, usually {percent(full.baseline)}"
+        )
     return "; ".join(parts)
 
 

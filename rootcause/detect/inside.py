@@ -22,4 +22,7 @@ def _told(suspect: Suspect, entry_calls: int) -> list[Symptom]:
         step = suspect.steps
         share = step.changed / entry_calls
         found.append(Symptom(name, step.route, "errors", 0.0, share, suspect.step_part, -step.log_chance))
+    if suspect.full is not None:
+        full = suspect.full
+        found.append(Symptom(name, "", "saturation", full.baseline, full.observed, suspect.full_part, 0.0))
     return found
