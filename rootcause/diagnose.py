@@ -22,7 +22,8 @@ State = Literal["nothing_wrong", "not_enough_data", "degraded"]
 WORTH_TIME = 0.05
 """A suspect that adds less than this to all waiting is left alone: hosts differ by that much from hour to hour."""
 WORTH_ERRORS = 0.005
-"""A suspect that fails less than this of all requests is left alone. Counts are exact, so the bar is low."""
+"""A suspect that fails less than this is left alone: of all requests, and of its own, for whoever uses what few use
+feels it as much. Counts are exact, so the bar is low."""
 MOST_SUSPECTS = 10
 MIN_NORMAL_S = 30.0
 
@@ -77,8 +78,9 @@ def diagnose(baseline: Window, observed: Window) -> Verdict:
 
 def _worth_it(suspect: Suspect) -> bool:
     steps = suspect.step_part if suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE else 0.0
+    failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= WORTH_ERRORS
     felt = suspect.time_part + steps >= WORTH_TIME or suspect.error_part >= WORTH_ERRORS
-    return felt or suspect.full is not None
+    return felt or failing or suspect.full is not None
 
 
 def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:

@@ -23,6 +23,11 @@ class ErrorShift:
     log_chance: float
     reason: str = ""
 
+    @property
+    def added_rate(self) -> float:
+        """How much of the requests fails more than usual."""
+        return self.observed_rate - self.baseline_rate
+
 
 def own_error_shifts(baseline: Window, observed: Window) -> dict[str, ErrorShift]:
     """Services with more own errors than chance explains, on their worst route at least."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from rootcause.diagnose import diagnose
-from rootcause.window import Interval, Window
+from rootcause.diagnose import WORTH_ERRORS, diagnose
+from rootcause.window import Interval, Served, Window
 from tests.rootcause.windows import FAULT_AT, START, verdict, windows
 from tests.world.mesh_sim import Fault
 
@@ -78,3 +80,34 @@ def test_says_so_when_there_is_too_little_data() -> None:
 def test_the_same_windows_give_the_same_verdict() -> None:
     fault = Fault("errors", "catalog", 0.1, FAULT_AT)
     assert verdict(3, fault) == verdict(3, fault)
+
+
+def test_a_service_that_few_use_is_blamed_for_its_own_failures() -> None:
+    """One in seven of its requests fails, which is less than one in two hundred of all."""
+    baseline, observed = windows(4, Fault("errors", "payments", 0.15, FAULT_AT), rate=60.0)
+    busier = replace(
+        observed,
+        served=tuple(
+            _times(row, 12) if row.entry and row.route != "POST /checkout" else row for row in observed.served
+        ),
+    )
+    found = diagnose(baseline, busier)
+    assert found.suspects[0].error_part < WORTH_ERRORS
+    assert [suspect.service for suspect in found.suspects[: found.blamed]] == ["payments"]
+
+
+def _times(row: Served, factor: int) -> Served:
+    """As if so many more had asked, with the same answers."""
+    return replace(
+        row,
+        buckets=tuple(
+            replace(
+                b,
+                calls=b.calls * factor,
+                total_ms=b.total_ms * factor,
+                own_ms=b.own_ms * factor,
+                own_calls=b.own_calls * factor,
+            )
+            for b in row.buckets
+        ),
+    )
