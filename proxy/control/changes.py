@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from proxy.control.documents import Document, EndpointSpec, Service
+from proxy.control.documents import Document, EndpointSpec, GrpcRoute, HttpRoute, Service
 from proxy.control.registry import Registry
 
 Kind = Literal["config", "rollout", "scale"]
@@ -57,9 +57,23 @@ def _others(before: Registry, after: Registry) -> Iterator[Change]:
     for title in (*now, *(t for t in was if t not in now)):
         if was.get(title) == now.get(title):
             continue
+        shifts = list(_shifts(title, was.get(title), now.get(title)))
+        yield from shifts
+        if shifts:
+            continue
         verb = "added" if title not in was else "removed" if title not in now else "changed"
         concerned = (now.get(title) or was[title]).concerns
         yield Change("config", concerned, "", "", "", f"{title} {verb}")
+
+
+def _shifts(title: str, before: Document | None, after: Document | None) -> Iterator[Change]:
+    """Rules that divide requests otherwise than before: how a new version is rolled out."""
+    if not isinstance(before, HttpRoute | GrpcRoute) or not isinstance(after, HttpRoute | GrpcRoute):
+        return
+    for was, now in zip(before.spec.rules, after.spec.rules, strict=False):
+        if was.shares != now.shares:
+            summary = f"{title}: shares of {after.concerns} from {was.shares} to {now.shares}"
+            yield Change("rollout", after.concerns, "", was.shares, now.shares, summary)
 
 
 def _by_title(registry: Registry) -> dict[str, Document]:

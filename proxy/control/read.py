@@ -84,7 +84,7 @@ def _parse(where: str, document: Any, mistakes: list[str]) -> Document | None:
     kind = document.get("kind")
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        mistakes.append(f"{where}: kind: {kind!r} is not a kind of {API_VERSION}; known: {', '.join(KINDS)}")
+        mistakes.append(f"{where}: kind: {kind!r} is not a kind of this mesh; known: {', '.join(KINDS)}")
         return None
     metadata = document.get("metadata")
     name = metadata.get("name", "?") if isinstance(metadata, dict) else "?"

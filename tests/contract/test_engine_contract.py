@@ -98,6 +98,15 @@ def test_what_the_models_allow_the_engine_serves(values: dict[str, Any]) -> None
     assert _engine.check(json.dumps(values)) == snapshot.epoch, "both sides have the same defaults or fewer fields"
 
 
+BACKEND = {"service": "pay", "version": "v1", "weight": 1}
+
+
+def route(**parts: Any) -> dict[str, Any]:
+    lists: dict[str, Any] = {name: [] for name in ("headers", "query", "mirrors", "backends")}
+    none = ("path", "method", "request_headers", "response_headers", "redirect", "rewrite", "answer", "sticky")
+    return {"name": "r", **dict.fromkeys((*none, "timeout_ms", "attempt_timeout_ms")), **lists, **parts}
+
+
 WHOLE: dict[str, Any] = {
     "epoch": 1,
     "node": {"service": "front", "version": "v1", "instance": "front-1", "namespace": "default"},
@@ -118,6 +127,24 @@ WHOLE: dict[str, Any] = {
             "timeout_ms": 1,
             "connect_attempts": 1,
             "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1"}],
+            "routes": [
+                route(
+                    path={"kind": "prefix", "value": "/a"},
+                    method="GET",
+                    headers=[{"name": "x-a", "kind": "exact", "value": "1"}],
+                    query=[{"name": "q", "kind": "regex", "value": "1"}],
+                    request_headers={"set": [["x-b", "1"]], "add": [["x-c", "1"]], "remove": ["x-d"]},
+                    response_headers={"set": [], "add": [], "remove": []},
+                    rewrite={"host": "other", "path": {"value": "/b", "prefix": "/a"}},
+                    mirrors=[{"to": BACKEND, "per_million": 1}],
+                    backends=[BACKEND],
+                    sticky={"kind": "header", "name": "x-user"},
+                    timeout_ms=1,
+                    attempt_timeout_ms=1,
+                ),
+                route(redirect={"scheme": "https", "host": "a", "port": 1, "path": None, "status": 301}),
+                route(answer={"status": 200, "body": "", "content_type": "text/plain"}),
+            ],
         }
     ],
     "telemetry": {

@@ -25,6 +25,21 @@ def service(name: str, *endpoints: dict[str, Any], namespace: str = "default", *
     }
 
 
+def route(name: str, parent: str, *rules: dict[str, Any], kind: str = "HTTPRoute", **more: Any) -> dict[str, Any]:
+    """An HTTPRoute or GRPCRoute for one Service."""
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {"parentRefs": [{"kind": "Service", "name": parent}], "rules": list(rules), **more},
+    }
+
+
+def backends(*names: str, **weights: int) -> list[dict[str, Any]]:
+    """`backendRefs` to Services, with weights where given."""
+    return [{"name": name} for name in names] + [{"name": name, "weight": weight} for name, weight in weights.items()]
+
+
 def endpoint(instance: str, app: int = 18_001, version: str = "v1", **more: Any) -> dict[str, Any]:
     """One instance; its application listens on loopback port `app`."""
     return {"instance": instance, "version": version, "app": f"127.0.0.1:{app}", **more}

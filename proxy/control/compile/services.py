@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from proxy.control.compile.routes import routes
 from proxy.control.documents import Service
+from proxy.control.registry import Registry
 from proxy.snapshot import Endpoint, Upstream
 
 
-def upstream(service: Service) -> Upstream:
+def upstream(registry: Registry, service: Service) -> Upstream:
     """Its names, its instances and how it is called."""
     return Upstream(
         name=service.full_name,
@@ -17,4 +19,5 @@ def upstream(service: Service) -> Upstream:
         endpoints=tuple(
             Endpoint(address=e.reachable_at, version=e.version, instance=e.instance) for e in service.spec.endpoints
         ),
+        routes=routes(registry, service),
     )

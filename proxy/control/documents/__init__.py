@@ -7,14 +7,16 @@ The JSON Schema of each kind is `KINDS[kind].model_json_schema()`.
 from __future__ import annotations
 
 from proxy.control.documents.base import API_VERSION, Document
+from proxy.control.documents.grpc_route import GrpcRoute
+from proxy.control.documents.http_route import HttpRoute
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.mesh import Mesh
 from proxy.control.documents.service import EndpointSpec, Service, SidecarSpec
 from proxy.control.documents.telemetry import TelemetrySpec
 
 __all__ = [
-    "API_VERSION", "KINDS", "Document", "EndpointSpec", "LimitsSpec", "Mesh", "Service", "SidecarSpec",
-    "TelemetrySpec",
+    "API_VERSION", "KINDS", "Document", "EndpointSpec", "GrpcRoute", "HttpRoute", "LimitsSpec", "Mesh", "Service",
+    "SidecarSpec", "TelemetrySpec",
 ]  # fmt: skip
 
-KINDS: dict[str, type[Document]] = {"Mesh": Mesh, "Service": Service}
+KINDS: dict[str, type[Document]] = {"Mesh": Mesh, "Service": Service, "HTTPRoute": HttpRoute, "GRPCRoute": GrpcRoute}

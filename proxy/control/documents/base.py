@@ -20,12 +20,14 @@ class Spec(BaseModel):
 class Metadata(Spec):
     name: Name
     namespace: Name = "default"
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
 
 
 class Document(Spec):
     """One document of any kind."""
 
-    api_version: Literal["whymesh.io/v1alpha1"] = Field(alias="apiVersion")
+    api_version: str = Field(alias="apiVersion")
     kind: str
     metadata: Metadata
 
@@ -39,3 +41,9 @@ class Document(Spec):
     def concerns(self) -> str:
         """The service that a change of this document is told of; empty: the whole mesh."""
         return ""
+
+
+class OwnDocument(Document):
+    """One document of a kind of our own."""
+
+    api_version: Literal["whymesh.io/v1alpha1"] = Field(alias="apiVersion")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import AnyHttpUrl
 
-from proxy.control.documents.base import Document, Spec
+from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.telemetry import TelemetrySpec
 
@@ -23,7 +23,7 @@ class MeshSpec(Spec):
     limits: LimitsSpec = LimitsSpec()
 
 
-class Mesh(Document):
+class Mesh(OwnDocument):
     """What holds for the whole mesh; at most one, all defaults without it."""
 
     kind: Literal["Mesh"]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from proxy.control.documents.base import Document, Spec
+from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.spelling import Address, Milliseconds
 from proxy.snapshot import Label, Name, Protocol
 
@@ -52,7 +52,7 @@ class ServiceSpec(Spec):
     endpoints: tuple[EndpointSpec, ...] = ()
 
 
-class Service(Document):
+class Service(OwnDocument):
     """A service of the mesh and the instances that serve it."""
 
     kind: Literal["Service"]

@@ -9,6 +9,9 @@ use http::StatusCode;
 #[repr(u8)]
 pub enum Reason {
     UnknownService,
+    NoRoute,
+    RouteAnswer,
+    RouteTimeout,
     NoEndpoints,
     ConnectRefused,
     ConnectTimeout,
@@ -69,13 +72,34 @@ const fn entry(
     }
 }
 
-const CATALOGUE: [Entry; 31] = [
+const CATALOGUE: [Entry; 34] = [
     entry(
         Reason::UnknownService,
         "unknown_service",
         502,
         "No service of this mesh has that authority",
         "Check the host and port in the URL, or add a Service with that name and port to the mesh configuration.",
+    ),
+    entry(
+        Reason::NoRoute,
+        "no_route",
+        404,
+        "The service has routes, and none of them is for this request",
+        "Add a rule to an HTTPRoute of the service that matches it, or one without matches for all that is left.",
+    ),
+    entry(
+        Reason::RouteAnswer,
+        "route_answer",
+        200,
+        "A route of the service answers or redirects this request itself",
+        "Nothing is wrong. Look at the filters of the rule that mesh.rule names to change the answer.",
+    ),
+    entry(
+        Reason::RouteTimeout,
+        "route_timeout",
+        504,
+        "The request with all its attempts took longer than its route allows",
+        "Look at the spans of the attempts for where the time went, or raise timeouts.request of the rule that mesh.rule names.",
     ),
     entry(
         Reason::NoEndpoints,

@@ -2,7 +2,12 @@
 
 mod attempts;
 pub mod balance;
+pub mod edits;
 pub mod inbound;
+pub mod matching;
+mod mirror;
 pub mod outbound;
 pub mod route;
+pub mod rules;
+mod split;
 pub mod templates;

@@ -8,6 +8,7 @@ mod limits;
 mod listeners;
 mod named;
 mod node;
+pub mod routes;
 mod rules;
 mod services;
 mod telemetry;

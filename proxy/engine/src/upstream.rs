@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod connect;
+mod copied_body;
 pub mod endpoint;
 pub mod forward;
 pub mod headers;

@@ -65,7 +65,10 @@ def test_a_mistake_is_named_with_its_path(tmp_path: Path, change: dict[str, obje
     [
         ("a: [1,\nb: 2", "mesh.yaml: is not YAML: line 2, column 5: expected ',' or ']', but got '<stream end>'"),
         ("- 1", "mesh.yaml: document 1: expected a mapping with apiVersion, kind, metadata and spec"),
-        ("kind: Pod", "mesh.yaml: document 1: kind: 'Pod' is not a kind of whymesh.io/v1alpha1; known: Mesh, Service"),
+        (
+            "kind: Pod",
+            "mesh.yaml: document 1: kind: 'Pod' is not a kind of this mesh; known: Mesh, Service, HTTPRoute, GRPCRoute",
+        ),
         ("", "mesh.yaml: no Service in it: a mesh needs at least one"),
     ],
 )

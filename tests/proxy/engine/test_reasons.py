@@ -48,6 +48,7 @@ IN_TEST_LIMITS = {
     "app_stalled",
     "tunnel_idle",
 }
+IN_TEST_ROUTES = {"no_route", "route_answer", "route_timeout"}
 IN_RUST = {"internal_error"}
 """No input is known to cause it; caught.rs tests what happens then."""
 
@@ -61,6 +62,7 @@ def test_every_code_has_a_test() -> None:
         "draining",
         "client_cancelled",
         *IN_TEST_LIMITS,
+        *IN_TEST_ROUTES,
         *IN_RUST,
     }
     assert set(CAUSED) | others == set(REASONS)

@@ -23,7 +23,8 @@ pub struct Opening<'a> {
     pub route: Rc<str>,
     pub context: Context,
     pub peer: Option<Encoded>,
-    pub connection: Option<Encoded>,
+    /// More attributes: of the connection it came by, or of the route it takes.
+    pub also: Option<Encoded>,
     /// The label of the request's counters.
     pub peer_name: Rc<str>,
     pub busy: Busy,
@@ -107,7 +108,7 @@ impl Flight {
             first_byte_us: None,
             children: None,
             peer: opening.peer,
-            connection: opening.connection,
+            also: opening.also,
         };
         Self {
             worker: Rc::clone(worker),
@@ -147,6 +148,13 @@ impl Flight {
         self.record.status = status;
         self.record.reason = reason;
         self.record.first_byte_us = Some(micros(self.started, self.worker.clock.now()));
+    }
+
+    /// The mesh gives the answer that the configuration tells it to.
+    pub fn answer(mut self, status: u16, reason: Reason) {
+        self.answered(status, Some(reason));
+        self.worker.totals.refuse(reason);
+        self.land();
     }
 
     /// The mesh answers in the callee's place; a client span has no response then, a server span has this one.

@@ -14,7 +14,7 @@ pub use wire::Attributes;
 const SCOPE: &str = "whymesh.proxy";
 
 /// Every `mesh.*` attribute a span can carry.
-pub const MESH_ATTRIBUTES: [&str; 16] = [
+pub const MESH_ATTRIBUTES: [&str; 18] = [
     "mesh.source.service",
     "mesh.source.version",
     "mesh.source.instance",
@@ -22,6 +22,8 @@ pub const MESH_ATTRIBUTES: [&str; 16] = [
     "mesh.destination.version",
     "mesh.destination.instance",
     "mesh.route",
+    "mesh.rule",
+    "mesh.mirror",
     "mesh.epoch",
     "mesh.attempt",
     "mesh.reason",
@@ -147,7 +149,7 @@ fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &Attributes) {
     wire::fixed64(out, 8, record.end_unix);
     attributes(out, record, text);
     out.extend_from_slice(own.bytes());
-    for shared in [&record.peer, &record.connection].into_iter().flatten() {
+    for shared in [&record.peer, &record.also].into_iter().flatten() {
         out.extend_from_slice(shared);
     }
     if error_type(record).is_some() {

@@ -212,7 +212,7 @@ mod tests {
             first_byte_us: None,
             children: None,
             peer: None,
-            connection: None,
+            also: None,
         }
     }
 

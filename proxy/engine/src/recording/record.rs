@@ -37,7 +37,8 @@ pub struct Record {
     pub first_byte_us: Option<u64>,
     pub children: Option<Children>,
     pub peer: Option<Encoded>,
-    pub connection: Option<Encoded>,
+    /// More attributes: of the connection it came by, or of the route it takes.
+    pub also: Option<Encoded>,
 }
 
 /// The text of one record.

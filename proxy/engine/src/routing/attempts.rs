@@ -4,6 +4,7 @@
 //! tried once anything was sent.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::Request;
 
@@ -27,6 +28,8 @@ pub struct Call<'a> {
     pub service: &'a Service,
     pub context: Context,
     pub terms: Terms,
+    /// When the whole request has to be answered.
+    pub deadline: Option<Nanos>,
 }
 
 impl Call<'_> {
@@ -51,8 +54,9 @@ impl Call<'_> {
                 .headers_mut()
                 .insert(&TRACEPARENT, self.context.header(flight.span()));
             let departed = |departure: Departure| flight.sent_after(departure);
+            let terms = self.terms_at(now);
             let failure =
-                match exchange(endpoint, request, self.terms, self.worker.clock, departed).await {
+                match exchange(endpoint, request, terms, self.worker.clock, departed).await {
                     Ok(answered) => return Ok((answered, flight)),
                     Err(failure) => failure,
                 };
@@ -60,7 +64,10 @@ impl Call<'_> {
                 Failure::Caller(_) => self.caller.conduct.what_broke().to_owned(),
                 _ => format!("{} at {}", self.service.name, endpoint.address),
             };
-            let (reason, unsent) = unanswered(failure);
+            let (mut reason, mut unsent) = unanswered(failure);
+            if self.is_late(reason) {
+                (reason, unsent) = (Reason::RouteTimeout, None);
+            }
             tried |= 1 << (place % 64);
             if unsent.is_some() {
                 endpoint.avoid(now);
@@ -78,6 +85,27 @@ impl Call<'_> {
                 }
             }
         }
+    }
+
+    /// What one attempt may take, within what is left for the whole request.
+    fn terms_at(&self, now: Nanos) -> Terms {
+        let Some(deadline) = self.deadline else {
+            return self.terms;
+        };
+        let left = Duration::from_nanos(deadline.saturating_sub(now)).max(Duration::from_millis(1));
+        let mut terms = self.terms;
+        terms.first_byte = terms.first_byte.min(left);
+        terms.connect.connect = terms.connect.connect.min(left);
+        terms
+    }
+
+    /// Whether an attempt ended because the time for the whole request was over.
+    fn is_late(&self, reason: Reason) -> bool {
+        let ran_out = matches!(reason, Reason::UpstreamTimeout | Reason::ConnectTimeout);
+        ran_out
+            && self
+                .deadline
+                .is_some_and(|deadline| self.worker.clock.now() >= deadline)
     }
 
     /// An endpoint that this request has not tried. The first 64 are told apart exactly, which is more than attempts.

@@ -45,7 +45,7 @@ pub async fn serve(
         route: application.templates.borrow_mut().of(request.uri().path()),
         context,
         peer,
-        connection: Some(Encoded::clone(&caller.attributes)),
+        also: Some(Encoded::clone(&caller.attributes)),
         peer_name,
         busy: caller.busy(),
     };

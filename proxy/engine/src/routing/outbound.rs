@@ -10,12 +10,15 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
 use super::attempts::Call;
+use super::mirror;
+use super::rules::{Way, authority};
 use crate::entry::caller::Caller;
 use crate::entry::guard;
 use crate::reasons::Reason;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::record::Encoded;
 use crate::recording::trace::{Context, unmark_state};
+use crate::runtime::plan::Plan;
 use crate::runtime::worker::Worker;
 use crate::upstream::answer::answer;
 use crate::upstream::forward::Terms;
@@ -38,12 +41,11 @@ pub async fn serve(
         .into_iter()
         .flatten()
         .find_map(|span| worker.all_slots.begin_call(span, started));
-    let service = authority(&request)
+    let way = authority(&request)
         .and_then(|authority| plan.routes.find(authority))
-        .cloned();
-    let templates = service
-        .as_ref()
-        .map_or(&plan.stray_templates, |service| &service.templates);
+        .map(|destination| destination.way(&request, || worker.random()));
+    let service = way.as_ref().map(Way::service);
+    let templates = service.map_or(&plan.stray_templates, |service| &service.templates);
     let opening = Opening {
         method: request.method(),
         version: request.version(),
@@ -51,78 +53,95 @@ pub async fn serve(
         host: request.headers().get(HOST),
         route: templates.borrow_mut().of(request.uri().path()),
         context,
-        peer: service
-            .as_ref()
-            .map(|service| Encoded::clone(&service.attributes)),
-        connection: None,
-        peer_name: service
-            .as_ref()
-            .map_or_else(|| caller.nobody(), |service| Rc::clone(&service.name)),
+        peer: service.map(|service| Encoded::clone(&service.attributes)),
+        also: way.as_ref().and_then(Way::attributes),
+        peer_name: service.map_or_else(|| caller.nobody(), |service| Rc::clone(&service.name)),
         busy: caller.busy(),
     };
     let flight = Flight::client(&worker, opening, started, call);
-    if let Some(fault) = guard::objection(&request, &caller, &plan.limits) {
-        flight.refuse(fault.reason);
-        return answer(fault.reason, fault.text);
+    if let Some((reason, place)) = refusal(&request, &caller, &plan) {
+        flight.refuse(reason);
+        return answer(reason, &place);
     }
-    if request.method() == Method::CONNECT {
-        flight.refuse(Reason::ConnectNotAllowed);
-        return answer(Reason::ConnectNotAllowed, &request.uri().to_string());
-    }
-    if request.headers().get(&MESH_SOURCE) == Some(&plan.source) {
-        flight.refuse(Reason::RequestLoop);
-        return answer(Reason::RequestLoop, authority(&request).unwrap_or_default());
-    }
-    let Some(service) = service else {
-        flight.refuse(Reason::UnknownService);
-        return answer(
-            Reason::UnknownService,
-            authority(&request).unwrap_or("no Host"),
-        );
+    let (rule, service) = match way {
+        Some(Way::Plain(service)) => (None, service),
+        Some(Way::Ruled(rule, service)) => (Some(rule), service),
+        Some(Way::None(service)) => {
+            flight.refuse(Reason::NoRoute);
+            return answer(Reason::NoRoute, &service.name);
+        }
+        None => {
+            flight.refuse(Reason::UnknownService);
+            let asked = authority(&request).unwrap_or("no Host");
+            return answer(Reason::UnknownService, asked);
+        }
     };
+    if let Some(response) = rule.as_ref().and_then(|rule| rule.answer(&request)) {
+        flight.answer(response.status().as_u16(), Reason::RouteAnswer);
+        return response;
+    }
 
     let upgrade = end_request_hop(request.headers_mut());
     let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+    if let Some(rule) = &rule {
+        rule.edit(&mut request);
+    }
     request
         .headers_mut()
         .insert(&MESH_SOURCE, plan.source.clone());
-    let terms = Terms {
+    let mut terms = Terms {
         upgrade: upgrade.is_some(),
         ..service.terms
     };
+    let mut deadline = None;
+    let mut request = request.map(|body| RequestBody::new(body, plan.limits.body));
+    if let Some(rule) = &rule {
+        terms.first_byte = rule.first_byte(terms.first_byte);
+        deadline = rule.deadline(started);
+        if upgrade.is_none() {
+            mirror::copies(&worker, &caller, rule, context, &mut request);
+        }
+    }
     let call = Call {
         worker: &worker,
         caller: &caller,
         service: &service,
         context,
         terms,
+        deadline,
     };
-    match call
-        .attempts(
-            request.map(|body| RequestBody::new(body, plan.limits.body)),
-            flight,
-        )
-        .await
-    {
+    let mut response = match call.attempts(request, flight).await {
         Ok((answered, flight)) => {
             let reading = Reading {
                 caller: caller_leg,
                 from_proxy: true,
-                course: Course {
-                    broken: Reason::UpstreamReset,
-                    stalled: Reason::UpstreamStalled,
-                    silence: plan.limits.body.response,
-                },
+                course: Course::upstream(&plan.limits),
                 tunnel_idle: plan.limits.tunnel_idle,
             };
             relay(answered, reading, flight)
         }
-        Err((reason, place)) => answer(reason, &place),
+        Err((reason, place)) => return answer(reason, &place),
+    };
+    if let Some(edit) = rule
+        .as_ref()
+        .and_then(|rule| rule.response_headers.as_ref())
+    {
+        edit.apply(response.headers_mut());
     }
+    response
 }
 
-/// Whom the request is for: the URL's authority, or else `Host` (RFC 9112, 3.2.2).
-fn authority<B>(request: &Request<B>) -> Option<&str> {
-    let uri = request.uri().authority().map(http::uri::Authority::as_str);
-    uri.or_else(|| request.headers().get(HOST)?.to_str().ok())
+/// Why a request is not carried whatever it is for, and where.
+fn refusal(request: &Request<Incoming>, caller: &Caller, plan: &Plan) -> Option<(Reason, String)> {
+    if let Some(fault) = guard::objection(request, caller, &plan.limits) {
+        return Some((fault.reason, fault.text.to_owned()));
+    }
+    if request.method() == Method::CONNECT {
+        return Some((Reason::ConnectNotAllowed, request.uri().to_string()));
+    }
+    if request.headers().get(&MESH_SOURCE) == Some(&plan.source) {
+        let asked = authority(request).unwrap_or_default().to_owned();
+        return Some((Reason::RequestLoop, asked));
+    }
+    None
 }

@@ -12,6 +12,7 @@ use crate::recording::otlp::Attributes;
 use crate::recording::queue::Room;
 use crate::recording::record::Encoded;
 use crate::routing::route::Routes;
+use crate::routing::rules::{Destination, Rule};
 use crate::routing::templates::Templates;
 use crate::snapshot::{self, Snapshot, Upstream};
 use crate::upstream::connect::Bounds;
@@ -39,7 +40,7 @@ pub struct Application {
 pub struct Plan {
     pub epoch: u64,
     pub source: HeaderValue,
-    pub routes: Routes<Rc<Service>>,
+    pub routes: Routes<Rc<Destination>>,
     pub application: Option<Application>,
     pub room: Room,
     pub flush: Duration,
@@ -66,11 +67,11 @@ impl Plan {
             })
             .collect();
         let routes = snapshot.services.iter().flat_map(|upstream| {
-            let service = &services[upstream.name.as_str()];
+            let destination = Rc::new(destination(upstream, &services));
             upstream
                 .authorities
                 .iter()
-                .map(move |authority| (authority.as_str(), Rc::clone(service)))
+                .map(move |authority| (authority.as_str(), Rc::clone(&destination)))
         });
         let node = &snapshot.node;
         Self {
@@ -109,6 +110,38 @@ impl Plan {
             if !next.endpoints().any(|other| Rc::ptr_eq(endpoint, other)) {
                 endpoint.pool.close();
             }
+        }
+    }
+}
+
+fn destination(upstream: &Upstream, services: &HashMap<Box<str>, Rc<Service>>) -> Destination {
+    let find = |name: &str, version: &str| {
+        let service = services.get(name)?;
+        if version.is_empty() {
+            return Some(Rc::clone(service));
+        }
+        Some(Rc::new(service.only(version)))
+    };
+    let rules = upstream.routes.as_ref().map(|routes| {
+        let rules = routes.iter().filter_map(|route| Rule::of(route, find));
+        rules.map(Rc::new).collect()
+    });
+    Destination {
+        service: Rc::clone(&services[upstream.name.as_str()]),
+        rules,
+    }
+}
+
+impl Service {
+    /// The same service with those of its endpoints that are of one version.
+    fn only(&self, version: &str) -> Self {
+        let of_version = |endpoint: &&Rc<Endpoint>| &*endpoint.version == version;
+        Self {
+            name: Rc::clone(&self.name),
+            endpoints: self.endpoints.iter().filter(of_version).cloned().collect(),
+            templates: Rc::clone(&self.templates),
+            attributes: Encoded::clone(&self.attributes),
+            ..*self
         }
     }
 }

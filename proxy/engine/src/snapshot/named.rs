@@ -25,3 +25,18 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result
 
     from.deserialize_map(Named(PhantomData))
 }
+
+/// The same where the part may be missing.
+pub fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    struct Part<T>(T);
+
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Part<T> {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            object(from).map(Self)
+        }
+    }
+
+    Ok(Option::<Part<T>>::deserialize(from)?.map(|part| part.0))
+}

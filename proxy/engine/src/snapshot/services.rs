@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::Protocol;
+use super::routes::{self, Route};
 use super::rules::{Checked, host_port, label, name, positive, refuse, within};
 use crate::routing::route;
 
@@ -31,6 +32,8 @@ pub struct Upstream {
     pub connect_attempts: u8,
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
+    #[serde(default)]
+    pub routes: Option<Vec<Route>>,
 }
 
 pub(super) fn default_connect_timeout_ms() -> u64 {
@@ -66,6 +69,7 @@ pub(super) fn check(services: &[Upstream]) -> Checked {
         within(&format!("{at}.connect_attempts"), attempts, 1..=10)?;
         authorities(&at, service, &mut owners)?;
         endpoints(&at, service)?;
+        routes::check(&at, service.routes.as_deref().unwrap_or_default(), services)?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// Its name for a request that came without one.
     pub host: Option<HeaderValue>,
+    pub version: Box<str>,
     /// Span attributes that name it.
     pub attributes: Encoded,
     pub pool: Pool,
@@ -31,7 +32,8 @@ impl Endpoint {
         let address = Address::parse(&from.address)?;
         let mut attributes = peer("destination", [service, &from.version, &from.instance]);
         peer_address(&mut attributes, address.host(), address.port());
-        Some(Self::new(address, protocol, attributes.bytes().into()))
+        let attributes = attributes.bytes().into();
+        Some(Self::new(address, protocol, &from.version, attributes))
     }
 
     /// The application beside this proxy.
@@ -40,15 +42,17 @@ impl Endpoint {
         Some(Self::new(
             Address::parse(&from.app)?,
             from.protocol,
+            "",
             Encoded::from([]),
         ))
     }
 
-    fn new(address: Address, protocol: Protocol, attributes: Encoded) -> Self {
+    fn new(address: Address, protocol: Protocol, version: &str, attributes: Encoded) -> Self {
         Self {
             host: HeaderValue::try_from(address.to_string()).ok(),
             address,
             protocol,
+            version: version.into(),
             attributes,
             pool: Pool::default(),
             in_flight: Cell::new(0),

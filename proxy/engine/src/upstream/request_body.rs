@@ -12,12 +12,15 @@ use hyper::body::Incoming;
 
 use crate::entry::limits::BodyLimits;
 use crate::reasons::Reason;
+use crate::upstream::copied_body::{Copied, Copier, NotWhole, copied};
 use crate::upstream::headers::end_trailers;
 use crate::upstream::progress::Progress;
 
 pub enum RequestBody {
     Empty,
-    Stream(Incoming, Rc<Progress>),
+    Stream(Incoming, Rc<Progress>, Vec<Copier>),
+    /// A mirror's.
+    Copied(Copied),
 }
 
 /// Why a body is not sent to its end.
@@ -27,6 +30,8 @@ pub enum Broken {
     Unread(#[from] hyper::Error),
     #[error("the body is longer than limits.bodyBytes")]
     TooLarge,
+    #[error(transparent)]
+    NotWhole(#[from] NotWhole),
 }
 
 // === impl RequestBody ===
@@ -37,15 +42,26 @@ impl RequestBody {
         if body.is_end_stream() {
             return Self::Empty;
         }
-        Self::Stream(body, Rc::new(Progress::new(limits)))
+        Self::Stream(body, Rc::new(Progress::new(limits)), Vec::new())
     }
 
     #[must_use]
     pub fn progress(&self) -> Option<Rc<Progress>> {
         match self {
-            Self::Empty => None,
-            Self::Stream(_, progress) => Some(Rc::clone(progress)),
+            Self::Empty | Self::Copied(_) => None,
+            Self::Stream(_, progress, _) => Some(Rc::clone(progress)),
         }
+    }
+
+    /// The same once more: what is read of this one from here on goes into the copy too.
+    #[must_use]
+    pub fn copy(&mut self) -> Self {
+        let Self::Stream(body, _, copiers) = self else {
+            return Self::Empty;
+        };
+        let (end, copied) = copied(body.size_hint());
+        copiers.push(end);
+        Self::Copied(copied)
     }
 }
 
@@ -57,12 +73,17 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Self::Stream(body, progress) = self.get_mut() else {
-            return Poll::Ready(None);
+        let (body, progress, copiers) = match self.get_mut() {
+            Self::Empty => return Poll::Ready(None),
+            Self::Copied(copied) => return copied.poll_frame(cx).map_err(Broken::from),
+            Self::Stream(body, progress, copiers) => (body, progress, copiers),
         };
         progress.awaits(true);
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         progress.awaits(false);
+        if !copiers.is_empty() {
+            share(copiers, frame.as_ref(), body.is_end_stream());
+        }
         Poll::Ready(match frame {
             Some(Ok(frame)) if progress.passed(frame.data_ref().map_or(0, Bytes::len)) => {
                 Some(Ok(end_trailers(frame)))
@@ -82,14 +103,31 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Stream(body, _) => body.is_end_stream(),
+            Self::Stream(body, ..) => body.is_end_stream(),
+            Self::Copied(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Stream(body, _) => body.size_hint(),
+            Self::Stream(body, ..) => body.size_hint(),
+            Self::Copied(copied) => copied.size_hint(),
+        }
+    }
+}
+
+/// Gives a frame to every copy. Whoever sends the body need not ask for more once its length is reached, so the end is
+/// told with the last frame.
+fn share(copiers: &mut [Copier], frame: Option<&Result<Frame<Bytes>, hyper::Error>>, ended: bool) {
+    for copier in copiers {
+        match frame {
+            Some(Ok(frame)) => copier.pass(Some(frame)),
+            Some(Err(_)) => continue,
+            None => {}
+        }
+        if ended || frame.is_none() {
+            copier.pass(None);
         }
     }
 }

@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::entry::limits::Limits;
 use crate::reasons::Reason;
 use crate::recording::flight::Flight;
 use crate::upstream::forward::Lease;
@@ -37,6 +38,18 @@ pub struct Course {
     pub broken: Reason,
     pub stalled: Reason,
     pub silence: Duration,
+}
+
+impl Course {
+    /// Of what an instance of a service answers.
+    #[must_use]
+    pub fn upstream(limits: &Limits) -> Self {
+        Self {
+            broken: Reason::UpstreamReset,
+            stalled: Reason::UpstreamStalled,
+            silence: limits.body.response,
+        }
+    }
 }
 
 /// A response being read: its end is the end of the span, and of the hold on the connection.

@@ -1,0 +1,250 @@
+//! Says whether a request is what a route is for (Gateway API, `HTTPRouteMatch`).
+//!
+//! In: the head of a request. Out: yes or no. Never: an allocation for requests that a path, method or header decides.
+
+use std::borrow::Cow;
+
+use http::header::HeaderName;
+use http::{HeaderMap, Method, Uri};
+use regex_lite::Regex;
+
+use crate::snapshot::routes::{PathKind, PathMatch, Route, ValueKind, ValueMatch};
+
+/// Compiled expressions use at most this much memory.
+const EXPRESSION_BYTES: usize = 1 << 20;
+
+pub struct Match {
+    path: Path,
+    method: Option<Method>,
+    headers: Vec<(HeaderName, Value)>,
+    query: Vec<(String, Value)>,
+}
+
+enum Path {
+    Any,
+    Exact(String),
+    Prefix(String),
+    Regex(Regex),
+}
+
+enum Value {
+    Exact(String),
+    Regex(Regex),
+}
+
+/// An expression that has to match all of a text.
+pub fn expression(pattern: &str) -> Result<Regex, regex_lite::Error> {
+    regex_lite::RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .size_limit(EXPRESSION_BYTES)
+        .build()
+}
+
+// === impl Match ===
+
+impl Match {
+    /// What a checked route matches; `None` when it could never match.
+    pub fn of(route: &Route) -> Option<Self> {
+        let method = route.method.as_ref().map(|method| method.parse());
+        Some(Self {
+            path: Path::of(route.path.as_ref())?,
+            method: method.transpose().ok()?,
+            headers: values(&route.headers, |name| HeaderName::try_from(name).ok())?,
+            query: values(&route.query, |name| Some(name.to_owned()))?,
+        })
+    }
+
+    pub fn holds(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+        self.path.holds(uri.path())
+            && self.method.as_ref().is_none_or(|wanted| wanted == method)
+            && self
+                .headers
+                .iter()
+                .all(|(name, value)| header(headers, name).is_some_and(|text| value.holds(&text)))
+            && self.query.iter().all(|(name, value)| {
+                parameter(uri.query().unwrap_or(""), name).is_some_and(|text| value.holds(&text))
+            })
+    }
+}
+
+impl Path {
+    fn of(path: Option<&PathMatch>) -> Option<Self> {
+        let Some(path) = path else {
+            return Some(Self::Any);
+        };
+        Some(match path.kind {
+            PathKind::Exact => Self::Exact(path.value.clone()),
+            PathKind::Prefix => Self::Prefix(path.value.clone()),
+            PathKind::Regex => Self::Regex(expression(&path.value).ok()?),
+        })
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => path == exact,
+            Self::Prefix(prefix) => beyond(path, prefix).is_some(),
+            Self::Regex(regex) => regex.is_match(path),
+        }
+    }
+}
+
+impl Value {
+    fn of(value: &ValueMatch) -> Option<Self> {
+        Some(match value.kind {
+            ValueKind::Exact => Self::Exact(value.value.clone()),
+            ValueKind::Regex => Self::Regex(expression(&value.value).ok()?),
+        })
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Exact(exact) => text == exact,
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+fn values<N>(from: &[ValueMatch], name: impl Fn(&str) -> Option<N>) -> Option<Vec<(N, Value)>> {
+    from.iter()
+        .map(|value| Some((name(&value.name)?, Value::of(value)?)))
+        .collect()
+}
+
+/// What follows a prefix of whole segments: empty, or from a slash on.
+#[must_use]
+pub fn beyond<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// A header's value; several lines are one list (RFC 9110, 5.3).
+pub fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
+    let mut lines = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let first = lines.next()?;
+    let Some(second) = lines.next() else {
+        return Some(Cow::Borrowed(first));
+    };
+    let mut list = format!("{first},{second}");
+    for line in lines {
+        list.push(',');
+        list.push_str(line);
+    }
+    Some(Cow::Owned(list))
+}
+
+/// The first value of a query parameter, decoded; a name must be written as it is.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let pairs = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
+    Some(decoded(value))
+}
+
+/// `%41` and `+` as the characters they stand for; what is no such thing stays.
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
+        rest = after;
+        match (first, after) {
+            (b'+', _) => bytes.push(b' '),
+            (b'%', [high, low, left @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    bytes.push(high << 4 | low);
+                    rest = left;
+                }
+                _ => bytes.push(b'%'),
+            },
+            _ => bytes.push(*first),
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(json: &serde_json::Value) -> Match {
+        let mut whole = serde_json::json!({"name": "r"});
+        whole
+            .as_object_mut()
+            .unwrap()
+            .extend(json.as_object().unwrap().clone());
+        Match::of(&serde_json::from_value(whole).unwrap()).unwrap()
+    }
+
+    fn get(found: &Match, target: &str) -> bool {
+        found.holds(&Method::GET, &target.parse().unwrap(), &HeaderMap::new())
+    }
+
+    #[test]
+    fn a_prefix_goes_by_whole_segments() {
+        let found = route(&serde_json::json!({"path": {"kind": "prefix", "value": "/shop"}}));
+        for (target, holds) in [
+            ("/shop", true),
+            ("/shop/", true),
+            ("/shop/cart?x=1", true),
+            ("http://a/shop/cart", true),
+            ("/shopping", false),
+            ("/", false),
+        ] {
+            assert_eq!(get(&found, target), holds, "{target}");
+        }
+    }
+
+    #[test]
+    fn exact_is_exact_and_an_expression_matches_all() {
+        let exact = route(&serde_json::json!({"path": {"kind": "exact", "value": "/a"}}));
+        assert!(get(&exact, "/a?b"));
+        assert!(!get(&exact, "/a/"));
+        let regex = route(&serde_json::json!({"path": {"kind": "regex", "value": "/a|/b/[0-9]+"}}));
+        assert!(get(&regex, "/b/12"));
+        assert!(!get(&regex, "/a/c"));
+        assert!(!get(&regex, "/x/b/12"));
+    }
+
+    #[test]
+    fn headers_and_parameters_must_all_hold() {
+        let found = route(&serde_json::json!({
+            "method": "POST",
+            "headers": [{"name": "x-list", "value": "a,b"}, {"name": "x-n", "kind": "regex", "value": "[0-9]+"}],
+            "query": [{"name": "q", "value": "a b&c"}],
+        }));
+        let mut headers = HeaderMap::new();
+        headers.append("x-list", "a".parse().unwrap());
+        headers.append("x-list", "b".parse().unwrap());
+        headers.append("x-n", "42".parse().unwrap());
+        let uri: Uri = "/?p&q=a+b%26c&q=other".parse().unwrap();
+        assert!(found.holds(&Method::POST, &uri, &headers));
+        assert!(!found.holds(&Method::GET, &uri, &headers));
+        assert!(!found.holds(&Method::POST, &"/?q=b".parse().unwrap(), &headers));
+        headers.insert("x-n", "4x2".parse().unwrap());
+        assert!(!found.holds(&Method::POST, &uri, &headers));
+    }
+
+    #[test]
+    fn broken_escapes_stay_as_they_are() {
+        for (text, plain) in [
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+            ("%", "%"),
+            ("%41%", "A%"),
+            ("a%2Fb", "a/b"),
+        ] {
+            assert_eq!(decoded(text), plain);
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Which way the requests of a service go.
+
+use http::HeaderName;
+use serde::Deserialize;
+
+use super::Upstream;
+use super::named;
+use super::rules::{Checked, label, name, positive, refuse, within};
+use crate::routing::edits::editable;
+use crate::routing::matching::expression;
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum PathKind {
+    Exact,
+    Prefix,
+    Regex,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct PathMatch {
+    pub kind: PathKind,
+    pub value: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueKind {
+    #[default]
+    Exact,
+    Regex,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ValueMatch {
+    pub name: String,
+    #[serde(default)]
+    pub kind: ValueKind,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeaderEdit {
+    pub set: Vec<(String, String)>,
+    pub add: Vec<(String, String)>,
+    pub remove: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct PathEdit {
+    pub value: String,
+    #[serde(default)]
+    pub prefix: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    #[serde(default)]
+    pub scheme: Option<Scheme>,
+    #[serde(default)]
+    pub host: Option<String>,
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub path: Option<PathEdit>,
+    #[serde(default = "default_redirect_status")]
+    pub status: u16,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Rewrite {
+    #[serde(default)]
+    pub host: Option<String>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub path: Option<PathEdit>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    pub status: u16,
+    #[serde(default)]
+    pub body: String,
+    #[serde(default = "default_content_type")]
+    pub content_type: String,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    pub service: String,
+    #[serde(default)]
+    pub version: String,
+    #[serde(default = "default_weight")]
+    pub weight: u32,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    #[serde(deserialize_with = "named::object")]
+    pub to: Backend,
+    #[serde(default = "default_per_million")]
+    pub per_million: u32,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum StickyKind {
+    Header,
+    Cookie,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Sticky {
+    pub kind: StickyKind,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    pub name: String,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub path: Option<PathMatch>,
+    #[serde(default)]
+    pub method: Option<String>,
+    #[serde(default)]
+    pub headers: Vec<ValueMatch>,
+    #[serde(default)]
+    pub query: Vec<ValueMatch>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub request_headers: Option<HeaderEdit>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub response_headers: Option<HeaderEdit>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub redirect: Option<Redirect>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub rewrite: Option<Rewrite>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub answer: Option<Answer>,
+    #[serde(default)]
+    pub mirrors: Vec<Mirror>,
+    #[serde(default)]
+    pub backends: Vec<Backend>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub sticky: Option<Sticky>,
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    #[serde(default)]
+    pub attempt_timeout_ms: Option<u64>,
+}
+
+fn default_redirect_status() -> u16 {
+    302
+}
+
+fn default_content_type() -> String {
+    "text/plain; charset=utf-8".into()
+}
+
+fn default_weight() -> u32 {
+    1
+}
+
+fn default_per_million() -> u32 {
+    1_000_000
+}
+
+/// Every route of a service, and that the services it leads to are there.
+pub(super) fn check(at: &str, routes: &[Route], services: &[Upstream]) -> Checked {
+    for (place, route) in routes.iter().enumerate() {
+        one(&format!("{at}.routes[{place}]"), route, services)?;
+    }
+    Ok(())
+}
+
+fn one(at: &str, route: &Route, services: &[Upstream]) -> Checked {
+    matches(at, route)?;
+    for (field, edit) in [
+        ("request_headers", &route.request_headers),
+        ("response_headers", &route.response_headers),
+    ] {
+        edit.as_ref()
+            .map_or(Ok(()), |edit| header_edit(&format!("{at}.{field}"), edit))?;
+    }
+    if let Some(part) = &route.redirect {
+        redirect(&format!("{at}.redirect"), part)?;
+    }
+    if let Some(part) = &route.rewrite {
+        host(&format!("{at}.rewrite.host"), part.host.as_deref())?;
+        path_edit(&format!("{at}.rewrite.path"), part.path.as_ref())?;
+    }
+    if let Some(part) = &route.answer {
+        within(
+            &format!("{at}.answer.status"),
+            part.status.into(),
+            200..=599,
+        )?;
+        no_longer(&format!("{at}.answer.body"), &part.body, 65_536)?;
+        header_value(&format!("{at}.answer.content_type"), &part.content_type)?;
+    }
+    for (field, limit) in [
+        ("timeout_ms", route.timeout_ms),
+        ("attempt_timeout_ms", route.attempt_timeout_ms),
+    ] {
+        limit.map_or(Ok(()), |limit| positive(&format!("{at}.{field}"), limit))?;
+    }
+    destinations(at, route, services)
+}
+
+fn matches(at: &str, route: &Route) -> Checked {
+    if let Some(path) = &route.path {
+        let field = format!("{at}.path.value");
+        no_longer(&field, &path.value, 4_096)?;
+        if path.kind == PathKind::Regex {
+            compiles(&field, &path.value)?;
+        }
+    }
+    if let Some(method) = &route.method {
+        let upper = method.bytes().all(|byte| byte.is_ascii_uppercase());
+        fits(
+            &format!("{at}.method"),
+            method,
+            upper && (1..=32).contains(&method.len()),
+            "a method in capitals",
+        )?;
+    }
+    for (field, values) in [("headers", &route.headers), ("query", &route.query)] {
+        for (place, value) in values.iter().enumerate() {
+            let at = format!("{at}.{field}[{place}]");
+            no_longer(&format!("{at}.name"), &value.name, 256)?;
+            if field == "headers" {
+                header_name(&format!("{at}.name"), &value.name)?;
+            }
+            no_longer(&format!("{at}.value"), &value.value, 4_096)?;
+            if value.kind == ValueKind::Regex {
+                compiles(&format!("{at}.value"), &value.value)?;
+            }
+        }
+    }
+    route.sticky.as_ref().map_or(Ok(()), |sticky| {
+        header_name(&format!("{at}.sticky.name"), &sticky.name)
+    })
+}
+
+fn redirect(at: &str, redirect: &Redirect) -> Checked {
+    host(&format!("{at}.host"), redirect.host.as_deref())?;
+    path_edit(&format!("{at}.path"), redirect.path.as_ref())?;
+    if redirect.port == Some(0) {
+        return refuse(&format!("{at}.port"), "must be greater than 0");
+    }
+    if matches!(redirect.status, 301 | 302 | 303 | 307 | 308) {
+        return Ok(());
+    }
+    refuse(&format!("{at}.status"), "must be 301, 302, 303, 307 or 308")
+}
+
+/// A route answers itself or sends requests on, to services that are there.
+fn destinations(at: &str, route: &Route, services: &[Upstream]) -> Checked {
+    for (place, one) in route.backends.iter().enumerate() {
+        backend(&format!("{at}.backends[{place}]"), one, services)?;
+    }
+    for (place, mirror) in route.mirrors.iter().enumerate() {
+        let at = format!("{at}.mirrors[{place}]");
+        backend(&format!("{at}.to"), &mirror.to, services)?;
+        within(
+            &format!("{at}.per_million"),
+            mirror.per_million.into(),
+            0..=1_000_000,
+        )?;
+    }
+    let answers = usize::from(route.redirect.is_some()) + usize::from(route.answer.is_some());
+    if answers > 1 || (answers == 1) != route.backends.is_empty() {
+        return refuse(
+            at,
+            "needs backends, a redirect or an answer, and one of them only",
+        );
+    }
+    if answers == 0 && route.backends.iter().all(|backend| backend.weight == 0) {
+        return refuse(&format!("{at}.backends"), "must have a weight above 0");
+    }
+    Ok(())
+}
+
+fn backend(at: &str, backend: &Backend, services: &[Upstream]) -> Checked {
+    let field = format!("{at}.service");
+    name(&field, &backend.service)?;
+    if !backend.version.is_empty() {
+        label(&format!("{at}.version"), &backend.version)?;
+    }
+    within(
+        &format!("{at}.weight"),
+        backend.weight.into(),
+        0..=1_000_000,
+    )?;
+    let known = services.iter().any(|other| other.name == backend.service);
+    fits(
+        &field,
+        &backend.service,
+        known,
+        "a service of this snapshot",
+    )
+}
+
+fn compiles(field: &str, pattern: &str) -> Checked {
+    match expression(pattern) {
+        Ok(_) => Ok(()),
+        Err(error) => refuse(field, &format!("{pattern:?} is not an expression: {error}")),
+    }
+}
+
+fn path_edit(at: &str, edit: Option<&PathEdit>) -> Checked {
+    let Some(edit) = edit else {
+        return Ok(());
+    };
+    let plain = |path: &str| {
+        (path.is_empty() || path.starts_with('/'))
+            && path.len() <= 4_096
+            && path.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
+    };
+    fits(
+        &format!("{at}.value"),
+        &edit.value,
+        plain(&edit.value),
+        "a path",
+    )?;
+    edit.prefix.as_ref().map_or(Ok(()), |prefix| {
+        fits(&format!("{at}.prefix"), prefix, plain(prefix), "a path")
+    })
+}
+
+fn host(field: &str, host: Option<&str>) -> Checked {
+    let Some(host) = host else {
+        return Ok(());
+    };
+    let edge = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = host.as_bytes();
+    let plain = (1..=254).contains(&bytes.len())
+        && bytes.first().is_some_and(edge)
+        && bytes.last().is_some_and(edge)
+        && bytes
+            .iter()
+            .all(|byte| edge(byte) || matches!(byte, b'.' | b'-'));
+    fits(field, host, plain, "a lower-case host")
+}
+
+fn header_edit(at: &str, edit: &HeaderEdit) -> Checked {
+    for (field, pairs) in [("set", &edit.set), ("add", &edit.add)] {
+        for (place, (name, value)) in pairs.iter().enumerate() {
+            edited(&format!("{at}.{field}[{place}][0]"), name)?;
+            header_value(&format!("{at}.{field}[{place}][1]"), value)?;
+        }
+    }
+    for (place, name) in edit.remove.iter().enumerate() {
+        edited(&format!("{at}.remove[{place}]"), name)?;
+    }
+    Ok(())
+}
+
+fn edited(field: &str, name: &str) -> Checked {
+    header_name(field, name)?;
+    if editable(name) {
+        return Ok(());
+    }
+    let problem = format!("{name:?} says how a message is carried and cannot be edited");
+    refuse(field, &problem)
+}
+
+fn header_name(field: &str, name: &str) -> Checked {
+    let known = HeaderName::from_lowercase(name.as_bytes()).is_ok() && name.len() <= 256;
+    fits(field, name, known, "the lower-case name of a header")
+}
+
+fn header_value(field: &str, value: &str) -> Checked {
+    let plain = |byte: u8| byte == b'\t' || (0x20..=0x7e).contains(&byte);
+    let known = value.bytes().all(plain) && value.len() <= 4_096;
+    fits(field, value, known, "the value of a header")
+}
+
+fn no_longer(field: &str, text: &str, most: usize) -> Checked {
+    if text.chars().count() <= most {
+        return Ok(());
+    }
+    refuse(field, &format!("is longer than {most} characters"))
+}
+
+fn fits(field: &str, text: &str, does: bool, what: &str) -> Checked {
+    if does {
+        return Ok(());
+    }
+    refuse(field, &format!("{text:?} is not {what}"))
+}
