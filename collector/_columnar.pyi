@@ -12,7 +12,10 @@ __all__ = [
     "native_block_length",
 ]
 
-from typing import final
+from typing import Literal, final
+
+Coding = Literal["identity", "gzip", "zstd"]
+"""How a body is compressed: content codings of HTTP by name."""
 
 BUILD_PROFILE: str
 """"debug" or "release": benchmarks refuse the former."""
@@ -47,17 +50,17 @@ class Encoded:
     def message(self) -> str:
         """What the sender is told about the rejected spans; empty when all were kept."""
 
-def encode_traces(body: bytes, *, json: bool = False, gzip: bool = False, limit: int = 67_108_864) -> Encoded:
+def encode_traces(body: bytes, *, json: bool = False, coding: Coding = "identity", limit: int = 67_108_864) -> Encoded:
     """Decodes an ExportTraceServiceRequest and encodes its spans as columns of `otel_traces`, without the GIL.
 
     `limit` bounds the decompressed size in bytes. Raises DecodeError, TooLarge.
     Sources: OTLP 1.x; ClickHouse Native format; column order of the OpenTelemetry ClickHouse exporter.
     """
 
-def count_data_points(body: bytes, *, json: bool = False, gzip: bool = False, limit: int = 67_108_864) -> int:
+def count_data_points(body: bytes, *, json: bool = False, coding: Coding = "identity", limit: int = 67_108_864) -> int:
     """How many points an ExportMetricsServiceRequest holds. Raises DecodeError, TooLarge."""
 
-def count_log_records(body: bytes, *, json: bool = False, gzip: bool = False, limit: int = 67_108_864) -> int:
+def count_log_records(body: bytes, *, json: bool = False, coding: Coding = "identity", limit: int = 67_108_864) -> int:
     """How many records an ExportLogsServiceRequest holds. Raises DecodeError, TooLarge."""
 
 def native_block_length(data: bytes) -> int:

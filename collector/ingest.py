@@ -10,12 +10,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from collector import _columnar as columnar
 from collector.drops import Drops
 from collector.errors import CollectorError, Malformed, TooLarge
 from collector.signals import Signal
+
+if TYPE_CHECKING:
+    from collector._columnar import Coding
 
 T = TypeVar("T")
 
@@ -28,7 +31,7 @@ class Form:
     """How the sender wrote the body; `own`: the collector's own spans."""
 
     json: bool = False
-    gzip: bool = False
+    coding: Coding = "identity"
     own: bool = False
 
 
@@ -67,7 +70,7 @@ class Ingest:
 
     async def _traces(self, body: bytes, form: Form) -> Taken:
         encoded = await self._work(
-            lambda: columnar.encode_traces(body, json=form.json, gzip=form.gzip, limit=self.limit), len(body)
+            lambda: columnar.encode_traces(body, json=form.json, coding=form.coding, limit=self.limit), len(body)
         )
         if encoded.rows:
             await self._submit(encoded, own=form.own)
@@ -78,7 +81,7 @@ class Ingest:
     async def _unstored(self, signal: Signal, body: bytes, form: Form) -> Taken:
         """Counts what this collector has no table for, so that a sender neither breaks nor tries again."""
         count = columnar.count_data_points if signal is Signal.METRICS else columnar.count_log_records
-        items = await self._work(lambda: count(body, json=form.json, gzip=form.gzip, limit=self.limit), len(body))
+        items = await self._work(lambda: count(body, json=form.json, coding=form.coding, limit=self.limit), len(body))
         if not items:
             return Taken()
         message = f"this collector does not store {signal.value}"

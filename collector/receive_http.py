@@ -1,4 +1,4 @@
-"""OTLP/HTTP: POST /v1/traces, /v1/metrics, /v1/logs in protobuf or JSON, plain or gzip.
+"""OTLP/HTTP: POST /v1/traces, /v1/metrics, /v1/logs in protobuf or JSON, plain, gzip or zstd.
 
 In: bodies. Out: answers in the request's own content type, errors as google.rpc.Status.
 Source: OTLP specification 1.x, "OTLP/HTTP". Only 503 asks a sender to try again; overload is never a 500.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from google.protobuf import json_format
@@ -21,11 +22,15 @@ from collector.errors import CollectorError, Malformed, Retryable, TooLarge
 from collector.ingest import Form, Ingest
 from collector.signals import Signal
 
+if TYPE_CHECKING:
+    from collector._columnar import Coding
+
 log = logging.getLogger("whymesh.collector")
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 OWN_HEADER = "x-whymesh-collector"
+CODINGS: dict[str, Coding] = {"identity": "identity", "gzip": "gzip", "zstd": "zstd"}
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -61,13 +66,15 @@ class HttpReceiver:
         """Raises 415 for what OTLP does not speak."""
         if request.content_type not in (PROTOBUF, JSON):
             raise web.HTTPUnsupportedMediaType(reason=f"send {PROTOBUF} or {JSON}, not {request.content_type}")
-        coding = request.headers.get("Content-Encoding", "identity").lower()
-        if coding not in ("identity", "gzip"):
+        name = request.headers.get("Content-Encoding", "identity").lower()
+        coding = CODINGS.get(name)
+        if coding is None:
             raise web.HTTPUnsupportedMediaType(
-                reason="send the body plain or with Content-Encoding: gzip", headers={"Accept-Encoding": "gzip"}
+                reason="send the body plain or with Content-Encoding: gzip or zstd",
+                headers={"Accept-Encoding": "gzip, zstd"},
             )
         own = request.headers.get(OWN_HEADER) == self._own_token
-        return Form(json=request.content_type == JSON, gzip=coding == "gzip", own=own)
+        return Form(json=request.content_type == JSON, coding=coding, own=own)
 
 
 async def _read(request: web.Request, limit: int, share: Share) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import zstandard
 from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
@@ -64,6 +65,7 @@ BODY = REQUEST.SerializeToString()
     [
         (BODY, PROTOBUF, {}),
         (gzip.compress(BODY), PROTOBUF, {"Content-Encoding": "gzip"}),
+        (zstandard.compress(BODY), PROTOBUF, {"Content-Encoding": "zstd"}),
         (BODY, PROTOBUF, {"Content-Encoding": "identity"}),
         (oracle.to_otlp_json(REQUEST), JSON, {}),
         (oracle.to_otlp_json(REQUEST), f"{JSON}; charset=utf-8", {}),
@@ -102,7 +104,13 @@ async def test_partial_success_names_what_was_rejected(parts: Receiving) -> None
 
 @pytest.mark.parametrize("kind", [PROTOBUF, JSON])
 @pytest.mark.parametrize(
-    ("body", "headers"), [(b"garbage!", {}), (b"garbage!", {"Content-Encoding": "gzip"}), (b"[1", {})]
+    ("body", "headers"),
+    [
+        (b"garbage!", {}),
+        (b"garbage!", {"Content-Encoding": "gzip"}),
+        (b"garbage!", {"Content-Encoding": "zstd"}),
+        (b"[1", {}),
+    ],
 )
 async def test_garbage_is_a_bad_request(parts: Receiving, body: bytes, headers: dict[str, str], kind: str) -> None:
     answer = await post(f"{parts.http}/v1/traces", body, kind, **headers)
@@ -122,11 +130,16 @@ async def test_too_large_before_and_after_decompression(parts: Receiving) -> Non
         for at in range(0, len(large), 50_000):
             yield large[at : at + 50_000]
 
-    for body, headers in ((large, {}), (gzip.compress(large), {"Content-Encoding": "gzip"}), (in_pieces(), {})):
+    for body, headers in (
+        (large, {}),
+        (gzip.compress(large), {"Content-Encoding": "gzip"}),
+        (zstandard.compress(large), {"Content-Encoding": "zstd"}),
+        (in_pieces(), {}),
+    ):
         answer = await post(f"{parts.http}/v1/traces", body, **headers)  # type: ignore[arg-type]
         assert (answer.status, answer.status_message().code) == (413, RESOURCE_EXHAUSTED)
         assert f"more than {LIMIT} bytes" in answer.status_message().message
-    assert parts.refused("traces", "too_large") == 3
+    assert parts.refused("traces", "too_large") == 4
 
 
 @pytest.mark.parametrize("error", [Overloaded("queue full", 1), StoreAway("store away", 5)])
@@ -154,7 +167,7 @@ async def test_a_defect_is_an_internal_error_and_the_next_request_is_served(part
 async def test_other_kinds_methods_and_paths(parts: Receiving, client: aiohttp.ClientSession) -> None:
     assert (await post(f"{parts.http}/v1/traces", BODY, "text/plain")).status == 415
     unknown_coding = await post(f"{parts.http}/v1/traces", BODY, **{"Content-Encoding": "br"})
-    assert (unknown_coding.status, unknown_coding.headers["Accept-Encoding"]) == (415, "gzip")
+    assert (unknown_coding.status, unknown_coding.headers["Accept-Encoding"]) == (415, "gzip, zstd")
     assert unknown_coding.status_message().message
     async with client.get(f"{parts.http}/v1/traces") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")

@@ -8,7 +8,7 @@ mod table;
 
 pub use error::{Error, Result};
 pub use native::length::native_block_length;
-pub use otlp::body::Form;
+pub use otlp::body::{Coding, Form};
 pub use otlp::count::{Signal, count};
 pub use otlp::traces::{Encoded, encode};
 pub use rejects::Rejects;
@@ -23,7 +23,7 @@ mod python {
     use pyo3::types::{PyBytes, PyDict, PyTuple};
     use pyo3::{create_exception, intern};
 
-    use crate::{Error, Form, Signal};
+    use crate::{Coding, Error, Form, Signal};
 
     create_exception!(collector._columnar, DecodeError, PyValueError);
     create_exception!(collector._columnar, TooLarge, PyValueError);
@@ -64,10 +64,23 @@ mod python {
         message: String,
     }
 
+    fn form(json: bool, coding: &str, limit: usize) -> PyResult<Form> {
+        let coding = Coding::named(coding)
+            .ok_or_else(|| PyValueError::new_err(format!("no such content coding: {coding:?}")))?;
+        Ok(Form { json, coding, limit })
+    }
+
     #[pyfunction]
-    #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
-    fn encode_traces(py: Python<'_>, body: &[u8], json: bool, gzip: bool, limit: usize) -> PyResult<Encoded> {
-        let encoded = py.detach(|| crate::encode(body, Form { json, gzip, limit }))?;
+    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864))]
+    fn encode_traces(
+        py: Python<'_>,
+        body: &[u8],
+        json: bool,
+        coding: &str,
+        limit: usize,
+    ) -> PyResult<Encoded> {
+        let form = form(json, coding, limit)?;
+        let encoded = py.detach(|| crate::encode(body, form))?;
         let causes = PyDict::new(py);
         for (code, count) in encoded.rejects.causes() {
             causes.set_item(code, count)?;
@@ -83,27 +96,29 @@ mod python {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
+    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864))]
     fn count_data_points(
         py: Python<'_>,
         body: &[u8],
         json: bool,
-        gzip: bool,
+        coding: &str,
         limit: usize,
     ) -> PyResult<usize> {
-        Ok(py.detach(|| crate::count(Signal::Metrics, body, Form { json, gzip, limit }))?)
+        let form = form(json, coding, limit)?;
+        Ok(py.detach(|| crate::count(Signal::Metrics, body, form))?)
     }
 
     #[pyfunction]
-    #[pyo3(signature = (body, *, json = false, gzip = false, limit = 67_108_864))]
+    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864))]
     fn count_log_records(
         py: Python<'_>,
         body: &[u8],
         json: bool,
-        gzip: bool,
+        coding: &str,
         limit: usize,
     ) -> PyResult<usize> {
-        Ok(py.detach(|| crate::count(Signal::Logs, body, Form { json, gzip, limit }))?)
+        let form = form(json, coding, limit)?;
+        Ok(py.detach(|| crate::count(Signal::Logs, body, form))?)
     }
 
     #[pyfunction]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -15,11 +18,16 @@ from collector import _columnar as columnar
 from tests.world import otlp_oracle as oracle
 from tests.world import otlp_requests as world
 
+if TYPE_CHECKING:
+    from collector._columnar import Coding
 
-def attempt(body: bytes, *, json: bool = False, gzip: bool = False) -> None:
+CODINGS = ("identity", "gzip", "zstd")
+
+
+def attempt(body: bytes, *, json: bool = False, coding: Coding = "identity") -> None:
     """Either a block or a refusal with words; a panic would surface as PanicException."""
     with contextlib.suppress(columnar.DecodeError, columnar.TooLarge):
-        encoded = columnar.encode_traces(body, json=json, gzip=gzip, limit=1_000_000)
+        encoded = columnar.encode_traces(body, json=json, coding=coding, limit=1_000_000)
         assert columnar.native_block_length(encoded.block) == len(encoded.block)
 
 
@@ -30,7 +38,8 @@ def test_cut_or_altered_bytes(request: ExportTraceServiceRequest, data: st.DataO
     for body, form in (
         (plain, {}),
         (oracle.to_otlp_json(request), {"json": True}),
-        (gzip.compress(plain), {"gzip": True}),
+        (gzip.compress(plain), {"coding": "gzip"}),
+        (zstandard.compress(plain), {"coding": "zstd"}),
     ):
         cut = data.draw(st.integers(0, len(body)))
         attempt(body[:cut], **form)
@@ -40,9 +49,9 @@ def test_cut_or_altered_bytes(request: ExportTraceServiceRequest, data: st.DataO
 
 
 @settings(max_examples=300, deadline=None)
-@given(body=st.binary(max_size=200), json=st.booleans(), packed=st.booleans())
-def test_any_bytes(body: bytes, json: bool, packed: bool) -> None:
-    attempt(body, json=json, gzip=packed)
+@given(body=st.binary(max_size=200), json=st.booleans(), coding=st.sampled_from(CODINGS))
+def test_any_bytes(body: bytes, json: bool, coding: Coding) -> None:
+    attempt(body, json=json, coding=coding)
 
 
 @settings(max_examples=300, deadline=None)
@@ -59,10 +68,11 @@ def test_every_truncation_of_a_span_says_what_is_missing() -> None:
             columnar.encode_traces(body[:end])
 
 
-def test_a_bomb_costs_its_limit() -> None:
-    bomb = gzip.compress(bytes(50_000_000))
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstandard.compress)])
+def test_a_bomb_costs_its_limit(coding: Coding, compress: Callable[[bytes], bytes]) -> None:
+    bomb = compress(bytes(50_000_000))
     with pytest.raises(columnar.TooLarge, match="more than 1000000 bytes once decompressed"):
-        columnar.encode_traces(bomb, gzip=True, limit=1_000_000)
+        columnar.encode_traces(bomb, coding=coding, limit=1_000_000)
 
 
 def test_a_resource_repeated_on_many_spans_is_bounded() -> None:

@@ -64,7 +64,7 @@ def test_recorded_traffic(server: ClickHouse) -> None:
     with zstandard.open(RECORDED / "spans.otlp.zst", "rb") as stream:
         bodies = list(oracle.delimited(stream.read()))
     expected = [row for body in bodies for row in oracle.rows(ExportTraceServiceRequest.FromString(body))]
-    blocks = [columnar.encode_traces(gzip.compress(body), gzip=True).block for body in bodies]
+    blocks = [columnar.encode_traces(gzip.compress(body), coding="gzip").block for body in bodies]
     assert len(expected) > 5000
     compare(stored(server, *blocks), expected)
 

@@ -39,10 +39,11 @@ fn descend(mut message: Reader<'_>, path: &[&[u64]]) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::body::Coding;
     use super::*;
 
     fn counted(signal: Signal, text: &str) -> usize {
-        count(signal, text.as_bytes(), Form { json: true, gzip: false, limit: 1000 }).unwrap()
+        count(signal, text.as_bytes(), Form { json: true, coding: Coding::Identity, limit: 1000 }).unwrap()
     }
 
     #[test]
