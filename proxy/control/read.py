@@ -102,7 +102,7 @@ def _mistake(error: Any, document: dict[str, Any]) -> str:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
     if error["type"] == "extra_forbidden":
         key = str(error["loc"][-1])
-        near = difflib.get_close_matches(key, _known_keys(), n=1)
+        near = difflib.get_close_matches(key, _known_keys(document["kind"]), n=1)
         return f"{path}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
     message = error["msg"].removeprefix("Value error, ")
     return f"{path}: {_begun_small(message)}" + (
@@ -115,11 +115,10 @@ def _begun_small(message: str) -> str:
     return message if message[1:2].isupper() else message[0].lower() + message[1:]
 
 
-def _known_keys() -> list[str]:
-    """Every key any kind knows, for hints."""
+def _known_keys(kind: str) -> list[str]:
+    """Every key that documents of a kind know, for hints."""
     keys: set[str] = set()
-    for model in KINDS.values():
-        schema = model.model_json_schema(by_alias=True)
-        for part in [schema, *schema.get("$defs", {}).values()]:
-            keys.update(part.get("properties", {}))
+    schema = KINDS[kind].model_json_schema(by_alias=True)
+    for part in [schema, *schema.get("$defs", {}).values()]:
+        keys.update(part.get("properties", {}))
     return sorted(keys)

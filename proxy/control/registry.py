@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TypeVar
 
-from proxy.control.documents import Document, EndpointSpec, GrpcRoute, HttpRoute, Mesh, Service
+from proxy.control.documents import Document, EndpointSpec, GrpcRoute, HttpRoute, Mesh, Service, TrafficPolicy
 from proxy.control.documents.route_parts import Target
 from proxy.control.errors import ConfigRefused, UnknownInstance
 from proxy.control.read import Configuration
@@ -60,6 +60,7 @@ def register(configuration: Configuration) -> Registry:
         *_twice("authority", ((a, s.full_name) for s in registry.services for a in s.authorities)),
         *_twice("address", _listeners(registry)),
         *_strangers(registry),
+        *_twice("TrafficPolicy of", ((one.concerns, one.full_name) for one in registry.of(TrafficPolicy))),
     ]
     if mistakes:
         raise ConfigRefused(mistakes)
@@ -77,10 +78,9 @@ def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
 
 
 def _strangers(registry: Registry) -> Iterator[str]:
-    """Routes from or to a Service that is not there."""
+    """Routes and policies that name a Service which is not there."""
     known = {service.full_name: service for service in registry.services}
-    routes: tuple[HttpRoute | GrpcRoute, ...] = (*registry.of(HttpRoute), *registry.of(GrpcRoute))
-    for document in routes:
+    for document in registry.documents:
         for path, ref in _refs(document):
             name, where = ref.full_name(document), f"{document.kind} {document.full_name}: {path}"
             if name not in known:
@@ -91,8 +91,12 @@ def _strangers(registry: Registry) -> Iterator[str]:
                 yield f"{where}.port: Service {name} has port {known[name].spec.port} (got {ref.port})"
 
 
-def _refs(document: HttpRoute | GrpcRoute) -> Iterator[tuple[str, Target]]:
-    """Every Service that a route names, with its place in the document."""
+def _refs(document: Document) -> Iterator[tuple[str, Target]]:
+    """Every Service that a document names, with its place in it."""
+    if isinstance(document, TrafficPolicy):
+        yield "spec.targetRef", document.spec.target_ref
+    if not isinstance(document, HttpRoute | GrpcRoute):
+        return
     for number, parent in enumerate(document.spec.parent_refs):
         yield f"spec.parentRefs[{number}]", parent
     for number, rule in enumerate(document.spec.rules):

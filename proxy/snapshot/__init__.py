@@ -12,13 +12,14 @@ from proxy.snapshot.limits import Limits
 from proxy.snapshot.listeners import Inbound, Outbound
 from proxy.snapshot.node import Node
 from proxy.snapshot.parts import HostPort, Label, Name, Part, Protocol
+from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 from proxy.snapshot.services import Endpoint, Upstream
 from proxy.snapshot.telemetry import BudgetBytes, Compression, ExportProtocol, SpoolBytes, Telemetry
 
 __all__ = [
     "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "Label", "Limits", "Name",
-    "Node", "Outbound", "Protocol", "Route", "Snapshot", "SpoolBytes", "Telemetry", "Upstream",
+    "Node", "Outbound", "Policy", "Protocol", "Route", "Snapshot", "SpoolBytes", "Telemetry", "Upstream",
 ]  # fmt: skip
 
 

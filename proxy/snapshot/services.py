@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from proxy.snapshot.parts import HostPort, Label, Name, Part, Protocol
+from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 
 
@@ -26,6 +27,7 @@ class Upstream(Part):
     timeout_ms: int = Field(default=15_000, gt=0, description="Longest wait for the first response byte.")
     connect_attempts: int = Field(default=3, ge=1, le=10, description="Endpoints tried while nothing was sent.")
     endpoints: tuple[Endpoint, ...] = ()
+    policy: Policy = Policy()
     routes: tuple[Route, ...] | None = Field(
         default=None, description="Tried in this order; None: every request goes to the endpoints."
     )

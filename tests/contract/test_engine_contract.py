@@ -127,6 +127,34 @@ WHOLE: dict[str, Any] = {
             "timeout_ms": 1,
             "connect_attempts": 1,
             "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1"}],
+            "policy": {
+                "balancer": {
+                    "kind": "hash",
+                    "hash_on": {"kind": "header", "name": "x-a"},
+                    "slow_start_ms": 1,
+                },
+                "outlier": {
+                    "consecutive": 1,
+                    "success_rate": True,
+                    "latency_factor": 2.0,
+                    "interval_ms": 1,
+                    "least_requests": 1,
+                    "ejection_ms": 1,
+                    "most_ejected": 1,
+                    "panic": 1,
+                },
+                "breaker": {"requests": 1, "pending": 1, "connections": 1},
+                "retry": {
+                    "attempts": 1,
+                    "on": ["5xx"],
+                    "statuses": [503],
+                    "backoff_ms": 1,
+                    "backoff_max_ms": 1,
+                    "budget_percent": 1,
+                    "budget_per_s": 1,
+                    "body_bytes": 1,
+                },
+            },
             "routes": [
                 route(
                     path={"kind": "prefix", "value": "/a"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.control.compile.policies import policy
 from proxy.control.compile.routes import routes
 from proxy.control.documents import Service
 from proxy.control.registry import Registry
@@ -19,5 +20,6 @@ def upstream(registry: Registry, service: Service) -> Upstream:
         endpoints=tuple(
             Endpoint(address=e.reachable_at, version=e.version, instance=e.instance) for e in service.spec.endpoints
         ),
+        policy=policy(registry, service),
         routes=routes(registry, service),
     )

@@ -13,10 +13,17 @@ from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.mesh import Mesh
 from proxy.control.documents.service import EndpointSpec, Service, SidecarSpec
 from proxy.control.documents.telemetry import TelemetrySpec
+from proxy.control.documents.traffic_policy import TrafficPolicy
 
 __all__ = [
     "API_VERSION", "KINDS", "Document", "EndpointSpec", "GrpcRoute", "HttpRoute", "LimitsSpec", "Mesh", "Service",
-    "SidecarSpec", "TelemetrySpec",
+    "SidecarSpec", "TelemetrySpec", "TrafficPolicy",
 ]  # fmt: skip
 
-KINDS: dict[str, type[Document]] = {"Mesh": Mesh, "Service": Service, "HTTPRoute": HttpRoute, "GRPCRoute": GrpcRoute}
+KINDS: dict[str, type[Document]] = {
+    "Mesh": Mesh,
+    "Service": Service,
+    "HTTPRoute": HttpRoute,
+    "GRPCRoute": GrpcRoute,
+    "TrafficPolicy": TrafficPolicy,
+}

@@ -220,9 +220,9 @@ pub fn snapshot(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Ok(snapshot) = Snapshot::parse(text)
     {
-        let plan = Plan::compile(&snapshot, None, 1);
+        let plan = Plan::compile(&snapshot, None, 1, 0);
         assert_eq!(
-            Plan::compile(&snapshot, Some(&plan), 2).epoch,
+            Plan::compile(&snapshot, Some(&plan), 2, 1).epoch,
             snapshot.epoch
         );
     }

@@ -12,6 +12,7 @@ pub enum Reason {
     NoRoute,
     RouteAnswer,
     RouteTimeout,
+    BreakerOpen,
     NoEndpoints,
     ConnectRefused,
     ConnectTimeout,
@@ -72,7 +73,7 @@ const fn entry(
     }
 }
 
-const CATALOGUE: [Entry; 34] = [
+const CATALOGUE: [Entry; 35] = [
     entry(
         Reason::UnknownService,
         "unknown_service",
@@ -100,6 +101,13 @@ const CATALOGUE: [Entry; 34] = [
         504,
         "The request with all its attempts took longer than its route allows",
         "Look at the spans of the attempts for where the time went, or raise timeouts.request of the rule that mesh.rule names.",
+    ),
+    entry(
+        Reason::BreakerOpen,
+        "breaker_open",
+        503,
+        "As much is going on with the service as its TrafficPolicy allows",
+        "Look at why the service is slow, or raise the limit of the breaker.",
     ),
     entry(
         Reason::NoEndpoints,

@@ -2,11 +2,15 @@
 
 mod attempts;
 pub mod balance;
+pub mod breaker;
+pub mod care;
 pub mod edits;
 pub mod inbound;
 pub mod matching;
 mod mirror;
 pub mod outbound;
+pub mod outlier;
+pub mod retry;
 pub mod route;
 pub mod rules;
 mod split;

@@ -8,6 +8,7 @@ mod limits;
 mod listeners;
 mod named;
 mod node;
+pub mod policies;
 pub mod routes;
 mod rules;
 mod services;
@@ -35,7 +36,7 @@ pub enum Protocol {
     Http2,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     pub epoch: u64,

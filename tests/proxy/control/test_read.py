@@ -67,7 +67,8 @@ def test_a_mistake_is_named_with_its_path(tmp_path: Path, change: dict[str, obje
         ("- 1", "mesh.yaml: document 1: expected a mapping with apiVersion, kind, metadata and spec"),
         (
             "kind: Pod",
-            "mesh.yaml: document 1: kind: 'Pod' is not a kind of this mesh; known: Mesh, Service, HTTPRoute, GRPCRoute",
+            "mesh.yaml: document 1: kind: 'Pod' is not a kind of this mesh;"
+            " known: Mesh, Service, HTTPRoute, GRPCRoute, TrafficPolicy",
         ),
         ("", "mesh.yaml: no Service in it: a mesh needs at least one"),
     ],

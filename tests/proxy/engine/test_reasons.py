@@ -49,6 +49,7 @@ IN_TEST_LIMITS = {
     "tunnel_idle",
 }
 IN_TEST_ROUTES = {"no_route", "route_answer", "route_timeout"}
+IN_TEST_HEALTH = {"breaker_open"}
 IN_RUST = {"internal_error"}
 """No input is known to cause it; caught.rs tests what happens then."""
 
@@ -63,6 +64,7 @@ def test_every_code_has_a_test() -> None:
         "client_cancelled",
         *IN_TEST_LIMITS,
         *IN_TEST_ROUTES,
+        *IN_TEST_HEALTH,
         *IN_RUST,
     }
     assert set(CAUSED) | others == set(REASONS)

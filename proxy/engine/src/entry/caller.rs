@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::entry::conduct::Conduct;
 use crate::recording::otlp::{Attributes, peer};
 use crate::recording::record::Encoded;
+use crate::routing::rules::fnv;
 use crate::upstream::endpoint::peer_address;
 use crate::upstream::headers::{MESH_SOURCE, source};
 
@@ -19,6 +20,8 @@ use crate::upstream::headers::{MESH_SOURCE, source};
 pub struct Caller {
     /// Span attributes of the other end's address.
     pub attributes: Encoded,
+    /// Tells its address from others.
+    pub mark: u64,
     /// What the end that reads its bytes has seen.
     pub conduct: Arc<Conduct>,
     /// The last `x-mesh-source` seen; one connection hardly ever carries two.
@@ -58,6 +61,7 @@ impl Caller {
         peer_address(&mut attributes, &host, remote.port());
         Rc::new(Self {
             attributes: attributes.bytes().into(),
+            mark: fnv(host.as_bytes()),
             conduct,
             source: RefCell::default(),
             nobody: "".into(),

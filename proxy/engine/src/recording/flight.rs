@@ -166,9 +166,9 @@ impl Flight {
         self.fail(reason);
     }
 
-    /// This attempt failed and another follows: its span ends, the request and its place in the caller go on.
+    /// This attempt did not do and another follows: its span ends, the request and its place in the caller go on.
     #[must_use]
-    pub fn again(mut self, reason: Reason) -> Self {
+    pub fn again(mut self, reason: Option<Reason>) -> Self {
         let now = self.worker.clock.now();
         let next = Self {
             worker: Rc::clone(&self.worker),
@@ -176,8 +176,11 @@ impl Flight {
                 span: self.worker.random().max(1),
                 attempt: self.record.attempt.saturating_add(1),
                 start_unix: self.worker.clock.unix(now),
+                status: 0,
+                reason: None,
                 queue_us: None,
                 connect_us: None,
+                first_byte_us: None,
                 ..self.record.clone()
             },
             started: now,
@@ -193,7 +196,8 @@ impl Flight {
             ended: false,
         };
         self.counted = false;
-        self.fail(reason);
+        self.record.reason = reason.or(self.record.reason);
+        self.end();
         next
     }
 

@@ -1,14 +1,15 @@
 //! REQUEST -> ANSWER: tries the endpoints of a service until one answers.
 //!
-//! In: a request ready for its next hop. Out: the answer and the span of the attempt that got it. Never: another endpoint
-//! tried once anything was sent.
+//! In: a request ready for its next hop. Out: the answer and the span of the attempt that got it. Never: a request sent
+//! again once its callee may have acted on it, unless that is safe and the service's policy wants it.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Method, Request, StatusCode};
 
-use super::balance::choose;
+use super::outlier::Outcome;
+use super::retry::{Ended, Retry};
 use crate::entry::caller::Caller;
 use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
@@ -18,8 +19,11 @@ use crate::recording::trace::{Context, TRACEPARENT};
 use crate::runtime::plan::Service;
 use crate::runtime::worker::Worker;
 use crate::upstream::connect;
+use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::{Answer, Departure, Failure, Terms, exchange};
+use crate::upstream::relay::relayed_reason;
 use crate::upstream::request_body::RequestBody;
+use crate::upstream::spare::Spare;
 
 /// One call of the application, for which attempts are made.
 pub struct Call<'a> {
@@ -30,61 +34,176 @@ pub struct Call<'a> {
     pub terms: Terms,
     /// When the whole request has to be answered.
     pub deadline: Option<Nanos>,
+    /// What tells its caller from others, where the balancer wants to know.
+    pub mark: Option<u64>,
 }
 
+/// What the policy of a service needs to send a request again.
+struct Second<'a> {
+    retry: &'a Retry,
+    method: Method,
+    spare: Option<Spare>,
+}
+
+/// The next attempt: the request, and how long to wait.
+type Next = (Request<RequestBody>, Duration);
+
 impl Call<'_> {
-    /// Tries endpoints until one takes the request; another one only when nothing was sent to the last.
+    /// Tries until an endpoint answers, or nothing more may be tried.
     pub async fn attempts(
         &self,
         mut request: Request<RequestBody>,
         mut flight: Flight,
     ) -> Result<(Answer, Flight), (Reason, String)> {
-        let endpoints = &self.service.endpoints;
+        let second = self.second(&mut request);
         let mut tried: u64 = 0;
         let mut attempt = 1;
         loop {
-            let now = self.worker.clock.now();
-            let Some(place) = self.choose(now, tried) else {
-                flight.refuse(Reason::NoEndpoints);
-                return Err((Reason::NoEndpoints, self.service.name.to_string()));
+            let began = self.worker.clock.now();
+            let place = match self.place(began, tried) {
+                Ok(place) => place,
+                Err((reason, place)) => {
+                    flight.refuse(reason);
+                    return Err((reason, place));
+                }
             };
-            let endpoint = &endpoints[place];
+            tried |= 1 << (place % 64);
+            let endpoint = &self.service.endpoints[place];
             flight.to(Encoded::clone(&endpoint.attributes));
             request
                 .headers_mut()
                 .insert(&TRACEPARENT, self.context.header(flight.span()));
             let departed = |departure: Departure| flight.sent_after(departure);
-            let terms = self.terms_at(now);
-            let failure =
+            let terms = self.terms_at(began);
+            let (next, pause) =
                 match exchange(endpoint, request, terms, self.worker.clock, departed).await {
-                    Ok(answered) => return Ok((answered, flight)),
-                    Err(failure) => failure,
+                    Ok(answered) => {
+                        let status = answered.response.status();
+                        self.learn(place, began, Some(status));
+                        let ended = Ended::Answered(status);
+                        let Some(next) = self.repeat(second.as_ref(), attempt, ended) else {
+                            return Ok((answered, flight));
+                        };
+                        flight.answered(status.as_u16(), relayed_reason(&answered.response));
+                        flight = flight.again(None);
+                        next
+                    }
+                    Err(failure) => {
+                        let named = self.name(&failure, endpoint);
+                        let (reason, intact) = self.unanswered(failure);
+                        if intact.is_some() {
+                            endpoint.avoid(began);
+                        }
+                        self.learn(place, began, None);
+                        let next = match intact {
+                            Some(intact) => self.elsewhere(intact, second.as_ref(), attempt, tried),
+                            None => self.repeat(second.as_ref(), attempt, Ended::Broken(reason)),
+                        };
+                        let Some(next) = next else {
+                            flight.refuse(reason);
+                            return Err((reason, named));
+                        };
+                        flight = flight.again(Some(reason));
+                        next
+                    }
                 };
-            let place_name = match failure {
-                Failure::Caller(_) => self.caller.conduct.what_broke().to_owned(),
-                _ => format!("{} at {}", self.service.name, endpoint.address),
-            };
-            let (mut reason, mut unsent) = unanswered(failure);
-            if self.is_late(reason) {
-                (reason, unsent) = (Reason::RouteTimeout, None);
+            request = next;
+            attempt += 1;
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
             }
-            tried |= 1 << (place % 64);
-            if unsent.is_some() {
-                endpoint.avoid(now);
-            }
-            let more = attempt < self.service.connect_attempts && self.choose(now, tried).is_some();
-            match unsent {
-                Some(intact) if more => {
-                    request = *intact;
-                    flight = flight.again(reason);
-                    attempt += 1;
-                }
-                _ => {
-                    flight.refuse(reason);
-                    return Err((reason, place_name));
-                }
+            if self.choose(self.worker.clock.now(), tried).is_none() {
+                tried = 0;
             }
         }
+    }
+
+    fn second(&self, request: &mut Request<RequestBody>) -> Option<Second<'_>> {
+        let retry = self.service.care.retry.as_ref()?;
+        retry.earn();
+        let method = request.method().clone();
+        let spare = retry.keeps(&method).map(|bytes| Spare::of(request, bytes));
+        Some(Second {
+            retry,
+            method,
+            spare,
+        })
+    }
+
+    /// The endpoint to try, or why there is none.
+    fn place(&self, now: Nanos, tried: u64) -> Result<usize, (Reason, String)> {
+        let name = &self.service.name;
+        let Some(place) = self.choose(now, tried) else {
+            return Err((Reason::NoEndpoints, name.to_string()));
+        };
+        if let Some(breaker) = &self.service.care.breaker {
+            let endpoints = &self.service.endpoints;
+            let reuses = endpoints[place].pool.is_ready();
+            if let Some(limit) = breaker.exceeded(endpoints, reuses) {
+                return Err((Reason::BreakerOpen, format!("{name}: {limit}")));
+            }
+        }
+        Ok(place)
+    }
+
+    /// Remembers how an attempt at an endpoint went.
+    fn learn(&self, place: usize, began: Nanos, status: Option<StatusCode>) {
+        let endpoints = &self.service.endpoints;
+        if endpoints.len() == 1 {
+            // There is nothing to choose between, and nothing to eject it for.
+            if status.is_some() {
+                endpoints[place].reached();
+            }
+            return;
+        }
+        let now = self.worker.clock.now();
+        let outcome = match status {
+            Some(status) if !status.is_server_error() => Outcome::Served,
+            _ => Outcome::Failed,
+        };
+        if status.is_some() {
+            endpoints[place].answered(now.saturating_sub(began), now, outcome);
+        }
+        if let Some(outlier) = &self.service.care.outlier {
+            outlier.judge(endpoints, place, outcome, now);
+        }
+    }
+
+    /// The same request again, if the policy wants that and it can be had.
+    fn repeat(&self, second: Option<&Second<'_>>, attempt: u8, ended: Ended) -> Option<Next> {
+        let second = second?;
+        let copy = second.spare.as_ref()?.request()?;
+        self.follow(second, attempt, ended)
+            .map(|pause| (copy, pause))
+    }
+
+    /// A request of which nothing was sent goes to another endpoint at once, or to any again if the policy wants that.
+    fn elsewhere(
+        &self,
+        intact: Box<Request<RequestBody>>,
+        second: Option<&Second<'_>>,
+        attempt: u8,
+        tried: u64,
+    ) -> Option<Next> {
+        let now = self.worker.clock.now();
+        if attempt < self.service.connect_attempts && self.choose(now, tried).is_some() {
+            return Some((*intact, Duration::ZERO));
+        }
+        let pause = self.follow(second?, attempt, Ended::Unsent)?;
+        Some((*intact, pause))
+    }
+
+    /// The pause before the next attempt; `None` when there is to be none.
+    fn follow(&self, second: &Second<'_>, attempt: u8, ended: Ended) -> Option<Duration> {
+        let now = self.worker.clock.now();
+        let pause = self
+            .worker
+            .with_rng(|rng| second.retry.pause(attempt + 1, rng.f64()));
+        let in_time = self.deadline.is_none_or(|deadline| {
+            now.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX)) < deadline
+        });
+        let again = in_time && second.retry.again(attempt, &second.method, ended, now);
+        again.then_some(pause)
     }
 
     /// What one attempt may take, within what is left for the whole request.
@@ -99,37 +218,42 @@ impl Call<'_> {
         terms
     }
 
-    /// Whether an attempt ended because the time for the whole request was over.
-    fn is_late(&self, reason: Reason) -> bool {
+    fn name(&self, failure: &Failure, endpoint: &Endpoint) -> String {
+        match failure {
+            Failure::Caller(_) => self.caller.conduct.what_broke().to_owned(),
+            _ => format!("{} at {}", self.service.name, endpoint.address),
+        }
+    }
+
+    /// The reason, and the request when it never left and there is time for it to go elsewhere.
+    fn unanswered(&self, failure: Failure) -> (Reason, Option<Box<Request<RequestBody>>>) {
+        let (reason, intact) = match failure {
+            Failure::Connect(failure, request) => {
+                let reason = match failure {
+                    connect::Failure::Refused => Reason::ConnectRefused,
+                    connect::Failure::Timeout => Reason::ConnectTimeout,
+                    connect::Failure::Failed => Reason::ConnectFailed,
+                };
+                (reason, Some(request))
+            }
+            Failure::Timeout => (Reason::UpstreamTimeout, None),
+            Failure::Reset => (Reason::UpstreamReset, None),
+            Failure::Caller(reason) => (reason, None),
+        };
         let ran_out = matches!(reason, Reason::UpstreamTimeout | Reason::ConnectTimeout);
-        ran_out
-            && self
-                .deadline
-                .is_some_and(|deadline| self.worker.clock.now() >= deadline)
+        let now = self.worker.clock.now();
+        if ran_out && self.deadline.is_some_and(|deadline| now >= deadline) {
+            return (Reason::RouteTimeout, None);
+        }
+        (reason, intact)
     }
 
     /// An endpoint that this request has not tried. The first 64 are told apart exactly, which is more than attempts.
     fn choose(&self, now: Nanos, tried: u64) -> Option<usize> {
         let untried = |place: usize| tried >> (place % 64) & 1 == 0;
+        let endpoints = &self.service.endpoints;
+        let balancer = &self.service.care.balancer;
         self.worker
-            .with_rng(|rng| choose(&self.service.endpoints, now, rng, untried))
-    }
-}
-
-/// The reason, and the request when it never left.
-fn unanswered(failure: Failure) -> (Reason, Option<Box<Request<RequestBody>>>) {
-    match failure {
-        Failure::Connect(connect::Failure::Refused, request) => {
-            (Reason::ConnectRefused, Some(request))
-        }
-        Failure::Connect(connect::Failure::Timeout, request) => {
-            (Reason::ConnectTimeout, Some(request))
-        }
-        Failure::Connect(connect::Failure::Failed, request) => {
-            (Reason::ConnectFailed, Some(request))
-        }
-        Failure::Timeout => (Reason::UpstreamTimeout, None),
-        Failure::Reset => (Reason::UpstreamReset, None),
-        Failure::Caller(reason) => (reason, None),
+            .with_rng(|rng| balancer.choose(endpoints, now, rng, self.mark, untried))
     }
 }

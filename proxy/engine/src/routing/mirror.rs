@@ -98,6 +98,7 @@ async fn send(
             ..mirror.to.terms
         },
         deadline: None,
+        mark: None,
     };
     let Ok((answered, flight)) = call.attempts(copy, flight).await else {
         return;

@@ -43,7 +43,7 @@ pub async fn serve(
         .find_map(|span| worker.all_slots.begin_call(span, started));
     let way = authority(&request)
         .and_then(|authority| plan.routes.find(authority))
-        .map(|destination| destination.way(&request, || worker.random()));
+        .map(|destination| destination.way(&request, &caller, || worker.random()));
     let service = way.as_ref().map(Way::service);
     let templates = service.map_or(&plan.stray_templates, |service| &service.templates);
     let opening = Opening {
@@ -81,6 +81,7 @@ pub async fn serve(
         return response;
     }
 
+    let mark = service.care.mark(&request, &caller);
     let upgrade = end_request_hop(request.headers_mut());
     let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     if let Some(rule) = &rule {
@@ -109,6 +110,7 @@ pub async fn serve(
         context,
         terms,
         deadline,
+        mark,
     };
     let mut response = match call.attempts(request, flight).await {
         Ok((answered, flight)) => {

@@ -11,11 +11,13 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use super::edits::{HeaderEdit, Redirect, Rewrite, direct};
 use super::matching::{Match, header};
 use super::split::Split;
+use crate::entry::caller::Caller;
 use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
 use crate::recording::otlp::Attributes;
 use crate::recording::record::Encoded;
 use crate::runtime::plan::Service;
+use crate::snapshot::policies::{HashKind, HashOn};
 use crate::snapshot::routes::{Answer, Route, Sticky, StickyKind};
 use crate::upstream::headers::MESH_REASON;
 use crate::upstream::response_body::ResponseBody;
@@ -47,7 +49,7 @@ pub enum Action {
     Forward {
         rewrite: Option<Rewrite>,
         backends: Split<Rc<Service>>,
-        sticky: Option<Stickiness>,
+        sticky: Option<Mark>,
     },
 }
 
@@ -59,9 +61,10 @@ pub struct Mirror {
 }
 
 /// By what callers are told apart.
-pub enum Stickiness {
+pub enum Mark {
     Header(HeaderName),
     Cookie(String),
+    Source,
 }
 
 /// Where one request goes.
@@ -97,7 +100,12 @@ impl Way {
 
 impl Destination {
     /// The way of a request; `chance` is asked for when backends share its route.
-    pub fn way<B>(&self, request: &Request<B>, chance: impl FnOnce() -> u64) -> Way {
+    pub fn way<B>(
+        &self,
+        request: &Request<B>,
+        caller: &Caller,
+        chance: impl FnOnce() -> u64,
+    ) -> Way {
         let Some(rules) = &self.rules else {
             return Way::Plain(Rc::clone(&self.service));
         };
@@ -110,7 +118,7 @@ impl Destination {
         };
         Way::Ruled(
             Rc::clone(rule),
-            rule.backend(request, chance, &self.service),
+            rule.backend(request, caller, chance, &self.service),
         )
     }
 }
@@ -153,7 +161,7 @@ impl Rule {
         Action::Forward {
             rewrite: route.rewrite.as_ref().map(Rewrite::of),
             backends: Split::new(weighed),
-            sticky: route.sticky.as_ref().and_then(Stickiness::of),
+            sticky: route.sticky.as_ref().and_then(Mark::sticky),
         }
     }
 
@@ -207,6 +215,7 @@ impl Rule {
     fn backend<B>(
         &self,
         request: &Request<B>,
+        caller: &Caller,
         chance: impl FnOnce() -> u64,
         parent: &Rc<Service>,
     ) -> Rc<Service> {
@@ -216,25 +225,38 @@ impl Rule {
         else {
             return Rc::clone(parent);
         };
-        let same = sticky.as_ref().and_then(|sticky| sticky.mark(request));
+        let same = sticky
+            .as_ref()
+            .and_then(|sticky| sticky.of(request, caller));
         let chosen = backends.choose(|| same.unwrap_or_else(chance));
         Rc::clone(chosen.unwrap_or(parent))
     }
 }
 
-// === impl Stickiness ===
+// === impl Mark ===
 
-impl Stickiness {
-    fn of(from: &Sticky) -> Option<Self> {
+impl Mark {
+    fn sticky(from: &Sticky) -> Option<Self> {
         Some(match from.kind {
             StickyKind::Header => Self::Header(HeaderName::try_from(&from.name).ok()?),
             StickyKind::Cookie => Self::Cookie(from.name.clone()),
         })
     }
 
+    /// What a consistent hash goes by.
+    pub fn hashed(from: &HashOn) -> Option<Self> {
+        Some(match (from.kind, &from.name) {
+            (HashKind::Source, _) => Self::Source,
+            (HashKind::Header, Some(name)) => Self::Header(HeaderName::try_from(name).ok()?),
+            (HashKind::Cookie, Some(name)) => Self::Cookie(name.clone()),
+            (_, None) => return None,
+        })
+    }
+
     /// A number that is the same for requests of one caller; `None` when the request does not tell.
-    fn mark<B>(&self, request: &Request<B>) -> Option<u64> {
+    pub fn of<B>(&self, request: &Request<B>, caller: &Caller) -> Option<u64> {
         match self {
+            Self::Source => Some(caller.mark),
             Self::Header(name) => Some(fnv(header(request.headers(), name)?.as_bytes())),
             Self::Cookie(name) => {
                 let lines = request.headers().get_all(COOKIE).iter();

@@ -8,9 +8,11 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::entry::limits::Limits;
+use crate::recording::clock::Nanos;
 use crate::recording::otlp::Attributes;
 use crate::recording::queue::Room;
 use crate::recording::record::Encoded;
+use crate::routing::care::Care;
 use crate::routing::route::Routes;
 use crate::routing::rules::{Destination, Rule};
 use crate::routing::templates::Templates;
@@ -24,6 +26,7 @@ pub struct Service {
     pub name: Rc<str>,
     pub terms: Terms,
     pub connect_attempts: u8,
+    pub care: Rc<Care>,
     pub endpoints: Vec<Rc<Endpoint>>,
     pub templates: Rc<RefCell<Templates>>,
     /// Span attributes while no endpoint is chosen.
@@ -53,7 +56,7 @@ pub struct Plan {
 impl Plan {
     /// Compiles a checked snapshot for one of `workers`, keeping connections and knowledge of endpoints that stay.
     #[must_use]
-    pub fn compile(snapshot: &Snapshot, before: Option<&Self>, workers: usize) -> Self {
+    pub fn compile(snapshot: &Snapshot, before: Option<&Self>, workers: usize, now: Nanos) -> Self {
         let limits = &snapshot.limits;
         let services: HashMap<Box<str>, Rc<Service>> = snapshot
             .services
@@ -62,7 +65,7 @@ impl Plan {
                 let known = before.and_then(|plan| plan.services.get(upstream.name.as_str()));
                 (
                     upstream.name.as_str().into(),
-                    Rc::new(service(upstream, limits, known)),
+                    Rc::new(service(upstream, limits, workers, known, now)),
                 )
             })
             .collect();
@@ -138,6 +141,7 @@ impl Service {
         let of_version = |endpoint: &&Rc<Endpoint>| &*endpoint.version == version;
         Self {
             name: Rc::clone(&self.name),
+            care: Rc::clone(&self.care),
             endpoints: self.endpoints.iter().filter(of_version).cloned().collect(),
             templates: Rc::clone(&self.templates),
             attributes: Encoded::clone(&self.attributes),
@@ -146,10 +150,19 @@ impl Service {
     }
 }
 
-fn service(upstream: &Upstream, limits: &snapshot::Limits, known: Option<&Rc<Service>>) -> Service {
+fn service(
+    upstream: &Upstream,
+    limits: &snapshot::Limits,
+    workers: usize,
+    known: Option<&Rc<Service>>,
+    now: Nanos,
+) -> Service {
     let known_endpoints = known.map_or(&[][..], |service| &service.endpoints);
     let endpoints = upstream.endpoints.iter().filter_map(|from| {
         let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from)?;
+        if !known_endpoints.is_empty() {
+            endpoint.join(now);
+        }
         Some(keep(endpoint, known_endpoints))
     });
     let mut attributes = Attributes::default();
@@ -158,6 +171,7 @@ fn service(upstream: &Upstream, limits: &snapshot::Limits, known: Option<&Rc<Ser
         name: upstream.name.as_str().into(),
         terms: terms(upstream.connect_timeout_ms, upstream.timeout_ms, limits),
         connect_attempts: upstream.connect_attempts,
+        care: Rc::new(Care::of(&upstream.policy, workers)),
         endpoints: endpoints.collect(),
         templates: known
             .map(|service| Rc::clone(&service.templates))

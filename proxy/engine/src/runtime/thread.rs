@@ -75,7 +75,7 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
-    let plan = Plan::compile(&outfit.snapshot, None, outfit.workers);
+    let plan = Plan::compile(&outfit.snapshot, None, outfit.workers, outfit.clock.now());
     let tally = Tally::new(outfit.board);
     let worker = Worker::new(
         outfit.clock,
@@ -130,7 +130,8 @@ async fn follow_orders(
     while let Some(order) = orders.recv().await {
         match order {
             Order::Apply(snapshot, done) => {
-                worker.follow(Plan::compile(&snapshot, Some(&worker.plan()), workers));
+                let now = worker.clock.now();
+                worker.follow(Plan::compile(&snapshot, Some(&worker.plan()), workers, now));
                 // The engine may have stopped waiting; the plan is in force all the same.
                 let _ = done.send(());
             }

@@ -1,11 +1,10 @@
 //! Which way the requests of a service go.
 
-use http::HeaderName;
 use serde::Deserialize;
 
 use super::Upstream;
 use super::named;
-use super::rules::{Checked, label, name, positive, refuse, within};
+use super::rules::{Checked, fits, header_name, label, name, no_longer, positive, refuse, within};
 use crate::routing::edits::editable;
 use crate::routing::matching::expression;
 
@@ -381,27 +380,8 @@ fn edited(field: &str, name: &str) -> Checked {
     refuse(field, &problem)
 }
 
-fn header_name(field: &str, name: &str) -> Checked {
-    let known = HeaderName::from_lowercase(name.as_bytes()).is_ok() && name.len() <= 256;
-    fits(field, name, known, "the lower-case name of a header")
-}
-
 fn header_value(field: &str, value: &str) -> Checked {
     let plain = |byte: u8| byte == b'\t' || (0x20..=0x7e).contains(&byte);
     let known = value.bytes().all(plain) && value.len() <= 4_096;
     fits(field, value, known, "the value of a header")
-}
-
-fn no_longer(field: &str, text: &str, most: usize) -> Checked {
-    if text.chars().count() <= most {
-        return Ok(());
-    }
-    refuse(field, &format!("is longer than {most} characters"))
-}
-
-fn fits(field: &str, text: &str, does: bool, what: &str) -> Checked {
-    if does {
-        return Ok(());
-    }
-    refuse(field, &format!("{text:?} is not {what}"))
 }

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use http::HeaderName;
+
 use super::Refused;
 use crate::address::Address;
 
@@ -86,4 +88,23 @@ pub fn label(field: &str, text: &str) -> Checked {
             &format!("{text:?} is not a label (letters, digits, . _ -)"),
         )
     }
+}
+
+pub fn header_name(field: &str, name: &str) -> Checked {
+    let known = HeaderName::from_lowercase(name.as_bytes()).is_ok() && name.len() <= 256;
+    fits(field, name, known, "the lower-case name of a header")
+}
+
+pub fn no_longer(field: &str, text: &str, most: usize) -> Checked {
+    if text.chars().count() <= most {
+        return Ok(());
+    }
+    refuse(field, &format!("is longer than {most} characters"))
+}
+
+pub fn fits(field: &str, text: &str, does: bool, what: &str) -> Checked {
+    if does {
+        return Ok(());
+    }
+    refuse(field, &format!("{text:?} is not {what}"))
 }

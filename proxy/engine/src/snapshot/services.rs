@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::Protocol;
+use super::named;
+use super::policies::{self, Policy};
 use super::routes::{self, Route};
 use super::rules::{Checked, host_port, label, name, positive, refuse, within};
 use crate::routing::route;
@@ -17,7 +19,7 @@ pub struct Endpoint {
     pub instance: String,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
     pub name: String,
@@ -32,6 +34,8 @@ pub struct Upstream {
     pub connect_attempts: u8,
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
+    #[serde(default, deserialize_with = "named::object")]
+    pub policy: Policy,
     #[serde(default)]
     pub routes: Option<Vec<Route>>,
 }
@@ -69,6 +73,7 @@ pub(super) fn check(services: &[Upstream]) -> Checked {
         within(&format!("{at}.connect_attempts"), attempts, 1..=10)?;
         authorities(&at, service, &mut owners)?;
         endpoints(&at, service)?;
+        policies::check(&format!("{at}.policy"), &service.policy)?;
         routes::check(&at, service.routes.as_deref().unwrap_or_default(), services)?;
     }
     Ok(())

@@ -40,7 +40,9 @@ pub async fn connect(endpoint: &Endpoint, bounds: Bounds, http1: bool) -> Result
         _ => Failure::Failed,
     })?;
     let sender = if http1 || endpoint.protocol == Protocol::Http1 {
-        speak_http1(stream, bounds).await.map(Sender::Http1)
+        speak_http1(stream, endpoint, bounds)
+            .await
+            .map(Sender::Http1)
     } else {
         speak_http2(stream, endpoint, bounds).await
     };
@@ -56,6 +58,7 @@ async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
 
 async fn speak_http1(
     stream: TcpStream,
+    endpoint: &Endpoint,
     bounds: Bounds,
 ) -> hyper::Result<http1::SendRequest<crate::upstream::request_body::RequestBody>> {
     let (sender, connection) = http1::Builder::new()
@@ -64,7 +67,11 @@ async fn speak_http1(
         .handshake(TokioIo::new(stream))
         .await?;
     // A broken connection is seen by whoever holds the sender; the task only drives the socket.
-    tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
+    let connected = endpoint.connected();
+    tokio::task::spawn_local(async move {
+        drop(connection.with_upgrades().await);
+        drop(connected);
+    });
     Ok(sender)
 }
 
@@ -78,7 +85,11 @@ async fn speak_http2(
         .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
         .handshake(TokioIo::new(stream))
         .await?;
-    tokio::task::spawn_local(async move { drop(connection.await) });
+    let connected = endpoint.connected();
+    tokio::task::spawn_local(async move {
+        drop(connection.await);
+        drop(connected);
+    });
     endpoint.pool.share(&sender);
     Ok(Sender::Http2(sender))
 }

@@ -1,6 +1,7 @@
 //! One place a worker sends requests to: an instance of a service, or the application. Holds what is known of it here.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use http::HeaderValue;
 
@@ -8,9 +9,16 @@ use crate::address::Address;
 use crate::recording::clock::Nanos;
 use crate::recording::otlp::{Attributes, peer};
 use crate::recording::record::Encoded;
-use crate::routing::balance::{AVOID_FOR, Load};
+use crate::routing::balance::Load;
+use crate::routing::outlier::{Judged, Outcome};
+use crate::routing::rules::fnv;
 use crate::snapshot::{self, Protocol};
 use crate::upstream::pool::Pool;
+
+/// How long an endpoint that could not be connected to is left out while others are there.
+const AVOID_FOR: Nanos = 2_000_000_000;
+/// Time after which a latency counts for a third of what it did.
+const DECAY: f64 = 10e9;
 
 pub struct Endpoint {
     pub address: Address,
@@ -21,9 +29,30 @@ pub struct Endpoint {
     /// Span attributes that name it.
     pub attributes: Encoded,
     pub pool: Pool,
+    mark: u64,
     in_flight: Cell<u32>,
+    pending: Cell<u32>,
+    connections: Rc<Cell<u32>>,
     avoided_until: Cell<Nanos>,
+    joined: Cell<Nanos>,
+    latency: Cell<(f64, Nanos)>,
+    book: Book,
 }
+
+/// How it did of late.
+#[derive(Default)]
+struct Book {
+    failures_in_a_row: Cell<u32>,
+    interval: Cell<(u32, u32)>,
+    ejected_until: Cell<Nanos>,
+    ejections: Cell<u32>,
+}
+
+/// Counts something as long as it is held.
+pub struct Counted<'a>(&'a Cell<u32>);
+
+/// An open connection.
+pub struct Connected(Rc<Cell<u32>>);
 
 impl Endpoint {
     /// An instance of a service, as its client spans name it. `None` when the address is not one.
@@ -48,15 +77,22 @@ impl Endpoint {
     }
 
     fn new(address: Address, protocol: Protocol, version: &str, attributes: Encoded) -> Self {
+        let name = address.to_string();
         Self {
-            host: HeaderValue::try_from(address.to_string()).ok(),
+            mark: fnv(name.as_bytes()),
+            host: HeaderValue::try_from(name).ok(),
             address,
             protocol,
             version: version.into(),
             attributes,
             pool: Pool::default(),
             in_flight: Cell::new(0),
+            pending: Cell::new(0),
+            connections: Rc::default(),
             avoided_until: Cell::new(0),
+            joined: Cell::new(0),
+            latency: Cell::new((0.0, 0)),
+            book: Book::default(),
         }
     }
 
@@ -68,14 +104,33 @@ impl Endpoint {
             && self.attributes == other.attributes
     }
 
+    /// It serves from now on, beside others that did before.
+    pub fn join(&self, now: Nanos) {
+        self.joined.set(now);
+    }
+
     /// Leaves it out of the choice for a while.
     pub fn avoid(&self, now: Nanos) {
         self.avoided_until.set(now + AVOID_FOR);
     }
 
-    /// It answered: whatever was wrong is over.
-    pub fn answered(&self) {
+    /// It answered: whatever kept connections from it is over.
+    pub fn reached(&self) {
         self.avoided_until.set(0);
+    }
+
+    /// A response began after so many nanoseconds. Peaks count at once and fade; a failure is no proof of speed.
+    pub fn answered(&self, after: Nanos, now: Nanos, outcome: Outcome) {
+        self.reached();
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a request")]
+        let (after, known) = (after as f64, self.latency(now));
+        let (_, at) = self.latency.get();
+        if after > known {
+            self.latency.set((after, now));
+        } else if outcome == Outcome::Served {
+            let kept = fading(now.saturating_sub(at));
+            self.latency.set((known + after * (1.0 - kept), now));
+        }
     }
 
     pub fn enter(&self) {
@@ -85,15 +140,131 @@ impl Endpoint {
     pub fn leave(&self) {
         self.in_flight.set(self.in_flight.get() - 1);
     }
+
+    /// Counts a connection that is being opened.
+    pub fn opening(&self) -> Counted<'_> {
+        self.pending.set(self.pending.get() + 1);
+        Counted(&self.pending)
+    }
+
+    /// Counts an open connection.
+    pub fn connected(&self) -> Connected {
+        self.connections.set(self.connections.get() + 1);
+        Connected(Rc::clone(&self.connections))
+    }
+
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        self.in_flight.get()
+    }
+
+    #[must_use]
+    pub fn pending(&self) -> u32 {
+        self.pending.get()
+    }
+
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.connections.get()
+    }
 }
 
-impl<T: std::ops::Deref<Target = Endpoint>> Load for T {
+fn fading(nanos: Nanos) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a duration against ten seconds")]
+    let passed = nanos as f64;
+    (-passed / DECAY).exp()
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl Load for Rc<Endpoint> {
     fn in_flight(&self) -> u32 {
         self.in_flight.get()
     }
 
+    fn latency(&self, now: Nanos) -> f64 {
+        Endpoint::latency(self, now)
+    }
+
     fn avoided_until(&self) -> Nanos {
         self.avoided_until.get()
+    }
+
+    fn ejected_until(&self) -> Nanos {
+        self.book.ejected_until.get()
+    }
+
+    fn joined(&self) -> Nanos {
+        self.joined.get()
+    }
+
+    fn mark(&self) -> u64 {
+        self.mark
+    }
+}
+
+impl Endpoint {
+    fn latency(&self, now: Nanos) -> f64 {
+        let (known, at) = self.latency.get();
+        if known == 0.0 {
+            return 0.0;
+        }
+        known * fading(now.saturating_sub(at))
+    }
+}
+
+impl Judged for Rc<Endpoint> {
+    fn count(&self, outcome: Outcome) -> u32 {
+        let bad = u32::from(outcome == Outcome::Failed);
+        let (requests, failed) = self.book.interval.get();
+        self.book.interval.set((requests + 1, failed + bad));
+        let row = if bad == 1 {
+            self.book.failures_in_a_row.get() + 1
+        } else {
+            0
+        };
+        self.book.failures_in_a_row.set(row);
+        row
+    }
+
+    fn interval(&self) -> (u32, u32) {
+        self.book.interval.replace((0, 0))
+    }
+
+    fn latency(&self, now: Nanos) -> f64 {
+        Endpoint::latency(self, now)
+    }
+
+    fn is_ejected(&self, now: Nanos) -> bool {
+        self.book.ejected_until.get() > now
+    }
+
+    fn ejections(&self) -> u32 {
+        self.book.ejections.get()
+    }
+
+    fn eject(&self, until: Nanos) {
+        self.book.ejected_until.set(until);
+        self.book.ejections.set(self.book.ejections.get() + 1);
+        self.book.failures_in_a_row.set(0);
+        // Whatever it is like when it comes back is new, and it comes back slowly.
+        self.latency.set((0.0, until));
+        self.joined.set(until);
+    }
+
+    fn forgive(&self) {
+        let times = self.book.ejections.get();
+        self.book.ejections.set(times.saturating_sub(1));
     }
 }
 

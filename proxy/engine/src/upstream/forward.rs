@@ -16,10 +16,11 @@ use crate::reasons::Reason;
 use crate::recording::clock::{Clock, micros};
 use crate::upstream::connect::{self, Bounds, connect};
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::hop::{for_http1, for_http2, spare};
+use crate::upstream::hop::{for_http1, for_http2};
 use crate::upstream::pool::Sender;
 use crate::upstream::progress::Progress;
 use crate::upstream::request_body::RequestBody;
+use crate::upstream::spare::spare;
 
 /// What one exchange may take.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +92,6 @@ pub async fn exchange(
         fresh = true;
         match send(sender, &mut lease, request, terms.first_byte).await {
             Ok(response) => {
-                endpoint.answered();
                 return Ok(Answer { response, lease });
             }
             Err(Unsent::Timeout) => return Err(Failure::Timeout),
@@ -114,11 +114,12 @@ fn take(endpoint: &Endpoint, terms: Terms) -> Option<Sender> {
 }
 
 async fn open(
-    endpoint: &Endpoint,
+    endpoint: &Rc<Endpoint>,
     terms: Terms,
     clock: Clock,
 ) -> Result<(Sender, u64), connect::Failure> {
     let start = clock.now();
+    let _pending = endpoint.opening();
     let sender = connect(endpoint, terms.connect, terms.upgrade).await?;
     Ok((sender, micros(start, clock.now())))
 }

@@ -2,27 +2,9 @@
 
 use http::header::{COOKIE, HOST};
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Request, Uri, Version, request};
 
 use crate::upstream::request_body::RequestBody;
-
-/// A copy to send again in case a kept connection dies before it answers: only of requests that are safe to repeat
-/// (RFC 9110, 9.2.2) and have no body.
-#[must_use]
-pub fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let repeatable = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    );
-    if !repeatable || !matches!(request.body(), RequestBody::Empty) {
-        return None;
-    }
-    let mut copy = Request::new(RequestBody::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
-}
 
 /// Origin form and a `Host`, as HTTP/1.1 wants them.
 #[must_use]
@@ -143,19 +125,6 @@ mod tests {
             let request = for_http2(request("GET", uri, host));
             assert_eq!(request.uri(), "http://a:81/b?c");
             assert!(!request.headers().contains_key(HOST));
-        }
-    }
-
-    #[test]
-    fn only_what_is_safe_to_repeat_is_kept() {
-        for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
-            assert_eq!(
-                spare(&request(method, "/a", None)).unwrap().method(),
-                method
-            );
-        }
-        for method in ["POST", "PATCH", "REPORT"] {
-            assert!(spare(&request(method, "/a", None)).is_none(), "{method}");
         }
     }
 }

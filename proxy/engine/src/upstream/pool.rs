@@ -35,6 +35,15 @@ impl Pool {
         self.take_http1().map(Sender::Http1)
     }
 
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let shared = self.shared.borrow();
+        let idle = self.idle.borrow();
+        shared.as_ref().is_some_and(http2::SendRequest::is_ready)
+            || idle.iter().any(|(sender, _)| sender.is_ready())
+    }
+
     /// The same, of the kind that can switch protocols.
     pub fn take_http1(&self) -> Option<http1::SendRequest<RequestBody>> {
         let mut idle = self.idle.borrow_mut();

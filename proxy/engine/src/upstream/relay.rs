@@ -64,6 +64,7 @@ pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response
     response.map(|_| ResponseBody::Empty)
 }
 
-fn relayed_reason<B>(response: &Response<B>) -> Option<Reason> {
+/// The reason that another proxy gave.
+pub fn relayed_reason<B>(response: &Response<B>) -> Option<Reason> {
     Reason::from_code(response.headers().get(&MESH_REASON)?.as_bytes())
 }

@@ -14,13 +14,22 @@ use crate::entry::limits::BodyLimits;
 use crate::reasons::Reason;
 use crate::upstream::copied_body::{Copied, Copier, NotWhole, copied};
 use crate::upstream::headers::end_trailers;
+use crate::upstream::kept_body::{Kept, Replay};
 use crate::upstream::progress::Progress;
 
 pub enum RequestBody {
     Empty,
-    Stream(Incoming, Rc<Progress>, Vec<Copier>),
+    Stream(Incoming, Rc<Progress>, Vec<Tee>),
     /// A mirror's.
     Copied(Copied),
+    /// Sent once already.
+    Replayed(Replay),
+}
+
+/// Where what passes goes too.
+pub enum Tee {
+    Copy(Copier),
+    Keep(Rc<Kept>),
 }
 
 /// Why a body is not sent to its end.
@@ -48,7 +57,7 @@ impl RequestBody {
     #[must_use]
     pub fn progress(&self) -> Option<Rc<Progress>> {
         match self {
-            Self::Empty | Self::Copied(_) => None,
+            Self::Empty | Self::Copied(_) | Self::Replayed(_) => None,
             Self::Stream(_, progress, _) => Some(Rc::clone(progress)),
         }
     }
@@ -56,12 +65,21 @@ impl RequestBody {
     /// The same once more: what is read of this one from here on goes into the copy too.
     #[must_use]
     pub fn copy(&mut self) -> Self {
-        let Self::Stream(body, _, copiers) = self else {
+        let Self::Stream(body, _, tees) = self else {
             return Self::Empty;
         };
         let (end, copied) = copied(body.size_hint());
-        copiers.push(end);
+        tees.push(Tee::Copy(end));
         Self::Copied(copied)
+    }
+
+    /// Keeps up to so many bytes of what is sent.
+    pub fn keep(&mut self, bytes: usize) -> Rc<Kept> {
+        let kept = Rc::new(Kept::new(bytes, matches!(self, Self::Empty)));
+        if let Self::Stream(_, _, tees) = self {
+            tees.push(Tee::Keep(Rc::clone(&kept)));
+        }
+        kept
     }
 }
 
@@ -73,16 +91,17 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let (body, progress, copiers) = match self.get_mut() {
+        let (body, progress, tees) = match self.get_mut() {
             Self::Empty => return Poll::Ready(None),
+            Self::Replayed(replay) => return Poll::Ready(replay.next().map(Ok)),
             Self::Copied(copied) => return copied.poll_frame(cx).map_err(Broken::from),
-            Self::Stream(body, progress, copiers) => (body, progress, copiers),
+            Self::Stream(body, progress, tees) => (body, progress, tees),
         };
         progress.awaits(true);
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         progress.awaits(false);
-        if !copiers.is_empty() {
-            share(copiers, frame.as_ref(), body.is_end_stream());
+        if !tees.is_empty() {
+            share(tees, frame.as_ref(), body.is_end_stream());
         }
         Poll::Ready(match frame {
             Some(Ok(frame)) if progress.passed(frame.data_ref().map_or(0, Bytes::len)) => {
@@ -105,6 +124,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Stream(body, ..) => body.is_end_stream(),
             Self::Copied(_) => false,
+            Self::Replayed(replay) => replay.is_over(),
         }
     }
 
@@ -113,21 +133,31 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Stream(body, ..) => body.size_hint(),
             Self::Copied(copied) => copied.size_hint(),
+            Self::Replayed(replay) => replay.size_hint(),
         }
     }
 }
 
-/// Gives a frame to every copy. Whoever sends the body need not ask for more once its length is reached, so the end is
+/// Gives a frame to everyone else who wants it. Whoever sends the body need not ask for more once its length is reached, so the end is
 /// told with the last frame.
-fn share(copiers: &mut [Copier], frame: Option<&Result<Frame<Bytes>, hyper::Error>>, ended: bool) {
-    for copier in copiers {
+fn share(tees: &mut [Tee], frame: Option<&Result<Frame<Bytes>, hyper::Error>>, ended: bool) {
+    for tee in tees {
         match frame {
-            Some(Ok(frame)) => copier.pass(Some(frame)),
+            Some(Ok(frame)) => tee.pass(Some(frame)),
             Some(Err(_)) => continue,
             None => {}
         }
         if ended || frame.is_none() {
-            copier.pass(None);
+            tee.pass(None);
+        }
+    }
+}
+
+impl Tee {
+    fn pass(&mut self, frame: Option<&Frame<Bytes>>) {
+        match self {
+            Self::Copy(copier) => copier.pass(frame),
+            Self::Keep(kept) => kept.pass(frame),
         }
     }
 }
