@@ -1,51 +1,73 @@
 """The sidecar's admin port: /metrics /healthz /readyz /config /stats.
 
-In: HTTP GETs from the loopback. Out: what the engine counts and serves. Never: a change; there is nothing to POST here.
+In: HTTP GETs from the loopback, one a connection. Out: what the engine counts and serves.
+Never: a change; there is nothing to POST here.
 """
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-
-from proxy.metrics import EngineCollector
+from proxy import metrics
+from proxy.exposition import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from proxy.sidecar import Sidecar
 
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
+_LONGEST_LINE = 8 * 1024
+_MOST_HEADERS = 100
 
 
-class AdminServer(ThreadingHTTPServer):
+class AdminServer(ThreadingTCPServer):
     """Serves one sidecar's state from threads of its own; raises OSError when the address is taken."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self, host: str, port: int, sidecar: Sidecar) -> None:
+        if ":" in host:
+            self.address_family = socket.AF_INET6
         super().__init__((host, port), _Handler)
         self.sidecar = sidecar
-        self.metrics = CollectorRegistry()
-        self.metrics.register(EngineCollector(sidecar.stats))
 
     def start(self) -> None:
         """Answers from a background thread until `shutdown`."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, name="admin", daemon=True).start()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away or stalled is no defect worth a stack trace."""
 
-class _Handler(BaseHTTPRequestHandler):
+
+class _Handler(StreamRequestHandler):
     server: AdminServer
     timeout = 5
-    protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def handle(self) -> None:
+        """Reads one request and answers it."""
+        line = self.rfile.readline(_LONGEST_LINE)
+        headers = iter(lambda: self.rfile.readline(_LONGEST_LINE).strip(), b"")
+        if sum(1 for _ in islice(headers, _MOST_HEADERS)) == _MOST_HEADERS:
+            self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TEXT, "too many headers\n")
+            return
+        match line.split():
+            case [b"GET", target, _]:
+                self._page(target.decode("latin-1").partition("?")[0])
+            case [_, _, _]:
+                self._answer(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, "only GET; nothing can be changed here\n")
+            case _:
+                self._answer(HTTPStatus.BAD_REQUEST, _TEXT, "not HTTP/1.1\n")
+
+    def _page(self, path: str) -> None:
         sidecar = self.server.sidecar
-        match self.path.partition("?")[0]:
+        match path:
             case "/healthz":
                 self._answer(HTTPStatus.OK, _TEXT, "ok\n")
             case "/readyz":
@@ -57,17 +79,15 @@ class _Handler(BaseHTTPRequestHandler):
             case "/stats":
                 self._answer(HTTPStatus.OK, _JSON, sidecar.stats() or "null")
             case "/metrics":
-                self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.server.metrics).decode())
+                stats = sidecar.stats()
+                self._answer(HTTPStatus.OK, CONTENT_TYPE, metrics.render(json.loads(stats) if stats else None))
             case _:
                 self._answer(HTTPStatus.NOT_FOUND, _TEXT, "try /metrics /healthz /readyz /config /stats\n")
 
     def _answer(self, status: HTTPStatus, content_type: str, body: str) -> None:
         raw = body.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Requests to the admin port are not worth a line each."""
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {content_type}\r\n"
+            f"Content-Length: {len(raw)}\r\nConnection: close\r\n\r\n"
+        )
+        self.wfile.write(head.encode() + raw)

@@ -5,105 +5,63 @@ In: `Engine.stats()`, read at scrape time. Out: exact counters and histograms, l
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from proxy.exposition import Page
 
-_REQUEST_LABELS = ["direction", "peer", "status", "reason"]
-
-
-class EngineCollector(Collector):
-    """Renders one engine's statistics; `stats` returns None while there is no engine yet."""
-
-    def __init__(self, stats: Callable[[], str | None]) -> None:
-        self._stats = stats
-
-    def collect(self) -> Iterator[Metric]:
-        """One scrape."""
-        text = self._stats()
-        if text is None:
-            return
-        stats = json.loads(text)
-        yield _gauge("whymesh_proxy_epoch", "Configuration epoch in force.", stats["epoch"])
-        yield _requests(stats)
-        yield _labelled(
-            "whymesh_proxy_connections", "Open connections.", "side", stats["connections"], GaugeMetricFamily
-        )
-        records = stats["records"]
-        for what in ("recorded", "recovered", "exported"):
-            counter = CounterMetricFamily(f"whymesh_proxy_spans_{what}", f"Spans {what}.")
-            counter.add_metric([], records[what])
-            yield counter
-        yield _gauge("whymesh_proxy_spans_pending", "Spans waiting to be exported.", records["pending"])
-        yield _labelled(
-            "whymesh_proxy_spans_dropped",
-            "Spans that could not be exported.",
-            "cause",
-            records["dropped"],
-            CounterMetricFamily,
-        )
-        yield from _export(stats["export"])
-        yield _labelled(
-            "whymesh_proxy_refused",
-            "Connections and requests turned away by a check or a limit.",
-            "reason",
-            stats["refused"],
-            CounterMetricFamily,
-        )
-        panics = CounterMetricFamily("whymesh_proxy_panics", "Defects of the proxy; each ended one request or task.")
-        panics.add_metric([], stats["panics"])
-        yield panics
+_REQUEST_LABELS = ("direction", "peer", "status", "reason")
 
 
-def _export(export: dict[str, Any]) -> Iterator[Metric]:
+def render(stats: dict[str, Any] | None) -> str:
+    """One scrape; empty while there is no engine yet."""
+    page = Page()
+    if stats is None:
+        return ""
+    page.gauge("whymesh_proxy_epoch", "Configuration epoch in force.", stats["epoch"])
+    _requests(page, stats)
+    page.gauges("whymesh_proxy_connections", "Open connections.", "side", stats["connections"])
+    records = stats["records"]
+    for what in ("recorded", "recovered", "exported"):
+        page.counter(f"whymesh_proxy_spans_{what}", f"Spans {what}.", records[what])
+    page.gauge("whymesh_proxy_spans_pending", "Spans waiting to be exported.", records["pending"])
+    page.counters("whymesh_proxy_spans_dropped", "Spans that could not be exported.", "cause", records["dropped"])
+    _export(page, stats["export"])
+    page.counters(
+        "whymesh_proxy_refused",
+        "Connections and requests turned away by a check or a limit.",
+        "reason",
+        stats["refused"],
+    )
+    page.counter("whymesh_proxy_panics", "Defects of the proxy; each ended one request or task.", stats["panics"])
+    return page.text()
+
+
+def _export(page: Page, export: dict[str, Any]) -> None:
     """How the export of spans stands."""
-    yield _gauge("whymesh_proxy_export_away", "1 while the collector takes nothing.", export["away"])
-    yield _gauge("whymesh_proxy_export_kept_share", "Share of ordinary traces sent.", export["kept_share"])
+    page.gauge("whymesh_proxy_export_away", "1 while the collector takes nothing.", export["away"])
+    page.gauge("whymesh_proxy_export_kept_share", "Share of ordinary traces sent.", export["kept_share"])
     for key, help_text in (
         ("batches", "Batches sent, each attempt counted."),
         ("retries", "Batches that had to be sent again."),
         ("encoded_bytes", "Bytes of spans before compression."),
         ("sent_bytes", "Bytes of spans sent, each attempt counted."),
     ):
-        counter = CounterMetricFamily(f"whymesh_proxy_export_{key}", help_text)
-        counter.add_metric([], export[key])
-        yield counter
+        page.counter(f"whymesh_proxy_export_{key}", help_text, export[key])
     spool = export["spool"]
-    yield _gauge("whymesh_proxy_spool_usable", "0 when the spool cannot be written.", not spool["problem"])
-    yield _gauge("whymesh_proxy_spool_records", "Spans on disk, a part of those pending.", spool["records"])
-    yield _gauge("whymesh_proxy_spool_bytes", "Bytes on disk.", spool["bytes"])
-    yield _gauge("whymesh_proxy_spool_peak_bytes", "Most bytes on disk since start.", spool["peak_bytes"])
-    torn = CounterMetricFamily("whymesh_proxy_spool_torn", "Spool files found with an incomplete last batch.")
-    torn.add_metric([], spool["torn"])
-    yield torn
+    page.gauge("whymesh_proxy_spool_usable", "0 when the spool cannot be written.", not spool["problem"])
+    page.gauge("whymesh_proxy_spool_records", "Spans on disk, a part of those pending.", spool["records"])
+    page.gauge("whymesh_proxy_spool_bytes", "Bytes on disk.", spool["bytes"])
+    page.gauge("whymesh_proxy_spool_peak_bytes", "Most bytes on disk since start.", spool["peak_bytes"])
+    page.counter("whymesh_proxy_spool_torn", "Spool files found with an incomplete last batch.", spool["torn"])
 
 
-def _requests(stats: dict[str, Any]) -> HistogramMetricFamily:
-    bounds = [str(us / 1e6) for us in stats["bucket_bounds_us"]] + ["+Inf"]
-    family = HistogramMetricFamily(
+def _requests(page: Page, stats: dict[str, Any]) -> None:
+    page.histogram(
         "whymesh_proxy_request_duration_seconds",
         "Every request, by peer and outcome.",
-        labels=_REQUEST_LABELS,
+        [us / 1e6 for us in stats["bucket_bounds_us"]],
+        [
+            ({label: series[label] for label in _REQUEST_LABELS}, series["buckets"], series["sum_us"] / 1e6)
+            for series in stats["requests"]
+        ],
     )
-    for series in stats["requests"]:
-        total, buckets = 0, []
-        for bound, count in zip(bounds, series["buckets"], strict=True):
-            total += count
-            buckets.append((bound, float(total)))
-        family.add_metric([series[label] for label in _REQUEST_LABELS], buckets, sum_value=series["sum_us"] / 1e6)
-    return family
-
-
-def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, help_text, value=value)
-
-
-def _labelled(name: str, help_text: str, label: str, values: dict[str, float], kind: type[Any]) -> Metric:
-    family: Any = kind(name, help_text, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
-    metric: Metric = family
-    return metric

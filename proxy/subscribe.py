@@ -6,17 +6,21 @@ Standard library only: a sidecar stays small.
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import random
 import threading
 from collections.abc import Iterator
+from typing import IO
 from urllib.parse import quote, urlsplit
+
+from proxy.plain_http import asked
 
 log = logging.getLogger("whymesh.proxy")
 
 _SILENCE_S = 10.0
+_ACK_TIMEOUT_S = 2.0
+_LONGEST_REFUSAL = 4096
 _LONGEST_PAUSE_S = 3.0
 _LONGEST_SNAPSHOT = 64 * 1024 * 1024
 
@@ -41,7 +45,7 @@ class ControlPlane:
                 for snapshot in self._stream():
                     pause_s = 0.1
                     yield snapshot
-            except (OSError, http.client.HTTPException) as error:
+            except OSError as error:
                 log.warning(
                     "control plane %s:%d: %s; trying again",
                     self._host,
@@ -55,29 +59,29 @@ class ControlPlane:
     def acknowledge(self, epoch: int, accepted: bool, reason: str = "") -> None:
         """Tells the control plane what became of a snapshot; a lost word is repeated with the next snapshot."""
         body = json.dumps({"epoch": epoch, "accepted": accepted, "reason": reason[:4096]})
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=2.0)
         try:
-            connection.request("POST", f"{self._path}/ack", body, {"Content-Type": "application/json"})
-            connection.getresponse().read()
-        except (OSError, http.client.HTTPException) as error:
+            with asked("POST", self._host, self._port, f"{self._path}/ack", _ACK_TIMEOUT_S, body) as (status, answer):
+                if status >= 300:
+                    raise Refused(answer)
+        except OSError as error:
             log.warning("control plane did not hear of epoch %d: %s", epoch, error)
-        finally:
-            connection.close()
 
     def _stream(self) -> Iterator[str]:
         """One connection's worth; a stream silent for longer than heartbeats allow counts as broken."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_SILENCE_S)
-        try:
-            connection.request("GET", self._path)
-            response = connection.getresponse()
-            if response.status != 200:
-                raise http.client.HTTPException(response.read(4096).decode(errors="replace"))
+        with asked("GET", self._host, self._port, self._path, _SILENCE_S) as (status, stream):
+            if status != 200:
+                raise Refused(stream)
             self.connected = True
             while not self._stop.is_set():
-                line = response.readline(_LONGEST_SNAPSHOT)
-                if not line:
+                line = stream.readline(_LONGEST_SNAPSHOT)
+                if not line.endswith(b"\n"):  # the end, perhaps in the middle of a snapshot
                     return
                 if text := line.decode().strip():
                     yield text
-        finally:
-            connection.close()
+
+
+class Refused(OSError):
+    """The control plane answered, and the answer is no; its words are the message."""
+
+    def __init__(self, answer: IO[bytes]) -> None:
+        super().__init__(answer.read(_LONGEST_REFUSAL).decode(errors="replace").strip())

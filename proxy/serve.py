@@ -1,0 +1,70 @@
+"""The sidecar's wiring, top to bottom: control plane -> engine -> admin port -> drain.
+
+`python -m proxy.serve SETTINGS` is what `python -m proxy` turns into once it has read its options.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from proxy.admin import AdminServer
+from proxy.saved import SavedSnapshot
+from proxy.sidecar import Sidecar
+from proxy.subscribe import ControlPlane
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one sidecar; `state` is empty for none, `drain` in seconds."""
+
+    control: str
+    instance: str
+    admin: str
+    state: str
+    workers: int
+    drain: float
+
+    def command(self) -> list[str]:
+        """The command line that serves with these settings."""
+        return [sys.executable, "-m", "proxy.serve", json.dumps(asdict(self))]
+
+
+def serve(settings: Settings) -> int:
+    """Carries traffic until SIGTERM or SIGINT; returns the exit code: 0 drained, 1 not all of it, 2 never served."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    instance, state = settings.instance, Path(settings.state) if settings.state else None
+    try:
+        follow = ControlPlane(settings.control, instance, stop)
+        saved = SavedSnapshot(state / f"{instance}.snapshot.json" if state else None)
+        sidecar = Sidecar(follow, saved, settings.workers, stop, state / f"{instance}.spool" if state else None)
+        host, _, port = settings.admin.rpartition(":")
+        server = AdminServer(host.strip("[]"), int(port), sidecar)
+    except (OSError, ValueError) as error:
+        return _say(f"--admin {settings.admin}: {error.strerror}" if isinstance(error, OSError) else str(error))
+    server.start()
+    threading.Thread(target=sidecar.run, name="follow", daemon=True).start()
+    while not stop.wait(1.0):  # a bounded wait: signals reach Python code only between waits
+        pass
+    if sidecar.failed:
+        return _say(sidecar.failed)
+    clean = sidecar.drain(settings.drain)
+    server.shutdown()
+    return 0 if clean else 1
+
+
+def _say(message: str) -> int:
+    sys.stderr.write(f"whymesh proxy: {message}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(serve(Settings(**json.loads(sys.argv[1]))))
