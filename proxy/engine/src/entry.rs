@@ -6,6 +6,7 @@ mod calm;
 pub mod chunk;
 pub mod conduct;
 mod connection;
+mod detect;
 mod farewell;
 pub mod fault;
 pub mod frames;

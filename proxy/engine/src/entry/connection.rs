@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::entry::caller::{Caller, Presence};
 use crate::entry::conduct::Conduct;
-use crate::entry::farewell;
 use crate::entry::limits::Limits;
 use crate::entry::paced::{Paced, Streams};
 use crate::entry::tap::Tap;
+use crate::entry::{detect, farewell};
 use crate::reasons::Reason;
 use crate::recording::tally::Direction;
 use crate::routing::{inbound, outbound};
@@ -45,7 +45,7 @@ const SEND_BUFFER: usize = 65_536;
 pub async fn serve(
     worker: Rc<Worker>,
     direction: Direction,
-    stream: TcpStream,
+    mut stream: TcpStream,
     remote: SocketAddr,
     presence: Rc<Presence>,
     mut drain: watch::Receiver<bool>,
@@ -53,11 +53,12 @@ pub async fn serve(
     let limits = worker.plan().limits;
     let conduct = Conduct::new();
     let detected = tokio::select! {
-        detected = timeout(limits.idle, Tap::detect(stream, &limits, Arc::clone(&conduct))) => detected,
+        detected = timeout(limits.idle, detect::http(&mut stream)) => detected,
         _ = drain.wait_for(|drain| *drain) => return,
     };
     // Nothing was asked: a connection that opens and says nothing needs no answer.
-    let Ok(Ok(tap)) = detected else { return };
+    let Ok(Ok(held)) = detected else { return };
+    let tap = Tap::new(stream, held, &limits, Arc::clone(&conduct));
     let requests = Rc::clone(&worker.requests);
     let caller = Caller::new(remote, Arc::clone(&conduct), requests, presence);
     let ended = if tap.is_http2() {

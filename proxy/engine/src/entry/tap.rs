@@ -10,17 +10,22 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use crate::entry::calm::Calm;
-use crate::entry::conduct::{Conduct, Remains};
+use crate::entry::conduct::Conduct;
 use crate::entry::fault::Fault;
 use crate::entry::frames::{Boundary, PREFACE};
 use crate::entry::framing::{Framing, Stop};
 use crate::entry::limits::{Limits, Patience};
 use crate::reasons::Reason;
+
+mod end;
+mod sent;
+
+use end::End;
 
 /// Read at a time while a head is incomplete.
 const PIECE: usize = 4_096;
@@ -52,30 +57,12 @@ enum Check {
     },
 }
 
-/// Why nothing more is read.
-#[derive(Clone, Copy)]
-enum End {
-    /// The client has closed its side.
-    Closed,
-    Stopped(Stop),
-    Flood,
-}
-
 // === impl Tap ===
 
 impl Tap {
-    /// Reads just enough to tell HTTP/2 from HTTP/1.
-    pub async fn detect(
-        mut stream: TcpStream,
-        limits: &Limits,
-        conduct: Arc<Conduct>,
-    ) -> io::Result<Self> {
-        let mut held = BytesMut::with_capacity(2_048);
-        while held.len() < PREFACE.len() && PREFACE.starts_with(&held) {
-            if stream.read_buf(&mut held).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
+    /// Goes on where `held` was read from the stream, enough of it to tell HTTP/2 from HTTP/1.
+    #[must_use]
+    pub fn new(stream: TcpStream, held: BytesMut, limits: &Limits, conduct: Arc<Conduct>) -> Self {
         let check = if held.starts_with(PREFACE) {
             Check::Http2 {
                 received: Boundary::after_preface(),
@@ -98,7 +85,7 @@ impl Tap {
             blocked: None,
         };
         tap.check_held();
-        Ok(tap)
+        tap
     }
 
     #[must_use]
@@ -220,92 +207,6 @@ impl Tap {
         self.stop(Stop::Withhold(Fault::SLOW_HEAD));
         Poll::Ready(())
     }
-
-    /// Nothing more is read; the parser hears so when the request that is being answered has its answer.
-    fn poll_end(&mut self, cx: &mut Context<'_>, end: End) -> Poll<io::Result<()>> {
-        if self.conduct.switched() {
-            return match end {
-                End::Closed => Poll::Ready(Ok(())),
-                End::Stopped(_) | End::Flood => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-            };
-        }
-        match end {
-            End::Closed if self.between_requests() && self.owes_answer(cx) => {
-                let limit = self.patience.half_closed;
-                timer(&mut self.waiting, limit).as_mut().poll(cx).map(Ok)
-            }
-            End::Stopped(Stop::Withhold(_)) if self.owes_answer(cx) => Poll::Pending,
-            End::Stopped(Stop::Withhold(_)) => {
-                self.told = true;
-                Poll::Ready(Ok(()))
-            }
-            End::Closed => Poll::Ready(Ok(())),
-            End::Stopped(Stop::Answer(_)) => Poll::Pending,
-            End::Stopped(Stop::Break(_)) => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-            End::Flood => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
-        }
-    }
-
-    fn between_requests(&self) -> bool {
-        matches!(&self.check, Check::Http1(framing) if framing.between_requests())
-    }
-
-    /// Whether a request is being answered, or part of an answer is not sent; if so, looks again when it is not.
-    fn owes_answer(&self, cx: &Context<'_>) -> bool {
-        let busy = self.conduct.in_flight() > 0;
-        if busy {
-            self.conduct.await_idle(cx.waker());
-        }
-        busy || self.blocked.is_some()
-    }
-
-    /// What the client is told when its protocol has ended.
-    fn farewell(&self) -> Option<Fault> {
-        match self.end? {
-            End::Stopped(Stop::Withhold(fault)) if self.told => Some(fault),
-            End::Flood => Some(Fault::new(
-                Reason::FrameFlood,
-                "more frames than limits.controlFrames",
-            )),
-            End::Closed | End::Stopped(_) => None,
-        }
-    }
-
-    /// Follows what was sent, and how long the client has not taken it.
-    fn written(
-        &mut self,
-        cx: &mut Context<'_>,
-        sent: Poll<io::Result<usize>>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &sent {
-            Poll::Ready(Ok(length)) => {
-                self.blocked = None;
-                self.follow_sent(bytes, *length);
-            }
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => {
-                let limit = self.patience.reader;
-                if timer(&mut self.blocked, limit).as_mut().poll(cx).is_ready() {
-                    self.conduct.cut(Reason::ReaderStalled);
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-            }
-        }
-        sent
-    }
-
-    fn follow_sent(&mut self, slices: &[io::IoSlice<'_>], length: usize) {
-        let Check::Http2 { sent, calm, .. } = &mut self.check else {
-            return;
-        };
-        let mut left = length;
-        for slice in slices {
-            let part = left.min(slice.len());
-            calm.earn(sent.follow(&slice[..part]).carrying);
-            left -= part;
-        }
-    }
 }
 
 fn timer(of: &mut Option<Pin<Box<Sleep>>>, limit: Duration) -> &mut Pin<Box<Sleep>> {
@@ -342,65 +243,6 @@ impl AsyncRead for Tap {
             if into.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
-        }
-    }
-}
-
-impl AsyncWrite for Tap {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let sent = self.stream().poll_write(cx, bytes);
-        self.written(cx, sent, &[io::IoSlice::new(bytes)])
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.farewell().is_some() {
-            return Poll::Ready(Ok(()));
-        }
-        self.stream().poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let sent = self.stream().poll_write_vectored(cx, slices);
-        self.written(cx, sent, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream
-            .as_ref()
-            .is_some_and(TcpStream::is_write_vectored)
-    }
-}
-
-impl Drop for Tap {
-    fn drop(&mut self) {
-        let farewell = self.farewell();
-        let closed = matches!(self.end, Some(End::Closed));
-        let (unread, sent) = match &self.check {
-            Check::Http1(framing) => (
-                !closed && (self.end.is_some() || !framing.between_requests()),
-                None,
-            ),
-            Check::Http2 { sent, .. } => (false, Some(*sent)),
-        };
-        if let Some(stream) = self.stream.take() {
-            self.conduct.leave(Remains {
-                stream,
-                farewell,
-                unread,
-                sent,
-            });
         }
     }
 }
