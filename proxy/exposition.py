@@ -41,6 +41,12 @@ class Page:
         for key, value in values.items():
             self._sample(f"{name}_total", {label: key}, value)
 
+    def counters_by(self, name: str, help_text: str, series: Iterable[tuple[Mapping[str, str], float]]) -> None:
+        """One growing number for each set of labels."""
+        self._head(f"{name}_total", help_text, "counter")
+        for labels, value in series:
+            self._sample(f"{name}_total", labels, value)
+
     def histogram(self, name: str, help_text: str, bounds_s: Sequence[float], series: Iterable[Series]) -> None:
         """Durations in seconds; each series has one count for each bound and one for what lies above all."""
         self._head(name, help_text, "histogram")

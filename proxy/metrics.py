@@ -9,7 +9,9 @@ from typing import Any
 
 from proxy.exposition import Page
 
-_REQUEST_LABELS = ("direction", "peer", "status", "reason")
+_COUNTER_LABELS = ("direction", "peer", "version", "route", "status", "reason")
+_HISTOGRAM_LABELS = ("direction", "peer", "route", "status")
+"""A histogram is twenty lines of a scrape: it is not split by version and reason, which the counter is."""
 
 
 def render(stats: dict[str, Any] | None) -> str:
@@ -18,7 +20,13 @@ def render(stats: dict[str, Any] | None) -> str:
     if stats is None:
         return ""
     page.gauge("whymesh_proxy_epoch", "Configuration epoch in force.", stats["epoch"])
-    _requests(page, stats)
+    _requests(page, stats["requests"])
+    _durations(page, stats)
+    page.counter(
+        "whymesh_proxy_requests_folded",
+        "Requests counted as {other}, for want of room for more series.",
+        stats["requests_folded"],
+    )
     page.gauges("whymesh_proxy_connections", "Open connections.", "side", stats["connections"])
     records = stats["records"]
     for what in ("recorded", "recovered", "exported"):
@@ -55,13 +63,23 @@ def _export(page: Page, export: dict[str, Any]) -> None:
     page.counter("whymesh_proxy_spool_torn", "Spool files found with an incomplete last batch.", spool["torn"])
 
 
-def _requests(page: Page, stats: dict[str, Any]) -> None:
+def _requests(page: Page, requests: list[dict[str, Any]]) -> None:
+    series = [({label: one[label] for label in _COUNTER_LABELS}, one["count"]) for one in requests]
+    page.counters_by("whymesh_proxy_requests", "Every request, by all that is counted.", series)
+
+
+def _durations(page: Page, stats: dict[str, Any]) -> None:
+    sums: dict[tuple[str, ...], tuple[list[int], int]] = {}
+    for one in stats["requests"]:
+        key = tuple(one[label] for label in _HISTOGRAM_LABELS)
+        buckets, sum_us = sums.get(key, ([0] * len(one["buckets"]), 0))
+        sums[key] = ([a + b for a, b in zip(buckets, one["buckets"], strict=True)], sum_us + one["sum_us"])
     page.histogram(
         "whymesh_proxy_request_duration_seconds",
-        "Every request, by peer and outcome.",
+        "Every request, by peer, route and status.",
         [us / 1e6 for us in stats["bucket_bounds_us"]],
         [
-            ({label: series[label] for label in _REQUEST_LABELS}, series["buckets"], series["sum_us"] / 1e6)
-            for series in stats["requests"]
+            (dict(zip(_HISTOGRAM_LABELS, key, strict=True)), buckets, sum_us / 1e6)
+            for key, (buckets, sum_us) in sums.items()
         ],
     )

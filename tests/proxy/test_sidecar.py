@@ -112,8 +112,10 @@ def test_requests_are_carried_counted_and_an_edit_drops_none(place: Place) -> No
         assert sum(s["count"] for s in counted if s["direction"] == "inbound") == len(answers)
         metrics = place.admin_page("/metrics")[1]
         assert "whymesh_proxy_epoch 7.0" in metrics
-        series = 'direction="inbound",peer="",reason="",status="2xx"'
+        series = 'direction="inbound",peer="",route="/",status="2xx"'
         assert f"whymesh_proxy_request_duration_seconds_count{{{series}}} {len(answers)}.0" in metrics
+        series = 'direction="inbound",peer="",reason="",route="/",status="2xx",version=""'
+        assert f"whymesh_proxy_requests_total{{{series}}} {len(answers)}.0" in metrics
         assert sidecar.terminate() == 0
 
 

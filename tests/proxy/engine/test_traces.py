@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.proxy.engine.conftest import Pair
-from tests.world.apps import app, calling, echo
+from tests.world.apps import app, calling, echo, head, talker
 from tests.world.engines import sidecar, upstream
 from tests.world.otlp_sink import OtlpSink
 
@@ -54,7 +54,7 @@ async def test_attributes_are_those_of_the_conventions(pair: Pair) -> None:
         "network.peer.address": "127.0.0.1",
     }
     times = {key for key in client.attributes if key.startswith("mesh.time.")}
-    assert times == {"mesh.time.queue_us", "mesh.time.connect_us", "mesh.time.first_byte_us"}
+    assert times == {f"mesh.time.{part}_us" for part in ("queue", "connect", "first_byte", "body")}
     assert {key: value for key, value in client.attributes.items() if key not in times} == both | {
         "url.full": "http://back/orders/17",
         "network.peer.port": port,
@@ -190,3 +190,38 @@ async def test_two_workers_share_what_they_know_of_requests(sink: OtlpSink) -> N
                     assert response.status == 200
             spans = await sink.wait(20, "front", "server")
     assert [span["mesh.children"] for span in spans] == [1] * 20
+
+
+async def test_the_time_of_a_response_is_split_at_its_first_byte(
+    sink: OtlpSink, session: aiohttp.ClientSession
+) -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        await asyncio.sleep(0.1)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha")
+        await asyncio.sleep(0.2)
+        writer.write(b"lf")
+        await reader.read()
+
+    async with (
+        talker(slow) as address,
+        sidecar("back", app=address, telemetry=sink.url) as back,
+        sidecar("front", calls=(upstream("back", back.endpoint),), telemetry=sink.url) as front,
+    ):
+        async with session.get("http://back/", proxy=front.proxy) as response:
+            assert await response.text() == "half"
+        spans = await sink.wait(2)
+    for span in spans:
+        first, body = span["mesh.time.first_byte_us"], span["mesh.time.body_us"]
+        assert (first // 90_000, body // 180_000) == (1, 1)
+        assert first + body == pytest.approx(span.duration_ms * 1000, abs=2)
+        assert span["mesh.time.connect_us"] <= span["mesh.time.queue_us"] < first
+
+
+async def test_requests_are_counted_by_peer_version_and_route(pair: Pair) -> None:
+    for path in ("/orders/1", "/orders/2", "/cart?status=404"):
+        async with pair.call(path) as response:
+            await response.read()
+    for side, peer in ((pair.front, "back"), (pair.back, "front")):
+        assert side.counted(peer=peer, version="v1", route="/orders/{id}", status="2xx", reason="") == 2
+        assert side.counted(peer=peer, version="v1", route="/cart", status="4xx") == 1

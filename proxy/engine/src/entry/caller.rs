@@ -35,8 +35,17 @@ pub struct Caller {
 
 struct Source {
     header: HeaderValue,
-    attributes: Encoded,
-    service: Rc<str>,
+    claim: Claim,
+}
+
+/// Who a caller says it is.
+#[derive(Clone)]
+pub struct Claim {
+    /// What its spans say of it.
+    pub attributes: Option<Encoded>,
+    /// Empty when it says nothing that can be read.
+    pub service: Rc<str>,
+    pub version: Rc<str>,
 }
 
 /// A request of this connection that has not ended.
@@ -92,25 +101,31 @@ impl Caller {
         self.requests.get()
     }
 
-    /// Reads and removes the caller's claim: its span attributes, and its name for the counters.
-    pub fn take_source(&self, headers: &mut HeaderMap) -> (Option<Encoded>, Rc<str>) {
+    /// Reads and removes the caller's claim.
+    pub fn take_source(&self, headers: &mut HeaderMap) -> Claim {
         let Some(header) = headers.remove(&MESH_SOURCE) else {
-            return (None, self.nobody());
+            return self.no_claim();
         };
         let mut last = self.source.borrow_mut();
         if last.as_ref().is_none_or(|last| last.header != header) {
-            *last = source(&header).map(|claim| Source {
-                attributes: peer("source", claim).bytes().into(),
-                service: claim[0].into(),
+            *last = source(&header).map(|names| Source {
+                claim: Claim {
+                    attributes: Some(peer("source", names).bytes().into()),
+                    service: names[0].into(),
+                    version: names[1].into(),
+                },
                 header: header.clone(),
             });
         }
-        match &*last {
-            Some(source) => (
-                Some(Encoded::clone(&source.attributes)),
-                Rc::clone(&source.service),
-            ),
-            None => (None, self.nobody()),
+        last.as_ref()
+            .map_or_else(|| self.no_claim(), |source| source.claim.clone())
+    }
+
+    fn no_claim(&self) -> Claim {
+        Claim {
+            attributes: None,
+            service: self.nobody(),
+            version: self.nobody(),
         }
     }
 

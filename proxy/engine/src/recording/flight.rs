@@ -2,16 +2,18 @@
 
 use std::rc::Rc;
 
-use http::{HeaderValue, Method, Uri, Version};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::entry::caller::Busy;
 use crate::reasons::Reason;
 use crate::recording::clock::{Nanos, micros};
 use crate::recording::record::{Encoded, Kind, Record, Text};
 use crate::recording::slots::Call;
-use crate::recording::tally::{Direction, Outcome};
+use crate::recording::tally::{Direction, Labels, Outcome};
 use crate::recording::trace::Context;
 use crate::runtime::worker::Worker;
+use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Departure;
 
 /// What both kinds of span know from the start.
@@ -19,14 +21,13 @@ pub struct Opening<'a> {
     pub method: &'a Method,
     pub version: Version,
     pub uri: &'a Uri,
-    pub host: Option<&'a HeaderValue>,
-    pub route: Rc<str>,
+    pub headers: &'a HeaderMap,
     pub context: Context,
     pub peer: Option<Encoded>,
     /// More attributes: of the connection it came by, or of the route it takes.
     pub also: Option<Encoded>,
-    /// The label of the request's counters.
-    pub peer_name: Rc<str>,
+    /// Of the request's counters; the route is also on its span.
+    pub labels: Labels,
     pub busy: Busy,
 }
 
@@ -39,8 +40,7 @@ pub struct Flight {
     request_started: Nanos,
     uri: Uri,
     host: Option<HeaderValue>,
-    route: Rc<str>,
-    peer_name: Rc<str>,
+    labels: Labels,
     slot: Option<u16>,
     call: Option<Call>,
     /// Keeps the caller's connection from being taken for idle.
@@ -116,9 +116,8 @@ impl Flight {
             started,
             request_started: started,
             uri: opening.uri.clone(),
-            host: opening.host.cloned(),
-            route: opening.route,
-            peer_name: opening.peer_name,
+            host: opening.headers.get(HOST).cloned(),
+            labels: opening.labels,
             slot: None,
             call: None,
             busy: Some(opening.busy),
@@ -133,8 +132,9 @@ impl Flight {
     }
 
     /// The endpoint that was chosen.
-    pub fn to(&mut self, endpoint: Encoded) {
-        self.record.peer = Some(endpoint);
+    pub fn to(&mut self, endpoint: &Endpoint) {
+        self.record.peer = Some(Encoded::clone(&endpoint.attributes));
+        self.labels.version = Rc::clone(&endpoint.version);
     }
 
     /// Time spent before the request was on its way.
@@ -187,8 +187,7 @@ impl Flight {
             request_started: self.request_started,
             uri: self.uri.clone(),
             host: self.host.clone(),
-            route: Rc::clone(&self.route),
-            peer_name: Rc::clone(&self.peer_name),
+            labels: self.labels.clone(),
             slot: None,
             call: self.call.take(),
             busy: self.busy.take(),
@@ -238,7 +237,7 @@ impl Flight {
             };
             self.worker
                 .tally
-                .add(&self.peer_name, outcome, micros(self.request_started, now));
+                .add(&self.labels, outcome, micros(self.request_started, now));
         }
         let host = self
             .host
@@ -254,7 +253,7 @@ impl Flight {
             Text {
                 path: self.uri.path(),
                 authority,
-                route: &self.route,
+                route: &self.labels.route,
             },
         );
     }

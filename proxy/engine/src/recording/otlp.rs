@@ -14,7 +14,7 @@ pub use wire::Attributes;
 const SCOPE: &str = "whymesh.proxy";
 
 /// Every `mesh.*` attribute a span can carry.
-pub const MESH_ATTRIBUTES: [&str; 18] = [
+pub const MESH_ATTRIBUTES: [&str; 19] = [
     "mesh.source.service",
     "mesh.source.version",
     "mesh.source.instance",
@@ -30,6 +30,7 @@ pub const MESH_ATTRIBUTES: [&str; 18] = [
     "mesh.time.queue_us",
     "mesh.time.connect_us",
     "mesh.time.first_byte_us",
+    "mesh.time.body_us",
     "mesh.time.own_us",
     "mesh.children",
     "mesh.children.failed",
@@ -204,6 +205,7 @@ fn timings(out: &mut Vec<u8>, record: &Record) {
         ("mesh.time.queue_us", record.queue_us),
         ("mesh.time.connect_us", record.connect_us),
         ("mesh.time.first_byte_us", record.first_byte_us),
+        ("mesh.time.body_us", record.body_us()),
     ];
     for (name, value) in times {
         if let Some(value) = value {
@@ -211,11 +213,10 @@ fn timings(out: &mut Vec<u8>, record: &Record) {
         }
     }
     if let Some(children) = record.children {
-        let whole = record.end_unix.saturating_sub(record.start_unix) / 1_000;
         wire::attribute_number(
             out,
             "mesh.time.own_us",
-            whole.saturating_sub(children.busy_us),
+            record.whole_us().saturating_sub(children.busy_us),
         );
         wire::attribute_number(out, "mesh.children", u64::from(children.calls));
         wire::attribute_number(out, "mesh.children.failed", u64::from(children.failed));

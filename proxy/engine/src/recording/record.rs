@@ -41,6 +41,20 @@ pub struct Record {
     pub also: Option<Encoded>,
 }
 
+impl Record {
+    /// From its first moment to its last.
+    #[must_use]
+    pub fn whole_us(&self) -> u64 {
+        self.end_unix.saturating_sub(self.start_unix) / 1_000
+    }
+
+    /// From the first byte of the response to its last; `None` when there was no response.
+    #[must_use]
+    pub fn body_us(&self) -> Option<u64> {
+        Some(self.whole_us().saturating_sub(self.first_byte_us?))
+    }
+}
+
 /// The text of one record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a> {

@@ -1,7 +1,7 @@
-//! Counts every request exactly, by direction, peer, status class and reason, with a latency histogram each.
+//! Counts every request exactly, by direction, peer, version, route, status class and reason, with a latency histogram each.
 //!
 //! In: finished requests of one worker. Out: numbers that any thread may read without disturbing the worker.
-//! Never: more than a bounded number of series; the overflow goes to the peer `{other}`.
+//! Never: more than a bounded number of series: beyond it routes, then peers, are counted as `{other}`, and it is said how often.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,11 +17,12 @@ pub const BOUNDS_US: [u64; 17] = [
     1_000_000, 2_500_000, 5_000_000, 7_500_000, 10_000_000,
 ];
 pub const BUCKETS: usize = BOUNDS_US.len() + 1;
-/// Series one worker may have.
-const MAX_SERIES: usize = 1_024;
-/// Beyond this many series a new peer is counted as `{other}`; the rest is kept for every outcome `{other}` can have: two
-/// directions, six classes, each reason or none.
-const MAX_NAMED: usize = MAX_SERIES - 2 * 6 * (reasons::COUNT + 1);
+/// Series of one worker that name their peer. A new route may take only so many of them, so that peers that come later
+/// are still told apart.
+const MAX_NAMED: usize = 1_000;
+const MAX_ROUTED: usize = MAX_NAMED * 3 / 4;
+/// Room for every outcome that `{other}` can have: two directions, six classes, each reason or none.
+const MAX_SERIES: usize = MAX_NAMED + 2 * 6 * (reasons::COUNT + 1);
 const OTHER: &str = "{other}";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,7 +41,17 @@ impl Direction {
     }
 }
 
-/// Labels other than the peer.
+/// Who a request was with, and what for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Labels {
+    /// The caller (inbound) or the callee (outbound); empty when the mesh does not know it.
+    pub peer: Rc<str>,
+    /// The peer's, as far as it is known.
+    pub version: Rc<str>,
+    pub route: Rc<str>,
+}
+
+/// How a request ended, and on which side of the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Outcome {
     pub direction: Direction,
@@ -53,6 +64,8 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Series {
     pub peer: Box<str>,
+    pub version: Box<str>,
+    pub route: Box<str>,
     pub outcome: Outcome,
     pub count: AtomicU64,
     pub sum_us: AtomicU64,
@@ -61,16 +74,18 @@ pub struct Series {
 }
 
 /// The readable side: series in order of their first request.
-pub struct Board(Box<[OnceLock<Series>]>);
-
-/// Where the series of one peer stand on the board.
-type Places = Vec<(Outcome, usize)>;
+pub struct Board {
+    series: Box<[OnceLock<Box<Series>>]>,
+    /// Requests counted under `{other}` because there was no room for their own series.
+    pub folded: AtomicU64,
+}
 
 /// The writing side, of one worker.
 pub struct Tally {
     board: Arc<Board>,
-    places: RefCell<HashMap<Rc<str>, Places>>,
-    len: RefCell<usize>,
+    /// Where series stand on the board.
+    places: RefCell<HashMap<(Labels, Outcome), usize>>,
+    none: Rc<str>,
     other: Rc<str>,
 }
 
@@ -78,23 +93,31 @@ pub struct Tally {
 
 impl Default for Board {
     fn default() -> Self {
-        Self((0..MAX_SERIES).map(|_| OnceLock::new()).collect())
+        Self {
+            series: (0..MAX_SERIES).map(|_| OnceLock::new()).collect(),
+            folded: AtomicU64::new(0),
+        }
     }
 }
 
 impl Board {
     pub fn series(&self) -> impl Iterator<Item = &Series> {
-        self.0.iter().map_while(OnceLock::get)
+        self.series
+            .iter()
+            .map_while(OnceLock::get)
+            .map(AsRef::as_ref)
     }
 }
 
 // === impl Series ===
 
 impl Series {
-    fn new(peer: &str, outcome: Outcome) -> Self {
+    fn new(labels: &Labels, outcome: Outcome) -> Self {
         let buckets = std::array::from_fn(|_| AtomicU64::new(0));
         Self {
-            peer: peer.into(),
+            peer: (&*labels.peer).into(),
+            version: (&*labels.version).into(),
+            route: (&*labels.route).into(),
             outcome,
             count: AtomicU64::new(0),
             sum_us: AtomicU64::new(0),
@@ -124,43 +147,50 @@ impl Tally {
         Self {
             board,
             places: RefCell::default(),
-            len: RefCell::new(0),
+            none: "".into(),
             other: OTHER.into(),
         }
     }
 
     /// Counts one request.
-    pub fn add(&self, peer: &Rc<str>, outcome: Outcome, micros: u64) {
-        let place = self
-            .place(peer, outcome)
-            .or_else(|| self.place(&self.other, outcome));
-        if let Some(series) = place.and_then(|place| self.board.0[place].get()) {
+    pub fn add(&self, labels: &Labels, outcome: Outcome, micros: u64) {
+        let place = self.place(labels, outcome, MAX_ROUTED).or_else(|| {
+            raise(&self.board.folded, 1);
+            self.folded(labels, outcome)
+        });
+        if let Some(series) = place.and_then(|place| self.board.series[place].get()) {
             series.add(micros);
         }
     }
 
-    fn place(&self, peer: &Rc<str>, outcome: Outcome) -> Option<usize> {
+    /// The series of a request that has none of its own: that of its peer, or of all the others.
+    #[cold]
+    fn folded(&self, labels: &Labels, outcome: Outcome) -> Option<usize> {
+        let mut labels = Labels {
+            route: Rc::clone(&self.other),
+            version: Rc::clone(&self.none),
+            ..labels.clone()
+        };
+        self.place(&labels, outcome, MAX_NAMED).or_else(|| {
+            labels.peer = Rc::clone(&self.other);
+            self.place(&labels, outcome, MAX_SERIES)
+        })
+    }
+
+    /// Where a series stands; a new one is begun only while there are fewer than `bound`.
+    fn place(&self, labels: &Labels, outcome: Outcome, bound: usize) -> Option<usize> {
         let mut places = self.places.borrow_mut();
-        let known = places.get(peer).into_iter().flatten();
-        if let Some((_, place)) = known.into_iter().find(|(other, _)| *other == outcome) {
+        let key = (labels.clone(), outcome);
+        if let Some(place) = places.get(&key) {
             return Some(*place);
         }
-        let mut len = self.len.borrow_mut();
-        let bound = if **peer == *OTHER {
-            MAX_SERIES
-        } else {
-            MAX_NAMED
-        };
-        if *len >= bound {
+        let place = places.len();
+        if place >= bound {
             return None;
         }
-        let place = *len;
-        self.board.0[place].set(Series::new(peer, outcome)).ok()?;
-        *len += 1;
-        places
-            .entry(Rc::clone(peer))
-            .or_default()
-            .push((outcome, place));
+        let series = Box::new(Series::new(labels, outcome));
+        self.board.series[place].set(series).ok()?;
+        places.insert(key, place);
         Some(place)
     }
 }
@@ -177,17 +207,34 @@ mod tests {
         }
     }
 
+    fn labels(peer: &str, route: &str) -> Labels {
+        Labels {
+            peer: peer.into(),
+            version: "v1".into(),
+            route: route.into(),
+        }
+    }
+
+    fn counted(board: &Board) -> u64 {
+        board
+            .series()
+            .map(|series| series.count.load(Relaxed))
+            .sum()
+    }
+
     #[test]
     fn each_request_lands_in_its_series_and_bucket() {
         let board = Arc::new(Board::default());
         let tally = Tally::new(Arc::clone(&board));
-        let peer: Rc<str> = "front".into();
+        let front = labels("front", "/a");
         for micros in [1, 500, 501, 20_000_000] {
-            tally.add(&peer, outcome(2), micros);
+            tally.add(&front, outcome(2), micros);
         }
-        tally.add(&peer, outcome(5), 7);
+        tally.add(&front, outcome(5), 7);
+        tally.add(&labels("front", "/b"), outcome(5), 7);
         let series: Vec<_> = board.series().collect();
-        assert_eq!(series.len(), 2);
+        assert_eq!(series.len(), 3);
+        assert_eq!((&*series[2].route, &*series[2].version), ("/b", "v1"));
         assert_eq!(series[0].count.load(Relaxed), 4);
         assert_eq!(series[0].sum_us.load(Relaxed), 20_001_002);
         let buckets: Vec<u64> = series[0]
@@ -199,6 +246,7 @@ mod tests {
             (&buckets[..3], buckets.iter().sum::<u64>()),
             (&[2, 1, 0][..], 4)
         );
+        assert_eq!(board.folded.load(Relaxed), 0);
     }
 
     #[test]
@@ -206,15 +254,46 @@ mod tests {
         let board = Arc::new(Board::default());
         let tally = Tally::new(Arc::clone(&board));
         for n in 0..5_000 {
-            tally.add(&format!("peer-{n}").into(), outcome(2), 1);
+            tally.add(&labels(&format!("peer-{n}"), "/"), outcome(2), 1);
         }
-        assert_eq!(
-            board
-                .series()
-                .map(|series| series.count.load(Relaxed))
-                .sum::<u64>(),
-            5_000
-        );
+        assert_eq!(counted(&board), 5_000);
         assert_eq!(board.series().count(), MAX_NAMED + 1);
+        assert_eq!(board.folded.load(Relaxed), 5_000 - MAX_ROUTED as u64);
+    }
+
+    #[test]
+    fn a_flood_of_routes_leaves_room_for_peers() {
+        let board = Arc::new(Board::default());
+        let tally = Tally::new(Arc::clone(&board));
+        for n in 0..5_000 {
+            tally.add(&labels("front", &format!("/{n}")), outcome(2), 1);
+        }
+        tally.add(&labels("late", "/"), outcome(2), 1);
+        let late = board.series().last().expect("there are some");
+        assert_eq!((&*late.peer, &*late.route), ("late", "{other}"));
+        assert_eq!(counted(&board), 5_001);
+    }
+
+    #[test]
+    fn a_million_random_paths_take_bounded_memory() {
+        let board = Arc::new(Board::default());
+        let tally = Tally::new(Arc::clone(&board));
+        let mut templates = crate::routing::templates::Templates::default();
+        let mut rng = fastrand::Rng::with_seed(1);
+        for _ in 0..1_000_000 {
+            let path: String = (0..12)
+                .map(|place| if place % 4 == 0 { '/' } else { rng.lowercase() })
+                .collect();
+            let labels = Labels {
+                route: templates.of(&path),
+                ..labels("front", "")
+            };
+            tally.add(&labels, outcome(2), 1);
+        }
+        assert_eq!(counted(&board), 1_000_000);
+        assert!(
+            board.series().count() <= 201,
+            "200 templates and one for the rest"
+        );
     }
 }

@@ -14,7 +14,6 @@ use crate::entry::caller::Caller;
 use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
 use crate::recording::flight::Flight;
-use crate::recording::record::Encoded;
 use crate::recording::trace::{Context, TRACEPARENT};
 use crate::runtime::plan::Service;
 use crate::runtime::worker::Worker;
@@ -69,7 +68,7 @@ impl Call<'_> {
             };
             tried |= 1 << (place % 64);
             let endpoint = &self.service.endpoints[place];
-            flight.to(Encoded::clone(&endpoint.attributes));
+            flight.to(endpoint);
             request
                 .headers_mut()
                 .insert(&TRACEPARENT, self.context.header(flight.span()));

@@ -5,7 +5,6 @@
 
 use std::rc::Rc;
 
-use http::header::HOST;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
@@ -14,6 +13,7 @@ use crate::entry::guard;
 use crate::reasons::Reason;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::record::Encoded;
+use crate::recording::tally::Labels;
 use crate::recording::trace::{Context, TRACEPARENT, mark_state};
 use crate::runtime::worker::Worker;
 use crate::upstream::answer::answer;
@@ -36,20 +36,23 @@ pub async fn serve(
     };
     let started = worker.clock.now();
     let (context, keep_state) = worker.with_rng(|rng| Context::of(request.headers(), rng));
-    let (peer, peer_name) = caller.take_source(request.headers_mut());
+    let claim = caller.take_source(request.headers_mut());
     let opening = Opening {
         method: request.method(),
         version: request.version(),
         uri: request.uri(),
-        host: request.headers().get(HOST),
-        route: application.templates.borrow_mut().of(request.uri().path()),
+        headers: request.headers(),
         context,
-        peer,
+        peer: claim.attributes,
         also: Some(Encoded::clone(&caller.attributes)),
-        peer_name,
+        labels: Labels {
+            peer: claim.service,
+            version: claim.version,
+            route: application.templates.borrow_mut().of(request.uri().path()),
+        },
         busy: caller.busy(),
     };
-    let flight = Flight::server(&worker, opening, started);
+    let mut flight = Flight::server(&worker, opening, started);
     if let Some(fault) = guard::objection(&request, &caller, &plan.limits) {
         flight.refuse(fault.reason);
         return answer(fault.reason, fault.text);
@@ -75,7 +78,7 @@ pub async fn serve(
         request.map(|body| RequestBody::new(body, plan.limits.body)),
         terms,
         worker.clock,
-        |_| {},
+        |departure| flight.sent_after(departure),
     )
     .await
     {

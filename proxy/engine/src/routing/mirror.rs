@@ -6,7 +6,6 @@
 use std::rc::Rc;
 
 use http::Request;
-use http::header::HOST;
 use http_body_util::BodyExt;
 
 use super::attempts::Call;
@@ -15,6 +14,7 @@ use crate::entry::caller::Caller;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::otlp::Attributes;
 use crate::recording::record::Encoded;
+use crate::recording::tally::Labels;
 use crate::recording::trace::Context;
 use crate::runtime::worker::Worker;
 use crate::upstream::forward::Terms;
@@ -68,12 +68,15 @@ fn flight(
         method: copy.method(),
         version: copy.version(),
         uri: copy.uri(),
-        host: copy.headers().get(HOST),
-        route: mirror.to.templates.borrow_mut().of(copy.uri().path()),
+        headers: copy.headers(),
         context,
         peer: Some(Encoded::clone(&mirror.to.attributes)),
         also: Some(attributes.bytes().into()),
-        peer_name: Rc::clone(&mirror.to.name),
+        labels: Labels {
+            peer: Rc::clone(&mirror.to.name),
+            version: caller.nobody(),
+            route: mirror.to.templates.borrow_mut().of(copy.uri().path()),
+        },
         busy: caller.busy(),
     };
     Flight::client(worker, opening, worker.clock.now(), None)

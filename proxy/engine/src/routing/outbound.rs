@@ -5,7 +5,6 @@
 
 use std::rc::Rc;
 
-use http::header::HOST;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
@@ -17,8 +16,9 @@ use crate::entry::guard;
 use crate::reasons::Reason;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::record::Encoded;
+use crate::recording::tally::Labels;
 use crate::recording::trace::{Context, unmark_state};
-use crate::runtime::plan::Plan;
+use crate::runtime::plan::{Plan, Service};
 use crate::runtime::worker::Worker;
 use crate::upstream::answer::answer;
 use crate::upstream::forward::Terms;
@@ -45,17 +45,15 @@ pub async fn serve(
         .and_then(|authority| plan.routes.find(authority))
         .map(|destination| destination.way(&request, &caller, || worker.random()));
     let service = way.as_ref().map(Way::service);
-    let templates = service.map_or(&plan.stray_templates, |service| &service.templates);
     let opening = Opening {
         method: request.method(),
         version: request.version(),
         uri: request.uri(),
-        host: request.headers().get(HOST),
-        route: templates.borrow_mut().of(request.uri().path()),
+        headers: request.headers(),
         context,
         peer: service.map(|service| Encoded::clone(&service.attributes)),
         also: way.as_ref().and_then(Way::attributes),
-        peer_name: service.map_or_else(|| caller.nobody(), |service| Rc::clone(&service.name)),
+        labels: labels(&caller, &plan, service, request.uri().path()),
         busy: caller.busy(),
     };
     let flight = Flight::client(&worker, opening, started, call);
@@ -131,6 +129,16 @@ pub async fn serve(
         edit.apply(response.headers_mut());
     }
     response
+}
+
+/// What a call is counted under until its endpoint is chosen.
+fn labels(caller: &Caller, plan: &Plan, service: Option<&Rc<Service>>, path: &str) -> Labels {
+    let templates = service.map_or(&plan.stray_templates, |service| &service.templates);
+    Labels {
+        peer: service.map_or_else(|| caller.nobody(), |service| Rc::clone(&service.name)),
+        version: caller.nobody(),
+        route: templates.borrow_mut().of(path),
+    }
 }
 
 /// Why a request is not carried whatever it is for, and where.

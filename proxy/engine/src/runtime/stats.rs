@@ -22,6 +22,9 @@ pub struct Books {
     pub ledgers: Vec<Arc<Ledger>>,
 }
 
+/// What tells series apart: direction, peer with version and route, status class, reason.
+type Key<'a> = (Direction, [&'a str; 3], u8, &'a str);
+
 #[derive(Default)]
 struct Sum {
     count: u64,
@@ -44,6 +47,7 @@ impl Books {
                 "outbound": self.totals.connections(Direction::Outbound),
             },
             "requests": self.requests(),
+            "requests_folded": self.boards.iter().map(|board| board.folded.load(Relaxed)).sum::<u64>(),
             "bucket_bounds_us": BOUNDS_US,
             "records": self.records(),
             "export": self.account.json(),
@@ -61,26 +65,24 @@ impl Books {
                 class,
                 reason,
             } = series.outcome;
-            let key = (
-                direction,
-                series.peer.clone(),
-                class,
-                reason.map_or("", Reason::code),
-            );
+            let labels = [&*series.peer, &*series.version, &*series.route];
+            let reason = reason.map_or("", Reason::code);
+            let key = (direction, labels, class, reason);
             sums.entry(key).or_default().add(series);
         }
-        let line =
-            |((direction, peer, class, reason), sum): ((Direction, Box<str>, u8, &str), Sum)| {
-                json!({
-                    "direction": direction.name(),
-                    "peer": peer,
-                    "status": if class == 0 { "none".to_owned() } else { format!("{class}xx") },
-                    "reason": reason,
-                    "count": sum.count,
-                    "sum_us": sum.total_us,
-                    "buckets": sum.buckets,
-                })
-            };
+        let line = |((direction, [peer, version, route], class, reason), sum): (Key<'_>, Sum)| {
+            json!({
+                "direction": direction.name(),
+                "peer": peer,
+                "version": version,
+                "route": route,
+                "status": if class == 0 { "none".to_owned() } else { format!("{class}xx") },
+                "reason": reason,
+                "count": sum.count,
+                "sum_us": sum.total_us,
+                "buckets": sum.buckets,
+            })
+        };
         sums.into_iter().map(line).collect()
     }
 

@@ -25,7 +25,7 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// Its name for a request that came without one.
     pub host: Option<HeaderValue>,
-    pub version: Box<str>,
+    pub version: Rc<str>,
     /// Span attributes that name it.
     pub attributes: Encoded,
     pub pool: Pool,
