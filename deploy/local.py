@@ -85,6 +85,7 @@ def mesh_processes(
                 "--store", ports.store.replace("://", "://rootcause@"),
                 "--listen", ports.address("rootcause"),
                 "--telemetry", ports.url("otlp_http"),
+                "--state", str(folder.rootcause),
                 *(part for url in webhooks for part in ("--webhook", url)),
             ),
             environment,

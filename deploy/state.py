@@ -1,7 +1,8 @@
 """Where a run on this machine keeps its files, and how other commands find it.
 
 In: the state directory ($XDG_STATE_HOME/whymesh, or --state). Out: one folder a run, held by one process at a time:
-logs/, data/ (the store), proxies/ (last good snapshots), mesh.yaml of the demo, run.json (what runs where).
+logs/, data/ (the store), proxies/ (last good snapshots), rootcause/ (its outbox), mesh.yaml of the demo, run.json
+(what runs where).
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ class RunFolder:
     def logs(self) -> Path:
         """One file a process."""
         return self.root / "logs"
+
+    @property
+    def rootcause(self) -> Path:
+        """Messages that are not delivered yet."""
+        return self.root / "rootcause"
 
     @property
     def data(self) -> Path:

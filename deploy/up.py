@@ -60,7 +60,7 @@ async def _up(path: Path, directory: Path, registry: Registry, state: Path, port
     wanted = wanted_ports(ports, ui=ui)
     for endpoint in endpoints:
         wanted += endpoint_ports(endpoint, f"its endpoint in {path.name}")
-    webhooks = [str(url) for url in registry.mesh.spec.alerts.webhooks]
+    webhooks = registry.mesh.spec.alerts.webhooks
     specs = mesh_processes(path, ports, folder, webhooks=webhooks, ui=ui)
     for endpoint in endpoints:
         specs += endpoint_processes(endpoint, ports, folder, directory=directory)

@@ -24,10 +24,16 @@ log = logging.getLogger("whymesh.rootcause")
 @click.option("--config", type=click.Path(path_type=Path), help="rootcause.yaml; options below override it.")
 @click.option("--store", help="Where the mesh's tables are [default: clickhouse://rootcause@127.0.0.1:9000/otel].")
 @click.option("--listen", help="API and metrics [default: 127.0.0.1:7470].")
-@click.option("--webhook", "webhooks", multiple=True, metavar="URL", help="Told of each incident; may be repeated.")
+@click.option("--webhook", "webhooks", multiple=True, metavar="[FORMAT+]URL", help="Told of each incident; repeatable.")
+@click.option("--state", type=click.Path(path_type=Path), help="Folder that keeps messages until they are delivered.")
 @click.option("--telemetry", help="Base URL of an OTLP/HTTP receiver, such as http://127.0.0.1:4318.")
 def command(
-    config: Path | None, store: str | None, listen: str | None, webhooks: tuple[str, ...], telemetry: str | None
+    config: Path | None,
+    store: str | None,
+    listen: str | None,
+    webhooks: tuple[str, ...],
+    state: Path | None,
+    telemetry: str | None,
 ) -> None:
     """Watch the service graph and say which service, version, instance, route or link degraded what.
 
@@ -40,7 +46,7 @@ def command(
       curl http://127.0.0.1:7470/v1/why
     """
     _log()
-    given: dict[str, Any] = {"store": store, "listen": listen, "telemetry": telemetry}
+    given: dict[str, Any] = {"store": store, "listen": listen, "telemetry": telemetry, "state": state}
     given = {name: value for name, value in given.items() if value is not None}
     if webhooks:
         given["webhooks"] = {"urls": webhooks}

@@ -6,15 +6,18 @@ In: settings. Out: incidents in the store, notifications, the API's answers. Que
 import asyncio
 import logging
 import time
+from pathlib import Path
 
 from opentelemetry.trace import Span
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreUnavailable
+from rootcause.alerts.notify import Notifier
+from rootcause.alerts.outbox import Outbox
+from rootcause.alerts.signing import SecretRefused, read_secret
+from rootcause.alerts.targets import Target, read_target
 from rootcause.journal import Delivery, Journal
-from rootcause.notify import Notifier
-from rootcause.settings import Settings
-from rootcause.targets import check_target
+from rootcause.settings import Settings, Webhooks
 from rootcause.telemetry import Telemetry
 from rootcause.watch import Answer, Watch
 
@@ -35,10 +38,10 @@ class Live:
         self._watch = Watch(evaluate, Journal(evaluate))
         self._alerts = Journal(alerts)
         allow = settings.webhooks.allow_link_local
-        targets = [check_target(url, allow_link_local=allow) for url in settings.webhooks.urls]
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(UNWRITTEN)
         self.telemetry = Telemetry(settings.telemetry, lambda: len(self._watch.open))
-        self._notifier = Notifier(targets, self._delivered, allow_link_local=allow)
+        outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
+        self._notifier = Notifier(_targets(settings.webhooks), outbox, self._delivered, allow_link_local=allow)
         self._tasks: list[asyncio.Task[None]] = []
         self.answer: Answer | None = None
 
@@ -119,3 +122,22 @@ class Live:
         except QueryFailed as error:
             log.error("delivery of %s cannot be recorded: %s", delivery.incident, error)
         return True
+
+
+def _targets(told: Webhooks) -> list[Target]:
+    """The webhooks of the settings, with what the files beside them hold. Raises ValueError."""
+    key = _content("webhooks.pagerduty_key_file", told.pagerduty_key_file)
+    text = _content("webhooks.secret_file", told.secret_file)
+    try:
+        secret = read_secret(text) if text else None
+    except SecretRefused as error:
+        raise ValueError(f"webhooks.secret_file {told.secret_file}: {error}") from None
+    allow = told.allow_link_local
+    return [read_target(url, allow_link_local=allow, key=key, secret=secret) for url in told.urls]
+
+
+def _content(field: str, path: Path | None) -> str:
+    try:
+        return path.read_text().strip() if path is not None else ""
+    except OSError as error:
+        raise ValueError(f"{field} {path}: {error.strerror}") from None

@@ -21,6 +21,8 @@ class Webhooks(_Settings):
 
     urls: tuple[str, ...] = ()
     allow_link_local: bool = False
+    secret_file: Path | None = None
+    pagerduty_key_file: Path | None = None
 
 
 class Settings(_Settings):
@@ -29,6 +31,7 @@ class Settings(_Settings):
     store: str = "clickhouse://rootcause@127.0.0.1:9000/otel"
     listen: str = "127.0.0.1:7470"
     telemetry: str = ""
+    state: Path | None = None
     every_s: Annotated[float, Field(ge=0.5, le=300)] = 5.0
     webhooks: Webhooks = Webhooks()
 

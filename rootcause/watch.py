@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreUnavailable
@@ -29,6 +29,10 @@ STRONG = 30.0
 """Failures this unlikely by chance (minus the log of the probability) open an incident at once."""
 REWRITE_S = 30.0
 """An open incident is written again this often at most."""
+
+
+News = tuple[Literal["opened", "resolved"], Finding]
+"""What others are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Watch:
         """Findings of open incidents, the oldest first."""
         return tuple(kept.finding for kept in self._kept.values())
 
-    def evaluate(self, now: float) -> tuple[Answer, list[tuple[str, Finding]]]:
+    def evaluate(self, now: float) -> tuple[Answer, list[News]]:
         """One evaluation: the answer, and (event, finding) for each incident that opened or was resolved.
 
         Raises StoreUnavailable, QueryFailed; then nothing has changed but what was already written.
@@ -90,7 +94,7 @@ class Watch:
         observed = load_rollups(self._reader, [looked_at.question])
         verdict = diagnose(baseline, observed)
         changes = read_changes(self._reader, now) if verdict.suspects else []
-        news: list[tuple[str, Finding]] = []
+        news: list[News] = []
         if verdict.state != "not_enough_data":
             blamed = tuple(suspect.service for suspect in verdict.suspects[: verdict.blamed])
             events = lives.judge(now, blamed, strong=_strong(verdict), new_id=_new_id())
@@ -113,7 +117,7 @@ class Watch:
         self._lives = Lifecycle(incidents)
         return self._lives
 
-    def _record(self, event: Event, seen: _Seen) -> tuple[str, Finding] | None:
+    def _record(self, event: Event, seen: _Seen) -> News | None:
         """Keeps and queues the incident's new state; returns what to tell others, None for a mere update."""
         incident, now = event.incident, seen.now
         if event.step is Step.RESOLVED:
@@ -122,7 +126,7 @@ class Watch:
             done = {"state": "resolved", "resolved_at": moment(now), "updated_at": moment(now)}
             finding = self._unwritten[incident.id] = kept.finding.model_copy(update=done)
             log.info("resolved %s: %s", incident.id, finding.title)
-            return event.step.value, finding
+            return "resolved", finding
         first = seen.verdict.suspects[0]
         kept_before = self._kept.get(incident.id)
         if first.service == incident.culprit and (kept_before is None or first.score >= kept_before.score):
@@ -134,7 +138,7 @@ class Watch:
             kept.written_at = now
         if event.step is Step.OPENED:
             log.info("opened %s: %s", incident.id, kept.finding.title)
-            return event.step.value, kept.finding
+            return "opened", kept.finding
         return None
 
     def _explain(self, incident: Incident, seen: _Seen) -> None:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl
+from pydantic import AfterValidator
 
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.telemetry import TelemetrySpec
 
+_WEBHOOK = re.compile(r"^((json|alertmanager|slack|pagerduty|teams)\+)?https?://[^\s/]+")
+
+
+def _webhook(value: str) -> str:
+    if not _WEBHOOK.match(value):
+        raise ValueError("expected a URL such as https://host/hook, or slack+https://… for another format")
+    return value
+
+
+Webhook = Annotated[str, AfterValidator(_webhook)]
+
 
 class AlertsSpec(Spec):
     """Who hears of an incident."""
 
-    webhooks: tuple[AnyHttpUrl, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
 
 
 class MeshSpec(Spec):

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from yarl import URL
 
-from rootcause import notify
+from rootcause.alerts import notify
+from rootcause.alerts.formats import Event
+from rootcause.alerts.notify import Notifier, pause_s
+from rootcause.alerts.outbox import Outbox
+from rootcause.alerts.targets import Target
 from rootcause.diagnose import diagnose
 from rootcause.explain import explain
 from rootcause.finding import Finding
 from rootcause.journal import Delivery
-from rootcause.notify import Notifier, pause_s
 from rootcause.queries import RollupQueries
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
@@ -36,7 +44,8 @@ async def receiver(answer: Callable[[int], web.Response]) -> AsyncIterator[tuple
     got: list[dict[str, Any]] = []
 
     async def hook(request: web.Request) -> web.Response:
-        got.append(await request.json())
+        body = await request.read()
+        got.append(json.loads(body) | {"headers": request.headers, "body": body})
         return answer(len(got))
 
     app = web.Application()
@@ -50,10 +59,10 @@ async def receiver(answer: Callable[[int], web.Response]) -> AsyncIterator[tuple
         await runner.cleanup()
 
 
-async def delivered(target: URL, *told: tuple[str, Finding]) -> list[Delivery]:
+async def delivered(target: URL, *told: tuple[Event, Finding]) -> list[Delivery]:
     """Tells a target, and returns what became of it."""
     deliveries: list[Delivery] = []
-    notifier = Notifier([target], deliveries.append)
+    notifier = Notifier([Target(target)], Outbox(None), deliveries.append)
     await notifier.start()
     for event, finding in told:
         notifier.tell(event, finding)
@@ -81,14 +90,58 @@ async def test_retries_in_order(finding: Finding, monkeypatch: pytest.MonkeyPatc
 
 async def test_gives_up_and_says_so(finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "FIRST_PAUSE_S", 0.001)
-    async with receiver(lambda n: web.Response(status=500)) as (target, got):
+    async with receiver(lambda n: web.Response(status=404)) as (target, got):
         (delivery,) = await delivered(target, ("opened", finding))
-    assert (delivery.delivered, delivery.attempts, delivery.error) == (False, notify.ATTEMPTS, "answered 500")
-    assert len(got) == notify.ATTEMPTS
+    assert (delivery.delivered, delivery.attempts, delivery.error) == (False, notify.REFUSALS, "answered 404")
+    assert len(got) == notify.REFUSALS
+
+
+async def test_an_old_message_is_given_up(finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify, "GIVE_UP_S", 0.0)
+    async with receiver(lambda n: web.Response(status=500)) as (target, _):
+        (delivery,) = await delivered(target, ("opened", finding))
+    assert (delivery.delivered, delivery.attempts, delivery.error) == (False, 1, "answered 500")
+
+
+async def test_what_was_not_delivered_goes_out_after_a_restart(finding: Finding, tmp_path: Path) -> None:
+    down = True
+    async with receiver(lambda n: web.Response(status=503 if down else 200)) as (target, got):
+
+        async def run(*events: Event, within_s: float) -> list[Delivery]:
+            deliveries: list[Delivery] = []
+            notifier = Notifier([Target(target)], Outbox(tmp_path / "outbox.sqlite"), deliveries.append)
+            await notifier.start()
+            for event in events:
+                notifier.tell(event, finding)
+            await notifier.stop(within_s)
+            return deliveries
+
+        assert await run("opened", "resolved", within_s=0.3) == []
+        tried = len(got)
+        assert {message["event"] for message in got} == {"opened"}, "the second waits for the first"
+        down = False
+        again = await run(within_s=20.0)
+    assert [message["event"] for message in got[tried:]] == ["opened", "resolved"]
+    assert [(delivery.event, delivery.delivered) for delivery in again] == [("opened", True), ("resolved", True)]
+    assert again[0].attempts == tried + 1
+
+
+async def test_a_signature_proves_who_sent_it(finding: Finding) -> None:
+    key = b"0123456789abcdef0123"
+    async with receiver(lambda n: web.Response(status=200)) as (target, got):
+        notifier = Notifier([Target(target, secret=key)], Outbox(None), lambda delivery: None)
+        await notifier.start()
+        notifier.tell("opened", finding)
+        await notifier.stop(20.0)
+    headers, body = got[0]["headers"], got[0]["body"]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+    assert headers["webhook-id"] == "abc.opened.1"
 
 
 async def test_follows_no_redirect(finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "ATTEMPTS", 1)
+    monkeypatch.setattr(notify, "REFUSALS", 1)
     elsewhere = web.Response(status=307, headers={"Location": "http://169.254.169.254/"})
     async with receiver(lambda n: elsewhere) as (target, _):
         (delivery,) = await delivered(target, ("opened", finding))
@@ -103,7 +156,7 @@ async def test_a_dead_target_holds_up_nobody_else(finding: Finding) -> None:
         return web.Response(status=200)
 
     async with receiver(answer) as (target, _):
-        notifier = Notifier([URL("http://127.0.0.1:1/"), target], lambda delivery: None)
+        notifier = Notifier([Target(URL("http://127.0.0.1:1/")), Target(target)], Outbox(None), lambda delivery: None)
         await notifier.start()
         notifier.tell("opened", finding)
         await asyncio.wait_for(arrived.wait(), 20)

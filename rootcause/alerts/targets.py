@@ -1,11 +1,15 @@
 """Where notifications may go: http or https, and never to the addresses from which clouds hand out credentials."""
 
+import hashlib
 import ipaddress
 import socket
+from dataclasses import dataclass
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
+
+from rootcause.alerts.formats import FORMATS, Format
 
 _METADATA = frozenset(
     ipaddress.ip_address(address) for address in ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
@@ -16,8 +20,41 @@ class TargetRefused(ValueError):
     """A webhook may not go there; the message says why and what to do."""
 
 
-def check_target(url: str, *, allow_link_local: bool) -> URL:
-    """The webhook's address, or TargetRefused. Names are checked again each time they are resolved."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One webhook: its address, its format, PagerDuty's `key`, and what messages are signed with."""
+
+    url: URL
+    format: Format = "json"
+    key: str = ""
+    secret: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """For people: without credentials and query, where they put tokens."""
+        return f"{'' if self.format == 'json' else self.format + '+'}{self.url.with_user(None).with_query(None)}"
+
+    @property
+    def queue(self) -> str:
+        """Tells its messages from those of others, also of another run."""
+        return hashlib.sha256(f"{self.format}+{self.url}".encode()).hexdigest()[:16]
+
+
+def read_target(text: str, *, allow_link_local: bool, key: str = "", secret: bytes | None = None) -> Target:
+    """A webhook as people write it: a URL, after the format and a plus when it is not `json`
+    (`slack+https://hooks.slack.com/...`). Raises TargetRefused. Names are checked again each time they are resolved."""
+    kind, plus, rest = text.partition("+")
+    if not plus or "://" in kind:
+        kind, rest = "json", text
+    found = next((known for known in FORMATS if known == kind), None)
+    if found is None:
+        raise TargetRefused(f"webhook {text!r}: {kind} is not a format; known: {', '.join(FORMATS)}")
+    if found == "pagerduty" and not key:
+        raise TargetRefused(f"webhook {text!r}: PagerDuty needs an integration key; set webhooks.pagerduty_key_file")
+    return Target(_check(rest, allow_link_local=allow_link_local), found, key if found == "pagerduty" else "", secret)
+
+
+def _check(url: str, *, allow_link_local: bool) -> URL:
     try:
         parsed = URL(url)
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rootcause.targets import CheckedResolver, TargetRefused, check_target, forbidden
+from rootcause.alerts.targets import CheckedResolver, TargetRefused, forbidden, read_target
 
 
 @pytest.mark.parametrize(
@@ -23,16 +23,26 @@ from rootcause.targets import CheckedResolver, TargetRefused, check_target, forb
 )
 def test_refused(url: str) -> None:
     with pytest.raises(TargetRefused):
-        check_target(url, allow_link_local=False)
+        read_target(url, allow_link_local=False)
 
 
 def test_link_local_when_allowed() -> None:
-    assert check_target("http://169.254.1.1/hook", allow_link_local=True).host == "169.254.1.1"
+    assert read_target("http://169.254.1.1/hook", allow_link_local=True).url.host == "169.254.1.1"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9999/hook", "https://hooks.example.com/a?token=b", "http://[::1]/"])
 def test_taken(url: str) -> None:
-    assert str(check_target(url, allow_link_local=False)) == url
+    assert str(read_target(url, allow_link_local=False).url) == url
+
+
+def test_a_format_stands_before_the_address() -> None:
+    target = read_target("slack+https://hooks.example.com/a?token=b", allow_link_local=False, key="k")
+    assert (target.format, target.key, target.name) == ("slack", "", "slack+https://hooks.example.com/a")
+    assert target.queue != read_target("https://hooks.example.com/a?token=b", allow_link_local=False).queue
+    assert read_target("pagerduty+https://events.example.com/", allow_link_local=False, key="k").key == "k"
+    for text, told in (("pager+https://a/", "known: json, alertmanager"), ("pagerduty+https://a/", "integration key")):
+        with pytest.raises(TargetRefused, match=told):
+            read_target(text, allow_link_local=False)
 
 
 def test_a_scope_is_no_way_around() -> None:
