@@ -108,9 +108,13 @@ def _called(row: Mapping[str, Any]) -> Called:
     )
 
 
+_ANSWERED = {"fault_delay"}
+"""Reasons of calls that the callee did answer."""
+
+
 def _lost(reasons: Mapping[str, int]) -> int:
     """Calls with a reason of the way there; the callee's own proxy gave those that begin with `app_`."""
-    return sum(calls for reason, calls in reasons.items() if not reason.startswith("app_"))
+    return sum(calls for reason, calls in reasons.items() if not reason.startswith("app_") and reason not in _ANSWERED)
 
 
 def _quantiles(levels: Sequence[float]) -> Quantiles:

@@ -12,7 +12,16 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TypeVar
 
-from proxy.control.documents import Document, EndpointSpec, GrpcRoute, HttpRoute, Mesh, Service, TrafficPolicy
+from proxy.control.documents import (
+    Document,
+    EndpointSpec,
+    FaultInjection,
+    GrpcRoute,
+    HttpRoute,
+    Mesh,
+    Service,
+    TrafficPolicy,
+)
 from proxy.control.documents.route_parts import Target
 from proxy.control.errors import ConfigRefused, UnknownInstance
 from proxy.control.read import Configuration
@@ -78,7 +87,7 @@ def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
 
 
 def _strangers(registry: Registry) -> Iterator[str]:
-    """Routes and policies that name a Service which is not there."""
+    """Documents that name a Service that is not there."""
     known = {service.full_name: service for service in registry.services}
     for document in registry.documents:
         for path, ref in _refs(document):
@@ -93,8 +102,12 @@ def _strangers(registry: Registry) -> Iterator[str]:
 
 def _refs(document: Document) -> Iterator[tuple[str, Target]]:
     """Every Service that a document names, with its place in it."""
-    if isinstance(document, TrafficPolicy):
+    if isinstance(document, TrafficPolicy | FaultInjection):
         yield "spec.targetRef", document.spec.target_ref
+    if isinstance(document, FaultInjection):
+        for number, fault in enumerate(document.spec.rules):
+            for place, caller in enumerate(fault.callers or ()):
+                yield f"spec.rules[{number}].callers[{place}]", caller
     if not isinstance(document, HttpRoute | GrpcRoute):
         return
     for number, parent in enumerate(document.spec.parent_refs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from proxy.snapshot.faults import Fault
 from proxy.snapshot.parts import HostPort, Label, Name, Part, Protocol
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
@@ -31,3 +32,4 @@ class Upstream(Part):
     routes: tuple[Route, ...] | None = Field(
         default=None, description="Tried in this order; None: every request goes to the endpoints."
     )
+    faults: tuple[Fault, ...] = ()

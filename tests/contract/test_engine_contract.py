@@ -155,6 +155,19 @@ WHOLE: dict[str, Any] = {
                     "body_bytes": 1,
                 },
             },
+            "faults": [
+                {
+                    "name": "f/0",
+                    "path": {"kind": "regex", "value": "/a"},
+                    "method": "GET",
+                    "headers": [{"name": "x-a", "kind": "exact", "value": "1"}],
+                    "query": [{"name": "q", "kind": "exact", "value": "1"}],
+                    "per_million": 1,
+                    "delay_ms": 1,
+                    "delay_jitter_ms": 1,
+                    "abort": {"status": 503, "grpc_status": None, "reset": False},
+                }
+            ],
             "routes": [
                 route(
                     path={"kind": "prefix", "value": "/a"},

@@ -26,7 +26,7 @@ def compile_snapshot(registry: Registry, instance: str, epoch: int) -> Snapshot:
         ),
         inbound=inbound(service, endpoint),
         outbound=outbound(endpoint),
-        services=tuple(upstream(registry, other) for other in registry.services),
+        services=tuple(upstream(registry, other, service) for other in registry.services),
         telemetry=telemetry(registry.mesh.spec.telemetry),
         limits=limits(registry.mesh.spec.limits),
     )

@@ -64,7 +64,7 @@ def _http(registry: Registry, service: Service) -> Iterator[_Placed]:
             continue
         for number, rule in enumerate(document.spec.rules):
             for place, match in enumerate(rule.matches):
-                path = _http_path(match)
+                path = http_path(match)
                 made = _route(document, number, rule, path, match.headers, match.query_params, match.method)
                 yield _Placed(made, (*_title(document), number, place))
 
@@ -87,7 +87,8 @@ def _is_parent(document: HttpRoute | GrpcRoute, service: Service) -> bool:
     return any(ref.full_name(document) == service.full_name for ref in document.spec.parent_refs)
 
 
-def _http_path(match: HttpMatch) -> PathMatch | None:
+def http_path(match: HttpMatch) -> PathMatch | None:
+    """What a match asks of the path; None: nothing."""
     kind, value = match.path.type, match.path.value
     if kind == "PathPrefix":
         plain = value.rstrip("/")
@@ -128,8 +129,8 @@ def _route(
         name=f"{document.full_name}/{rule.name or number}",
         path=path,
         method=method,
-        headers=tuple(_value(one) for one in headers),
-        query=tuple(_value(one) for one in query),
+        headers=tuple(value_match(one) for one in headers),
+        query=tuple(value_match(one) for one in query),
         request_headers=_edit([one.request_header_modifier for one in by_type.get("RequestHeaderModifier", ())]),
         response_headers=_edit([one.response_header_modifier for one in by_type.get("ResponseHeaderModifier", ())]),
         redirect=_redirect(first.get("RequestRedirect"), prefix),
@@ -145,7 +146,8 @@ def _route(
     )
 
 
-def _value(match: ValueMatchSpec) -> ValueMatch:
+def value_match(match: ValueMatchSpec) -> ValueMatch:
+    """What a match asks of one header or query parameter."""
     return ValueMatch(name=match.name, kind="exact" if match.type == "Exact" else "regex", value=match.value)
 
 

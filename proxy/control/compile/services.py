@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.control.compile.faults import faults
 from proxy.control.compile.policies import policy
 from proxy.control.compile.routes import routes
 from proxy.control.documents import Service
@@ -9,8 +10,8 @@ from proxy.control.registry import Registry
 from proxy.snapshot import Endpoint, Upstream
 
 
-def upstream(registry: Registry, service: Service) -> Upstream:
-    """Its names, its instances and how it is called."""
+def upstream(registry: Registry, service: Service, caller: Service) -> Upstream:
+    """Its names, its instances and how `caller` calls it."""
     return Upstream(
         name=service.full_name,
         authorities=service.authorities,
@@ -22,4 +23,5 @@ def upstream(registry: Registry, service: Service) -> Upstream:
         ),
         policy=policy(registry, service),
         routes=routes(registry, service),
+        faults=faults(registry, service, caller),
     )

@@ -7,6 +7,7 @@ The JSON Schema of each kind is `KINDS[kind].model_json_schema()`.
 from __future__ import annotations
 
 from proxy.control.documents.base import API_VERSION, Document
+from proxy.control.documents.fault_injection import FaultInjection
 from proxy.control.documents.grpc_route import GrpcRoute
 from proxy.control.documents.http_route import HttpRoute
 from proxy.control.documents.limits import LimitsSpec
@@ -16,8 +17,8 @@ from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.control.documents.traffic_policy import TrafficPolicy
 
 __all__ = [
-    "API_VERSION", "KINDS", "Document", "EndpointSpec", "GrpcRoute", "HttpRoute", "LimitsSpec", "Mesh", "Service",
-    "SidecarSpec", "TelemetrySpec", "TrafficPolicy",
+    "API_VERSION", "KINDS", "Document", "EndpointSpec", "FaultInjection", "GrpcRoute", "HttpRoute", "LimitsSpec",
+    "Mesh", "Service", "SidecarSpec", "TelemetrySpec", "TrafficPolicy",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Document]] = {
@@ -26,4 +27,5 @@ KINDS: dict[str, type[Document]] = {
     "HTTPRoute": HttpRoute,
     "GRPCRoute": GrpcRoute,
     "TrafficPolicy": TrafficPolicy,
+    "FaultInjection": FaultInjection,
 }

@@ -6,6 +6,7 @@ mod calm;
 pub mod chunk;
 pub mod conduct;
 mod connection;
+pub mod cut;
 mod detect;
 mod farewell;
 pub mod fault;

@@ -43,6 +43,8 @@ pub enum Reason {
     InternalError,
     Draining,
     ClientCancelled,
+    FaultAbort,
+    FaultDelay,
 }
 
 /// How many there are.
@@ -73,7 +75,7 @@ const fn entry(
     }
 }
 
-const CATALOGUE: [Entry; 35] = [
+const CATALOGUE: &[Entry] = &[
     entry(
         Reason::UnknownService,
         "unknown_service",
@@ -318,6 +320,20 @@ const CATALOGUE: [Entry; 35] = [
         499,
         "The caller went away before the response was complete",
         "Nothing to do here; if there are many, compare the caller's timeout with this service's latency.",
+    ),
+    entry(
+        Reason::FaultAbort,
+        "fault_abort",
+        503,
+        "A FaultInjection ends this request in the place of the service, which never saw it",
+        "Nothing is wrong with the service. Remove the FaultInjection when the test is over.",
+    ),
+    entry(
+        Reason::FaultDelay,
+        "fault_delay",
+        200,
+        "A FaultInjection kept this request waiting before it was sent",
+        "Nothing is wrong with the service. Remove the FaultInjection when the test is over.",
     ),
 ];
 

@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod care;
 pub mod edits;
 pub mod inbound;
+pub mod inject;
 pub mod matching;
 mod mirror;
 pub mod outbound;

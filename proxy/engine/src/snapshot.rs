@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+pub mod faults;
 mod limits;
 mod listeners;
 mod named;

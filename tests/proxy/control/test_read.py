@@ -68,7 +68,7 @@ def test_a_mistake_is_named_with_its_path(tmp_path: Path, change: dict[str, obje
         (
             "kind: Pod",
             "mesh.yaml: document 1: kind: 'Pod' is not a kind of this mesh;"
-            " known: Mesh, Service, HTTPRoute, GRPCRoute, TrafficPolicy",
+            " known: Mesh, Service, HTTPRoute, GRPCRoute, TrafficPolicy, FaultInjection",
         ),
         ("", "mesh.yaml: no Service in it: a mesh needs at least one"),
     ],

@@ -50,6 +50,7 @@ IN_TEST_LIMITS = {
 }
 IN_TEST_ROUTES = {"no_route", "route_answer", "route_timeout"}
 IN_TEST_HEALTH = {"breaker_open"}
+IN_TEST_FAULTS = {"fault_abort", "fault_delay"}
 IN_RUST = {"internal_error"}
 """No input is known to cause it; caught.rs tests what happens then."""
 
@@ -65,6 +66,7 @@ def test_every_code_has_a_test() -> None:
         *IN_TEST_LIMITS,
         *IN_TEST_ROUTES,
         *IN_TEST_HEALTH,
+        *IN_TEST_FAULTS,
         *IN_RUST,
     }
     assert set(CAUSED) | others == set(REASONS)

@@ -1,6 +1,5 @@
 //! One accepted connection: which protocol it speaks, its requests one by one, and when and how it ends.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::entry::caller::{Caller, Presence};
 use crate::entry::conduct::Conduct;
+use crate::entry::cut::{Cut, uncut};
 use crate::entry::limits::Limits;
 use crate::entry::paced::{Paced, Streams};
 use crate::entry::tap::Tap;
@@ -148,7 +148,7 @@ fn respond(
     direction: Direction,
     caller: &Rc<Caller>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + 'static {
+) -> impl Future<Output = Result<Response<ResponseBody>, Cut>> + 'static {
     let (worker, caller) = (Rc::clone(worker), Rc::clone(caller));
     let answering = caller.conduct.answering();
     async move {
@@ -162,7 +162,7 @@ fn respond(
                 Caught::new(outbound::serve(worker, caller, request), &totals).await
             }
         };
-        Ok(response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy")))
+        uncut(response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy")))
     }
 }
 
@@ -214,7 +214,7 @@ trait Graceful: Future<Output = hyper::Result<()>> {
 
 impl<S> Graceful for http1::UpgradeableConnection<TokioIo<Tap>, S>
 where
-    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Cut>,
 {
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
@@ -223,7 +223,7 @@ where
 
 impl<S> Graceful for http2::Connection<TokioIo<Tap>, S, Streams>
 where
-    S: Service<Request<Incoming>, Response = Response<Paced>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<Paced>, Error = Cut>,
     S::Future: 'static,
 {
     fn finish(self: Pin<&mut Self>) {

@@ -4,7 +4,6 @@
 //! the socket shows nothing of it, and hyper asks such a response for nothing more.
 
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,6 +18,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::entry::caller::Caller;
+use crate::entry::cut::Cut;
 use crate::reasons::Reason;
 use crate::runtime::caught::spawn;
 use crate::runtime::totals::Totals;
@@ -137,8 +137,8 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = Result<Response<ResponseBody>, Infallible>>> Future for Pacing<F> {
-    type Output = Result<Response<Paced>, Infallible>;
+impl<F: Future<Output = Result<Response<ResponseBody>, Cut>>> Future for Pacing<F> {
+    type Output = Result<Response<Paced>, Cut>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use crate::entry::caller::Busy;
 use crate::reasons::Reason;
 use crate::recording::clock::{Nanos, micros};
+use crate::recording::otlp::Attributes;
 use crate::recording::record::{Encoded, Kind, Record, Text};
 use crate::recording::slots::Call;
 use crate::recording::tally::{Direction, Labels, Outcome};
@@ -45,6 +46,8 @@ pub struct Flight {
     call: Option<Call>,
     /// Keeps the caller's connection from being taken for idle.
     busy: Option<Busy>,
+    /// The reason unless another one turns up.
+    presumed: Option<Reason>,
     /// Whether this span's end is the end of its request; an attempt that is followed by another is not.
     counted: bool,
     ended: bool,
@@ -109,6 +112,7 @@ impl Flight {
             children: None,
             peer: opening.peer,
             also: opening.also,
+            note: None,
         };
         Self {
             worker: Rc::clone(worker),
@@ -121,6 +125,7 @@ impl Flight {
             slot: None,
             call: None,
             busy: Some(opening.busy),
+            presumed: None,
             counted: true,
             ended: false,
         }
@@ -137,6 +142,17 @@ impl Flight {
         self.labels.version = Rc::clone(&endpoint.version);
     }
 
+    /// The reason of a response that comes without one.
+    pub fn presume(&mut self, reason: Reason) {
+        self.presumed = Some(reason);
+    }
+
+    /// Attributes of this span only.
+    pub fn note(&mut self, attributes: &Attributes) {
+        let before = self.record.note.as_deref().unwrap_or_default();
+        self.record.note = Some([before, attributes.bytes()].concat().into());
+    }
+
     /// Time spent before the request was on its way.
     pub fn sent_after(&mut self, departure: Departure) {
         self.record.queue_us = Some(departure.queue_us);
@@ -146,7 +162,7 @@ impl Flight {
     /// The response has begun.
     pub fn answered(&mut self, status: u16, reason: Option<Reason>) {
         self.record.status = status;
-        self.record.reason = reason;
+        self.record.reason = reason.or(self.presumed);
         self.record.first_byte_us = Some(micros(self.started, self.worker.clock.now()));
     }
 
@@ -181,6 +197,7 @@ impl Flight {
                 queue_us: None,
                 connect_us: None,
                 first_byte_us: None,
+                note: None,
                 ..self.record.clone()
             },
             started: now,
@@ -191,6 +208,7 @@ impl Flight {
             slot: None,
             call: self.call.take(),
             busy: self.busy.take(),
+            presumed: None,
             counted: true,
             ended: false,
         };

@@ -14,7 +14,7 @@ pub use wire::Attributes;
 const SCOPE: &str = "whymesh.proxy";
 
 /// Every `mesh.*` attribute a span can carry.
-pub const MESH_ATTRIBUTES: [&str; 19] = [
+pub const MESH_ATTRIBUTES: &[&str] = &[
     "mesh.source.service",
     "mesh.source.version",
     "mesh.source.instance",
@@ -24,6 +24,7 @@ pub const MESH_ATTRIBUTES: [&str; 19] = [
     "mesh.route",
     "mesh.rule",
     "mesh.mirror",
+    "mesh.fault",
     "mesh.epoch",
     "mesh.attempt",
     "mesh.reason",
@@ -32,6 +33,7 @@ pub const MESH_ATTRIBUTES: [&str; 19] = [
     "mesh.time.first_byte_us",
     "mesh.time.body_us",
     "mesh.time.own_us",
+    "mesh.time.fault_us",
     "mesh.children",
     "mesh.children.failed",
 ];
@@ -150,7 +152,10 @@ fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &Attributes) {
     wire::fixed64(out, 8, record.end_unix);
     attributes(out, record, text);
     out.extend_from_slice(own.bytes());
-    for shared in [&record.peer, &record.also].into_iter().flatten() {
+    for shared in [&record.peer, &record.also, &record.note]
+        .into_iter()
+        .flatten()
+    {
         out.extend_from_slice(shared);
     }
     if error_type(record).is_some() {

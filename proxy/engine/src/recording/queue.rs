@@ -213,6 +213,7 @@ mod tests {
             children: None,
             peer: None,
             also: None,
+            note: None,
         }
     }
 

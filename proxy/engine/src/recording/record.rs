@@ -39,6 +39,8 @@ pub struct Record {
     pub peer: Option<Encoded>,
     /// More attributes: of the connection it came by, or of the route it takes.
     pub also: Option<Encoded>,
+    /// What was done to this request and not to others.
+    pub note: Option<Encoded>,
 }
 
 impl Record {

@@ -44,12 +44,22 @@ pub fn expression(pattern: &str) -> Result<Regex, regex_lite::Error> {
 impl Match {
     /// What a checked route matches; `None` when it could never match.
     pub fn of(route: &Route) -> Option<Self> {
-        let method = route.method.as_ref().map(|method| method.parse());
+        let (path, method) = (route.path.as_ref(), route.method.as_deref());
+        Self::new(path, method, &route.headers, &route.query)
+    }
+
+    /// The same of what has been checked elsewhere.
+    pub fn new(
+        path: Option<&PathMatch>,
+        method: Option<&str>,
+        headers: &[ValueMatch],
+        query: &[ValueMatch],
+    ) -> Option<Self> {
         Some(Self {
-            path: Path::of(route.path.as_ref())?,
-            method: method.transpose().ok()?,
-            headers: values(&route.headers, |name| HeaderName::try_from(name).ok())?,
-            query: values(&route.query, |name| Some(name.to_owned()))?,
+            path: Path::of(path)?,
+            method: method.map(str::parse).transpose().ok()?,
+            headers: values(headers, |name| HeaderName::try_from(name).ok())?,
+            query: values(query, |name| Some(name.to_owned()))?,
         })
     }
 

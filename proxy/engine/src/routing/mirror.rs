@@ -20,7 +20,6 @@ use crate::runtime::worker::Worker;
 use crate::upstream::forward::Terms;
 use crate::upstream::relay::{Reading, relay};
 use crate::upstream::request_body::RequestBody;
-use crate::upstream::response_body::Course;
 
 const A_MILLION: u64 = 1_000_000;
 /// Bytes of a mirror's answer that are read, so that its connection can be used again.
@@ -106,12 +105,7 @@ async fn send(
     let Ok((answered, flight)) = call.attempts(copy, flight).await else {
         return;
     };
-    let reading = Reading {
-        caller: None,
-        from_proxy: true,
-        course: Course::upstream(limits),
-        tunnel_idle: limits.tunnel_idle,
-    };
+    let reading = Reading::upstream(None, limits);
     let mut body = relay(answered, reading, flight).into_body();
     let mut read = 0;
     while let Some(Ok(frame)) = body.frame().await {

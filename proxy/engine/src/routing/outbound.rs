@@ -9,6 +9,7 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
 use super::attempts::Call;
+use super::inject;
 use super::mirror;
 use super::rules::{Way, authority};
 use crate::entry::caller::Caller;
@@ -25,7 +26,7 @@ use crate::upstream::forward::Terms;
 use crate::upstream::headers::{MESH_SOURCE, end_request_hop};
 use crate::upstream::relay::{Reading, relay};
 use crate::upstream::request_body::RequestBody;
-use crate::upstream::response_body::{Course, ResponseBody};
+use crate::upstream::response_body::ResponseBody;
 
 /// Carries one call and its response back.
 pub async fn serve(
@@ -56,7 +57,7 @@ pub async fn serve(
         labels: labels(&caller, &plan, service, request.uri().path()),
         busy: caller.busy(),
     };
-    let flight = Flight::client(&worker, opening, started, call);
+    let mut flight = Flight::client(&worker, opening, started, call);
     if let Some((reason, place)) = refusal(&request, &caller, &plan) {
         flight.refuse(reason);
         return answer(reason, &place);
@@ -79,6 +80,12 @@ pub async fn serve(
         return response;
     }
 
+    if let Some(fault) = inject::drawn(&service.faults, &request, &worker) {
+        Box::pin(fault.delay(&worker, &mut flight)).await;
+        if let Some(abort) = fault.abort() {
+            return abort.end(flight, &fault.name);
+        }
+    }
     let mark = service.care.mark(&request, &caller);
     let upgrade = end_request_hop(request.headers_mut());
     let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -111,22 +118,15 @@ pub async fn serve(
         mark,
     };
     let mut response = match call.attempts(request, flight).await {
-        Ok((answered, flight)) => {
-            let reading = Reading {
-                caller: caller_leg,
-                from_proxy: true,
-                course: Course::upstream(&plan.limits),
-                tunnel_idle: plan.limits.tunnel_idle,
-            };
-            relay(answered, reading, flight)
-        }
+        Ok((answered, flight)) => relay(
+            answered,
+            Reading::upstream(caller_leg, &plan.limits),
+            flight,
+        ),
         Err((reason, place)) => return answer(reason, &place),
     };
-    if let Some(edit) = rule
-        .as_ref()
-        .and_then(|rule| rule.response_headers.as_ref())
-    {
-        edit.apply(response.headers_mut());
+    if let Some(rule) = &rule {
+        rule.edit_answer(&mut response);
     }
     response
 }

@@ -34,7 +34,7 @@ pub struct Rule {
     /// `mesh.rule` of its spans.
     pub attributes: Encoded,
     pub request_headers: Option<HeaderEdit>,
-    pub response_headers: Option<HeaderEdit>,
+    response_headers: Option<HeaderEdit>,
     pub action: Action,
     pub mirrors: Vec<Mirror>,
     /// Of the whole request, and of one attempt.
@@ -179,10 +179,15 @@ impl Rule {
             &MESH_REASON,
             HeaderValue::from_static(Reason::RouteAnswer.code()),
         );
-        if let Some(edit) = &self.response_headers {
-            edit.apply(headers);
-        }
+        self.edit_answer(&mut response);
         Some(response)
+    }
+
+    /// Makes the answer what its caller is to see.
+    pub fn edit_answer<B>(&self, response: &mut Response<B>) {
+        if let Some(edit) = &self.response_headers {
+            edit.apply(response.headers_mut());
+        }
     }
 
     /// Makes the request what its callee is to see.

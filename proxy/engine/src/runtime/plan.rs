@@ -13,6 +13,7 @@ use crate::recording::otlp::Attributes;
 use crate::recording::queue::Room;
 use crate::recording::record::Encoded;
 use crate::routing::care::Care;
+use crate::routing::inject::Injection;
 use crate::routing::route::Routes;
 use crate::routing::rules::{Destination, Rule};
 use crate::routing::templates::Templates;
@@ -27,6 +28,7 @@ pub struct Service {
     pub terms: Terms,
     pub connect_attempts: u8,
     pub care: Rc<Care>,
+    pub faults: Rc<[Injection]>,
     pub endpoints: Vec<Rc<Endpoint>>,
     pub templates: Rc<RefCell<Templates>>,
     /// Span attributes while no endpoint is chosen.
@@ -142,6 +144,7 @@ impl Service {
         Self {
             name: Rc::clone(&self.name),
             care: Rc::clone(&self.care),
+            faults: Rc::clone(&self.faults),
             endpoints: self.endpoints.iter().filter(of_version).cloned().collect(),
             templates: Rc::clone(&self.templates),
             attributes: Encoded::clone(&self.attributes),
@@ -172,6 +175,7 @@ fn service(
         terms: terms(upstream.connect_timeout_ms, upstream.timeout_ms, limits),
         connect_attempts: upstream.connect_attempts,
         care: Rc::new(Care::of(&upstream.policy, workers)),
+        faults: upstream.faults.iter().filter_map(Injection::of).collect(),
         endpoints: endpoints.collect(),
         templates: known
             .map(|service| Rc::clone(&service.templates))

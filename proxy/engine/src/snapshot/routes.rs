@@ -189,7 +189,7 @@ pub(super) fn check(at: &str, routes: &[Route], services: &[Upstream]) -> Checke
 }
 
 fn one(at: &str, route: &Route, services: &[Upstream]) -> Checked {
-    matches(at, route)?;
+    asked(at, route)?;
     for (field, edit) in [
         ("request_headers", &route.request_headers),
         ("response_headers", &route.response_headers),
@@ -222,15 +222,30 @@ fn one(at: &str, route: &Route, services: &[Upstream]) -> Checked {
     destinations(at, route, services)
 }
 
-fn matches(at: &str, route: &Route) -> Checked {
-    if let Some(path) = &route.path {
+fn asked(at: &str, route: &Route) -> Checked {
+    let (path, method) = (route.path.as_ref(), route.method.as_deref());
+    matches(at, path, method, &route.headers, &route.query)?;
+    route.sticky.as_ref().map_or(Ok(()), |sticky| {
+        header_name(&format!("{at}.sticky.name"), &sticky.name)
+    })
+}
+
+/// What a request has to be.
+pub(super) fn matches(
+    at: &str,
+    path: Option<&PathMatch>,
+    method: Option<&str>,
+    headers: &[ValueMatch],
+    query: &[ValueMatch],
+) -> Checked {
+    if let Some(path) = path {
         let field = format!("{at}.path.value");
         no_longer(&field, &path.value, 4_096)?;
         if path.kind == PathKind::Regex {
             compiles(&field, &path.value)?;
         }
     }
-    if let Some(method) = &route.method {
+    if let Some(method) = method {
         let upper = method.bytes().all(|byte| byte.is_ascii_uppercase());
         fits(
             &format!("{at}.method"),
@@ -239,22 +254,23 @@ fn matches(at: &str, route: &Route) -> Checked {
             "a method in capitals",
         )?;
     }
-    for (field, values) in [("headers", &route.headers), ("query", &route.query)] {
-        for (place, value) in values.iter().enumerate() {
-            let at = format!("{at}.{field}[{place}]");
-            no_longer(&format!("{at}.name"), &value.name, 256)?;
-            if field == "headers" {
-                header_name(&format!("{at}.name"), &value.name)?;
-            }
-            no_longer(&format!("{at}.value"), &value.value, 4_096)?;
-            if value.kind == ValueKind::Regex {
-                compiles(&format!("{at}.value"), &value.value)?;
-            }
+    for (place, value) in headers.iter().enumerate() {
+        header_name(&format!("{at}.headers[{place}].name"), &value.name)?;
+    }
+    values(&format!("{at}.headers"), headers)?;
+    values(&format!("{at}.query"), query)
+}
+
+fn values(at: &str, values: &[ValueMatch]) -> Checked {
+    for (place, value) in values.iter().enumerate() {
+        let at = format!("{at}[{place}]");
+        no_longer(&format!("{at}.name"), &value.name, 256)?;
+        no_longer(&format!("{at}.value"), &value.value, 4_096)?;
+        if value.kind == ValueKind::Regex {
+            compiles(&format!("{at}.value"), &value.value)?;
         }
     }
-    route.sticky.as_ref().map_or(Ok(()), |sticky| {
-        header_name(&format!("{at}.sticky.name"), &sticky.name)
-    })
+    Ok(())
 }
 
 fn redirect(at: &str, redirect: &Redirect) -> Checked {

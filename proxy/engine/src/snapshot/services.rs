@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::Protocol;
+use super::faults::{self, Fault};
 use super::named;
 use super::policies::{self, Policy};
 use super::routes::{self, Route};
@@ -38,6 +39,8 @@ pub struct Upstream {
     pub policy: Policy,
     #[serde(default)]
     pub routes: Option<Vec<Route>>,
+    #[serde(default)]
+    pub faults: Vec<Fault>,
 }
 
 pub(super) fn default_connect_timeout_ms() -> u64 {
@@ -74,6 +77,7 @@ pub(super) fn check(services: &[Upstream]) -> Checked {
         authorities(&at, service, &mut owners)?;
         endpoints(&at, service)?;
         policies::check(&format!("{at}.policy"), &service.policy)?;
+        faults::check(&at, &service.faults)?;
         routes::check(&at, service.routes.as_deref().unwrap_or_default(), services)?;
     }
     Ok(())

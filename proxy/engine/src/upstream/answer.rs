@@ -1,7 +1,7 @@
 //! The answers the mesh itself gives: a status, a `mesh-reason`, and a sentence for people.
 
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Response, StatusCode};
 
 use crate::reasons::Reason;
 use crate::upstream::headers::MESH_REASON;
@@ -10,8 +10,14 @@ use crate::upstream::response_body::ResponseBody;
 /// Answers a request that was not, or could not be, forwarded; `place` says where it ended.
 #[must_use]
 pub fn answer(reason: Reason, place: &str) -> Response<ResponseBody> {
+    answer_as(reason.status(), reason, place)
+}
+
+/// The same with the status that the configuration gives it.
+#[must_use]
+pub fn answer_as(status: StatusCode, reason: Reason, place: &str) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::from(reason.explain(place)));
-    *response.status_mut() = reason.status();
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(&MESH_REASON, HeaderValue::from_static(reason.code()));
     headers.insert(

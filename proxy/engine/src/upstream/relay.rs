@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
+use crate::entry::limits::Limits;
 use crate::reasons::Reason;
 use crate::recording::flight::Flight;
 use crate::upstream::answer::answer;
@@ -22,6 +23,21 @@ pub struct Reading {
     /// What it means when the response goes wrong.
     pub course: Course,
     pub tunnel_idle: Duration,
+}
+
+// === impl Reading ===
+
+impl Reading {
+    /// Of what an instance of a service answers.
+    #[must_use]
+    pub fn upstream(caller: Option<OnUpgrade>, limits: &Limits) -> Self {
+        Self {
+            caller,
+            from_proxy: true,
+            course: Course::upstream(limits),
+            tunnel_idle: limits.tunnel_idle,
+        }
+    }
 }
 
 pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response<ResponseBody> {
