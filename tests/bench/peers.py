@@ -6,133 +6,136 @@ import contextlib
 import json
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import envoy
 from tests.bench.environment import NGINX, Environment, started
-from tests.bench.measure import rss_mb, tree
+from tests.bench.load import PIN as BESIDE
+from tests.bench.running import Running
 from tests.world import meshes
 from tests.world.processes import free_port, get
 
 PROXY_CORE = 0
-QUIET_S = 5.0
 _PIN = ["taskset", "-c", str(PROXY_CORE)]
-_CONFIGS = Path(__file__).parent / "configs"
-
-
-@dataclass(frozen=True)
-class Running:
-    """A proxy that answers on `port`; `spans` counts the spans it has exported, None when it traces nothing."""
-
-    pid: int
-    port: int
-    spans: Callable[[], int | None] = lambda: None
-
-    def pids(self) -> list[int]:
-        return tree(self.pid)
-
-    def rss(self) -> float:
-        return rss_mb(self.pids())
-
-    def spans_a_request(self, requests: int) -> float | None:
-        """Spans exported for each of `requests`, once there is one for each or no more come; None without tracing."""
-        if self.spans() is None:
-            return None
-        seen, still_since = -1, time.monotonic()
-        while seen < requests and time.monotonic() - still_since < QUIET_S:
-            now = self.spans() or 0
-            if now != seen:
-                seen, still_since = now, time.monotonic()
-            time.sleep(0.05)
-        return seen / requests
+Start = Callable[[Environment, bool], contextlib.AbstractContextManager[Running]]
 
 
 @dataclass(frozen=True)
 class Peer:
+    """A proxy; `start` takes the environment and whether the application behind speaks HTTP/2."""
+
     name: str
-    start: Callable[[Environment], contextlib.AbstractContextManager[Running]]
+    start: Start
 
 
 @contextlib.contextmanager
-def _whymesh(environment: Environment) -> Iterator[Running]:
+def whymesh(environment: Environment, http2: bool) -> Iterator[Running]:
     """The whole sidecar process, following a real control plane."""
-    inbound, outbound, admin, control = (free_port() for _ in range(4))
-    path = meshes.write(
-        environment.folder / "mesh.yaml",
-        meshes.mesh("bench", telemetry={"endpoint": f"http://127.0.0.1:{environment.sink}/v1/traces"}),
-        meshes.service(
-            "bench", meshes.endpoint("bench-1", environment.backend, sidecar=meshes.sidecar(inbound, outbound, admin))
-        ),
+    inbound, outbound, admin = free_port(), free_port(), free_port()
+    service = _service("bench", environment.upstream(http2), meshes.sidecar(inbound, outbound, admin), http2)
+    with _control(environment, service) as control, _sidecar("bench-1", admin, control, inbound) as pid:
+        yield Running((pid,), inbound, lambda: _exported(admin))
+
+
+@contextlib.contextmanager
+def whymesh_pair(environment: Environment, http2: bool) -> Iterator[Running]:
+    """Two sidecars: out through the caller's, in through the application's."""
+    ports = [free_port() for _ in range(6)]
+    front, back = ports[:3], ports[3:]
+    services = (
+        _service("front", environment.backend, meshes.sidecar(*front), http2=False),
+        _service("back", environment.upstream(http2), meshes.sidecar(*back), http2),
     )
-    brain = [sys.executable, "-m", "proxy.control", "-f", str(path), "--listen", f"127.0.0.1:{control}"]
-    sidecar = [*_PIN, sys.executable, "-m", "proxy", "--instance", "bench-1", "--admin", f"127.0.0.1:{admin}"]
-
-    def spans() -> int:
-        return int(json.loads(get(f"http://127.0.0.1:{admin}/stats")[1])["records"]["exported"])
-
     with (
-        started(["taskset", "-c", "1", *brain], control),
-        started([*sidecar, "--control", f"http://127.0.0.1:{control}"], inbound) as process,
+        _control(environment, *services) as control,
+        _sidecar("front-1", front[2], control, front[0]) as caller,
+        _sidecar("back-1", back[2], control, back[0]) as called,
     ):
-        yield Running(process.pid, inbound, spans)
+        exported = lambda: sum(_exported(admin) or 0 for admin in (front[2], back[2]))  # noqa: E731
+        yield Running((caller, called), front[1], exported, host="back")
 
 
-def _envoy(traced: bool) -> Callable[[Environment], contextlib.AbstractContextManager[Running]]:
+def _service(name: str, app: int, sidecar: dict[str, str], http2: bool) -> dict[str, object]:
+    spec = {"protocol": "http2"} if http2 else {}
+    return meshes.service(name, meshes.endpoint(f"{name}-1", app, sidecar=sidecar), **spec)
+
+
+@contextlib.contextmanager
+def _control(environment: Environment, *services: dict[str, object]) -> Iterator[int]:
+    """A control plane beside the load, and its port."""
+    port = free_port()
+    telemetry = {"endpoint": f"http://127.0.0.1:{environment.sink}/v1/traces"}
+    path = meshes.write(environment.folder / "mesh.yaml", meshes.mesh("bench", telemetry=telemetry), *services)
+    command = [*BESIDE, sys.executable, "-m", "proxy.control", "-f", str(path), "--listen", f"127.0.0.1:{port}"]
+    with started(command, port):
+        yield port
+
+
+@contextlib.contextmanager
+def _sidecar(instance: str, admin: int, control: int, inbound: int) -> Iterator[int]:
+    command = [*_PIN, sys.executable, "-m", "proxy", "--instance", instance, "--admin", f"127.0.0.1:{admin}"]
+    with started([*command, "--control", f"http://127.0.0.1:{control}"], inbound) as process:
+        yield process.pid
+
+
+def _exported(admin: int) -> int:
+    return int(json.loads(get(f"http://127.0.0.1:{admin}/stats")[1])["records"]["exported"])
+
+
+def _envoy(traced: bool) -> Start:
     @contextlib.contextmanager
-    def start(environment: Environment) -> Iterator[Running]:
-        port, admin = free_port(), free_port()
-        path = _written(environment, "envoy-traced.yaml" if traced else "envoy.yaml", port=port, admin=admin)
-        binary = Path(sys.executable).with_name("envoy")
-        command = [
-            *_PIN,
-            str(binary),
-            "--concurrency",
-            "1",
-            "-c",
-            str(path),
-            "--log-level",
-            "error",
-            "--disable-hot-restart",
-        ]
-
-        def spans() -> int | None:
-            _, text = get(f"http://127.0.0.1:{admin}/stats?filter=tracing.opentelemetry.spans_sent")
-            found = re.search(r"spans_sent: (\d+)", text)
-            return int(found[1]) if found else None
-
-        with started(command, port) as process:
-            yield Running(process.pid, port, spans if traced else (lambda: None))
+    def start(environment: Environment, http2: bool) -> Iterator[Running]:
+        with _one_envoy(environment, environment.upstream(http2), http2, traced) as running:
+            yield running
 
     return start
 
 
-def _configured(config: str, command: list[str]) -> Callable[[Environment], contextlib.AbstractContextManager[Running]]:
+@contextlib.contextmanager
+def envoy_pair(environment: Environment, http2: bool) -> Iterator[Running]:
+    """Two Envoys that trace, one in front of the other."""
+    with (
+        _one_envoy(environment, environment.upstream(http2), http2, traced=True) as called,
+        _one_envoy(environment, called.port, http2, traced=True) as caller,
+    ):
+        yield Running((*caller.roots, *called.roots), caller.port)
+
+
+@contextlib.contextmanager
+def _one_envoy(environment: Environment, upstream: int, http2: bool, traced: bool) -> Iterator[Running]:
+    port, admin = free_port(), free_port()
+    path = environment.folder / f"envoy-{port}.json"
+    sink = environment.sink if traced else None
+    path.write_text(json.dumps(envoy.config(port=port, admin=admin, upstream=upstream, http2=http2, sink=sink)))
+    binary = Path(sys.executable).with_name("envoy")
+    flags = ["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"]
+
+    def spans() -> int | None:
+        _, text = get(f"http://127.0.0.1:{admin}/stats?filter=tracing.opentelemetry.spans_sent")
+        found = re.search(r"spans_sent: (\d+)", text)
+        return int(found[1]) if found else None
+
+    with started([*_PIN, str(binary), *flags, "-c", str(path)], port) as process:
+        yield Running((process.pid,), port, spans if traced else (lambda: None))
+
+
+def _configured(config: str, command: list[str]) -> Start:
     @contextlib.contextmanager
-    def start(environment: Environment) -> Iterator[Running]:
+    def start(environment: Environment, http2: bool) -> Iterator[Running]:
         port = free_port()
-        path = _written(environment, config, port=port, admin=0)
+        proto = "proto h2" if http2 else ""
+        path = environment.written(config, PORT=port, UPSTREAM=environment.upstream(http2), PROTO=proto)
         with started([*_PIN, *command, str(path)], port) as process:
-            yield Running(process.pid, port)
+            yield Running((process.pid,), port)
 
     return start
 
 
-def _written(environment: Environment, config: str, port: int, admin: int) -> Path:
-    text = (_CONFIGS / config).read_text()
-    values = {"PORT": port, "ADMIN": admin, "BACKEND": environment.backend, "SINK": environment.sink}
-    for name, value in {**values, "FOLDER": environment.folder}.items():
-        text = text.replace(f"@{name}@", str(value))
-    path = environment.folder / config
-    path.write_text(text)
-    return path
-
-
-PEERS = (
-    Peer("whymesh, every request a span", _whymesh),
-    Peer("Envoy, every request a span", _envoy(traced=True)),
-    Peer("Envoy, no tracing", _envoy(traced=False)),
-    Peer("HAProxy, no tracing", _configured("haproxy.cfg", ["/usr/sbin/haproxy", "-db", "-f"])),
-    Peer("nginx, no tracing", _configured("nginx.conf", [NGINX, "-c"])),
-)
+OURS = Peer("whymesh, every request a span", whymesh)
+ENVOY_TRACED = Peer("Envoy, every request a span", _envoy(traced=True))
+ENVOY = Peer("Envoy, no tracing", _envoy(traced=False))
+HAPROXY = Peer("HAProxy, no tracing", _configured("haproxy.cfg", ["/usr/sbin/haproxy", "-db", "-f"]))
+NGINX_PROXY = Peer("nginx, no tracing", _configured("nginx.conf", [NGINX, "-c"]))
+"""nginx speaks HTTP/1 to what is behind it."""

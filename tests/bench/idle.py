@@ -1,0 +1,48 @@
+"""What an idle connection costs: memory of each proxy before and after 10 000 clients connect, ask once and stay."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import click
+
+from tests.bench.environment import Environment
+from tests.bench.peers import ENVOY, ENVOY_TRACED, HAPROXY, OURS, Peer
+from tests.bench.running import Running
+from tests.bench.table import markdown
+from tests.bench.verdict import Row
+
+CONNECTIONS = 10_000
+_PEERS = (OURS, ENVOY_TRACED, ENVOY, HAPROXY)
+_REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
+
+
+def measure(environment: Environment) -> Iterator[Row]:
+    """Prints the bytes for each connection and yields the ratio to Envoy's."""
+    costs = {peer.name: _bytes_each(peer, environment) for peer in _PEERS}
+    click.echo(f"\n{CONNECTIONS:,} idle connections that have asked once\n")
+    head = ("proxy", "KB each", "ratio")
+    ours = costs[OURS.name]
+    click.echo(markdown(head, [(n, f"{each / 1e3:.1f}", f"{each / ours:.2f}x") for n, each in costs.items()]))
+    yield Row("10 000 idle connections: memory of each, Envoy over ours", costs[ENVOY.name] / ours, 1.0, 2.0)
+
+
+def _bytes_each(peer: Peer, environment: Environment) -> float:
+    with peer.start(environment, False) as running, contextlib.ExitStack() as clients:
+        before = running.rss_mb()
+        for _ in range(CONNECTIONS):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=10))
+            client.sendall(_REQUEST)
+            assert client.recv(4096).startswith(b"HTTP/1.1 200"), f"{peer.name} refused a connection"
+        grown = _settled(running) - before
+    click.echo(f"  {peer.name}: {grown:.1f} MB", err=True)
+    return grown * 1e6 / CONNECTIONS
+
+
+def _settled(running: Running) -> float:
+    """Memory once what was recorded of the requests has been exported."""
+    time.sleep(2.0)  # not readiness: the export of the last spans frees what they took
+    return running.rss_mb()
