@@ -67,3 +67,13 @@ def test_every_field_of_the_mesh_configuration_is_described() -> None:
         for field in part.get("properties", {})
     }
     assert {field for field in fields - parents if not described(field)} == set()
+
+
+def test_the_example_configuration_is_one(tmp_path: Path) -> None:
+    from proxy.control.read import load
+    from proxy.control.registry import register
+
+    examples = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (tmp_path / "mesh.yaml").write_text("\n---\n".join(examples))
+    kinds = {document.kind for document in register(load(tmp_path)).documents}
+    assert kinds == {"Service", "HTTPRoute", "TrafficPolicy"}
