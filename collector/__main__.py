@@ -35,7 +35,8 @@ from collector.store.doors.native import serve_native
 from collector.store.embedded import EmbeddedStore
 from collector.store.errors import StoreError
 from collector.telemetry import SCOPE, Meters, Reporter, own_spans
-from collector.write import Limits, Writer
+from collector.write import Limits
+from collector.writers import Writers
 
 log = logging.getLogger(SCOPE)
 
@@ -52,10 +53,10 @@ GRACE_S = 10.0
 @click.option("--clickhouse-http", help="ClickHouse HTTP.  [default: 127.0.0.1:8123]")
 @click.option("--metrics", help="/metrics /healthz /readyz.  [default: 127.0.0.1:8888]")
 def command(path: Path | None, data: Path | None, **listen: str | None) -> None:
-    """Store OTLP spans in ClickHouse.
+    """Store OTLP in ClickHouse.
 
-    Receives spans from the proxies and from any OpenTelemetry SDK, stores them in an embedded ClickHouse, and serves
-    that to any ClickHouse client. A request is answered once its spans are stored.
+    Receives spans, metrics and logs from the proxies and from any OpenTelemetry SDK, stores them in an embedded
+    ClickHouse, and serves that to any ClickHouse client. A request is answered once it is stored.
 
     \b
     Example:
@@ -94,13 +95,12 @@ async def run(config: Config) -> None:
             opened.push_async_callback(door.close)
             ports[flag] = door.port
 
-        writer = Writer(store.insert, reporter, _limits(config))
-        writer.start()
-        opened.push_async_callback(writer.drain)
-        meters.waiting.set_function(lambda: writer.held_bytes)
+        writers = Writers(store.insert, reporter, _limits(config))
+        opened.push_async_callback(writers.drain)
+        meters.waiting.set_function(lambda: writers.held_bytes)
 
         threads = opened.enter_context(ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode"))
-        ingest = Ingest(writer.submit, drops, threads, config.requests.limit_bytes)
+        ingest = Ingest(writers.submit, drops, threads, config.requests.limit_bytes)
         budget = Budget(config.requests.under_way_bytes)
         meters.held.set_function(lambda: budget.held)
 
@@ -122,7 +122,7 @@ async def run(config: Config) -> None:
         )
         await stop.wait()
         admin.ready = False
-        writer.hurry()
+        writers.hurry()
         log.info("stopping: what was accepted is stored first")
     log.info("stopped")
 

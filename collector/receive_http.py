@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 from google.protobuf import json_format
@@ -19,11 +18,8 @@ from google.rpc.status_pb2 import Status
 
 from collector.budget import Budget, Share
 from collector.errors import CollectorError, Malformed, Retryable, TooLarge
-from collector.ingest import Form, Ingest
+from collector.ingest import Coding, Form, Ingest
 from collector.signals import Signal
-
-if TYPE_CHECKING:
-    from collector._columnar import Coding
 
 log = logging.getLogger("whymesh.collector")
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from collector.write import TABLE, Group
+from collector.write import Group
 
 SCOPE = "whymesh.collector"
 
@@ -26,7 +26,7 @@ class Meters:
     """Counters of what went right; what did not is counted by collector.drops."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.stored = Counter("whymesh_collector_stored_spans", "Spans stored.", registry=registry)
+        self.stored = Counter("whymesh_collector_stored_rows", "Rows stored.", ("table",), registry=registry)
         self.inserts = Counter(
             "whymesh_collector_inserts", "Attempts to insert, by outcome.", ("outcome",), registry=registry
         )
@@ -53,7 +53,7 @@ class Reporter:
         if error is not None:
             log.warning("insert of %d rows failed after %.1f s: %s", group.rows, seconds, error)
         else:
-            self._meters.stored.inc(group.rows)
+            self._meters.stored.labels(group.table).inc(group.rows)
             self._meters.seconds.observe(seconds)
             self._meters.rows.observe(group.rows)
         if self.tracer is not None and not all(member.own for member in group.members):
@@ -62,13 +62,13 @@ class Reporter:
     def _span(self, tracer: Tracer, group: Group, seconds: float, error: Exception | None) -> None:
         end = time.time_ns()
         span = tracer.start_span(
-            f"INSERT {TABLE}",
+            f"INSERT {group.table}",
             kind=SpanKind.CLIENT,
             start_time=end - int(seconds * 1e9),
             attributes={
                 "db.system.name": "clickhouse",
                 "db.operation.name": "INSERT",
-                "db.collection.name": TABLE,
+                "db.collection.name": group.table,
                 "db.operation.batch.size": len(group.members),
                 "whymesh.insert.rows": group.rows,
                 "whymesh.insert.bytes": group.size,

@@ -1,7 +1,7 @@
-"""Gathers the blocks of many requests into few inserts and answers each request once its rows are stored.
+"""Gathers the blocks of many requests for one table into few inserts and tells each once its rows are stored.
 
-In: encoded requests. Out: INSERTs of concatenated Native blocks, one part a partition each. Never: an answer before
-the rows are stored, more waiting than the bound, one bad request refusing its neighbours.
+In: encoded blocks. Out: INSERTs of concatenated Native blocks, one part a partition each. Never: an answer before
+the rows are stored, one bad request refusing its neighbours.
 
 One insert is under way at a time; while it runs, the next group gathers. An insert that the store cannot take now is
 repeated under the same deduplication token until the deadline; one that it will never take is halved until the bad
@@ -21,10 +21,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from collector._columnar import MOST_DAYS
-from collector.errors import CollectorError, Overloaded, StoreAway, Unstorable
+from collector.errors import CollectorError, StoreAway, Unstorable
 from collector.store.errors import StoreRejected, StoreUnavailable
 
-TABLE = "otel_traces"
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 1.0
 # ClickHouse may quote a whole block; answers travel in headers too.
@@ -32,10 +31,12 @@ LONGEST_REASON = 1_000
 
 
 class Block(Protocol):
-    """What the encoder made of one request."""
+    """What the encoder made of one request for one table."""
 
     @property
-    def block(self) -> bytes: ...
+    def table(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
     @property
     def rows(self) -> int: ...
     @property
@@ -55,7 +56,7 @@ class Limits:
 
 @dataclass(eq=False)
 class Waiting:
-    """One request that waits for its rows to be stored."""
+    """A block that waits for its rows to be stored."""
 
     block: bytes
     rows: int
@@ -66,8 +67,9 @@ class Waiting:
 
 @dataclass
 class Group:
-    """Requests that go into one INSERT."""
+    """Blocks that go into one INSERT."""
 
+    table: str
     members: list[Waiting] = field(default_factory=list)
     rows: int = 0
     size: int = 0
@@ -100,7 +102,8 @@ class Observer(Protocol):
 class Writer:
     """The queue before one table. Belongs to one event loop."""
 
-    def __init__(self, insert: Insert, observer: Observer, limits: Limits) -> None:
+    def __init__(self, table: str, insert: Insert, observer: Observer, limits: Limits) -> None:
+        self._table = table
         self._insert = insert
         self._observer = observer
         self._limits = limits
@@ -116,26 +119,17 @@ class Writer:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="writer")
 
-    async def submit(self, encoded: Block, *, own: bool = False) -> None:
-        """Returns once the block is stored. Raises Overloaded, StoreAway, Unstorable.
-
-        The block is stored also when the caller is cancelled meanwhile.
-        """
-        block = encoded.block
-        limits = self._limits
-        if self.held_bytes and self.held_bytes + len(block) > limits.queue_bytes:
-            raise Overloaded(
-                f"{self.held_bytes} bytes wait for the store, the limit is {limits.queue_bytes}: try again"
-            )
+    def add(self, block: Block, *, own: bool = False) -> asyncio.Future[None]:
+        """Queues a block. The future is done once it is stored, or holds StoreAway or Unstorable."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(Waiting(block, encoded.rows, frozenset(encoded.days), own, stored))
-        self.held_bytes += len(block)
-        self._queued_rows += encoded.rows
-        self._queued_bytes += len(block)
+        self._queue.append(Waiting(block.data, block.rows, frozenset(block.days), own, stored))
+        self.held_bytes += len(block.data)
+        self._queued_rows += block.rows
+        self._queued_bytes += len(block.data)
         self._arrived.set()
         if self._has_a_group:
             self._full.set()
-        await stored
+        return stored
 
     def hurry(self) -> None:
         """Stores what comes from now on without waiting for company, since senders are being waited for."""
@@ -175,7 +169,7 @@ class Writer:
                 await asyncio.wait_for(self._full.wait(), self._limits.wait_s)
 
     def _gather(self) -> Group:
-        group = Group()
+        group = Group(self._table)
         while self._queue and group.has_room(self._queue[0], self._limits):
             group.add(self._queue.popleft())
         self._queued_rows -= group.rows
@@ -192,12 +186,12 @@ class Writer:
                 return
             middle = len(group.members) // 2
             for half in (group.members[:middle], group.members[middle:]):
-                part = Group()
+                part = Group(group.table)
                 for member in half:
                     part.add(member)
                 await self._store(part, deadline)
         except StoreUnavailable as error:
-            _tell(group, StoreAway(f"the store does not take spans now: {error}"[:LONGEST_REASON], retry_after_s=5))
+            _tell(group, StoreAway(f"the store does not take rows now: {error}"[:LONGEST_REASON], retry_after_s=5))
         except Exception as error:
             _tell(group, StoreAway(f"the insert failed: {error!r}"[:LONGEST_REASON], retry_after_s=5))
         else:
@@ -210,7 +204,7 @@ class Writer:
         while True:
             started = time.monotonic()
             try:
-                await self._insert(TABLE, blocks, token)
+                await self._insert(group.table, blocks, token)
             except Exception as error:
                 now = time.monotonic()
                 self._observer.inserted(group, now - started, error)

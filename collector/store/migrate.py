@@ -26,6 +26,12 @@ OBJECTS: Final = (
     "mesh_changes_mv",
     "mesh_incidents",
     "mesh_alerts",
+    "otel_logs",
+    "otel_metrics_gauge",
+    "otel_metrics_sum",
+    "otel_metrics_histogram",
+    "otel_metrics_exponential_histogram",
+    "otel_metrics_summary",
 )
 
 _LEDGER: Final = """

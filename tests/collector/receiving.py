@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -28,14 +28,16 @@ class Receiving:
     http: str = ""
     grpc: str = ""
     rows: int = 0
+    tables: set[str] = field(default_factory=set)
     own: list[bool] = field(default_factory=list)
     error: Exception | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
-    async def submit(self, encoded: columnar.Encoded, *, own: bool) -> None:
+    async def submit(self, blocks: Sequence[columnar.Block], *, own: bool) -> None:
         if self.error is not None:
             raise self.error
-        self.rows += encoded.rows
+        self.rows += sum(block.rows for block in blocks)
+        self.tables.update({block.table for block in blocks})
         self.own.append(own)
 
     def dropped(self, signal: str, cause: str) -> float:

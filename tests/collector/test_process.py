@@ -9,13 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcLogExporter
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
 from tests.world import otlp_requests as world
 from tests.world.collectors import FREE_PORTS, Collector, collector
@@ -68,6 +78,77 @@ def test_spans_of_an_sdk_arrive_whole(served: Collector, kind: str) -> None:
     assert (rows[1][8], list(rows[1][9][0])) == (["seen"], ["place"])
 
 
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_metrics_of_an_sdk_arrive_whole(served: Collector, kind: str) -> None:
+    service = f"metered-{kind}"
+    if kind == "grpc":
+        sender: MetricExporter = GrpcMetricExporter(endpoint=f"127.0.0.1:{served.ports['grpc']}", insecure=True)
+    else:
+        sender = HttpMetricExporter(endpoint=served.url("http", "/v1/metrics"), compression=Compression.Gzip)
+    exponential = View(instrument_name="sizes", aggregation=ExponentialBucketHistogramAggregation())
+    provider = MeterProvider(
+        [PeriodicExportingMetricReader(sender, export_interval_millis=60_000)],
+        Resource({"service.name": service}),
+        views=[exponential],
+    )
+    meter = provider.get_meter("app", "1.2", attributes={"team": "pay"})
+    meter.create_counter("orders", "1", "Orders taken").add(7, {"zone": "a"})
+    meter.create_gauge("depth").set(2.5)
+    for value in (0.5, 3.0, 700.0):
+        meter.create_histogram("latency", "ms").record(value)
+        meter.create_histogram("sizes").record(value)
+    provider.shutdown()
+
+    where = f"WHERE ServiceName = '{service}'"
+    assert served.query(
+        f"""SELECT MetricName, MetricDescription, MetricUnit, Attributes, ScopeName, ScopeAttributes, Value,
+                   IsMonotonic, AggregationTemporality FROM otel.otel_metrics_sum {where}"""
+    ) == [("orders", "Orders taken", "1", {"zone": "a"}, "app", {"team": "pay"}, 7.0, True, 2)]
+    assert served.query(f"SELECT MetricName, Value FROM otel.otel_metrics_gauge {where}") == [("depth", 2.5)]
+    (latency,) = served.query(
+        f"""SELECT MetricName, Count, Sum, Min, Max, arraySum(BucketCounts),
+                   length(BucketCounts) - length(ExplicitBounds) FROM otel.otel_metrics_histogram {where}"""
+    )
+    assert latency == ("latency", 3, 703.5, 0.5, 700.0, 3, 1)
+    (sizes,) = served.query(
+        f"""SELECT MetricName, Count, Sum, ZeroCount, arraySum(PositiveBucketCounts), TimeUnix >= StartTimeUnix
+            FROM otel.otel_metrics_exponential_histogram {where}"""
+    )
+    assert sizes == ("sizes", 3, 703.5, 0, 3, 1)
+
+
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_logs_of_an_sdk_arrive_whole_and_find_their_span(served: Collector, kind: str) -> None:
+    service = f"logging-{kind}"
+    if kind == "grpc":
+        sender: LogRecordExporter = GrpcLogExporter(endpoint=f"127.0.0.1:{served.ports['grpc']}", insecure=True)
+    else:
+        sender = HttpLogExporter(endpoint=served.url("http", "/v1/logs"))
+    provider = LoggerProvider(Resource({"service.name": service}))
+    provider.add_log_record_processor(BatchLogRecordProcessor(sender))
+    span = NonRecordingSpan(SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(1)))
+    logger = provider.get_logger("app", "1.2")
+    for place in range(1200):
+        logger.emit(
+            LogRecord(
+                timestamp=world.START_NS + place,
+                context=set_span_in_context(span),
+                severity_number=SeverityNumber.WARN,
+                severity_text="WARN",
+                body={"order": place, "ok": True},
+                attributes={"place": place},
+                event_name="order.refused",
+            )
+        )
+    provider.shutdown()
+
+    assert served.query(
+        f"""SELECT count(), uniqExact(Timestamp), any(TraceId), any(SpanId), any(TraceFlags), any(SeverityText),
+                   any(SeverityNumber), any(EventName), any(ScopeName), countIf(Body = '{{"ok":true,"order":' ||
+                   LogAttributes['place'] || '}}') FROM otel.otel_logs WHERE ServiceName = '{service}'"""
+    ) == [(1200, 1200, f"{0xABC:032x}", f"{0xDEF:016x}", 1, "WARN", 13, "order.refused", "app", 1200)]
+
+
 def test_an_answer_means_stored(served: Collector) -> None:
     for place in range(5):
         assert post(served, world.request(world.span(), service="answered").SerializeToString()) == 200
@@ -81,7 +162,7 @@ def test_it_reports_itself_into_itself(served: Collector) -> None:
     until(lambda: served.query(own) > [(0,)], "a span of the collector's own")
     status, text = get(served.url("metrics", "/metrics"))
     assert status == 200
-    assert "whymesh_collector_stored_spans_total" in text
+    assert "whymesh_collector_stored_rows_total" in text
     idle = "whymesh_collector_waiting_bytes 0.0"
     until(lambda: idle in get(served.url("metrics", "/metrics"))[1], "the writer to be idle")
     assert get(served.url("metrics", "/healthz"))[0] == get(served.url("metrics", "/readyz"))[0] == 200

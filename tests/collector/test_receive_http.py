@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 import zstandard
+from google.protobuf import json_format
 from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
@@ -175,21 +176,49 @@ async def test_other_kinds_methods_and_paths(parts: Receiving, client: aiohttp.C
     assert (await post(f"{parts.http}/v1/nothing", BODY)).status == 404
 
 
-async def test_signals_without_a_table_break_no_sender(parts: Receiving) -> None:
-    points = [NumberDataPoint(as_int=1)] * 3
-    metrics = ExportMetricsServiceRequest(
-        resource_metrics=[
-            ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[Metric(gauge=Gauge(data_points=points))])])
-        ]
-    )
-    answer = await post(f"{parts.http}/v1/metrics", metrics.SerializeToString())
-    partial = ExportMetricsServiceResponse.FromString(answer.body).partial_success
-    assert (answer.status, partial.rejected_data_points) == (200, 3)
-    assert "does not store metrics" in partial.error_message
-    logs = ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord()] * 2)])])
-    answer = await post(f"{parts.http}/v1/logs", logs.SerializeToString())
-    assert ExportLogsServiceResponse.FromString(answer.body).partial_success.rejected_log_records == 2
-    assert (parts.dropped("metrics", "not_stored"), parts.dropped("logs", "not_stored")) == (3, 2)
+METRICS = ExportMetricsServiceRequest(
+    resource_metrics=[
+        ResourceMetrics(
+            scope_metrics=[
+                ScopeMetrics(
+                    metrics=[
+                        Metric(
+                            gauge=Gauge(
+                                data_points=[
+                                    NumberDataPoint(as_int=1, time_unix_nano=world.START_NS),
+                                    NumberDataPoint(),
+                                ]
+                            )
+                        )
+                    ]
+                )
+            ]
+        )
+    ]
+)
+LOGS = ExportLogsServiceRequest(
+    resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord(), LogRecord(time_unix_nano=2**64 - 1)])])]
+)
+
+
+@pytest.mark.parametrize("kind", [PROTOBUF, JSON])
+async def test_metrics_and_logs_with_their_own_words_for_what_was_rejected(parts: Receiving, kind: str) -> None:
+    for path, request, response, rejected, table in (
+        ("metrics", METRICS, ExportMetricsServiceResponse, "rejected_data_points", "otel_metrics_gauge"),
+        ("logs", LOGS, ExportLogsServiceResponse, "rejected_log_records", "otel_logs"),
+    ):
+        body = request.SerializeToString() if kind == PROTOBUF else oracle.to_otlp_json(request)
+        answer = await post(f"{parts.http}/v1/{path}", body, kind)
+        told = response()
+        if kind == PROTOBUF:
+            told.ParseFromString(answer.body)
+        else:
+            json_format.Parse(answer.body, told)
+        assert (answer.status, getattr(told.partial_success, rejected)) == (200, 1)
+        assert "must lie in 1970 to 2106" in told.partial_success.error_message
+        assert table in parts.tables
+        assert parts.dropped(path, "bad_time") == 1
+    assert parts.rows == 2
     assert (await post(f"{parts.http}/v1/logs", b"")).body == b""
 
 

@@ -17,7 +17,7 @@ from collector.write import Group, Waiting
 
 
 def group(*own: bool) -> Group:
-    gathered = Group()
+    gathered = Group("otel_traces")
     for is_own in own:
         stored = asyncio.get_running_loop().create_future()
         gathered.add(Waiting(b"block", 10, frozenset({1}), is_own, stored))
@@ -52,7 +52,7 @@ async def test_an_insert_becomes_a_span(
     assert span.attributes is not None
     assert span.attributes["whymesh.insert.rows"] == 20
     assert span.end_time - span.start_time == 250_000_000
-    assert registry.get_sample_value("whymesh_collector_stored_spans_total") == 20
+    assert registry.get_sample_value("whymesh_collector_stored_rows_total", {"table": "otel_traces"}) == 20
 
 
 async def test_an_insert_of_own_spans_alone_does_not(
@@ -60,7 +60,7 @@ async def test_an_insert_of_own_spans_alone_does_not(
 ) -> None:
     reporter.inserted(group(True, True), 0.25, None)
     assert spans.get_finished_spans() == ()
-    assert registry.get_sample_value("whymesh_collector_stored_spans_total") == 20
+    assert registry.get_sample_value("whymesh_collector_stored_rows_total", {"table": "otel_traces"}) == 20
 
 
 async def test_a_failed_insert_stores_nothing_and_says_why(
@@ -69,6 +69,6 @@ async def test_a_failed_insert_stores_nothing_and_says_why(
     reporter.inserted(group(False), 0.25, StoreUnavailable("disk full"))
     (span,) = spans.get_finished_spans()
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "disk full")
-    assert registry.get_sample_value("whymesh_collector_stored_spans_total") == 0
+    assert registry.get_sample_value("whymesh_collector_stored_rows_total", {"table": "otel_traces"}) is None
     outcome = {"outcome": "StoreUnavailable"}
     assert registry.get_sample_value("whymesh_collector_inserts_total", outcome) == 1

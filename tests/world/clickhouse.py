@@ -1,4 +1,4 @@
-"""An embedded ClickHouse of one test module, with the real `otel_traces` and nothing of our own code in front."""
+"""An embedded ClickHouse of one test module, with the tables of OTLP and nothing of our own code in front."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def clickhouse(folder: Path) -> Iterator[ClickHouse]:
     session = Session(str(folder / "data"))
     try:
         session.query("CREATE DATABASE otel")
-        session.query((SQL / "otel_traces.sql").read_text())
+        for table in sorted({"otel_traces", "otel_logs"} | {path.stem for path in SQL.glob("otel_metrics_*.sql")}):
+            session.query((SQL / f"{table}.sql").read_text())
         yield ClickHouse(session, folder)
     finally:
         session.close()

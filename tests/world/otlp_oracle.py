@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -181,7 +182,7 @@ def _named(names: tuple[str, ...], place: int) -> str:
     return names[place] if 0 <= place < len(names) else names[0]
 
 
-def to_otlp_json(request: ExportTraceServiceRequest) -> bytes:
+def to_otlp_json(request: Message) -> bytes:
     """The request as OTLP/JSON: protobuf's own mapping, except that ids are hexadecimal."""
     return json.dumps(_with_hex_ids(json_format.MessageToDict(request, use_integers_for_enums=True))).encode()
 

@@ -45,12 +45,12 @@ def request(*spans: Span, service: str = "shop") -> ExportTraceServiceRequest:
     )
 
 
-_texts = st.text(st.characters(codec="utf-8"), max_size=12)
-_keys = st.sampled_from(["", "http.method", "service.name", "a", "é", "日本"]) | _texts
-_times = st.integers(1, (2**32 - 1) * 1_000_000_000)
+texts = st.text(st.characters(codec="utf-8"), max_size=12)
+_keys = st.sampled_from(["", "http.method", "service.name", "a", "é", "日本"]) | texts
+times = st.integers(1, (2**32 - 1) * 1_000_000_000)
 _scalars = st.one_of(
     st.just(AnyValue()),
-    st.builds(lambda value: AnyValue(string_value=value), _texts),
+    st.builds(lambda value: AnyValue(string_value=value), texts),
     st.builds(lambda value: AnyValue(bool_value=value), st.booleans()),
     st.builds(lambda value: AnyValue(int_value=value), st.integers(-(2**63), 2**63 - 1)),
     st.builds(lambda value: AnyValue(double_value=value), st.floats()),
@@ -65,53 +65,53 @@ def _nest(inner: st.SearchStrategy[AnyValue]) -> st.SearchStrategy[AnyValue]:
     ) | st.builds(lambda values: AnyValue(kvlist_value=KeyValueList(values=values)), pairs)
 
 
-_values = st.recursive(_scalars, _nest, max_leaves=6)
-_attributes = st.lists(st.builds(lambda key, value: KeyValue(key=key, value=value), _keys, _values), max_size=5)
+values = st.recursive(_scalars, _nest, max_leaves=6)
+attribute_lists = st.lists(st.builds(lambda key, value: KeyValue(key=key, value=value), _keys, values), max_size=5)
 
 
-def _ids(length: int) -> st.SearchStrategy[bytes]:
+def ids(length: int) -> st.SearchStrategy[bytes]:
     return st.binary(min_size=length, max_size=length)
 
 
 _events = st.builds(
     lambda time, name, attributes: Span.Event(time_unix_nano=time, name=name, attributes=attributes),
-    _times,
-    _texts,
-    _attributes,
+    times,
+    texts,
+    attribute_lists,
 )
 _links = st.builds(
     lambda trace, span, state, attributes: Span.Link(
         trace_id=trace, span_id=span, trace_state=state, attributes=attributes
     ),
-    _ids(16),
-    _ids(8),
-    _texts,
-    _attributes,
+    ids(16),
+    ids(8),
+    texts,
+    attribute_lists,
 )
 _spans = st.builds(
     Span,
-    trace_id=_ids(16) | st.binary(max_size=17),
-    span_id=_ids(8) | st.binary(max_size=9),
-    parent_span_id=_ids(8) | st.sampled_from([b"", bytes(8), b"short"]),
-    trace_state=_texts,
-    name=_texts,
+    trace_id=ids(16) | st.binary(max_size=17),
+    span_id=ids(8) | st.binary(max_size=9),
+    parent_span_id=ids(8) | st.sampled_from([b"", bytes(8), b"short"]),
+    trace_state=texts,
+    name=texts,
     kind=st.integers(0, 9),
-    start_time_unix_nano=_times | st.sampled_from([0, 2**64 - 1]),
-    end_time_unix_nano=_times | st.just(0),
-    attributes=_attributes,
+    start_time_unix_nano=times | st.sampled_from([0, 2**64 - 1]),
+    end_time_unix_nano=times | st.just(0),
+    attributes=attribute_lists,
     events=st.lists(_events, max_size=2),
     links=st.lists(_links, max_size=2),
-    status=st.builds(lambda code, message: Status(code=code, message=message), st.integers(0, 4), _texts),
+    status=st.builds(lambda code, message: Status(code=code, message=message), st.integers(0, 4), texts),
 )
 _scoped = st.builds(
     lambda name, version, spans: ScopeSpans(scope=InstrumentationScope(name=name, version=version), spans=spans),
-    _texts,
-    _texts,
+    texts,
+    texts,
     st.lists(_spans, max_size=3),
 )
 _grouped = st.builds(
     lambda attributes, scoped: ResourceSpans(resource=Resource(attributes=attributes), scope_spans=scoped),
-    _attributes,
+    attribute_lists,
     st.lists(_scoped, max_size=2),
 )
 requests = st.builds(lambda groups: ExportTraceServiceRequest(resource_spans=groups), st.lists(_grouped, max_size=2))

@@ -1,4 +1,4 @@
-//! OTLP request bytes to ClickHouse Native blocks, and nothing in between: no object per span.
+//! OTLP request bytes to ClickHouse Native blocks, and nothing in between: no object per item.
 
 mod error;
 mod native;
@@ -9,10 +9,12 @@ mod table;
 pub use error::{Error, Result};
 pub use native::length::native_block_length;
 pub use otlp::body::{Coding, Form};
-pub use otlp::count::{Signal, count};
-pub use otlp::traces::{Encoded, encode};
+pub use otlp::logs::encode as encode_logs;
+pub use otlp::metrics::encode as encode_metrics;
+pub use otlp::traces::encode as encode_traces;
+pub use otlp::walk::Encoded;
 pub use rejects::Rejects;
-pub use table::MOST_DAYS;
+pub use table::{MOST_DAYS, TableBlock};
 
 /// The boundary to Python: bytes in, bytes out, the GIL released while they are worked on.
 #[cfg(feature = "python")]
@@ -23,7 +25,7 @@ mod python {
     use pyo3::types::{PyBytes, PyDict, PyTuple};
     use pyo3::{create_exception, intern};
 
-    use crate::{Coding, Error, Form, Signal};
+    use crate::{Coding, Error, Form};
 
     create_exception!(collector._columnar, DecodeError, PyValueError);
     create_exception!(collector._columnar, TooLarge, PyValueError);
@@ -49,19 +51,46 @@ mod python {
     }
 
     #[pyclass(frozen, module = "collector._columnar")]
-    struct Encoded {
+    struct Block {
         #[pyo3(get)]
-        block: Py<PyBytes>,
+        table: &'static str,
+        #[pyo3(get)]
+        data: Py<PyBytes>,
         #[pyo3(get)]
         rows: usize,
         #[pyo3(get)]
         days: Py<PyTuple>,
+    }
+
+    #[pyclass(frozen, module = "collector._columnar")]
+    struct Encoded {
+        #[pyo3(get)]
+        blocks: Py<PyTuple>,
         #[pyo3(get)]
         rejected: usize,
         #[pyo3(get)]
         causes: Py<PyDict>,
         #[pyo3(get)]
         message: String,
+    }
+
+    fn encoded(py: Python<'_>, encoded: crate::Encoded) -> PyResult<Encoded> {
+        let causes = PyDict::new(py);
+        for (code, count) in encoded.rejects.causes() {
+            causes.set_item(code, count)?;
+        }
+        let block = |block: crate::TableBlock| {
+            let days = PyTuple::new(py, block.days)?.unbind();
+            let data = PyBytes::new(py, &block.data).unbind();
+            Py::new(py, Block { table: block.table, data, rows: block.rows, days })
+        };
+        let blocks = encoded.blocks.into_iter().map(block).collect::<PyResult<Vec<_>>>()?;
+        Ok(Encoded {
+            blocks: PyTuple::new(py, blocks)?.unbind(),
+            rejected: encoded.rejects.total(),
+            causes: causes.unbind(),
+            message: encoded.rejects.message(),
+        })
     }
 
     fn form(json: bool, coding: &str, limit: usize) -> PyResult<Form> {
@@ -80,45 +109,34 @@ mod python {
         limit: usize,
     ) -> PyResult<Encoded> {
         let form = form(json, coding, limit)?;
-        let encoded = py.detach(|| crate::encode(body, form))?;
-        let causes = PyDict::new(py);
-        for (code, count) in encoded.rejects.causes() {
-            causes.set_item(code, count)?;
-        }
-        Ok(Encoded {
-            block: PyBytes::new(py, &encoded.block).unbind(),
-            rows: encoded.rows,
-            days: PyTuple::new(py, encoded.days)?.unbind(),
-            rejected: encoded.rejects.total(),
-            causes: causes.unbind(),
-            message: encoded.rejects.message(),
-        })
+        encoded(py, py.detach(|| crate::encode_traces(body, form))?)
     }
 
     #[pyfunction]
     #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864))]
-    fn count_data_points(
+    fn encode_metrics(
         py: Python<'_>,
         body: &[u8],
         json: bool,
         coding: &str,
         limit: usize,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Encoded> {
         let form = form(json, coding, limit)?;
-        Ok(py.detach(|| crate::count(Signal::Metrics, body, form))?)
+        encoded(py, py.detach(|| crate::encode_metrics(body, form))?)
     }
 
     #[pyfunction]
-    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864))]
-    fn count_log_records(
+    #[pyo3(signature = (body, *, received_ns, json = false, coding = "identity", limit = 67_108_864))]
+    fn encode_logs(
         py: Python<'_>,
         body: &[u8],
+        received_ns: u64,
         json: bool,
         coding: &str,
         limit: usize,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Encoded> {
         let form = form(json, coding, limit)?;
-        Ok(py.detach(|| crate::count(Signal::Logs, body, form))?)
+        encoded(py, py.detach(|| crate::encode_logs(body, form, received_ns))?)
     }
 
     #[pyfunction]

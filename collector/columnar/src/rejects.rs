@@ -1,6 +1,4 @@
-//! Spans that cannot be kept, counted by cause and told in one sentence.
-
-use crate::otlp::span::Span;
+//! Items of a request that cannot be kept, counted by cause and told in one sentence.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -31,28 +29,36 @@ impl Cause {
             Self::SpanId => "span_id must be 8 bytes, not all zero",
             Self::ParentSpanId => "parent_span_id must be 8 bytes or absent",
             Self::Time => {
-                "the span's start and its events' times must lie in 1970 to 2106, the start not at 0"
+                "its time must lie in 1970 to 2106 and not be 0, and so must those of its events or exemplars"
             }
             Self::Days => {
-                "one request may hold spans of at most 64 different days: send old spans in order of time"
+                "one request may hold items of at most 64 different days: send old ones in order of time"
             }
         }
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rejects {
+    /// What the items are called, more than one of them.
+    items: &'static str,
     counts: [usize; Cause::ALL.len()],
     first: [Option<String>; Cause::ALL.len()],
 }
 
 impl Rejects {
-    pub fn count(&mut self, cause: Cause, span: &Span<'_>) {
+    #[must_use]
+    pub fn of(items: &'static str) -> Self {
+        Self { items, counts: Default::default(), first: Default::default() }
+    }
+
+    /// One item, told by its name and its time in nanoseconds.
+    pub fn count(&mut self, cause: Cause, name: &[u8], time: u64) {
         let place = cause as usize;
         self.counts[place] += 1;
         self.first[place].get_or_insert_with(|| {
-            let name: String = String::from_utf8_lossy(span.name).chars().take(60).collect();
-            format!("{name:?}, start {}", span.start)
+            let name: String = String::from_utf8_lossy(name).chars().take(60).collect();
+            format!("{name:?} at {time}")
         });
     }
 
@@ -75,7 +81,9 @@ impl Rejects {
     pub fn message(&self) -> String {
         let told =
             Cause::ALL.iter().zip(&self.counts).zip(&self.first).filter_map(|((cause, count), first)| {
-                first.as_ref().map(|first| format!("{count} spans: {} (first: {first})", cause.sentence()))
+                first
+                    .as_ref()
+                    .map(|first| format!("{count} {}: {} (first: {first})", self.items, cause.sentence()))
             });
         told.collect::<Vec<_>>().join("; ")
     }

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
@@ -15,11 +14,9 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector import _columnar as columnar
+from collector.ingest import Coding
 from tests.world import otlp_oracle as oracle
 from tests.world import otlp_requests as world
-
-if TYPE_CHECKING:
-    from collector._columnar import Coding
 
 CODINGS = ("identity", "gzip", "zstd")
 
@@ -28,7 +25,8 @@ def attempt(body: bytes, *, json: bool = False, coding: Coding = "identity") -> 
     """Either a block or a refusal with words; a panic would surface as PanicException."""
     with contextlib.suppress(columnar.DecodeError, columnar.TooLarge):
         encoded = columnar.encode_traces(body, json=json, coding=coding, limit=1_000_000)
-        assert columnar.native_block_length(encoded.block) == len(encoded.block)
+        for block in encoded.blocks:
+            assert columnar.native_block_length(block.data) == len(block.data)
 
 
 @settings(max_examples=300, deadline=None)

@@ -47,15 +47,16 @@ def test_any_request_in_protobuf_and_json(server: ClickHouse, request: ExportTra
     expected = oracle.rows(request)
     spans = sum(len(scoped.spans) for group in request.resource_spans for scoped in group.scope_spans)
     encoded = columnar.encode_traces(request.SerializeToString())
-    assert (encoded.rows, encoded.rejected) == (len(expected), spans - len(expected))
+    assert encoded.rejected == spans - len(expected)
     assert bool(encoded.message) == bool(encoded.rejected) == bool(encoded.causes)
-    assert encoded.days == tuple(sorted({row[0] // 86_400_000_000_000 for row in expected}))
-    assert columnar.encode_traces(oracle.to_otlp_json(request), json=True).block == encoded.block
-    if expected:
-        assert columnar.native_block_length(encoded.block) == len(encoded.block)
-        compare(stored(server, encoded.block), expected)
-    else:
-        assert encoded.block == b""
+    from_json = columnar.encode_traces(oracle.to_otlp_json(request), json=True).blocks
+    assert [block.data for block in from_json] == [block.data for block in encoded.blocks]
+    assert bool(expected) == bool(encoded.blocks)
+    for block in encoded.blocks:
+        assert (block.table, block.rows) == ("otel_traces", len(expected))
+        assert block.days == tuple(sorted({row[0] // 86_400_000_000_000 for row in expected}))
+        assert columnar.native_block_length(block.data) == len(block.data)
+        compare(stored(server, block.data), expected)
 
 
 def test_recorded_traffic(server: ClickHouse) -> None:
@@ -64,7 +65,7 @@ def test_recorded_traffic(server: ClickHouse) -> None:
     with zstandard.open(RECORDED / "spans.otlp.zst", "rb") as stream:
         bodies = list(oracle.delimited(stream.read()))
     expected = [row for body in bodies for row in oracle.rows(ExportTraceServiceRequest.FromString(body))]
-    blocks = [columnar.encode_traces(gzip.compress(body), coding="gzip").block for body in bodies]
+    blocks = [columnar.encode_traces(gzip.compress(body), coding="gzip").blocks[0].data for body in bodies]
     assert len(expected) > 5000
     compare(stored(server, *blocks), expected)
 
@@ -72,18 +73,19 @@ def test_recorded_traffic(server: ClickHouse) -> None:
 def test_many_different_words_widen_the_dictionary_keys(server: ClickHouse) -> None:
     for count in (300, 70_000):
         request = world.request(*(world.span(f"GET /{place}") for place in range(count)))
-        rows = stored(server, columnar.encode_traces(request.SerializeToString()).block)
+        rows = stored(server, columnar.encode_traces(request.SerializeToString()).blocks[0].data)
         assert [row[5] for row in rows] == [f"GET /{place}" for place in range(count)]
 
 
 def test_text_that_is_not_utf8_is_repaired(server: ClickHouse) -> None:
     body = world.request(world.span("caf__")).SerializeToString().replace(b"caf__", b"caf\xe9!")
-    assert stored(server, columnar.encode_traces(body).block)[0][5] == "caf�!"
+    assert stored(server, columnar.encode_traces(body).blocks[0].data)[0][5] == "caf�!"
 
 
 def test_blocks_fit_the_real_table(server: ClickHouse) -> None:
     request = world.request(*(world.span(start_time_unix_nano=day * 86_400 * 10**9) for day in range(1, 200)))
     encoded = columnar.encode_traces(request.SerializeToString())
-    assert (encoded.rows, encoded.causes) == (columnar.MOST_DAYS, {"too_many_days": 199 - columnar.MOST_DAYS})
-    server.insert("otel.otel_traces", encoded.block)
+    (block,) = encoded.blocks
+    assert (block.rows, encoded.causes) == (columnar.MOST_DAYS, {"too_many_days": 199 - columnar.MOST_DAYS})
+    server.insert("otel.otel_traces", block.data)
     assert server.query("SELECT count(), uniq(toDate(Timestamp)) FROM otel.otel_traces") == [[64, 64]]

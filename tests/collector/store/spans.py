@@ -11,7 +11,7 @@ from tests.world.otlp_requests import START_NS, attribute, request, span
 def mesh_block(calls: int, *, source: str = "front", destination: str = "payments", failed: int = 0) -> bytes:
     """`calls` server spans of one edge as a Native block for `otel_traces`; the first `failed` of them answered 503."""
     spans = [_server_span(number, source, destination, failed=number < failed) for number in range(calls)]
-    return encode_traces(request(*spans, service=destination).SerializeToString()).block
+    return encode_traces(request(*spans, service=destination).SerializeToString()).blocks[0].data
 
 
 def _server_span(number: int, source: str, destination: str, *, failed: bool) -> Span:

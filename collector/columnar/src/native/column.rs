@@ -26,7 +26,7 @@ fn put_u64(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-/// Fixed-width numbers of 8 bytes: UInt64, DateTime64, offsets.
+/// Fixed-width numbers, all of one width: UInt64, DateTime64, Float64 and offsets; 32 bits; 8 bits.
 #[derive(Debug, Default)]
 pub struct Words(Vec<u8>);
 
@@ -34,6 +34,21 @@ impl Words {
     #[inline]
     pub fn push(&mut self, value: u64) {
         put_u64(&mut self.0, value);
+    }
+
+    #[inline]
+    pub fn push_double(&mut self, value: f64) {
+        self.push(value.to_bits());
+    }
+
+    #[inline]
+    pub fn push_32(&mut self, value: u32) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    #[inline]
+    pub fn push_8(&mut self, value: u8) {
+        self.0.push(value);
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -162,6 +177,34 @@ impl Map {
         out.extend_from_slice(self.ends.bytes());
         self.keys.put(out);
         out.extend_from_slice(self.values.bytes());
+    }
+}
+
+/// Array(UInt64) or Array(Float64): where each row ends, all items.
+#[derive(Debug, Default)]
+pub struct WordArrays {
+    ends: Words,
+    items: Words,
+    count: u64,
+}
+
+impl WordArrays {
+    /// One row; the items are the bits of its numbers.
+    #[inline]
+    pub fn push(&mut self, items: &[u64]) {
+        for &item in items {
+            self.items.push(item);
+        }
+        self.count += items.len() as u64;
+        self.ends.push(self.count);
+    }
+
+    pub fn parts(&self) -> [&[u8]; 2] {
+        [self.ends.bytes(), self.items.bytes()]
+    }
+
+    pub fn size(&self) -> usize {
+        self.ends.bytes().len() + self.items.bytes().len()
     }
 }
 

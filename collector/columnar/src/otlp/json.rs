@@ -33,8 +33,13 @@ pub enum Kind {
     Base64,
     Bool,
     Integer,
+    ZigZag,
+    Fixed32,
     Fixed64,
+    SignedFixed64,
     Double,
+    /// Scalars, written one at a time, not packed.
+    Each(&'static Kind),
     One(&'static Message),
     Many(&'static Message),
 }
@@ -113,7 +118,8 @@ impl Value<'_> {
     }
 
     fn put_number<E: serde::de::Error>(mut self, value: i128) -> std::result::Result<(), E> {
-        let too_wide = |_| E::custom(format!("{value} does not fit into 64 bits"));
+        let bits = if matches!(self.kind, Kind::ZigZag | Kind::Fixed32) { 32 } else { 64 };
+        let too_wide = |_| E::custom(format!("{value} does not fit into {bits} bits"));
         let unsigned = u64::try_from(value);
         match self.kind {
             Kind::Integer => {
@@ -126,6 +132,21 @@ impl Value<'_> {
                 let bits = unsigned.map_err(too_wide)?;
                 self.put_tag(1);
                 self.out.extend_from_slice(&bits.to_le_bytes());
+            }
+            Kind::SignedFixed64 => {
+                let bits = i64::try_from(value).map_err(too_wide)?;
+                self.put_tag(1);
+                self.out.extend_from_slice(&bits.to_le_bytes());
+            }
+            Kind::Fixed32 => {
+                let bits = u32::try_from(value).map_err(too_wide)?;
+                self.put_tag(5);
+                self.out.extend_from_slice(&bits.to_le_bytes());
+            }
+            Kind::ZigZag => {
+                let signed = i32::try_from(value).map_err(too_wide)?;
+                self.put_tag(0);
+                put_varint(self.out, u64::from((signed << 1 ^ signed >> 31).cast_unsigned()));
             }
             _ => return Err(E::invalid_type(serde::de::Unexpected::Other("a number"), &self)),
         }
@@ -157,9 +178,11 @@ impl<'de> Visitor<'de> for Value<'_> {
             Kind::Base64 => "bytes in base64",
             Kind::Bool => "true or false",
             Kind::Integer => "an integer (enums too are numbers in OTLP)",
-            Kind::Fixed64 => "an unsigned integer",
+            Kind::SignedFixed64 | Kind::ZigZag => "an integer",
+            Kind::Fixed32 | Kind::Fixed64 => "an unsigned integer",
             Kind::Double => "a number",
             Kind::One(_) => "an object",
+            Kind::Each(_) => "an array of numbers",
             Kind::Many(_) => "an array of objects",
         })
     }
@@ -188,7 +211,11 @@ impl<'de> Visitor<'de> for Value<'_> {
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<(), E> {
         match self.kind {
             Kind::Double => self.put_double(value),
-            Kind::Integer | Kind::Fixed64 if value.fract() == 0.0 => self.put_number(integer(value))?,
+            Kind::Integer | Kind::ZigZag | Kind::Fixed32 | Kind::Fixed64 | Kind::SignedFixed64
+                if value.fract() == 0.0 =>
+            {
+                self.put_number(integer(value))?;
+            }
             _ => return Err(E::invalid_type(serde::de::Unexpected::Float(value), &self)),
         }
         Ok(())
@@ -209,7 +236,7 @@ impl<'de> Visitor<'de> for Value<'_> {
                     .map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
                 self.put_bytes(&bytes);
             }
-            Kind::Integer | Kind::Fixed64 => {
+            Kind::Integer | Kind::ZigZag | Kind::Fixed32 | Kind::Fixed64 | Kind::SignedFixed64 => {
                 let value =
                     text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
                 self.put_number(value)?;
@@ -219,7 +246,7 @@ impl<'de> Visitor<'de> for Value<'_> {
                     text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
                 self.put_double(value);
             }
-            Kind::Bool | Kind::One(_) | Kind::Many(_) => {
+            Kind::Bool | Kind::Each(_) | Kind::One(_) | Kind::Many(_) => {
                 return Err(E::invalid_type(serde::de::Unexpected::Str(text), &self));
             }
         }
@@ -237,11 +264,13 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<(), A::Error> {
-        let Kind::Many(message) = self.kind else {
-            return Err(A::Error::invalid_type(serde::de::Unexpected::Seq, &self));
+        let kind = match self.kind {
+            Kind::Many(message) => Kind::One(message),
+            Kind::Each(kind) => *kind,
+            _ => return Err(A::Error::invalid_type(serde::de::Unexpected::Seq, &self)),
         };
         let Value { number, out, .. } = self;
-        while items.next_element_seed(Value { number, kind: Kind::One(message), out })?.is_some() {}
+        while items.next_element_seed(Value { number, kind, out })?.is_some() {}
         Ok(())
     }
 }

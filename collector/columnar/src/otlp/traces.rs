@@ -3,35 +3,21 @@
 use super::body::{self, Form};
 use super::json;
 use super::span::Span;
-use super::value::{Attribute, sort_last_wins};
+use super::walk::{EXPANSION, Encoded, attributes, check_size, last};
 use super::wire::Reader;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rejects::Rejects;
-use crate::table::{Resource, Scope, Traces};
-
-/// A resource is repeated on each of its rows; a request whose block would be this many times its limit is refused.
-const EXPANSION: usize = 8;
-
-/// One request as one block, and what of it could not be kept.
-#[derive(Debug, Default)]
-pub struct Encoded {
-    pub block: Vec<u8>,
-    pub rows: usize,
-    /// Days since 1970 on which the spans start, in order.
-    pub days: Vec<u32>,
-    pub rejects: Rejects,
-}
+use crate::table::traces::{Resource, Scope, Traces};
 
 pub fn encode(body: &[u8], form: Form) -> Result<Encoded> {
     let body = body::open(body, form, &json::TRACES)?;
     let mut walk = Walk {
         table: Traces::default(),
-        rejects: Rejects::default(),
+        rejects: Rejects::of("spans"),
         most: form.limit.saturating_mul(EXPANSION),
     };
     walk.request(Reader::new(&body)).map_err(|error| error.within(&body))?;
-    let (rows, days) = (walk.table.rows(), walk.table.days());
-    Ok(Encoded { block: walk.table.into_block(), rows, days, rejects: walk.rejects })
+    Ok(Encoded { blocks: walk.table.into_block().into_iter().collect(), rejects: walk.rejects })
 }
 
 struct Walk {
@@ -83,42 +69,13 @@ impl Walk {
                 span.read(field.message()?)?;
                 match self.table.check(span) {
                     Ok(day) => self.table.push(span, day, resource, &scope)?,
-                    Err(cause) => self.rejects.count(cause, span),
+                    Err(cause) => self.rejects.count(cause, span.name, span.start),
                 }
-                self.check_size()?;
+                check_size(self.table.size(), self.most)?;
             }
         }
         Ok(())
     }
-
-    fn check_size(&self) -> Result<()> {
-        if self.table.size() <= self.most {
-            return Ok(());
-        }
-        let what = format!("the spans take more than {} bytes as columns: send smaller batches", self.most);
-        Err(Error::TooLarge(what))
-    }
-}
-
-fn last(mut message: Reader<'_>, number: u64) -> Result<Option<Reader<'_>>> {
-    let mut found = None;
-    while let Some(field) = message.field()? {
-        if field.number == number {
-            found = Some(field.message()?);
-        }
-    }
-    Ok(found)
-}
-
-fn attributes(mut message: Reader<'_>, number: u64) -> Result<Vec<Attribute<'_>>> {
-    let mut attributes = Vec::new();
-    while let Some(field) = message.field()? {
-        if field.number == number {
-            attributes.push(Attribute::read(field.message()?)?);
-        }
-    }
-    sort_last_wins(&mut attributes);
-    Ok(attributes)
 }
 
 fn read_scope(mut message: Reader<'_>) -> Result<Scope<'_>> {

@@ -14,7 +14,7 @@ pub struct Reader<'a> {
 enum Wire<'a> {
     Varint(u64),
     Fixed64(u64),
-    Fixed32,
+    Fixed32(u32),
     Window(&'a [u8]),
 }
 
@@ -51,10 +51,7 @@ impl<'a> Reader<'a> {
             0 => Wire::Varint(self.varint()?),
             1 => Wire::Fixed64(u64::from_le_bytes(*self.take()?)),
             2 => Wire::Window(self.window()?),
-            5 => {
-                self.take::<4>()?;
-                Wire::Fixed32
-            }
+            5 => Wire::Fixed32(u32::from_le_bytes(*self.take()?)),
             other => {
                 let what = format!("expected a field of wire type 0, 1, 2 or 5, found {other}");
                 return Err(Error::malformed(what, at));
@@ -138,6 +135,52 @@ impl<'a> Field<'a> {
     }
 
     #[inline]
+    pub fn fixed32(&self) -> Result<u32> {
+        match self.wire {
+            Wire::Fixed32(value) => Ok(value),
+            _ => Err(self.expected("4 fixed bytes")),
+        }
+    }
+
+    #[inline]
+    pub fn double(&self) -> Result<f64> {
+        self.fixed64().map(f64::from_bits)
+    }
+
+    /// sint32: zigzag, the lowest bit is the sign.
+    pub fn zigzag(&self) -> Result<i32> {
+        let bits = low_32(self.varint()?);
+        Ok((bits >> 1).cast_signed() ^ -((bits & 1).cast_signed()))
+    }
+
+    /// Adds repeated fixed64 or double, packed or one at a time, as bits.
+    pub fn repeated_fixed64(&self, items: &mut Vec<u64>) -> Result<()> {
+        let Wire::Window(packed) = self.wire else {
+            items.push(self.fixed64()?);
+            return Ok(());
+        };
+        let (whole, rest) = packed.as_chunks::<8>();
+        if !rest.is_empty() {
+            return Err(self.expected("packed numbers of 8 bytes each"));
+        }
+        items.extend(whole.iter().map(|bytes| u64::from_le_bytes(*bytes)));
+        Ok(())
+    }
+
+    /// Adds repeated uint64, packed or one at a time.
+    pub fn repeated_varint(&self, items: &mut Vec<u64>) -> Result<()> {
+        let Wire::Window(packed) = self.wire else {
+            items.push(self.varint()?);
+            return Ok(());
+        };
+        let mut reader = Reader::new(packed);
+        while !reader.rest.is_empty() {
+            items.push(reader.varint()?);
+        }
+        Ok(())
+    }
+
+    #[inline]
     pub fn bytes(&self) -> Result<&'a [u8]> {
         match self.wire {
             Wire::Window(bytes) => Ok(bytes),
@@ -154,6 +197,12 @@ impl<'a> Field<'a> {
     fn expected(&self, what: &str) -> Error {
         Error::malformed(format!("expected {what} in field {}", self.number), self.at)
     }
+}
+
+/// Fields of 32 bits travel as varints; of wider ones protobuf keeps the low bits.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is asked for")]
+pub fn low_32(value: u64) -> u32 {
+    value as u32
 }
 
 #[cfg(test)]

@@ -1,0 +1,85 @@
+//! Walks the points of an `ExportMetricsServiceRequest` and fills the columns of five tables, one a kind of metric.
+
+use super::body::{self, Form};
+use super::json;
+use super::point::{Kind, Point};
+use super::walk::{EXPANSION, Encoded, Origin, check_size, each_item};
+use super::wire::Reader;
+use crate::error::Result;
+use crate::rejects::Rejects;
+use crate::table::points::{Metric, Points};
+
+pub fn encode(body: &[u8], form: Form) -> Result<Encoded> {
+    let body = body::open(body, form, &json::METRICS)?;
+    let mut walk = Walk {
+        tables: Kind::ALL.map(Points::of),
+        rejects: Rejects::of("data points"),
+        most: form.limit.saturating_mul(EXPANSION),
+    };
+    let mut point = Point::default();
+    each_item(Reader::new(&body), |metric, origin| walk.metric(metric, origin, &mut point))
+        .map_err(|error| error.within(&body))?;
+    let blocks = walk.tables.into_iter().filter_map(Points::into_block).collect();
+    Ok(Encoded { blocks, rejects: walk.rejects })
+}
+
+struct Walk {
+    tables: [Points; Kind::ALL.len()],
+    rejects: Rejects,
+    most: usize,
+}
+
+impl Walk {
+    fn metric<'a>(&mut self, message: Reader<'a>, origin: &Origin<'a>, point: &mut Point<'a>) -> Result<()> {
+        let mut metric = Metric::default();
+        let mut fields = message;
+        while let Some(field) = fields.field()? {
+            match field.number {
+                1 => metric.name = field.bytes()?,
+                2 => metric.description = field.bytes()?,
+                3 => metric.unit = field.bytes()?,
+                _ => {}
+            }
+        }
+        let mut fields = message;
+        while let Some(field) = fields.field()? {
+            if let Some(kind) = Kind::of_field(field.number) {
+                self.points(kind, field.message()?, &mut metric, origin, point)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn points<'a>(
+        &mut self,
+        kind: Kind,
+        message: Reader<'a>,
+        metric: &mut Metric<'a>,
+        origin: &Origin<'a>,
+        point: &mut Point<'a>,
+    ) -> Result<()> {
+        (metric.temporality, metric.monotonic) = (0, false);
+        let mut fields = message;
+        while let Some(field) = fields.field()? {
+            match field.number {
+                2 => metric.temporality = field.varint()?,
+                3 => metric.monotonic = field.varint()? != 0,
+                _ => {}
+            }
+        }
+        let others = self.tables.iter().filter(|table| table.kind() != kind).map(Points::size).sum::<usize>();
+        let table = &mut self.tables[kind as usize];
+        let mut fields = message;
+        while let Some(field) = fields.field()? {
+            if field.number == 1 {
+                point.read(kind, field.message()?)?;
+                match table.check(point) {
+                    Ok(day) => table.push(point, day, metric, origin)?,
+                    Err(cause) => self.rejects.count(cause, metric.name, point.time),
+                }
+                check_size(others + table.size(), self.most)?;
+            }
+        }
+        Ok(())
+    }
+}
