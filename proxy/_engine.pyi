@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import final
 
-__all__ = ["ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "check"]
+__all__ = [
+    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "check", "check_expression",
+]  # fmt: skip
 
 ATTRIBUTES: list[str]
 """Every `mesh.*` span attribute the engine can write."""
@@ -22,6 +24,9 @@ class BindError(OSError):
 
 def check(snapshot: str) -> int:
     """Validates a snapshot without serving it and returns its epoch; raises SnapshotRefused."""
+
+def check_expression(pattern: str) -> None:
+    """Compiles a regular expression as routes do; raises ValueError saying what is wrong with it."""
 
 @final
 class Engine:

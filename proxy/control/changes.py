@@ -6,25 +6,11 @@ In: the registry before and after. Out: a list of `Change`, services and instanc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
-from proxy.control.documents import Document, EndpointSpec, GrpcRoute, HttpRoute, Service
+from proxy.control.change import Change
+from proxy.control.documents import Document, EndpointSpec, RouteDocument, Service
 from proxy.control.registry import Registry
-
-Kind = Literal["config", "rollout", "scale"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing that was changed: `rollout` = versions served, `scale` = instances, `config` = any other setting."""
-
-    kind: Kind
-    service: str
-    instance: str
-    before: str
-    after: str
-    summary: str
+from proxy.control.route_changes import route_changes
 
 
 def changes_between(before: Registry, after: Registry) -> list[Change]:
@@ -57,23 +43,13 @@ def _others(before: Registry, after: Registry) -> Iterator[Change]:
     for title in (*now, *(t for t in was if t not in now)):
         if was.get(title) == now.get(title):
             continue
-        shifts = list(_shifts(title, was.get(title), now.get(title)))
-        yield from shifts
-        if shifts:
+        before_it, after_it = was.get(title), now.get(title)
+        if isinstance(before_it, RouteDocument) and isinstance(after_it, RouteDocument):
+            yield from route_changes(before_it, after_it)
             continue
         verb = "added" if title not in was else "removed" if title not in now else "changed"
         concerned = (now.get(title) or was[title]).concerns
         yield Change("config", concerned, "", "", "", f"{title} {verb}")
-
-
-def _shifts(title: str, before: Document | None, after: Document | None) -> Iterator[Change]:
-    """Rules that divide requests otherwise than before: how a new version is rolled out."""
-    if not isinstance(before, HttpRoute | GrpcRoute) or not isinstance(after, HttpRoute | GrpcRoute):
-        return
-    for was, now in zip(before.spec.rules, after.spec.rules, strict=False):
-        if was.shares != now.shares:
-            summary = f"{title}: shares of {after.concerns} from {was.shares} to {now.shares}"
-            yield Change("rollout", after.concerns, "", was.shares, now.shares, summary)
 
 
 def _by_title(registry: Registry) -> dict[str, Document]:

@@ -8,23 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TypeVar
 
-from proxy.control.documents import (
-    Document,
-    EndpointSpec,
-    FaultInjection,
-    GrpcRoute,
-    HttpRoute,
-    Mesh,
-    Service,
-    TrafficPolicy,
-)
-from proxy.control.documents.route_parts import Target
+from proxy.control.documents import Document, EndpointSpec, Mesh, RouteDocument, Service, TrafficPolicy
 from proxy.control.errors import ConfigRefused, UnknownInstance
 from proxy.control.read import Configuration
+from proxy.control.references import mixed_kinds, strangers
 
 D = TypeVar("D", bound=Document)
 
@@ -68,7 +58,8 @@ def register(configuration: Configuration) -> Registry:
         *_twice("instance", ((e.instance, f"{s.full_name}/{e.instance}") for s, e in registry.instances())),
         *_twice("authority", ((a, s.full_name) for s in registry.services for a in s.authorities)),
         *_twice("address", _listeners(registry)),
-        *_strangers(registry),
+        *strangers(registry.documents, registry.services),
+        *mixed_kinds(registry.of(RouteDocument)),
         *_twice("TrafficPolicy of", ((one.concerns, one.full_name) for one in registry.of(TrafficPolicy))),
     ]
     if mistakes:
@@ -84,40 +75,6 @@ def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
             continue
         for field in ("inbound", "outbound", "admin"):
             yield getattr(endpoint.sidecar, field), f"{endpoint.instance}.sidecar.{field}"
-
-
-def _strangers(registry: Registry) -> Iterator[str]:
-    """Documents that name a Service that is not there."""
-    known = {service.full_name: service for service in registry.services}
-    for document in registry.documents:
-        for path, ref in _refs(document):
-            name, where = ref.full_name(document), f"{document.kind} {document.full_name}: {path}"
-            if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
-                yield f"{where}: there is no Service {name}; {hint}"
-            elif ref.port not in (None, known[name].spec.port):
-                yield f"{where}.port: Service {name} has port {known[name].spec.port} (got {ref.port})"
-
-
-def _refs(document: Document) -> Iterator[tuple[str, Target]]:
-    """Every Service that a document names, with its place in it."""
-    if isinstance(document, TrafficPolicy | FaultInjection):
-        yield "spec.targetRef", document.spec.target_ref
-    if isinstance(document, FaultInjection):
-        for number, fault in enumerate(document.spec.rules):
-            for place, caller in enumerate(fault.callers or ()):
-                yield f"spec.rules[{number}].callers[{place}]", caller
-    if not isinstance(document, HttpRoute | GrpcRoute):
-        return
-    for number, parent in enumerate(document.spec.parent_refs):
-        yield f"spec.parentRefs[{number}]", parent
-    for number, rule in enumerate(document.spec.rules):
-        for place, backend in enumerate(rule.backend_refs):
-            yield f"spec.rules[{number}].backendRefs[{place}]", backend
-        for place, one in enumerate(rule.filters):
-            if one.request_mirror is not None:
-                yield f"spec.rules[{number}].filters[{place}].requestMirror.backendRef", one.request_mirror.backend_ref
 
 
 def _repeated(documents: tuple[Document, ...]) -> list[str]:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from proxy.control.changes import Change
+from proxy.control.change import Change
 from proxy.control.publish import Publisher
 
 

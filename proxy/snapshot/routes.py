@@ -14,6 +14,8 @@ Method = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,32}$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?$")]
 Version = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,62})?)?$")]
 Path = Annotated[str, StringConstraints(pattern=r"^(/[\x21-\x7e]*)?$", max_length=4_096)]
+TimeLimit = Annotated[int, Field(ge=0, le=86_400_000)]
+"""Milliseconds; 0 is no limit."""
 HeaderPair = tuple[HeaderName, HeaderValue]
 
 
@@ -110,5 +112,5 @@ class Route(Part):
     mirrors: tuple[Mirror, ...] = ()
     backends: tuple[Backend, ...] = ()
     sticky: Sticky | None = None
-    timeout_ms: int | None = Field(default=None, gt=0, description="Of the whole request, all attempts together.")
-    attempt_timeout_ms: int | None = Field(default=None, gt=0, description="Of one attempt.")
+    timeout_ms: TimeLimit | None = Field(default=None, description="Of the whole request, all attempts together.")
+    attempt_timeout_ms: TimeLimit | None = Field(default=None, description="Of one attempt.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from proxy.control.compile.routes import http_path, value_match
+from proxy.control.compile.matches import http_path, values
 from proxy.control.documents import FaultInjection, Service
 from proxy.control.documents.fault_injection import Abort as AbortSpec
 from proxy.control.documents.fault_injection import FaultRule
@@ -36,8 +36,8 @@ def _fault(name: str, rule: FaultRule, match: HttpMatch) -> Fault:
         name=name,
         path=http_path(match),
         method=match.method,
-        headers=tuple(value_match(one) for one in match.headers),
-        query=tuple(value_match(one) for one in match.query_params),
+        headers=values(match.headers),
+        query=values(match.query_params),
         per_million=round(rule.percentage * 10_000),
         delay_ms=rule.delay.fixed if rule.delay else 0,
         delay_jitter_ms=(rule.delay.jitter or 0) if rule.delay else 0,

@@ -22,6 +22,6 @@ def upstream(registry: Registry, service: Service, caller: Service) -> Upstream:
             Endpoint(address=e.reachable_at, version=e.version, instance=e.instance) for e in service.spec.endpoints
         ),
         policy=policy(registry, service),
-        routes=routes(registry, service),
+        routes=routes(registry, service, caller.metadata.namespace),
         faults=faults(registry, service, caller),
     )

@@ -12,13 +12,14 @@ from proxy.control.documents.grpc_route import GrpcRoute
 from proxy.control.documents.http_route import HttpRoute
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.mesh import Mesh
+from proxy.control.documents.route import RouteDocument
 from proxy.control.documents.service import EndpointSpec, Service, SidecarSpec
 from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.control.documents.traffic_policy import TrafficPolicy
 
 __all__ = [
     "API_VERSION", "KINDS", "Document", "EndpointSpec", "FaultInjection", "GrpcRoute", "HttpRoute", "LimitsSpec",
-    "Mesh", "Service", "SidecarSpec", "TelemetrySpec", "TrafficPolicy",
+    "Mesh", "RouteDocument", "Service", "SidecarSpec", "TelemetrySpec", "TrafficPolicy",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Document]] = {

@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from proxy.control.documents.base import Document, Spec
-from proxy.control.documents.route_parts import HeaderMatch, ParentRef, Rule, expression
+from proxy.control.documents.base import Spec
+from proxy.control.documents.expression import expression
+from proxy.control.documents.route import RouteDocument, RouteSpec, Rule
+from proxy.control.documents.route_parts import HeaderMatch
 
 
 class GrpcMethodMatch(Spec):
@@ -41,19 +43,12 @@ class GrpcRule(Rule):
     matches: tuple[GrpcMatch, ...] = (GrpcMatch(),)
 
 
-class GrpcRouteSpec(Spec):
-    parent_refs: tuple[ParentRef, ...] = Field(alias="parentRefs", min_length=1)
+class GrpcRouteSpec(RouteSpec):
     rules: tuple[GrpcRule, ...] = Field(min_length=1)
 
 
-class GrpcRoute(Document):
+class GrpcRoute(RouteDocument):
     """Routes of one or more Services that speak gRPC."""
 
-    api_version: Literal["gateway.networking.k8s.io/v1"] = Field(alias="apiVersion")
     kind: Literal["GRPCRoute"]
     spec: GrpcRouteSpec
-
-    @property
-    def concerns(self) -> str:
-        """The first Service whose requests it routes."""
-        return self.spec.parent_refs[0].full_name(self)

@@ -6,16 +6,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from proxy.control.documents.base import Document, Spec
-from proxy.control.documents.route_parts import (
-    HeaderMatch,
-    ParentRef,
-    PathModifier,
-    Rule,
-    ValueMatch,
-    expression,
-    plain_path,
-)
+from proxy.control.documents.base import Spec
+from proxy.control.documents.expression import expression
+from proxy.control.documents.filters import PathModifier
+from proxy.control.documents.route import RouteDocument, RouteSpec, Rule
+from proxy.control.documents.route_parts import HeaderMatch, ValueMatch, plain_path
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 
@@ -55,19 +50,12 @@ class HttpRule(Rule):
         return self
 
 
-class HttpRouteSpec(Spec):
-    parent_refs: tuple[ParentRef, ...] = Field(alias="parentRefs", min_length=1)
+class HttpRouteSpec(RouteSpec):
     rules: tuple[HttpRule, ...] = Field(min_length=1)
 
 
-class HttpRoute(Document):
+class HttpRoute(RouteDocument):
     """Routes of one or more Services."""
 
-    api_version: Literal["gateway.networking.k8s.io/v1"] = Field(alias="apiVersion")
     kind: Literal["HTTPRoute"]
     spec: HttpRouteSpec
-
-    @property
-    def concerns(self) -> str:
-        """The first Service whose requests it routes."""
-        return self.spec.parent_refs[0].full_name(self)

@@ -7,21 +7,30 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
+_DURATION = re.compile(r"^(?:\d+(?:\.\d+)?(?:ms|s|m|h)){1,4}$")
+_PART = re.compile(r"([\d.]+)([a-z]+)")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 _SIZE = re.compile(r"^(\d{1,12})(KiB|MiB|GiB)$")
 _UNIT_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _LONGEST_MS = 24 * 3_600_000
 
 
-def _milliseconds(value: Any) -> Any:
-    """Reads a duration as the Gateway API writes it ("250ms", "1.5s") into whole milliseconds."""
-    if not isinstance(value, str) or (match := _DURATION.match(value)) is None:
-        raise ValueError("expected a duration such as 300ms, 15s or 2m")
-    milliseconds = round(float(match[1]) * _UNIT_MS[match[2]])
-    if not 0 < milliseconds <= _LONGEST_MS:
-        raise ValueError("expected a duration between 1ms and 24h")
+def _duration(value: Any, least_ms: int) -> int:
+    if not isinstance(value, str) or not _DURATION.match(value):
+        raise ValueError("expected a duration such as 300ms, 15s or 1m30s")
+    milliseconds = round(sum(float(number) * _UNIT_MS[unit] for number, unit in _PART.findall(value)))
+    if not least_ms <= milliseconds <= _LONGEST_MS:
+        raise ValueError(f"expected a duration between {least_ms}ms and 24h")
     return milliseconds
+
+
+def _milliseconds(value: Any) -> int:
+    """Reads a duration as the Gateway API writes it ("250ms", "1m30s"; also "1.5s") into whole milliseconds."""
+    return _duration(value, 1)
+
+
+def _milliseconds_or_none(value: Any) -> int:
+    return _duration(value, 0)
 
 
 def _bytes(value: Any) -> Any:
@@ -45,4 +54,6 @@ def _address(value: str) -> str:
 WrittenAsSize = BeforeValidator(_bytes, json_schema_input_type=int | str)
 Size = Annotated[int, WrittenAsSize]
 Milliseconds = Annotated[int, BeforeValidator(_milliseconds, json_schema_input_type=str)]
+MillisecondsOrNone = Annotated[int, BeforeValidator(_milliseconds_or_none, json_schema_input_type=str)]
+"""0 is no limit, which is what `0s` means in the Gateway API."""
 Address = Annotated[str, AfterValidator(_address)]

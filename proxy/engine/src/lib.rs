@@ -62,6 +62,16 @@ mod _engine {
         Ok(Snapshot::parse(snapshot)?.epoch)
     }
 
+    #[pyfunction]
+    fn check_expression(pattern: &str) -> PyResult<()> {
+        match crate::routing::matching::expression(pattern) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(PyValueError::new_err(format!(
+                "not an expression that routes can use: {error}"
+            ))),
+        }
+    }
+
     #[pyclass(frozen)]
     struct Engine(engine::Engine);
 

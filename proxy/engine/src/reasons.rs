@@ -10,6 +10,7 @@ use http::StatusCode;
 pub enum Reason {
     UnknownService,
     NoRoute,
+    NoBackends,
     RouteAnswer,
     RouteTimeout,
     BreakerOpen,
@@ -89,6 +90,13 @@ const CATALOGUE: &[Entry] = &[
         404,
         "The service has routes, and none of them is for this request",
         "Add a rule to an HTTPRoute of the service that matches it, or one without matches for all that is left.",
+    ),
+    entry(
+        Reason::NoBackends,
+        "no_backends",
+        500,
+        "The rule that is for this request leads nowhere",
+        "Add backendRefs with a weight above 0 to the rule that mesh.rule names.",
     ),
     entry(
         Reason::RouteAnswer,

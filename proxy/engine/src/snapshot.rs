@@ -10,6 +10,7 @@ mod listeners;
 mod named;
 mod node;
 pub mod policies;
+mod route_check;
 pub mod routes;
 mod rules;
 mod services;

@@ -43,7 +43,7 @@ def test_a_folder_is_read_in_order_of_names(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"timeuot": "1s"}, "spec.timeuot: unknown key; did you mean timeout?"),
-        ({"timeout": "1x"}, "spec.timeout: expected a duration such as 300ms, 15s or 2m (got '1x')"),
+        ({"timeout": "1x"}, "spec.timeout: expected a duration such as 300ms, 15s or 1m30s (got '1x')"),
         ({"timeout": "48h"}, "spec.timeout: expected a duration between 1ms and 24h (got '48h')"),
         ({"port": 0}, "spec.port: input should be greater than 0 (got 0)"),
         ({"protocol": "http3"}, "spec.protocol: input should be 'http1' or 'http2' (got 'http3')"),

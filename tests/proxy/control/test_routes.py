@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from proxy.control.changes import changes_between
 from proxy.control.compile import compile_snapshot
 from proxy.control.errors import ConfigRefused
 from proxy.control.read import load
@@ -156,12 +155,12 @@ def test_what_a_rule_does_is_carried_over(tmp_path: Path) -> None:
             "spec.rules[0].backendRefs[0]: there is no Service othre; did you mean other?",
         ),
         ({"backendRefs": [{"name": "other", "port": 80}]}, "backendRefs[0].port: Service other has port 8080 (got 80)"),
-        ({}, "backendRefs: expected at least one with a weight, or a filter that answers"),
-        ({"backendRefs": [{"name": "other", "weight": 0}]}, "expected at least one with a weight"),
         (
             rule("x", path("/a", "RegularExpression") | {"path": {"type": "RegularExpression", "value": "(?=a)"}}),
-            "look-around",
+            "spec.rules[0].matches[0].path: not an expression that routes can use: look-around",
         ),
+        (rule("x", path("/a(", "RegularExpression")), "not an expression that routes can use"),
+        (rule("x", path("/(?:a{900}){900}", "RegularExpression")), "size"),
         (rule("x", path("a")), "expected a path such as /orders"),
         (rule("x", filters=[{"type": "URLRewrite", "requestRedirect": {}}]), "type URLRewrite needs urlRewrite"),
         (
@@ -195,10 +194,97 @@ def test_what_a_rule_does_is_carried_over(tmp_path: Path) -> None:
             rule("x") | {"timeouts": {"request": "1s", "backendRequest": "2s"}},
             "backendRequest cannot be longer than request",
         ),
+        (
+            rule("x", filters=[{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["a"]}}] * 2),
+            "ResponseHeaderModifier can be given once",
+        ),
     ],
 )
 def test_a_mistake_is_refused_with_its_place(tmp_path: Path, broken: dict[str, Any], told: str) -> None:
     assert told in refusal(tmp_path, broken)
+
+
+def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
+    assert "spec: rules: two rules are called x" in refusal(tmp_path, rule("x"), rule("x", path("/a")))
+
+
+def test_a_service_has_routes_of_one_kind(tmp_path: Path) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        registry(tmp_path, meshes.route("a", "api", rule("x")), meshes.route("b", "api", rule("x"), kind="GRPCRoute"))
+    assert "GRPCRoute b: spec.parentRefs[0]: HTTPRoute a already routes Service api" in str(refused.value)
+
+
+def test_a_route_of_the_callers_namespace_stands_in_for_those_of_the_service(tmp_path: Path) -> None:
+    """Producer and consumer routes (GEP-1294, GEP-1324)."""
+    there = meshes.service(
+        "there", meshes.endpoint("there-1", 18_003, sidecar=meshes.sidecar(4, 5, 6)), namespace="team"
+    )
+    producer = meshes.route("producer", "api", rule("x"))
+    consumer = meshes.route("consumer", "api", rule("x"))
+    consumer["metadata"]["namespace"] = "team"
+    consumer["spec"]["parentRefs"][0]["namespace"] = "default"
+    consumer["spec"]["rules"][0]["backendRefs"][0]["namespace"] = "default"
+
+    def names(instance: str, *documents: dict[str, Any]) -> list[str] | None:
+        made = compile_snapshot(registry(tmp_path, there, *documents), instance, 1).services
+        found = next(one for one in made if one.name == "api").routes
+        return None if found is None else [one.name for one in found]
+
+    assert names("api-1", producer, consumer) == ["producer/x"]
+    assert names("there-1", producer, consumer) == ["consumer.team/x"]
+    assert names("there-1", producer) == ["producer/x"]
+    assert names("api-1", consumer) is None
+
+
+def test_the_first_of_two_matches_for_one_name_counts(tmp_path: Path) -> None:
+    twice = {"headers": [{"name": name, "value": value} for name, value in (("X-A", "1"), ("x-a", "2"))]}
+    (found,) = routes(tmp_path, meshes.route("r", "api", rule("x", twice)))
+    assert [(one.name, one.value) for one in found.headers] == [("x-a", "1")]
+
+
+@pytest.mark.parametrize(
+    ("written", "limits"),
+    [
+        ({"request": "1m30s"}, (90_000, None)),
+        ({"request": "0s"}, (0, None)),
+        ({"request": "0s", "backendRequest": "2s"}, (0, 2_000)),
+        ({"request": "1h0m2s300ms", "backendRequest": "0ms"}, (3_602_300, 0)),
+    ],
+)
+def test_durations_are_written_as_the_gateway_api_does(
+    tmp_path: Path, written: dict[str, str], limits: tuple[int | None, int | None]
+) -> None:
+    (found,) = routes(tmp_path, meshes.route("r", "api", rule("x", timeouts=written)))
+    assert (found.timeout_ms, found.attempt_timeout_ms) == limits
+
+
+def test_a_rule_without_backends_is_taken(tmp_path: Path) -> None:
+    none, zero = routes(
+        tmp_path,
+        meshes.route("r", "api", {"name": "none"}, {"name": "zero", "backendRefs": meshes.backends(other=0)}),
+    )
+    assert (none.backends, zero.backends) == ((), ())
+
+
+def test_the_most_specific_call_is_tried_first(tmp_path: Path) -> None:
+    """The characters of the service count first, then those of the method, then headers (GRPCRouteRule.matches)."""
+    header = {"name": "x-a", "value": "1"}
+    in_order = [
+        rule("long-service", {"method": {"service": "shop.Carts"}}),
+        rule("service-and-method", {"method": {"service": "shop.Cart", "method": "Add"}}),
+        rule("service-and-header", {"method": {"service": "shop.Cart"}, "headers": [header]}),
+        rule("service", {"method": {"service": "shop.Cart"}}),
+        rule("pattern", {"method": {"type": "RegularExpression", "service": "shop.*"}}),
+        rule("long-method", {"method": {"method": "AddAll"}}),
+        rule("method", {"method": {"method": "Add"}}),
+        rule("header", {"headers": [header]}),
+        rule("any"),
+    ]
+    for seed in range(5):
+        shuffled = list(in_order)
+        random.Random(seed).shuffle(shuffled)
+        found = routes(tmp_path, meshes.route("r", "api", *shuffled, kind="GRPCRoute"))
+        assert [one.name.removeprefix("r/") for one in found] == [one["name"] for one in in_order]
 
 
 def test_a_route_for_no_service_is_refused(tmp_path: Path) -> None:
@@ -210,19 +296,3 @@ def test_a_route_for_no_service_is_refused(tmp_path: Path) -> None:
     gateway["spec"]["parentRefs"][0]["kind"] = "Gateway"
     with pytest.raises(ConfigRefused, match=r"parentRefs\[0\].kind: input should be 'Service'"):
         registry(tmp_path, gateway)
-
-
-def test_a_change_of_weights_is_told_of(tmp_path: Path) -> None:
-    before = registry(tmp_path, meshes.route("canary", "api", {"backendRefs": meshes.backends(api=9, other=1)}))
-    after = registry(tmp_path, meshes.route("canary", "api", {"backendRefs": meshes.backends(api=5, other=5)}))
-    told = [(change.service, change.before, change.after, change.summary) for change in changes_between(before, after)]
-    assert told == [
-        (
-            "api",
-            "api 9, other 1",
-            "api 5, other 5",
-            "HTTPRoute canary: shares of api from api 9, other 1 to api 5, other 5",
-        )
-    ]
-    removed = changes_between(after, registry(tmp_path))
-    assert [change.summary for change in removed] == ["HTTPRoute canary removed"]

@@ -48,7 +48,7 @@ IN_TEST_LIMITS = {
     "app_stalled",
     "tunnel_idle",
 }
-IN_TEST_ROUTES = {"no_route", "route_answer", "route_timeout"}
+IN_TEST_ROUTES = {"no_backends", "no_route", "route_answer", "route_timeout"}
 IN_TEST_HEALTH = {"breaker_open"}
 IN_TEST_FAULTS = {"fault_abort", "fault_delay"}
 IN_RUST = {"internal_error"}

@@ -141,6 +141,20 @@ async def test_host_and_path_are_rewritten(shop: Shop) -> None:
     assert (said["path"], said["headers"]["host"]) == ("/api/items?x=1", "old.example")
 
 
+async def test_a_rule_that_leads_nowhere_is_a_mistake_of_the_mesh(shop: Shop, sink: OtlpSink) -> None:
+    zero = {"path": prefix("/zero"), "backends": [{"service": "other", "weight": 0}]}
+    await shop.route({"path": prefix("/none")}, zero)
+    for path, rule in [("/none", "r/0"), ("/zero", "r/1")]:
+        status, said = await shop.ask(path)
+        assert (status, said["answer"]["mesh-reason"]) == (500, "no_backends")
+        assert f"({rule})" in said["text"], "the answer names the rule"
+    spans = await sink.wait(2)
+    assert {(span.attributes["mesh.reason"], span.attributes["mesh.rule"]) for span in spans} == {
+        ("no_backends", "r/0"),
+        ("no_backends", "r/1"),
+    }
+
+
 async def test_a_route_answers_itself(shop: Shop, sink: OtlpSink) -> None:
     await shop.route(
         {"path": prefix("/gone"), "answer": {"status": 410, "body": "no more"}},
@@ -196,13 +210,23 @@ async def test_the_whole_request_and_each_attempt_have_their_time(shop: Shop) ->
     assert await shop.who("/?sleep=0.01") == "other"
 
 
+async def test_zero_is_no_limit(shop: Shop) -> None:
+    slow = upstream("slow", shop.apps["other"], timeout_ms=50)
+    shop.more = (slow,)
+    await shop.route(to("slow"))
+    assert (await shop.ask("/?sleep=0.3"))[0] == 504
+    for limits in ({"timeout_ms": 0}, {"timeout_ms": 5_000, "attempt_timeout_ms": 0}):
+        await shop.route(to("slow", **limits))
+        assert await shop.who("/?sleep=0.3") == "other", limits
+
+
 async def test_a_route_to_nowhere_is_refused(shop: Shop) -> None:
     await shop.route(to("other"))
     for broken, told in [
         (to("nobody"), 'services[0].routes[0].backends[0].service: "nobody" is not a service'),
         (to("other", path={"kind": "regex", "value": "("}), "services[0].routes[0].path.value"),
         (to("other", request_headers={"set": [("host", "x")]}), 'request_headers.set[0][0]: "host" says how'),
-        ({"answer": {"status": 200}, **to("other")}, "needs backends, a redirect or an answer"),
+        ({"answer": {"status": 200}, **to("other")}, "can have backends, a redirect or an answer"),
     ]:
         with pytest.raises(SnapshotRefused, match=re.escape(told)):
             await shop.front.apply(services=shop.services(broken))

@@ -75,9 +75,15 @@ pub async fn serve(
             return answer(Reason::UnknownService, asked);
         }
     };
-    if let Some(response) = rule.as_ref().and_then(|rule| rule.answer(&request)) {
-        flight.answer(response.status().as_u16(), Reason::RouteAnswer);
-        return response;
+    if let Some(rule) = &rule {
+        if let Some(response) = rule.answer(&request) {
+            flight.answer(response.status().as_u16(), Reason::RouteAnswer);
+            return response;
+        }
+        if rule.leads_nowhere() {
+            flight.refuse(Reason::NoBackends);
+            return answer(Reason::NoBackends, &rule.name);
+        }
     }
 
     if let Some(fault) = inject::drawn(&service.faults, &request, &worker) {

@@ -22,6 +22,9 @@ use crate::snapshot::routes::{Answer, Route, Sticky, StickyKind};
 use crate::upstream::headers::MESH_REASON;
 use crate::upstream::response_body::ResponseBody;
 
+/// Longer than any request.
+const UNLIMITED: Duration = Duration::from_secs(365 * 86_400);
+
 /// What an authority means: a service, and the routes of its requests, if it has any.
 pub struct Destination {
     pub service: Rc<Service>,
@@ -30,6 +33,8 @@ pub struct Destination {
 
 /// One route, ready to be taken.
 pub struct Rule {
+    /// As people know it: its document, and its name there.
+    pub name: Box<str>,
     matching: Match,
     /// `mesh.rule` of its spans.
     pub attributes: Encoded,
@@ -37,7 +42,7 @@ pub struct Rule {
     response_headers: Option<HeaderEdit>,
     pub action: Action,
     pub mirrors: Vec<Mirror>,
-    /// Of the whole request, and of one attempt.
+    /// Of the whole request, and of one attempt; zero is no limit.
     pub timeout: Option<Duration>,
     pub attempt_timeout: Option<Duration>,
 }
@@ -46,6 +51,8 @@ pub struct Rule {
 pub enum Action {
     Redirect(Redirect),
     Answer(Answer),
+    /// No backend has a weight.
+    Nowhere,
     Forward {
         rewrite: Option<Rewrite>,
         backends: Split<Rc<Service>>,
@@ -137,6 +144,7 @@ impl Rule {
             })
         });
         Some(Self {
+            name: route.name.as_str().into(),
             matching: Match::of(route)?,
             attributes: attributes.bytes().into(),
             request_headers: route.request_headers.as_ref().map(HeaderEdit::of),
@@ -158,9 +166,12 @@ impl Rule {
         let weighed = route.backends.iter().filter_map(|backend| {
             Some((backend.weight, find(&backend.service, &backend.version)?))
         });
+        let Some(backends) = Split::new(weighed) else {
+            return Action::Nowhere;
+        };
         Action::Forward {
             rewrite: route.rewrite.as_ref().map(Rewrite::of),
-            backends: Split::new(weighed),
+            backends,
             sticky: route.sticky.as_ref().and_then(Mark::sticky),
         }
     }
@@ -172,7 +183,7 @@ impl Rule {
                 redirect.answer(request.uri(), authority(request).unwrap_or_default())
             }
             Action::Answer(told) => direct(told),
-            Action::Forward { .. } => return None,
+            Action::Nowhere | Action::Forward { .. } => return None,
         };
         let headers = response.headers_mut();
         headers.insert(
@@ -188,6 +199,11 @@ impl Rule {
         if let Some(edit) = &self.response_headers {
             edit.apply(response.headers_mut());
         }
+    }
+
+    #[must_use]
+    pub fn leads_nowhere(&self) -> bool {
+        matches!(self.action, Action::Nowhere)
     }
 
     /// Makes the request what its callee is to see.
@@ -208,12 +224,17 @@ impl Rule {
     /// limit of the service.
     #[must_use]
     pub fn first_byte(&self, usual: Duration) -> Duration {
-        self.attempt_timeout.or(self.timeout).unwrap_or(usual)
+        let limit = self.attempt_timeout.or(self.timeout);
+        match limit {
+            Some(Duration::ZERO) => UNLIMITED,
+            _ => limit.unwrap_or(usual),
+        }
     }
 
     #[must_use]
     pub fn deadline(&self, started: Nanos) -> Option<Nanos> {
-        let timeout = u64::try_from(self.timeout?.as_nanos()).unwrap_or(Nanos::MAX);
+        let timeout = self.timeout.filter(|timeout| !timeout.is_zero())?;
+        let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(Nanos::MAX);
         Some(started.saturating_add(timeout))
     }
 
@@ -233,8 +254,7 @@ impl Rule {
         let same = sticky
             .as_ref()
             .and_then(|sticky| sticky.of(request, caller));
-        let chosen = backends.choose(|| same.unwrap_or_else(chance));
-        Rc::clone(chosen.unwrap_or(parent))
+        Rc::clone(backends.choose(|| same.unwrap_or_else(chance)))
     }
 }
 

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::named;
-use super::routes::{PathMatch, ValueMatch, matches};
+use super::route_check::matches;
+use super::routes::{PathMatch, ValueMatch};
 use super::rules::{Checked, no_longer, refuse, within, zero_or_within};
 
 const LONGEST_MS: u64 = 3_600_000;

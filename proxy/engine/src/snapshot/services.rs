@@ -8,7 +8,8 @@ use super::Protocol;
 use super::faults::{self, Fault};
 use super::named;
 use super::policies::{self, Policy};
-use super::routes::{self, Route};
+use super::route_check;
+use super::routes::Route;
 use super::rules::{Checked, host_port, label, name, positive, refuse, within};
 use crate::routing::route;
 
@@ -78,7 +79,7 @@ pub(super) fn check(services: &[Upstream]) -> Checked {
         endpoints(&at, service)?;
         policies::check(&format!("{at}.policy"), &service.policy)?;
         faults::check(&at, &service.faults)?;
-        routes::check(&at, service.routes.as_deref().unwrap_or_default(), services)?;
+        route_check::check(&at, service.routes.as_deref().unwrap_or_default(), services)?;
     }
     Ok(())
 }

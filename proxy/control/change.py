@@ -1,0 +1,20 @@
+"""One thing that is different between two configurations, as people and the root-cause engine are told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["config", "rollout", "scale"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """`rollout`: versions served, or their shares; `scale`: instances; `config`: any other setting."""
+
+    kind: Kind
+    service: str
+    instance: str
+    before: str
+    after: str
+    summary: str

@@ -1,0 +1,91 @@
+"""What HTTPRoute and GRPCRoute have in common: whose requests they route, where to, and how long that may take."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from proxy.control.documents.base import Document, Spec
+from proxy.control.documents.filters import Filter
+from proxy.control.documents.route_parts import BackendRef, HeaderName, ParentRef
+from proxy.control.documents.spelling import MillisecondsOrNone
+from proxy.snapshot import Name
+
+_ONCE = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "DirectResponse")
+
+
+class Timeouts(Spec):
+    """How long requests may take; 0s: without limit."""
+
+    request: MillisecondsOrNone | None = Field(default=None, description="Of the whole request, with all its attempts.")
+    backend_request: MillisecondsOrNone | None = Field(
+        default=None, alias="backendRequest", description="Of one attempt."
+    )
+
+    @model_validator(mode="after")
+    def _fit(self) -> Timeouts:
+        if self.request and self.backend_request and self.backend_request > self.request:
+            raise ValueError("backendRequest cannot be longer than request")
+        return self
+
+
+class SessionPersistence(Spec):
+    """Keeps those with the same header or cookie on the same backend."""
+
+    type: Literal["Cookie", "Header"] = "Cookie"
+    session_name: HeaderName = Field(alias="sessionName")
+
+
+class Rule(Spec):
+    """What both kinds of rules say beside what they match."""
+
+    name: Name | None = None
+    filters: tuple[Filter, ...] = ()
+    backend_refs: tuple[BackendRef, ...] = Field(default=(), alias="backendRefs")
+    timeouts: Timeouts = Timeouts()
+    session_persistence: SessionPersistence | None = Field(default=None, alias="sessionPersistence")
+
+    @model_validator(mode="after")
+    def _is_of_one_mind(self) -> Rule:
+        kinds: list[str] = [one.type for one in self.filters]
+        for kind in _ONCE:
+            if kinds.count(kind) > 1:
+                raise ValueError(f"filters: {kind} can be given once")
+        ends = [kind for kind in kinds if kind in ("RequestRedirect", "DirectResponse")]
+        if len(ends) > 1 or (ends and "URLRewrite" in kinds):
+            raise ValueError("filters: RequestRedirect, DirectResponse and URLRewrite exclude each other")
+        if ends and self.backend_refs:
+            raise ValueError(f"backendRefs: a rule with {ends[0]} sends nothing on")
+        return self
+
+
+class RouteSpec(Spec):
+    """Whose requests, and the rules for them; subclasses say what their rules match."""
+
+    parent_refs: tuple[ParentRef, ...] = Field(alias="parentRefs", min_length=1)
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> RouteSpec:
+        names = [rule.name for rule in self.rules if rule.name]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"rules: two rules are called {repeated[0]}")
+        return self
+
+
+class RouteDocument(Document):
+    """An HTTPRoute or a GRPCRoute."""
+
+    api_version: Literal["gateway.networking.k8s.io/v1"] = Field(alias="apiVersion")
+    spec: RouteSpec
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The Services whose requests it routes."""
+        return tuple(ref.full_name(self) for ref in self.spec.parent_refs)
+
+    @property
+    def concerns(self) -> str:
+        """The first Service whose requests it routes."""
+        return self.parents[0]

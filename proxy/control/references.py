@@ -1,0 +1,60 @@
+"""Holds the Services that documents name against those that are there.
+
+In: documents and services. Out: one line for each mistake, its place first, with a hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from proxy.control.documents import Document, FaultInjection, RouteDocument, Service, TrafficPolicy
+from proxy.control.documents.route_parts import Target
+
+
+def strangers(documents: Iterable[Document], services: Iterable[Service]) -> Iterator[str]:
+    """Documents that name a Service that is not there."""
+    known = {service.full_name: service for service in services}
+    for document in documents:
+        for path, ref in _references(document):
+            name, where = ref.full_name(document), f"{document.kind} {document.full_name}: {path}"
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+                yield f"{where}: there is no Service {name}; {hint}"
+            elif ref.port not in (None, known[name].spec.port):
+                yield f"{where}.port: Service {name} has port {known[name].spec.port} (got {ref.port})"
+
+
+def mixed_kinds(routes: Iterable[RouteDocument]) -> Iterator[str]:
+    """Services that HTTPRoutes and GRPCRoutes both want: the two must not be merged (GRPCRouteRule.matches)."""
+    first: dict[tuple[str, str], RouteDocument] = {}
+    for document in routes:
+        for number, parent in enumerate(document.parents):
+            other = first.setdefault((parent, document.metadata.namespace), document)
+            if other.kind != document.kind:
+                taken = f"{other.kind} {other.full_name} already routes Service {parent}"
+                yield (
+                    f"{document.kind} {document.full_name}: spec.parentRefs[{number}]: {taken};"
+                    " all routes of a Service must be of one kind"
+                )
+
+
+def _references(document: Document) -> Iterator[tuple[str, Target]]:
+    """Every Service that a document names, with its place in it."""
+    if isinstance(document, TrafficPolicy | FaultInjection):
+        yield "spec.targetRef", document.spec.target_ref
+    if isinstance(document, FaultInjection):
+        for number, fault in enumerate(document.spec.rules):
+            for place, caller in enumerate(fault.callers or ()):
+                yield f"spec.rules[{number}].callers[{place}]", caller
+    if not isinstance(document, RouteDocument):
+        return
+    for number, parent in enumerate(document.spec.parent_refs):
+        yield f"spec.parentRefs[{number}]", parent
+    for number, rule in enumerate(document.spec.rules):
+        for place, backend in enumerate(rule.backend_refs):
+            yield f"spec.rules[{number}].backendRefs[{place}]", backend
+        for place, one in enumerate(rule.filters):
+            if one.request_mirror is not None:
+                yield f"spec.rules[{number}].filters[{place}].requestMirror.backendRef", one.request_mirror.backend_ref
