@@ -102,6 +102,21 @@ async def test_the_first_route_that_matches_counts(shop: Shop) -> None:
     assert "api" in said["text"]
 
 
+async def test_the_path_of_a_match_stands_for_the_paths_it_takes(shop: Shop, sink: OtlpSink) -> None:
+    await shop.route(
+        to("other", path={"kind": "exact", "value": "/a/17"}),
+        to("other", path={"kind": "regex", "value": "/b/[0-9]+"}),
+        to("other", path=prefix("/c")),
+        to("other", path=prefix("/" + "long" * 40)),
+        to("other"),
+    )
+    paths = ["/a/17", "/b/3", "/c/x/y", "/" + "long" * 40 + "/1", "/d/4"]
+    for path in paths:
+        await shop.who(path)
+    routes = [span.attributes["mesh.route"] for span in await sink.wait(len(paths))]
+    assert routes == ["/a/17", "/b/[0-9]+", "/c/*", "{other}", "/d/{id}"]
+
+
 async def test_weights_and_versions_divide_requests(shop: Shop) -> None:
     old, new = {"service": "api", "version": "v1"}, {"service": "api", "version": "v2"}
     await shop.route({"backends": [old | {"weight": 3}, new]})

@@ -11,10 +11,11 @@ use hyper::body::Incoming;
 use super::attempts::Call;
 use super::inject;
 use super::mirror;
-use super::rules::{Way, authority};
+use super::rules::{Rule, Way, authority};
 use crate::entry::caller::Caller;
 use crate::entry::guard;
 use crate::reasons::Reason;
+use crate::recording::clock::Nanos;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::record::Encoded;
 use crate::recording::tally::Labels;
@@ -54,25 +55,20 @@ pub async fn serve(
         context,
         peer: service.map(|service| Encoded::clone(&service.attributes)),
         also: way.as_ref().and_then(Way::attributes),
-        labels: labels(&caller, &plan, service, request.uri().path()),
+        labels: labels(&caller, &plan, way.as_ref(), request.uri().path()),
         busy: caller.busy(),
     };
     let mut flight = Flight::client(&worker, opening, started, call);
     if let Some((reason, place)) = refusal(&request, &caller, &plan) {
-        flight.refuse(reason);
-        return answer(reason, &place);
+        return refuse(flight, reason, &place);
     }
     let (rule, service) = match way {
         Some(Way::Plain(service)) => (None, service),
         Some(Way::Ruled(rule, service)) => (Some(rule), service),
-        Some(Way::None(service)) => {
-            flight.refuse(Reason::NoRoute);
-            return answer(Reason::NoRoute, &service.name);
-        }
+        Some(Way::None(service)) => return refuse(flight, Reason::NoRoute, &service.name),
         None => {
-            flight.refuse(Reason::UnknownService);
             let asked = authority(&request).unwrap_or("no Host");
-            return answer(Reason::UnknownService, asked);
+            return refuse(flight, Reason::UnknownService, asked);
         }
     };
     if let Some(rule) = &rule {
@@ -81,70 +77,106 @@ pub async fn serve(
             return response;
         }
         if rule.leads_nowhere() {
-            flight.refuse(Reason::NoBackends);
-            return answer(Reason::NoBackends, &rule.name);
+            return refuse(flight, Reason::NoBackends, &rule.name);
         }
     }
-
     if let Some(fault) = inject::drawn(&service.faults, &request, &worker) {
         Box::pin(fault.delay(&worker, &mut flight)).await;
         if let Some(abort) = fault.abort() {
             return abort.end(flight, &fault.name);
         }
     }
-    let mark = service.care.mark(&request, &caller);
-    let upgrade = end_request_hop(request.headers_mut());
-    let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-    if let Some(rule) = &rule {
-        rule.edit(&mut request);
-    }
-    request
-        .headers_mut()
-        .insert(&MESH_SOURCE, plan.source.clone());
-    let mut terms = Terms {
-        upgrade: upgrade.is_some(),
-        ..service.terms
-    };
-    let mut deadline = None;
-    let mut request = request.map(|body| RequestBody::new(body, plan.limits.body));
-    if let Some(rule) = &rule {
-        terms.first_byte = rule.first_byte(terms.first_byte);
-        deadline = rule.deadline(started);
-        if upgrade.is_none() {
-            mirror::copies(&worker, &caller, rule, context, &mut request);
-        }
-    }
-    let call = Call {
+    let passage = Passage {
         worker: &worker,
         caller: &caller,
-        service: &service,
+        plan: &plan,
         context,
-        terms,
-        deadline,
-        mark,
+        started,
     };
-    let mut response = match call.attempts(request, flight).await {
-        Ok((answered, flight)) => relay(
-            answered,
-            Reading::upstream(caller_leg, &plan.limits),
-            flight,
-        ),
-        Err((reason, place)) => return answer(reason, &place),
-    };
-    if let Some(rule) = &rule {
-        rule.edit_answer(&mut response);
+    passage
+        .carry(request, flight, &service, rule.as_deref())
+        .await
+}
+
+/// What a request that goes on takes with it.
+struct Passage<'a> {
+    worker: &'a Rc<Worker>,
+    caller: &'a Rc<Caller>,
+    plan: &'a Plan,
+    context: Context,
+    started: Nanos,
+}
+
+impl Passage<'_> {
+    /// Sends the request to an instance of a service, as a rule wants it, and brings back the answer.
+    async fn carry(
+        &self,
+        mut request: Request<Incoming>,
+        flight: Flight,
+        service: &Service,
+        rule: Option<&Rule>,
+    ) -> Response<ResponseBody> {
+        let limits = &self.plan.limits;
+        let mark = service.care.mark(&request, self.caller);
+        let upgrade = end_request_hop(request.headers_mut());
+        let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+        if let Some(rule) = rule {
+            rule.edit(&mut request);
+        }
+        request
+            .headers_mut()
+            .insert(&MESH_SOURCE, self.plan.source.clone());
+        let mut terms = Terms {
+            upgrade: upgrade.is_some(),
+            ..service.terms
+        };
+        let mut deadline = None;
+        let mut request = request.map(|body| RequestBody::new(body, limits.body));
+        if let Some(rule) = rule {
+            terms.first_byte = rule.first_byte(terms.first_byte);
+            deadline = rule.deadline(self.started);
+            if upgrade.is_none() {
+                mirror::copies(self.worker, self.caller, rule, self.context, &mut request);
+            }
+        }
+        let call = Call {
+            worker: self.worker,
+            caller: self.caller,
+            service,
+            context: self.context,
+            terms,
+            deadline,
+            mark,
+        };
+        let mut response = match call.attempts(request, flight).await {
+            Ok((answered, flight)) => {
+                relay(answered, Reading::upstream(caller_leg, limits), flight)
+            }
+            Err((reason, place)) => return answer(reason, &place),
+        };
+        if let Some(rule) = rule {
+            rule.edit_answer(&mut response);
+        }
+        response
     }
-    response
 }
 
 /// What a call is counted under until its endpoint is chosen.
-fn labels(caller: &Caller, plan: &Plan, service: Option<&Rc<Service>>, path: &str) -> Labels {
+fn labels(caller: &Caller, plan: &Plan, way: Option<&Way>, path: &str) -> Labels {
+    let service = way.map(Way::service);
     let templates = service.map_or(&plan.stray_templates, |service| &service.templates);
     Labels {
         peer: service.map_or_else(|| caller.nobody(), |service| Rc::clone(&service.name)),
         version: caller.nobody(),
-        route: templates.borrow_mut().of(path),
+        route: way
+            .and_then(Way::template)
+            .unwrap_or_else(|| templates.borrow_mut().of(path)),
     }
+}
+
+fn refuse(flight: Flight, reason: Reason, place: &str) -> Response<ResponseBody> {
+    flight.refuse(reason);
+    answer(reason, place)
 }
 
 /// Why a request is not carried whatever it is for, and where.

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use super::edits::{HeaderEdit, Redirect, Rewrite, direct};
 use super::matching::{Match, header};
 use super::split::Split;
+use super::templates::MAX_LENGTH;
 use crate::entry::caller::Caller;
 use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
@@ -18,7 +19,7 @@ use crate::recording::otlp::Attributes;
 use crate::recording::record::Encoded;
 use crate::runtime::plan::Service;
 use crate::snapshot::policies::{HashKind, HashOn};
-use crate::snapshot::routes::{Answer, Route, Sticky, StickyKind};
+use crate::snapshot::routes::{Answer, PathKind, PathMatch, Route, Sticky, StickyKind};
 use crate::upstream::headers::MESH_REASON;
 use crate::upstream::response_body::ResponseBody;
 
@@ -36,6 +37,8 @@ pub struct Rule {
     /// As people know it: its document, and its name there.
     pub name: Box<str>,
     matching: Match,
+    /// `mesh.route` of its spans, when the match says which paths there are.
+    template: Option<Rc<str>>,
     /// `mesh.rule` of its spans.
     pub attributes: Encoded,
     pub request_headers: Option<HeaderEdit>,
@@ -93,6 +96,15 @@ impl Way {
         service
     }
 
+    /// What stands for the paths that take this way; `None` when that is to be learned.
+    #[must_use]
+    pub fn template(&self) -> Option<Rc<str>> {
+        match self {
+            Self::Ruled(rule, _) => rule.template.clone(),
+            Self::Plain(_) | Self::None(_) => None,
+        }
+    }
+
     /// What the way adds to the request's span.
     #[must_use]
     pub fn attributes(&self) -> Option<Encoded> {
@@ -146,6 +158,7 @@ impl Rule {
         Some(Self {
             name: route.name.as_str().into(),
             matching: Match::of(route)?,
+            template: route.path.as_ref().and_then(template),
             attributes: attributes.bytes().into(),
             request_headers: route.request_headers.as_ref().map(HeaderEdit::of),
             response_headers: route.response_headers.as_ref().map(HeaderEdit::of),
@@ -296,6 +309,15 @@ impl Mark {
             }
         }
     }
+}
+
+/// The paths of a match under one name, unless that is too long for a label.
+fn template(path: &PathMatch) -> Option<Rc<str>> {
+    let name = match path.kind {
+        PathKind::Exact | PathKind::Regex => path.value.clone(),
+        PathKind::Prefix => format!("{}/*", path.value),
+    };
+    (name.len() <= MAX_LENGTH).then(|| name.into())
 }
 
 /// Spreads texts evenly, the same in every process (FNV-1a, with the finalizer of `MurmurHash3`).

@@ -9,7 +9,7 @@ use std::rc::Rc;
 /// Templates one worker remembers for one service.
 const MAX_TEMPLATES: usize = 200;
 /// A longer template is `{other}`.
-const MAX_LENGTH: usize = 120;
+pub const MAX_LENGTH: usize = 120;
 const OTHER: &str = "{other}";
 
 pub struct Templates {
