@@ -107,7 +107,7 @@ async def run(config: Config) -> None:
         token = secrets.token_hex(8)
         receiver = HttpReceiver(ingest, budget, token)
         ports["http"] = await _serve(opened, "http", config.listen.http, receiver.application(), raw_bodies=True)
-        grpc = GrpcReceiver(ingest, budget)
+        grpc = GrpcReceiver(ingest, budget, config.requests.grpc_calls)
         ports["grpc"] = await grpc.start(config.listen.grpc)
         opened.push_async_callback(grpc.stop, GRACE_S)
 

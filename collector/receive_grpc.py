@@ -6,8 +6,9 @@ Source: OTLP specification 1.x, "OTLP/gRPC". Only UNAVAILABLE, with RetryInfo, a
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 # gRPC's core would write lines of its own to stderr; it reads this once, as it is imported.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -17,7 +18,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from collector.budget import Budget
-from collector.errors import CannotListen, CollectorError, Retryable, TooLarge
+from collector.errors import CannotListen, CollectorError, Overloaded, Retryable, TooLarge
 from collector.ingest import Form, Ingest
 from collector.signals import Signal
 
@@ -25,16 +26,20 @@ _Export = Callable[[bytes, "grpc.aio.ServicerContext"], Awaitable[bytes]]
 
 
 class GrpcReceiver:
-    """One gRPC server with the three services."""
+    """One gRPC server with the three services; at most `calls` run at one time, over all connections."""
 
-    def __init__(self, ingest: Ingest, budget: Budget) -> None:
+    def __init__(self, ingest: Ingest, budget: Budget, calls: int) -> None:
         self._ingest = ingest
         self._budget = budget
+        self._most_calls = calls
+        self._calls = 0
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", ingest.limit),
                 # Otherwise a second collector would share the port in silence.
                 ("grpc.so_reuseport", 0),
+                # One connection's calls wait at the sender instead of being turned away here.
+                ("grpc.max_concurrent_streams", calls),
             )
         )
         self._server.add_generic_rpc_handlers(tuple(_handler(signal, self._export(signal)) for signal in Signal))
@@ -55,7 +60,7 @@ class GrpcReceiver:
     def _export(self, signal: Signal) -> _Export:
         async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
             try:
-                with self._budget.share() as share:
+                with self._call(), self._budget.share() as share:
                     share.add(len(body))
                     taken = await self._ingest.take(signal, body, Form())
             except CollectorError as error:
@@ -66,6 +71,17 @@ class GrpcReceiver:
             return answer
 
         return export
+
+    @contextlib.contextmanager
+    def _call(self) -> Iterator[None]:
+        """Raises Overloaded, which gRPC's own limit does not: it has no RetryInfo, so that senders drop their items."""
+        if self._calls >= self._most_calls:
+            raise Overloaded(f"{self._calls} gRPC calls are under way, the limit is {self._most_calls}: try again")
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
 
 
 def _handler(signal: Signal, export: _Export) -> grpc.GenericRpcHandler:

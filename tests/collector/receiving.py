@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,19 +24,27 @@ OWN_TOKEN = "ours"
 
 @dataclass
 class Receiving:
-    """Where the receivers listen, what was submitted, and the error the next submits end with."""
+    """Where the receivers listen, what was submitted, what the next submits wait for, and the error they end with."""
 
     http: str = ""
     grpc: str = ""
     rows: int = 0
+    running: int = 0
+    most_running: int = 0
     tables: set[str] = field(default_factory=set)
     own: list[bool] = field(default_factory=list)
     error: Exception | None = None
+    gate: asyncio.Event | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     async def submit(self, blocks: Sequence[columnar.Block], *, own: bool) -> None:
         if self.error is not None:
             raise self.error
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        if self.gate is not None:
+            await self.gate.wait()
+        self.running -= 1
         self.rows += sum(block.rows for block in blocks)
         self.tables.update({block.table for block in blocks})
         self.own.append(own)
@@ -51,14 +60,14 @@ class Receiving:
 
 @contextlib.asynccontextmanager
 async def receiving(
-    *, under_way_bytes: int = 10 * LIMIT, grpc_address: str = "127.0.0.1:0"
+    *, under_way_bytes: int = 10 * LIMIT, grpc_address: str = "127.0.0.1:0", grpc_calls: int = 256
 ) -> AsyncIterator[Receiving]:
     parts = Receiving()
     with ThreadPoolExecutor(1) as threads:
         ingest = Ingest(parts.submit, Drops(parts.registry), threads, LIMIT)
         budget = Budget(under_way_bytes)
         runner = web.AppRunner(HttpReceiver(ingest, budget, OWN_TOKEN).application(), auto_decompress=False)
-        grpc = GrpcReceiver(ingest, budget)
+        grpc = GrpcReceiver(ingest, budget, grpc_calls)
         try:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
