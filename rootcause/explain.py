@@ -200,25 +200,20 @@ def _ruled_out(verdict: Verdict, baseline: Window, observed: Window) -> tuple[Ru
 
 
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
-    first, unit = verdict.suspects[0], "ms" if symptom.signal == "latency" else "share"
-    what = {"errors": "failed requests", "latency": "mean time", "saturation": "in use"}[symptom.signal]
-    statements = [
-        Evidence(
-            statement=(
-                f"{symptom.service} {symptom.route}: {what} {wording.amount(symptom.baseline, unit)} in normal time,"
-                f" {wording.amount(symptom.observed, unit)} now"
-            ),
-            sql=queries.entries(symptom.service),
+    first = verdict.suspects[0]
+    statements = [] if symptom.signal == "saturation" else [_felt_by_users(symptom, queries)]
+    if first.full is not None:
+        full = Suspect(first.service, full=first.full)
+        statements.append(
+            Evidence(statement=f"{first.service}: {wording.against(full)}", sql=queries.usage(first.service))
         )
-    ]
-    if any(part is not None for part in (first.own_time, first.own_errors, first.steps, first.full)):
+    if any(part is not None for part in (first.own_time, first.own_errors, first.steps)):
         own = Suspect(
             first.service,
             error_part=first.error_part,
             own_time=first.own_time,
             own_errors=first.own_errors,
             steps=first.steps,
-            full=first.full,
         )
         sql = queries.service(first.service)
         statements.append(Evidence(statement=f"{first.service}: {wording.against(own)}", sql=sql))
@@ -235,3 +230,14 @@ def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evi
         for link in first.links
     ]
     return tuple(statements)
+
+
+def _felt_by_users(symptom: Symptom, queries: Queries) -> Evidence:
+    what, unit = ("failed requests", "share") if symptom.signal == "errors" else ("mean time", "ms")
+    return Evidence(
+        statement=(
+            f"{symptom.service} {symptom.route}: {what} {wording.amount(symptom.baseline, unit)} in normal time,"
+            f" {wording.amount(symptom.observed, unit)} now"
+        ),
+        sql=queries.entries(symptom.service),
+    )

@@ -21,12 +21,19 @@ class Queries(Protocol):
     def link(self, source: str, destination: str) -> str:
         """Both ends' view of a link."""
 
+    def usage(self, service: str) -> str:
+        """How full the instances of a service were."""
+
 
 class RollupQueries:
     """Over `mesh_routes` and `mesh_edges`."""
 
     def __init__(self, baseline: Window, observed: Window) -> None:
+        self._windows = baseline, observed
         self._which, self._where = _which("Bucket", baseline, observed)
+
+    def usage(self, service: str) -> str:
+        return _usage(service, *self._windows)
 
     def entries(self, service: str) -> str:
         return (
@@ -63,6 +70,9 @@ class SpanQueries:
         self._windows = baseline, observed
         self._which, self._where = _which("Timestamp", baseline, observed)
 
+    def usage(self, service: str) -> str:
+        return _usage(service, *self._windows)
+
     def entries(self, service: str) -> str:
         return self._spans(service, "ParentSpanId = ''")
 
@@ -87,6 +97,16 @@ class SpanQueries:
             f"FROM otel.otel_traces\nWHERE ServiceName = {literal(service)} AND {condition} AND {self._where}\n"
             "GROUP BY Window, SpanKind, SpanName ORDER BY SpanKind, SpanName, Window"
         )
+
+
+def _usage(service: str, baseline: Window, observed: Window) -> str:
+    which, where = _which("TimeUnix", baseline, observed)
+    return (
+        f"SELECT {which} AS Window, ResourceAttributes['service.instance.id'] AS Instance, MetricName,\n"
+        "  count() AS Samples, round(quantileExact(0.95)(Value), 3) AS P95, round(max(Value), 3) AS Most\n"
+        f"FROM otel.otel_metrics_gauge\nWHERE ServiceName = {literal(service)} AND MetricName LIKE '%utilization'"
+        f" AND {where}\nGROUP BY Window, Instance, MetricName ORDER BY MetricName, Instance, Window"
+    )
 
 
 def literal(text: str) -> str:

@@ -7,7 +7,7 @@ Blocking; one thread at a time. Nothing is lost when the store is away: what cou
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from collector.store.client import Reader
@@ -20,6 +20,7 @@ from rootcause.horizon import around, horizon
 from rootcause.incidents import Event, Incident, Lifecycle, Step
 from rootcause.journal import Journal
 from rootcause.load_rollups import load_rollups
+from rootcause.load_usage import load_usage
 from rootcause.queries import RollupQueries
 from rootcause.window import Interval, Window
 
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 STRONG = 30.0
 """Failures this unlikely by chance (minus the log of the probability) open an incident at once."""
+GAUGE_S = 60.0
+"""Gauges come once in this time, and tell of it."""
 REWRITE_S = 30.0
 """An open incident is written again this often at most."""
 
@@ -90,8 +93,12 @@ class Watch:
         lives = self._lives or self._resume()
         looked_at = horizon(now, self._past)
         intervals = self._normal or looked_at.normal
-        baseline = load_rollups(self._reader, intervals)
-        observed = load_rollups(self._reader, [looked_at.question])
+        baseline = replace(load_rollups(self._reader, intervals), usage=load_usage(self._reader, intervals))
+        question = looked_at.question
+        observed = replace(
+            load_rollups(self._reader, [question]),
+            usage=load_usage(self._reader, [Interval(question.end - GAUGE_S, question.end)]),
+        )
         verdict = diagnose(baseline, observed)
         changes = read_changes(self._reader, now) if verdict.suspects else []
         news: list[News] = []

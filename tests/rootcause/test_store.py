@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collector.store.client import Reader
 from rootcause.changes import preceding, read_changes
@@ -17,12 +18,13 @@ from rootcause.finding import Finding
 from rootcause.journal import Delivery, Journal
 from rootcause.load_rollups import load_rollups
 from rootcause.load_spans import window_of
+from rootcause.load_usage import load_usage
 from rootcause.queries import RollupQueries, SpanQueries
 from rootcause.read_spans import read_spans
 from rootcause.spans import Kind, Span
 from rootcause.watch import Watch
-from rootcause.window import Interval, Served, Window, calls, errors, own_errors
-from tests.rootcause.stored import runs, send, store_url
+from rootcause.window import Interval, Served, Usage, Window, calls, errors, own_errors
+from tests.rootcause.stored import post, runs, send, store_url
 from tests.world.collectors import Collector, collector
 from tests.world.mesh_sim import Fault, Proxied, Shop
 
@@ -172,3 +174,31 @@ def test_deliveries_are_recorded(running: Collector, reader: Reader) -> None:
 
 def test_an_unknown_incident_is_none(reader: Reader) -> None:
     assert Journal(reader).incident("nobody") is None
+
+
+def test_gauges_tell_how_full_an_instance_is(running: Collector, reader: Reader) -> None:
+    request = ExportMetricsServiceRequest()
+    resource = request.resource_metrics.add()
+    for key, value in (("service.name", "cart"), ("service.instance.id", "cart-1")):
+        resource.resource.attributes.add(key=key).value.string_value = value
+    scope = resource.scope_metrics.add()
+    for name, points in (
+        ("process.cpu.utilization", [(1, "user", 0.5), (1, "system", 0.25), (2, "user", 0.9)]),
+        ("k8s.pod.memory_limit_utilization", [(1, "", 0.4)]),
+        ("queue.length", [(1, "", 7.0)]),
+    ):
+        metric = scope.metrics.add(name=name)
+        for second, mode, share in points:
+            point = metric.gauge.data_points.add(time_unix_nano=int((START + second) * 1e9), as_double=share)
+            point.attributes.add(key="cpu.mode").value.string_value = mode
+    post(running.url("http", "/v1/metrics"), request.SerializeToString())
+
+    interval = Interval(START, START + 2)
+    assert load_usage(reader, [interval]) == (
+        Usage("cart", "cart-1", "cpu", (0.75,)),
+        Usage("cart", "cart-1", "memory", (0.4,)),
+    )
+    normal, question = Window((Interval(START, START + 2),)), Window((Interval(START + 2, START + 4),))
+    assert runs(reader, [RollupQueries(normal, question).usage("cart")]) == [3], (
+        "two gauges, one of them in both windows"
+    )
