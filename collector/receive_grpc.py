@@ -38,8 +38,6 @@ class GrpcReceiver:
                 ("grpc.max_receive_message_length", ingest.limit),
                 # Otherwise a second collector would share the port in silence.
                 ("grpc.so_reuseport", 0),
-                # One connection's calls wait at the sender instead of being turned away here.
-                ("grpc.max_concurrent_streams", calls),
             )
         )
         self._server.add_generic_rpc_handlers(tuple(_handler(signal, self._export(signal)) for signal in Signal))
@@ -74,7 +72,7 @@ class GrpcReceiver:
 
     @contextlib.contextmanager
     def _call(self) -> Iterator[None]:
-        """Raises Overloaded, which gRPC's own limit does not: it has no RetryInfo, so that senders drop their items."""
+        """Raises Overloaded. gRPC's own limits have no RetryInfo, and reset streams of senders that keep to them."""
         if self._calls >= self._most_calls:
             raise Overloaded(f"{self._calls} gRPC calls are under way, the limit is {self._most_calls}: try again")
         self._calls += 1

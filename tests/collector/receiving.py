@@ -30,7 +30,6 @@ class Receiving:
     grpc: str = ""
     rows: int = 0
     running: int = 0
-    most_running: int = 0
     tables: set[str] = field(default_factory=set)
     own: list[bool] = field(default_factory=list)
     error: Exception | None = None
@@ -41,7 +40,6 @@ class Receiving:
         if self.error is not None:
             raise self.error
         self.running += 1
-        self.most_running = max(self.most_running, self.running)
         if self.gate is not None:
             await self.gate.wait()
         self.running -= 1
