@@ -44,6 +44,18 @@ class Engine:
         Raises SnapshotRefused (the old one stays in force); node and listen addresses cannot change.
         """
 
+    def flush(self, traces: list[str]) -> None:
+        """Sends what is kept of these traces (mode `recorder`), and what is still to come of them, once.
+
+        Raises ValueError when one is not 32 lower-case hexadecimal digits.
+        """
+
+    def flagged(self, most: int, timeout_s: float) -> list[str]:
+        """Waits for traces that were flagged here, which every proxy should flush; at most `most` of them.
+
+        Each is returned once; none when the time is over.
+        """
+
     def stats(self) -> str:
         """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters")."""
 

@@ -31,6 +31,11 @@ def render(stats: dict[str, Any] | None) -> str:
     records = stats["records"]
     for what in ("recorded", "recovered", "exported"):
         page.counter(f"whymesh_proxy_spans_{what}", f"Spans {what}.", records[what])
+    page.gauge("whymesh_proxy_spans_held", "Spans kept back in mode recorder.", records["held"])
+    page.counter("whymesh_proxy_spans_forgotten", "Spans kept back that nobody asked for.", records["forgotten"])
+    recorder = stats["recorder"]
+    page.counter("whymesh_proxy_traces_flagged", "Traces flagged here.", recorder["flagged"])
+    page.counter("whymesh_proxy_traces_untold", "Traces flagged here that others were not told of.", recorder["untold"])
     page.gauge("whymesh_proxy_spans_pending", "Spans waiting to be exported.", records["pending"])
     page.counters("whymesh_proxy_spans_dropped", "Spans that could not be exported.", "cause", records["dropped"])
     _export(page, stats["export"])

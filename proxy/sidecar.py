@@ -12,8 +12,9 @@ import threading
 from pathlib import Path
 
 from proxy._engine import BindError, Engine, SnapshotRefused
+from proxy.flush import report_flags
 from proxy.saved import SavedSnapshot
-from proxy.subscribe import ControlPlane
+from proxy.subscribe import ControlPlane, Flush
 
 log = logging.getLogger("whymesh.proxy")
 
@@ -38,9 +39,13 @@ class Sidecar:
         """Serves the saved snapshot if there is one, then follows the control plane until stopped."""
         if (saved := self._saved.load()) is not None:
             self._serve(saved)
-        for snapshot in self._control.snapshots():
-            epoch = _epoch_of(snapshot)
-            refusal = self._serve(snapshot)
+        for message in self._control.messages():
+            if isinstance(message, Flush):
+                if self._engine is not None:
+                    self._engine.flush(message.traces)
+                continue
+            epoch = _epoch_of(message)
+            refusal = self._serve(message)
             self._control.acknowledge(epoch, accepted=refusal is None, reason=refusal or "")
             if self.failed:
                 return
@@ -62,6 +67,8 @@ class Sidecar:
         try:
             if self._engine is None:
                 self._engine = Engine(snapshot, workers=self._workers, spool=self._spool)
+                flags = (self._engine, self._control, self._stop)
+                threading.Thread(target=report_flags, args=flags, name="flags", daemon=True).start()
             else:
                 self._engine.apply(snapshot)
         except SnapshotRefused as error:

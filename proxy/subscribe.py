@@ -1,6 +1,6 @@
 """Follows one instance's snapshot stream of the control plane, for as long as the process lives.
 
-In: newline-delimited JSON over HTTP. Out: snapshots as JSON text, in order.
+In: newline-delimited JSON over HTTP. Out: snapshots as JSON text and traces to flush, in order.
 Standard library only: a sidecar stays small.
 """
 
@@ -11,6 +11,7 @@ import logging
 import random
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO
 from urllib.parse import quote, urlsplit
 
@@ -18,11 +19,19 @@ from proxy.plain_http import asked
 
 log = logging.getLogger("whymesh.proxy")
 
+_FLUSH = '{"flush":'
 _SILENCE_S = 10.0
 _ACK_TIMEOUT_S = 2.0
 _LONGEST_REFUSAL = 4096
 _LONGEST_PAUSE_S = 3.0
 _LONGEST_SNAPSHOT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Flush:
+    """Traces to send what is kept of."""
+
+    traces: list[str]
 
 
 class ControlPlane:
@@ -37,14 +46,14 @@ class ControlPlane:
         self._stop = stop
         self.connected = False
 
-    def snapshots(self) -> Iterator[str]:
-        """Yields each snapshot as it comes, reconnecting with growing, jittered pauses; ends when stopped."""
+    def messages(self) -> Iterator[str | Flush]:
+        """Yields each snapshot and flush as it comes, reconnecting with growing, jittered pauses; ends when stopped."""
         pause_s = 0.1
         while not self._stop.is_set():
             try:
-                for snapshot in self._stream():
+                for line in self._stream():
                     pause_s = 0.1
-                    yield snapshot
+                    yield Flush(json.loads(line)["flush"]) if line.startswith(_FLUSH) else line
             except OSError as error:
                 log.warning(
                     "control plane %s:%d: %s; trying again",
@@ -65,6 +74,18 @@ class ControlPlane:
                     raise Refused(answer)
         except OSError as error:
             log.warning("control plane did not hear of epoch %d: %s", epoch, error)
+
+    def flush(self, traces: list[str]) -> bool:
+        """Has every proxy send what it keeps of these traces; False when the control plane did not hear of it."""
+        try:
+            body = json.dumps({"traces": traces})
+            with asked("POST", self._host, self._port, "/v1/flush", _ACK_TIMEOUT_S, body) as (status, answer):
+                if status >= 300:
+                    raise Refused(answer)
+        except OSError as error:
+            log.warning("control plane did not hear of %d traces to flush: %s", len(traces), error)
+            return False
+        return True
 
     def _stream(self) -> Iterator[str]:
         """One connection's worth; a stream silent for longer than heartbeats allow counts as broken."""

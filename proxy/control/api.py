@@ -1,21 +1,26 @@
 """The control plane's HTTP door: snapshot streams for proxies, status for people.
 
 GET  /v1/snapshots/{instance}       newline-delimited JSON: the snapshot in force, then each newer one;
-                                        blank lines keep the connection alive
+                                        blank lines keep the connection alive; {"flush": [trace ids]} between them
 POST /v1/snapshots/{instance}/ack   {"epoch": 7, "accepted": true, "reason": ""}
+POST /v1/flush                          {"traces": ["0af7651916cd43dd8448eb211c80319c"]}: every proxy sends what it
+                                        keeps of them
 GET  /v1/status, /v1/registry, /healthz, /readyz, /metrics
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from proxy.control.errors import UnknownInstance
-from proxy.control.publish import Acknowledgement, Publisher
+from proxy.control.flush import AT_ONCE
+from proxy.control.publish import Acknowledgement, Flush, Publisher
+from proxy.snapshot import Snapshot
 
 HEARTBEAT_S = 3.0
 
@@ -25,6 +30,11 @@ class _Ack(BaseModel):
     epoch: int = Field(ge=1)
     accepted: bool
     reason: str = Field(default="", max_length=4096)
+
+
+class _Flush(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    traces: list[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]] = Field(min_length=1, max_length=AT_ONCE)
 
 
 class Api:
@@ -41,6 +51,7 @@ class Api:
             [
                 web.get("/v1/snapshots/{instance}", self._stream),
                 web.post("/v1/snapshots/{instance}/ack", self._acknowledge),
+                web.post("/v1/flush", self._flush),
                 web.get("/v1/status", self._status),
                 web.get("/v1/registry", self._registry),
                 web.get("/healthz", self._healthy),
@@ -59,8 +70,8 @@ class Api:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
         await response.prepare(request)
         try:
-            async for snapshot in self._publisher.subscribe(instance, HEARTBEAT_S):
-                await response.write(b"\n" if snapshot is None else snapshot.model_dump_json().encode() + b"\n")
+            async for message in self._publisher.subscribe(instance, HEARTBEAT_S):
+                await response.write(_line(message))
         except (UnknownInstance, ConnectionResetError):
             pass  # it left the configuration, or hung up: the stream ends, and a proxy that asks again is told why
         return response
@@ -75,6 +86,14 @@ class Api:
         except ValidationError as error:
             return web.json_response({"error": f"not an acknowledgement: {error.errors()[0]['msg']}"}, status=400)
         self._publisher.acknowledge(instance, Acknowledgement(said.epoch, said.accepted, said.reason))
+        return web.Response(status=204)
+
+    async def _flush(self, request: web.Request) -> web.Response:
+        try:
+            asked = _Flush.model_validate_json(await request.read())
+        except ValidationError as error:
+            return web.json_response({"error": f"not traces to flush: {error.errors()[0]['msg']}"}, status=400)
+        await self._publisher.flush(asked.traces)
         return web.Response(status=204)
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -106,3 +125,14 @@ class Api:
 
     async def _render_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _line(message: Snapshot | Flush | None) -> bytes:
+    """One line of a snapshot stream."""
+    match message:
+        case None:
+            return b"\n"
+        case Flush(traces):
+            return json.dumps({"flush": traces}).encode() + b"\n"
+        case snapshot:
+            return snapshot.model_dump_json().encode() + b"\n"

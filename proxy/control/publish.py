@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from proxy.control.compile import compile_snapshot
+from proxy.control.flush import FlushOrders
 from proxy.control.registry import Registry
 from proxy.snapshot import Snapshot
 
@@ -24,6 +25,13 @@ class Acknowledgement:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Flush:
+    """Traces to send what is kept of."""
+
+    traces: list[str]
+
+
 @dataclass
 class Publisher:
     """The one place where an epoch begins; all methods run on the event loop."""
@@ -33,6 +41,7 @@ class Publisher:
     mistakes: list[str] = field(default_factory=list)
     acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
     connected: dict[str, int] = field(default_factory=dict)
+    _flushes: FlushOrders = field(default_factory=FlushOrders)
     _newer: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def publish(self, registry: Registry, epoch: int) -> None:
@@ -49,29 +58,43 @@ class Publisher:
         """Remembers what a proxy said of its snapshot."""
         self.acknowledged[instance] = said
 
-    async def subscribe(self, instance: str, heartbeat_s: float) -> AsyncIterator[Snapshot | None]:
-        """Yields the snapshot in force, then each newer one; None after `heartbeat_s` seconds without.
+    async def flush(self, traces: list[str]) -> None:
+        """Has every proxy send what it keeps of these traces."""
+        async with self._newer:
+            if self._flushes.add(traces):
+                self._newer.notify_all()
+
+    async def subscribe(self, instance: str, heartbeat_s: float) -> AsyncIterator[Snapshot | Flush | None]:
+        """Yields the snapshot in force, then each newer one, and traces to flush; None after `heartbeat_s` s without.
+
+        A proxy that connects again hears of the last flushes again: to flush twice does nothing.
 
         Raises UnknownInstance at once, or when the instance has left the configuration.
         """
         self.connected[instance] = self.connected.get(instance, 0) + 1
         try:
-            sent = 0
+            sent = flushed = 0
             while True:
                 if self.epoch != sent:
                     sent = self.epoch
                     yield compile_snapshot(self.registry, instance, sent)
-                elif not await self._newer_than(sent, heartbeat_s):
+                elif flushed != self._flushes.last:
+                    flushed, traces = self._flushes.after(flushed)
+                    yield Flush(traces)
+                elif not await self._newer_than(sent, flushed, heartbeat_s):
                     yield None
         finally:
             self.connected[instance] -= 1
             if not self.connected[instance]:
                 del self.connected[instance]
 
-    async def _newer_than(self, epoch: int, patience_s: float) -> bool:
+    async def _newer_than(self, epoch: int, flushed: int, patience_s: float) -> bool:
+        def newer() -> bool:
+            return self.epoch != epoch or self._flushes.last != flushed
+
         async with self._newer:
             try:
-                await asyncio.wait_for(self._newer.wait_for(lambda: self.epoch != epoch), patience_s)
+                await asyncio.wait_for(self._newer.wait_for(newer), patience_s)
             except TimeoutError:
                 return False
             return True

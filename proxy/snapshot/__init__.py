@@ -15,11 +15,12 @@ from proxy.snapshot.parts import HostPort, Label, Name, Part, Protocol
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 from proxy.snapshot.services import Endpoint, Upstream
-from proxy.snapshot.telemetry import BudgetBytes, Compression, ExportProtocol, SpoolBytes, Telemetry
+from proxy.snapshot.telemetry import BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes, Telemetry
 
 __all__ = [
-    "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "Label", "Limits", "Name",
-    "Node", "Outbound", "Policy", "Protocol", "Route", "Snapshot", "SpoolBytes", "Telemetry", "Upstream",
+    "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "Label", "Limits", "Mode",
+    "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "Snapshot", "SpoolBytes",
+    "Telemetry", "Upstream",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from proxy.snapshot.parts import Part
 
 ExportProtocol = Literal["http", "grpc"]
 Compression = Literal["none", "gzip", "zstd"]
+Mode = Literal["all", "recorder"]
 
 
 def _zero_or_at_least(least: int) -> Callable[[int], int]:
@@ -25,6 +26,7 @@ def _zero_or_at_least(least: int) -> Callable[[int], int]:
 
 
 SpoolBytes = Annotated[int, Field(ge=0, le=1 << 40), AfterValidator(_zero_or_at_least(1 << 20))]
+RingBytes = Annotated[int, Field(ge=0, le=1 << 32), AfterValidator(_zero_or_at_least(65_536))]
 BudgetBytes = Annotated[int, Field(ge=0, le=1 << 40), AfterValidator(_zero_or_at_least(10_000))]
 
 
@@ -44,3 +46,7 @@ class Telemetry(Part):
     flush_ms: int = Field(default=500, ge=10, le=60_000)
     spool_bytes: SpoolBytes = Field(default=256 << 20, description="Disk for batches while the collector is away.")
     budget_bytes: BudgetBytes = Field(default=0, description="Bytes to send a minute; ordinary traces are thinned.")
+    mode: Mode = Field(default="all", description="recorder: send only traces in which something happened.")
+    ring_bytes: RingBytes = Field(default=1 << 20, description="Memory for the last records.")
+    slow_ms: int = Field(default=1_000, ge=0, le=86_400_000, description="What takes so long is slow; 0: nothing is.")
+    slow_adaptive: bool = Field(default=False, description="So is what takes longer than 99 of 100 of its route.")

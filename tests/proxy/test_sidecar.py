@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,8 @@ import pytest
 
 from tests.world import meshes
 from tests.world.processes import Process, free_port, get, running, until
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 class _App(BaseHTTPRequestHandler):
@@ -138,6 +142,39 @@ def test_spans_outlive_the_sidecar_while_the_collector_is_away(place: Place) -> 
             for what in ("recovered_total", "pending"):
                 assert metric(f"whymesh_proxy_spans_{what}") == f"whymesh_proxy_spans_{what} 5.0"
             assert list((place.folder / "s" / "front-1.spool").glob("*.spool"))
+
+
+def test_a_flagged_trace_is_flushed_by_every_proxy(place: Place) -> None:
+    place.telemetry = {"mode": "recorder", "enabled": False}
+    control_plane = f"http://127.0.0.1:{place.control}"
+
+    def records() -> dict[str, Any]:
+        kept: dict[str, Any] = json.loads(place.admin_page("/stats")[1])["records"]
+        return kept
+
+    with place.start_control() as control, place.start_sidecar() as sidecar:
+        control.ready(f"{control_plane}/readyz")
+        place.ready(sidecar)
+        call = urllib.request.Request(
+            f"http://127.0.0.1:{place.inbound}/", headers={"traceparent": f"00-{TRACE}-{'1' * 16}-01"}
+        )
+        urllib.request.urlopen(call).close()
+        until(lambda: records()["held"] == 1, "the record to be kept back")
+        order = urllib.request.Request(f"{control_plane}/v1/flush", json.dumps({"traces": [TRACE]}).encode())
+        urllib.request.urlopen(order).close()
+        until(lambda: records()["held"] == 0, "the order to arrive")
+
+        with urllib.request.urlopen(f"{control_plane}/v1/snapshots/front-1") as another:
+            assert json.loads(another.readline())["epoch"] == 1
+            assert json.loads(another.readline()) == {"flush": [TRACE]}, "whoever comes late hears of it, too"
+            assert get(f"http://127.0.0.1:{place.outbound}/nowhere")[0] == 502
+            lines = (line.strip() for line in another)
+            told = next(json.loads(line) for line in lines if line)
+            assert len(told["flush"]) == 1, "the failing call, flagged by the proxy itself"
+
+        nonsense = urllib.request.Request(f"{control_plane}/v1/flush", b'{"traces": ["x"]}')
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(nonsense)
 
 
 def test_the_control_plane_knows_which_epoch_is_served(place: Place) -> None:

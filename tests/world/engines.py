@@ -46,7 +46,9 @@ class Sidecar:
     def stats(self) -> dict[str, Any]:
         stats: dict[str, Any] = json.loads(self.engine.stats())
         records = stats["records"]
-        assert records["recorded"] == records["exported"] + records["pending"] + sum(records["dropped"].values())
+        kept_back = records["held"] + records["forgotten"]
+        sent = records["exported"] + records["pending"]
+        assert records["recorded"] == sent + kept_back + sum(records["dropped"].values())
         return stats
 
     def counted(self, **labels: str) -> int:

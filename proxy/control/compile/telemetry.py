@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from proxy.control.documents import TelemetrySpec
-from proxy.snapshot import Telemetry
+from proxy.snapshot import Mode, Telemetry
+
+_MEMORY: dict[Mode, int] = {"all": 1 << 20, "recorder": 16 << 20}
+"""For the last records: in mode `all` they are only looked at."""
 
 
 def telemetry(spec: TelemetrySpec) -> Telemetry:
@@ -17,4 +20,8 @@ def telemetry(spec: TelemetrySpec) -> Telemetry:
         flush_ms=spec.flush,
         spool_bytes=spec.spool.quota,
         budget_bytes=spec.budget,
+        mode=spec.mode,
+        ring_bytes=_MEMORY[spec.mode] if spec.recorder.memory is None else spec.recorder.memory,
+        slow_ms=spec.recorder.slow if isinstance(spec.recorder.slow, int) else 0,
+        slow_adaptive=spec.recorder.slow == "p99",
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AnyUrl, Field, UrlConstraints
 
 from proxy.control.documents.base import Spec
 from proxy.control.documents.spelling import Milliseconds, Size, WrittenAsSize
-from proxy.snapshot import BudgetBytes, Compression, ExportProtocol, SpoolBytes
+from proxy.snapshot import BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes
 
 
 class PlainUrl(AnyUrl):
@@ -38,6 +38,17 @@ class SpoolSpec(Spec):
     quota: Annotated[SpoolBytes, WrittenAsSize] = Field(default=256 << 20, description="0: wait in memory only.")
 
 
+class RecorderSpec(Spec):
+    """How long records are kept, and which requests are slow, in mode `recorder`."""
+
+    memory: Annotated[RingBytes, WrittenAsSize] | None = Field(
+        default=None, description="Of each proxy, for its last records; 0: none."
+    )
+    slow: Milliseconds | Literal["p99", "off"] = Field(
+        default=1_000, description="p99: longer than 99 of 100 requests of the same route."
+    )
+
+
 class TelemetrySpec(Spec):
     """Where the proxies send their records, how, how often, and how much."""
 
@@ -48,6 +59,8 @@ class TelemetrySpec(Spec):
     batch: BatchSpec = BatchSpec()
     spool: SpoolSpec = SpoolSpec()
     budget: Annotated[BudgetBytes, WrittenAsSize] = Field(default=0, description="A minute, as sent; 0 is no limit.")
+    mode: Mode = "all"
+    recorder: RecorderSpec = RecorderSpec()
     enabled: bool = True
 
     @property

@@ -6,6 +6,7 @@
 //! Never: a record forgotten, or a worker kept waiting. Without a disk the oldest are kept in memory, and the queues fill.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -21,6 +22,8 @@ use self::budget::Budget;
 use self::cargo::{Cargo, UnderWay, answer};
 use self::route::Route;
 use self::shelf::Shelf;
+use self::sieve::Sieve;
+use crate::recording::flags::Outbox;
 use crate::recording::otlp::Encoder;
 use crate::recording::queue::Page;
 use crate::snapshot::{Node, Telemetry};
@@ -38,6 +41,7 @@ pub mod retry;
 mod route;
 mod settle;
 mod shelf;
+mod sieve;
 mod spool;
 pub mod url;
 
@@ -50,6 +54,10 @@ pub struct Outlet {
     pub node: Node,
     pub pages: mpsc::UnboundedReceiver<Page>,
     pub settings: watch::Receiver<Telemetry>,
+    /// Traces that others have flagged.
+    pub orders: mpsc::UnboundedReceiver<Vec<u128>>,
+    /// Traces that are flagged here.
+    pub flagged: Arc<Outbox>,
     pub account: Arc<Account>,
     /// Where batches wait while the collector is away; in memory only without it.
     pub spool: Option<PathBuf>,
@@ -74,6 +82,8 @@ pub fn run(outlet: Outlet, mut stop: watch::Receiver<bool>) -> std::io::Result<(
 struct Exporter {
     pages: mpsc::UnboundedReceiver<Page>,
     settings: watch::Receiver<Telemetry>,
+    orders: mpsc::UnboundedReceiver<Vec<u128>>,
+    sieve: Sieve,
     telemetry: Telemetry,
     account: Arc<Account>,
     encoder: Encoder,
@@ -104,6 +114,8 @@ impl Exporter {
             node,
             pages,
             mut settings,
+            orders,
+            flagged,
             account,
             spool,
         } = outlet;
@@ -113,6 +125,8 @@ impl Exporter {
         Self {
             pages,
             settings,
+            orders,
+            sieve: Sieve::new(&telemetry, flagged, Arc::clone(&account.recorder)),
             encoder: Encoder::new(&node),
             budget: Budget::new(telemetry.budget_bytes),
             backlog: Backlog::default(),
@@ -145,6 +159,10 @@ impl Exporter {
                 (connection, verdict) = answer(&mut self.under_way) => self.settle(connection, verdict),
                 () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => {}
                 Ok(()) = self.settings.changed() => self.follow(),
+                Some(traces) = self.orders.recv() => {
+                    let pages = self.sieve.order(&traces);
+                    self.queue(pages);
+                }
             }
         }
     }
@@ -167,15 +185,22 @@ impl Exporter {
     }
 
     fn take(&mut self, page: Option<Page>) {
-        let Some(page) = page else {
+        let Some(mut page) = page else {
             self.open = false;
             self.due = true;
             return;
         };
-        self.due |= page.due;
-        self.backlog.push(page);
         if self.failures > 0 {
-            self.backlog.shrink();
+            page.shrink();
+        }
+        let pages = self.sieve.pass(page);
+        self.queue(pages);
+    }
+
+    fn queue(&mut self, pages: Vec<Rc<Page>>) {
+        for page in pages {
+            self.due |= page.due;
+            self.backlog.push(page);
         }
     }
 
@@ -185,6 +210,7 @@ impl Exporter {
         if next.budget_bytes != self.telemetry.budget_bytes {
             self.budget = Budget::new(next.budget_bytes);
         }
+        self.sieve.follow(&next, &self.telemetry);
         if next.spool_bytes != self.telemetry.spool_bytes {
             self.shelf.resize(next.spool_bytes);
         }
@@ -322,7 +348,8 @@ impl Exporter {
             self.keep(cargo);
         }
         while let Ok(page) = self.pages.try_recv() {
-            self.backlog.push(page);
+            let pages = self.sieve.pass(page);
+            self.queue(pages);
         }
         while self.sendable() && self.shelf.usable(now) {
             let Some(batch) = self.next_in_memory() else {

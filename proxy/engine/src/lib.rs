@@ -94,16 +94,30 @@ mod _engine {
             Ok(py.detach(|| self.0.apply(snapshot))?)
         }
 
+        fn flush(&self, traces: Vec<String>) -> PyResult<()> {
+            let flushed = self.0.flush(&traces);
+            flushed.map_err(|error| PyValueError::new_err(error.to_string()))
+        }
+
+        fn flagged(&self, py: Python<'_>, most: usize, timeout_s: f64) -> PyResult<Vec<String>> {
+            let patience = seconds(timeout_s)?;
+            let traces = py.detach(|| self.0.flagged(most, patience));
+            Ok(traces.iter().map(|trace| format!("{trace:032x}")).collect())
+        }
+
         fn stats(&self, py: Python<'_>) -> String {
             py.detach(|| self.0.stats())
         }
 
         fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
-            let limit = Duration::try_from_secs_f64(timeout_s).map_err(|_| {
-                PyValueError::new_err("timeout_s must be a number of seconds, 0 or more")
-            })?;
+            let limit = seconds(timeout_s)?;
             Ok(py.detach(|| self.0.drain(limit)))
         }
+    }
+
+    fn seconds(number: f64) -> PyResult<Duration> {
+        Duration::try_from_secs_f64(number)
+            .map_err(|_| PyValueError::new_err("timeout_s must be a number of seconds, 0 or more"))
     }
 
     impl From<Refused> for PyErr {

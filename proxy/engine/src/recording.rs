@@ -1,10 +1,14 @@
 //! REQUEST -> SPAN AND COUNTS: what is known of a request afterwards.
 
 pub(crate) mod clock;
+pub(crate) mod flags;
 pub(crate) mod flight;
 pub mod otlp;
 pub(crate) mod queue;
 pub(crate) mod record;
+pub(crate) mod ring;
 pub(crate) mod slots;
+pub(crate) mod slow;
 pub(crate) mod tally;
 pub(crate) mod trace;
+pub(crate) mod verdict;

@@ -20,7 +20,7 @@ pub use limits::Limits;
 pub use listeners::{Inbound, Outbound};
 pub use node::Node;
 pub use services::{Endpoint, Upstream};
-pub use telemetry::{ExportProtocol, Telemetry};
+pub use telemetry::{ExportProtocol, Mode, Telemetry};
 
 /// A snapshot that cannot be served; the text names the field and what is wrong with it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

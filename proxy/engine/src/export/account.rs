@@ -1,7 +1,7 @@
 //! What became of the records that left the queues, and how the export stands: written by the exporter, read by anyone.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ pub struct Account {
     pub recovered: AtomicU64,
     pub dropped: Dropped,
     pub spool: SpoolAccount,
+    pub recorder: Arc<RecorderAccount>,
     pub batches: AtomicU64,
     pub retries: AtomicU64,
     /// Encoded, before compression.
@@ -37,6 +38,15 @@ pub struct Dropped {
     pub spool_damaged: AtomicU64,
 }
 
+/// Records that are kept back, in mode `recorder`, and the traces that were flagged.
+#[derive(Debug, Default)]
+pub struct RecorderAccount {
+    held: AtomicU64,
+    forgotten: AtomicU64,
+    flagged: AtomicU64,
+    untold: AtomicU64,
+}
+
 #[derive(Debug, Default)]
 pub struct SpoolAccount {
     pub records: AtomicU64,
@@ -52,6 +62,39 @@ struct Words {
     spool_problem: String,
     compression: Coding,
     refused: Vec<Coding>,
+}
+
+impl RecorderAccount {
+    pub fn hold(&self, records: u64) {
+        self.held.fetch_add(records, Relaxed);
+    }
+
+    /// They are to be sent after all.
+    pub fn give_back(&self, records: u64) {
+        self.held.fetch_sub(records, Relaxed);
+    }
+
+    pub fn forget(&self, records: u64) {
+        self.held.fetch_sub(records, Relaxed);
+        self.forgotten.fetch_add(records, Relaxed);
+    }
+
+    /// A trace was flagged here; whether there was room to tell others.
+    pub fn flagged(&self, told: bool) {
+        self.flagged.fetch_add(1, Relaxed);
+        self.untold.fetch_add(u64::from(!told), Relaxed);
+    }
+
+    /// Records forgotten, and held: in this order, so that one that moves is not counted twice.
+    #[must_use]
+    pub fn kept_back(&self) -> (u64, u64) {
+        (self.forgotten.load(Relaxed), self.held.load(Relaxed))
+    }
+
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({"flagged": self.flagged.load(Relaxed), "untold": self.untold.load(Relaxed)})
+    }
 }
 
 impl Dropped {

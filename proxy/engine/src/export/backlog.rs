@@ -3,14 +3,16 @@
 //! In: pages, oldest first. Out: batches within bounds of records and bytes, thinned to the budget.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Batch, BatchId};
 use super::budget::{Budget, Choice};
-use crate::recording::otlp::{Encoder, failed};
+use crate::recording::otlp::Encoder;
 use crate::recording::queue::{Ledger, Page};
 use crate::recording::record::Record;
+use crate::recording::verdict::failed;
 
 /// Bounds of one batch.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +23,7 @@ pub struct Size {
 
 #[derive(Default)]
 pub struct Backlog {
-    pages: VecDeque<Page>,
+    pages: VecDeque<Rc<Page>>,
     /// Records of the first page that are in a batch already.
     taken: usize,
     waiting: usize,
@@ -34,7 +36,7 @@ pub struct Made {
 }
 
 impl Backlog {
-    pub fn push(&mut self, page: Page) {
+    pub fn push(&mut self, page: Rc<Page>) {
         self.waiting += page.len();
         self.pages.push_back(page);
     }
@@ -45,19 +47,12 @@ impl Backlog {
         self.waiting
     }
 
-    /// Gives back memory that waiting pages do not need.
-    pub fn shrink(&mut self) {
-        if let Some(last) = self.pages.back_mut() {
-            last.shrink();
-        }
-    }
-
     /// Takes everything that waits, unread.
     pub fn clear(&mut self) -> Vec<(Arc<Ledger>, u64)> {
         let first = std::mem::take(&mut self.taken);
         self.waiting = 0;
         let mut skip = first;
-        let owed = |page: Page| {
+        let owed = |page: Rc<Page>| {
             (
                 Arc::clone(&page.ledger),
                 (page.len() - std::mem::take(&mut skip)) as u64,

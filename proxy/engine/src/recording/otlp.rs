@@ -1,8 +1,8 @@
 //! Encodes records as OTLP spans (opentelemetry-proto, trace/v1), by hand: the constant parts once, the rest in one pass.
 
 use crate::export::budget::Threshold;
-use crate::reasons::Reason;
 use crate::recording::record::{Kind, Record, Text};
+use crate::recording::verdict::error_type;
 use crate::snapshot::Node;
 
 mod answer;
@@ -226,56 +226,6 @@ fn timings(out: &mut Vec<u8>, record: &Record) {
         wire::attribute_number(out, "mesh.children", u64::from(children.calls));
         wire::attribute_number(out, "mesh.children.failed", u64::from(children.failed));
     }
-}
-
-/// Whether its span is one of an error.
-#[must_use]
-pub fn failed(record: &Record) -> bool {
-    error_type(record).is_some()
-}
-
-enum ErrorType {
-    Status(u16),
-    Code(&'static str),
-}
-
-impl ErrorType {
-    fn text<'a>(&self, digits: &'a mut [u8; 3]) -> &'a str {
-        match self {
-            Self::Code(code) => code,
-            Self::Status(status) => {
-                for (place, step) in [100, 10, 1].into_iter().enumerate() {
-                    digits[place] = b'0' + u8::try_from(status / step % 10).unwrap_or(0);
-                }
-                std::str::from_utf8(digits).unwrap_or_default()
-            }
-        }
-    }
-}
-
-/// Semantic conventions: 4xx is an error for the caller only, 5xx and no answer for both; a caller that left is none.
-fn error_type(record: &Record) -> Option<ErrorType> {
-    let first = if record.kind == Kind::Client {
-        400
-    } else {
-        500
-    };
-    match (record.status, record.reason) {
-        (_, Some(Reason::ClientCancelled)) => None,
-        (status, _) if status >= first => Some(ErrorType::Status(status)),
-        (0, reason) => Some(ErrorType::Code(reason.map_or("_OTHER", Reason::code))),
-        (200.., Some(reason)) if breaks_off(reason) => Some(ErrorType::Code(reason.code())),
-        _ => None,
-    }
-}
-
-/// The response had begun, and whoever sent it never finished.
-fn breaks_off(reason: Reason) -> bool {
-    use Reason::{AppReset, AppStalled, Draining, UpstreamReset, UpstreamStalled};
-    matches!(
-        reason,
-        UpstreamReset | AppReset | UpstreamStalled | AppStalled | Draining
-    )
 }
 
 fn split(authority: &str) -> (&str, u64) {

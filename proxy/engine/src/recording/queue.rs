@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::recording::record::{Record, Text};
+use crate::recording::ring::Places;
 use crate::snapshot::Telemetry;
 
 /// Records in one page at most, however large a batch may be.
-const MAX_PAGE: usize = 256;
+pub const MAX_PAGE: usize = 256;
 /// Bytes of path, authority and route kept of one record.
 const MAX_TEXT: usize = 1_024;
 
@@ -86,7 +87,37 @@ impl Page {
         self.records.is_empty()
     }
 
-    fn push(&mut self, record: Record, text: Text<'_>) {
+    /// A page with no records, of a worker that has none.
+    #[cfg(test)]
+    pub fn empty() -> Self {
+        Self::new(&Arc::default())
+    }
+
+    /// The records at some places, to be sent without waiting for more.
+    #[must_use]
+    pub fn part(&self, places: &Places) -> Self {
+        let mut part = Self::new(&self.ledger);
+        part.due = true;
+        let chosen = self.records().enumerate();
+        for (_, (record, text)) in chosen.filter(|(place, _)| places.has(*place)) {
+            part.push(record.clone(), text);
+        }
+        part
+    }
+
+    /// Memory it takes, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.records.len() * size_of::<(Record, [u16; 3])>() + self.text.len()
+    }
+
+    /// When the last of its records ended, in nanoseconds since 1970.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.records.last().map_or(0, |(record, _)| record.end_unix)
+    }
+
+    pub fn push(&mut self, record: Record, text: Text<'_>) {
         let parts = [text.path, text.authority, text.route].map(bounded);
         let lengths = parts.map(|part| u16::try_from(part.len()).unwrap_or(0));
         for part in parts {
@@ -190,32 +221,6 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::record::Kind;
-
-    fn record(kind: Kind) -> Record {
-        Record {
-            kind,
-            trace: 1,
-            span: 2,
-            parent: 3,
-            flags: 1,
-            attempt: 1,
-            method: "GET",
-            version: "1.1",
-            status: 200,
-            reason: None,
-            epoch: 1,
-            start_unix: 10,
-            end_unix: 20,
-            queue_us: None,
-            connect_us: None,
-            first_byte_us: None,
-            children: None,
-            peer: None,
-            also: None,
-            note: None,
-        }
-    }
 
     #[test]
     fn a_full_queue_drops_and_counts() {
@@ -229,7 +234,7 @@ mod tests {
         );
         for _ in 0..1_000 {
             recorder.keep(
-                record(Kind::Client),
+                Record::sample(),
                 Text {
                     path: "/a",
                     authority: "b",
@@ -250,7 +255,7 @@ mod tests {
             page.ledger.done.fetch_add(page.len() as u64, Relaxed);
         }
         assert_eq!((kept, recorder.ledger.queue_full.load(Relaxed)), (300, 700));
-        recorder.keep(record(Kind::Client), Text::default());
+        recorder.keep(Record::sample(), Text::default());
         assert_eq!(
             recorder.ledger.queue_full.load(Relaxed),
             700,
@@ -270,7 +275,7 @@ mod tests {
         );
         let path = "é".repeat(MAX_TEXT);
         assert!(recorder.keep(
-            record(Kind::Server),
+            Record::sample(),
             Text {
                 path: &path,
                 authority: "",

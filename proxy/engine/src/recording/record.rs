@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::reasons::Reason;
 use crate::recording::slots::Children;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Server,
     Client,
@@ -44,6 +44,33 @@ pub struct Record {
 }
 
 impl Record {
+    /// An ordinary client span.
+    #[cfg(test)]
+    pub fn sample() -> Self {
+        Self {
+            kind: Kind::Client,
+            trace: 1,
+            span: 2,
+            parent: 3,
+            flags: 1,
+            attempt: 1,
+            method: "GET",
+            version: "1.1",
+            status: 200,
+            reason: None,
+            epoch: 1,
+            start_unix: 10,
+            end_unix: 20,
+            queue_us: None,
+            connect_us: None,
+            first_byte_us: None,
+            children: None,
+            peer: None,
+            also: None,
+            note: None,
+        }
+    }
+
     /// From its first moment to its last.
     #[must_use]
     pub fn whole_us(&self) -> u64 {

@@ -77,6 +77,15 @@ fn parse(text: &[u8]) -> Option<Context> {
     })
 }
 
+/// A trace id as `traceparent` spells it.
+#[must_use]
+pub fn read_id(text: &[u8]) -> Option<u128> {
+    if text.len() != 32 {
+        return None;
+    }
+    unhex(text)
+}
+
 /// Puts `whymesh=<span>` first in `tracestate`, before the application sees it.
 pub fn mark_state(headers: &mut HeaderMap, span: u64, keep: bool) {
     let mut state = format!("{MEMBER}={span:016x}");

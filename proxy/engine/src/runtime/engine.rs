@@ -12,9 +12,11 @@ use tokio::sync::{mpsc, watch};
 use crate::entry::listen::BindError;
 use crate::export::{self, Account, Outlet};
 use crate::recording::clock::Clock;
+use crate::recording::flags::Outbox;
 use crate::recording::queue::{Recorder, Room};
 use crate::recording::slots::{FreeSlots, Slots};
 use crate::recording::tally::Board;
+use crate::recording::trace::read_id;
 use crate::runtime::stats::Books;
 use crate::runtime::thread::{self, Listeners, Order, Outfit};
 use crate::runtime::totals::Totals;
@@ -33,9 +35,16 @@ pub enum StartError {
     Thread(#[from] io::Error),
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("traces: {0:?} is not 32 lower-case hexadecimal digits")]
+pub struct NotATrace(String);
+
 /// Worker threads that carry traffic until drained.
 pub struct Engine {
     books: Books,
+    /// Traces flagged by others, and here.
+    flushes: mpsc::UnboundedSender<Vec<u128>>,
+    flagged: Arc<Outbox>,
     running: Mutex<Running>,
 }
 
@@ -69,11 +78,15 @@ impl Engine {
         let (pages, inbox) = mpsc::unbounded_channel();
         let (telemetry, settings) = watch::channel(snapshot.telemetry.clone());
         let (stop_exporter, stop) = watch::channel(false);
+        let (flushes, flush_orders) = mpsc::unbounded_channel();
+        let flagged = Arc::new(Outbox::default());
 
         let outlet = Outlet {
             node: snapshot.node.clone(),
             pages: inbox,
             settings,
+            orders: flush_orders,
+            flagged: Arc::clone(&flagged),
             account: Arc::clone(&account),
             spool,
         };
@@ -119,6 +132,8 @@ impl Engine {
         }
         Ok(Self {
             books,
+            flushes,
+            flagged,
             running: Mutex::new(running),
         })
     }
@@ -149,6 +164,21 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> String {
         self.books.json()
+    }
+
+    /// Sends what is kept of these traces, and what is still to come of them.
+    pub fn flush(&self, traces: &[String]) -> Result<(), NotATrace> {
+        let read = |text: &String| read_id(text.as_bytes()).ok_or_else(|| NotATrace(text.clone()));
+        let traces = traces.iter().map(read).collect::<Result<_, _>>()?;
+        // An exporter that has ended has nothing left to send.
+        let _ = self.flushes.send(traces);
+        Ok(())
+    }
+
+    /// Traces that were flagged here since the last call, as soon as there is one; none when the time is over.
+    #[must_use]
+    pub fn flagged(&self, most: usize, patience: Duration) -> Vec<u128> {
+        self.flagged.take(most, patience)
     }
 
     /// Stops accepting, lets requests finish, exports what is queued; true when nothing was cut off or left behind.

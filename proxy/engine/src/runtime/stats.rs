@@ -51,6 +51,7 @@ impl Books {
             "bucket_bounds_us": BOUNDS_US,
             "records": self.records(),
             "export": self.account.json(),
+            "recorder": self.account.recorder.json(),
             "refused": refused,
             "panics": self.totals.panics(),
         })
@@ -103,6 +104,7 @@ impl Books {
             .map(|ledger| ledger.queue_full.load(Relaxed))
             .sum();
         dropped.insert("queue_full", queue_full);
+        let (forgotten, held) = self.account.recorder.kept_back();
         let recovered = self.account.recovered.load(Relaxed);
         let recorded: u64 = self
             .ledgers
@@ -113,7 +115,9 @@ impl Books {
             "recorded": recorded + recovered,
             "recovered": recovered,
             "exported": exported,
-            "pending": recorded + recovered - exported - dropped.values().sum::<u64>(),
+            "held": held,
+            "forgotten": forgotten,
+            "pending": recorded + recovered - exported - held - forgotten - dropped.values().sum::<u64>(),
             "dropped": dropped,
         })
     }

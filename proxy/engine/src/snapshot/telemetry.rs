@@ -15,6 +15,17 @@ pub enum ExportProtocol {
     Grpc,
 }
 
+/// What becomes of records.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Every one is sent.
+    #[default]
+    All,
+    /// Only those of traces in which something happened.
+    Recorder,
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
@@ -29,6 +40,13 @@ pub struct Telemetry {
     pub spool_bytes: u64,
     /// Bytes a minute; 0 is no limit.
     pub budget_bytes: u64,
+    pub mode: Mode,
+    /// Memory for the last records; 0 is none.
+    pub ring_bytes: usize,
+    /// What takes so long is slow; 0: nothing is.
+    pub slow_ms: u64,
+    /// What takes longer than 99 of 100 requests of its route is slow, too.
+    pub slow_adaptive: bool,
 }
 
 impl Default for Telemetry {
@@ -43,6 +61,10 @@ impl Default for Telemetry {
             flush_ms: 500,
             spool_bytes: 256 << 20,
             budget_bytes: 0,
+            mode: Mode::All,
+            ring_bytes: 1 << 20,
+            slow_ms: 1_000,
+            slow_adaptive: false,
         }
     }
 }
@@ -77,5 +99,11 @@ pub(super) fn check(telemetry: &Telemetry) -> Checked {
         "telemetry.budget_bytes",
         telemetry.budget_bytes,
         10_000..=1 << 40,
-    )
+    )?;
+    zero_or_within(
+        "telemetry.ring_bytes",
+        telemetry.ring_bytes as u64,
+        65_536..=1 << 32,
+    )?;
+    zero_or_within("telemetry.slow_ms", telemetry.slow_ms, 1..=86_400_000)
 }

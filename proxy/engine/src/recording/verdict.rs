@@ -1,0 +1,106 @@
+//! Judges finished requests: whether a span is one of an error, and whether its trace deserves to be told in full.
+
+use crate::reasons::Reason;
+use crate::recording::record::{Kind, Record};
+
+/// Whether its span is one of an error.
+#[must_use]
+pub fn failed(record: &Record) -> bool {
+    error_type(record).is_some()
+}
+
+/// `error.type` of a span.
+pub enum ErrorType {
+    Status(u16),
+    Code(&'static str),
+}
+
+impl ErrorType {
+    /// As the attribute says it.
+    pub fn text<'a>(&self, digits: &'a mut [u8; 3]) -> &'a str {
+        match self {
+            Self::Code(code) => code,
+            Self::Status(status) => {
+                for (place, step) in [100, 10, 1].into_iter().enumerate() {
+                    digits[place] = b'0' + u8::try_from(status / step % 10).unwrap_or(0);
+                }
+                std::str::from_utf8(digits).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Semantic conventions: 4xx is an error for the caller only, 5xx and no answer for both; a caller that left is none.
+#[must_use]
+pub fn error_type(record: &Record) -> Option<ErrorType> {
+    let first = if record.kind == Kind::Client {
+        400
+    } else {
+        500
+    };
+    match (record.status, record.reason) {
+        (_, Some(Reason::ClientCancelled)) => None,
+        (status, _) if status >= first => Some(ErrorType::Status(status)),
+        (0, reason) => Some(ErrorType::Code(reason.map_or("_OTHER", Reason::code))),
+        (200.., Some(reason)) if breaks_off(reason) => Some(ErrorType::Code(reason.code())),
+        _ => None,
+    }
+}
+
+/// The response had begun, and whoever sent it never finished.
+fn breaks_off(reason: Reason) -> bool {
+    use Reason::{AppReset, AppStalled, Draining, UpstreamReset, UpstreamStalled};
+    matches!(
+        reason,
+        UpstreamReset | AppReset | UpstreamStalled | AppStalled | Draining
+    )
+}
+
+/// Whether something happened to a request that one would want to see the whole trace of: the mesh gave a reason, it was
+/// tried again, the answer was an error of the server, or there was none.
+#[must_use]
+pub fn calls_attention(record: &Record) -> bool {
+    match record.reason {
+        Some(Reason::ClientCancelled | Reason::RouteAnswer) => false,
+        Some(_) => true,
+        None => record.attempt > 1 || record.status == 0 || record.status >= 500,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(status: u16, reason: Option<Reason>) -> Record {
+        Record {
+            status,
+            reason,
+            ..Record::sample()
+        }
+    }
+
+    #[test]
+    fn what_went_wrong_calls_attention_and_what_users_do_does_not() {
+        for (status, reason, calls) in [
+            (200, None, false),
+            (404, None, false),
+            (500, None, true),
+            (0, None, true),
+            (0, Some(Reason::ConnectRefused), true),
+            (200, Some(Reason::UpstreamReset), true),
+            (0, Some(Reason::ClientCancelled), false),
+            (302, Some(Reason::RouteAnswer), false),
+        ] {
+            assert_eq!(
+                calls_attention(&record(status, reason)),
+                calls,
+                "{status} {reason:?}"
+            );
+        }
+        let again = Record {
+            attempt: 2,
+            ..record(200, None)
+        };
+        assert!(calls_attention(&again));
+    }
+}
