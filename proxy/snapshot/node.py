@@ -12,3 +12,4 @@ class Node(Part):
     version: Label
     instance: Name
     namespace: Name = "default"
+    zone: Label | None = None

@@ -29,6 +29,9 @@ class Balancer(Part):
     kind: BalancerKind = "peakEwma"
     hash_on: HashOn | None = None
     slow_start_ms: int = Field(default=0, ge=0, le=86_400_000, description="A new instance gets its full share after.")
+    zone_percent: int | None = Field(
+        default=None, ge=1, le=100, description="Of its own zone's instances, that must be healthy to stay in it."
+    )
 
 
 class Outlier(Part):

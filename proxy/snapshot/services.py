@@ -16,6 +16,7 @@ class Endpoint(Part):
     address: HostPort
     version: Label
     instance: Name
+    zone: Label | None = None
 
 
 class Upstream(Part):

@@ -22,7 +22,9 @@ labels = st.from_regex(r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,20})?\Z")
 ports = st.integers(1, 65_535)
 addresses = st.builds("{}:{}".format, st.sampled_from(["127.0.0.1", "[::1]", "localhost", "pay.svc.local"]), ports)
 positive = st.integers(1, 10**9)
-endpoints = st.fixed_dictionaries({"address": addresses, "version": labels, "instance": names})
+endpoints = st.fixed_dictionaries(
+    {"address": addresses, "version": labels, "instance": names}, optional={"zone": st.none() | labels}
+)
 
 
 @st.composite
@@ -52,7 +54,8 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
         {
             "epoch": positive,
             "node": st.fixed_dictionaries(
-                {"service": names, "version": labels, "instance": names}, optional={"namespace": names}
+                {"service": names, "version": labels, "instance": names},
+                optional={"namespace": names, "zone": st.none() | labels},
             ),
         },
         optional={
@@ -112,7 +115,7 @@ def route(**parts: Any) -> dict[str, Any]:
 
 WHOLE: dict[str, Any] = {
     "epoch": 1,
-    "node": {"service": "front", "version": "v1", "instance": "front-1", "namespace": "default"},
+    "node": {"service": "front", "version": "v1", "instance": "front-1", "namespace": "default", "zone": "a"},
     "inbound": {
         "listen": "127.0.0.1:1",
         "app": "127.0.0.1:2",
@@ -129,12 +132,13 @@ WHOLE: dict[str, Any] = {
             "connect_timeout_ms": 1,
             "timeout_ms": 1,
             "connect_attempts": 1,
-            "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1"}],
+            "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1", "zone": "b"}],
             "policy": {
                 "balancer": {
                     "kind": "hash",
                     "hash_on": {"kind": "header", "name": "x-a"},
                     "slow_start_ms": 1,
+                    "zone_percent": 1,
                 },
                 "outlier": {
                     "consecutive": 1,

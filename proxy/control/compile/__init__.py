@@ -23,6 +23,7 @@ def compile_snapshot(registry: Registry, instance: str, epoch: int) -> Snapshot:
             version=endpoint.version,
             instance=endpoint.instance,
             namespace=service.metadata.namespace,
+            zone=endpoint.zone,
         ),
         inbound=inbound(service, endpoint),
         outbound=outbound(endpoint),

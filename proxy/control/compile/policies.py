@@ -27,6 +27,7 @@ def _balancer(spec: BalancerSpec) -> Balancer:
         kind=spec.type,
         hash_on=_hash_on(spec.hash_on) if spec.hash_on else None,
         slow_start_ms=spec.slow_start or 0,
+        zone_percent=spec.zone_threshold,
     )
 
 

@@ -19,7 +19,8 @@ def upstream(registry: Registry, service: Service, caller: Service) -> Upstream:
         connect_timeout_ms=service.spec.connect_timeout,
         timeout_ms=service.spec.timeout,
         endpoints=tuple(
-            Endpoint(address=e.reachable_at, version=e.version, instance=e.instance) for e in service.spec.endpoints
+            Endpoint(address=e.reachable_at, version=e.version, instance=e.instance, zone=e.zone)
+            for e in service.spec.endpoints
         ),
         policy=policy(registry, service),
         routes=routes(registry, service, caller.metadata.namespace),

@@ -33,6 +33,7 @@ class EndpointSpec(Spec):
 
     instance: Name
     version: Label = "v1"
+    zone: Label | None = None
     app: Address
     address: Address | None = Field(default=None, description="How other proxies reach it, when not directly.")
     sidecar: SidecarSpec | None = None

@@ -30,6 +30,7 @@ class BalancerSpec(Spec):
     type: BalancerKind = "peakEwma"
     hash_on: HashOnSpec | None = Field(default=None, alias="hashOn")
     slow_start: Milliseconds | None = Field(default=None, alias="slowStart")
+    zone_threshold: int | None = Field(default=None, ge=1, le=100, alias="zoneThreshold")
 
     @model_validator(mode="after")
     def _hashes_something(self) -> BalancerSpec:

@@ -41,7 +41,7 @@ def test_everything_a_policy_says_is_carried_over(tmp_path: Path) -> None:
     found = policies(
         tmp_path,
         policy(
-            balancer={"type": "hash", "hashOn": {"cookie": "User"}, "slowStart": "30s"},
+            balancer={"type": "hash", "hashOn": {"cookie": "User"}, "slowStart": "30s", "zoneThreshold": 70},
             outlier={"consecutiveFailures": 3, "latencyFactor": 4, "ejectionTime": "1m", "maxEjected": 30},
             breaker={"requests": 100, "pending": 10},
             retry={
@@ -56,7 +56,12 @@ def test_everything_a_policy_says_is_carried_over(tmp_path: Path) -> None:
     )
     assert found["api"] == Policy()
     assert found["cart"].model_dump(exclude_defaults=True) == {
-        "balancer": {"kind": "hash", "hash_on": {"kind": "cookie", "name": "user"}, "slow_start_ms": 30_000},
+        "balancer": {
+            "kind": "hash",
+            "hash_on": {"kind": "cookie", "name": "user"},
+            "slow_start_ms": 30_000,
+            "zone_percent": 70,
+        },
         "outlier": {"consecutive": 3, "latency_factor": 4.0, "ejection_ms": 60_000, "most_ejected": 30},
         "breaker": {"requests": 100, "pending": 10},
         "retry": {

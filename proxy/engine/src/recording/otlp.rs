@@ -21,6 +21,7 @@ pub const MESH_ATTRIBUTES: &[&str] = &[
     "mesh.destination.service",
     "mesh.destination.version",
     "mesh.destination.instance",
+    "mesh.destination.zone",
     "mesh.route",
     "mesh.rule",
     "mesh.mirror",
@@ -59,6 +60,9 @@ impl Encoder {
         attributes.text("service.namespace", &node.namespace);
         attributes.text("service.version", &node.version);
         attributes.text("service.instance.id", &node.instance);
+        if let Some(zone) = &node.zone {
+            attributes.text("cloud.availability_zone", zone);
+        }
         let mut resource = Vec::new();
         wire::bytes(&mut resource, 1, &attributes.retagged(1));
         let mut named = Vec::new();

@@ -6,9 +6,12 @@
 
 use std::cell::Cell;
 
+pub use self::zone::Zone;
 use crate::recording::clock::Nanos;
 use crate::routing::rules::fnv;
 use crate::snapshot::policies::BalancerKind;
+
+mod zone;
 
 /// Latencies below this are alike: nobody waits for the difference.
 const ALIKE: f64 = 1e6;
@@ -28,6 +31,8 @@ pub trait Load {
     fn ejected_until(&self) -> Nanos;
     /// When it joined those that serve.
     fn joined(&self) -> Nanos;
+    /// Whether it runs in the zone of this proxy.
+    fn is_near(&self) -> bool;
     /// A number of its own, the same in every process.
     fn mark(&self) -> u64;
 }
@@ -37,6 +42,7 @@ pub struct Balancer {
     slow_start: Nanos,
     /// With a smaller part of healthy endpoints, in percent, ejections count for nothing.
     panic: usize,
+    zone: Option<Zone>,
     turn: Cell<usize>,
 }
 
@@ -47,8 +53,15 @@ impl Balancer {
             kind,
             slow_start,
             panic: panic as usize,
+            zone: None,
             turn: Cell::new(0),
         }
+    }
+
+    /// The same, that prefers endpoints in its own zone.
+    #[must_use]
+    pub fn keeping_to(self, zone: Option<Zone>) -> Self {
+        Self { zone, ..self }
     }
 
     /// The place of the chosen endpoint among those for which `open` holds; `None` when there is none.
@@ -63,13 +76,19 @@ impl Balancer {
         open: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let panicking = self.panics(endpoints, now);
-        let fit = |place: &usize| {
-            let endpoint = &endpoints[*place];
-            open(*place)
-                && endpoint.avoided_until() <= now
-                && (panicking || endpoint.ejected_until() <= now)
+        let healthy = |endpoint: &T| {
+            endpoint.avoided_until() <= now && (panicking || endpoint.ejected_until() <= now)
         };
-        self.among(endpoints, now, rng, caller, fit)
+        let fit = |place: &usize| open(*place) && healthy(&endpoints[*place]);
+        let in_zone = self.zone.and_then(|zone| {
+            let near = endpoints.iter().filter(|endpoint| endpoint.is_near());
+            let well = near.clone().filter(|endpoint| healthy(endpoint)).count();
+            let stays = zone.stays(near.count(), well, || rng.f64());
+            let fit = |place: &usize| fit(place) && endpoints[*place].is_near() == stays;
+            self.among(endpoints, now, rng, caller, fit)
+        });
+        in_zone
+            .or_else(|| self.among(endpoints, now, rng, caller, fit))
             .or_else(|| self.among(endpoints, now, rng, caller, |place| open(*place)))
     }
 
@@ -163,6 +182,7 @@ mod tests {
         ejected: Nanos,
         joined: Nanos,
         mark: u64,
+        near: bool,
     }
 
     impl Load for Fixed {
@@ -181,6 +201,9 @@ mod tests {
         fn joined(&self) -> Nanos {
             self.joined
         }
+        fn is_near(&self) -> bool {
+            self.near
+        }
         fn mark(&self) -> u64 {
             self.mark
         }
@@ -194,6 +217,7 @@ mod tests {
         ejected: 0,
         joined: 0,
         mark: 0,
+        near: false,
     };
 
     fn busy(in_flight: u32) -> Fixed {
@@ -295,6 +319,31 @@ mod tests {
         assert_eq!(
             shares_of(&never, &[ejected, ejected, IDLE], |_| true),
             [0, 0, 3_000]
+        );
+    }
+
+    #[test]
+    fn requests_stay_in_their_zone_while_it_is_healthy() {
+        let zoned = Balancer::new(BalancerKind::PeakEwma, 0, 50).keeping_to(Some(Zone::new(100)));
+        let near = Fixed { near: true, ..IDLE };
+        let ejected = Fixed {
+            ejected: 2 * NOW,
+            ..near
+        };
+        assert_eq!(
+            shares_of(&zoned, &[near, IDLE, IDLE], |_| true),
+            [3_000, 0, 0]
+        );
+        let spilled = shares_of(&zoned, &[near, ejected, IDLE], |_| true);
+        assert!(alike(&[spilled[0], spilled[2]]), "{spilled:?}");
+        assert_eq!(spilled[1], 0);
+        assert_eq!(
+            shares_of(&zoned, &[near, IDLE], |place| place == 1),
+            [0, 3_000]
+        );
+        assert!(
+            alike(&shares_of(&zoned, &[IDLE, IDLE], |_| true)),
+            "none is near"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use http::Request;
 
-use super::balance::Balancer;
+use super::balance::{Balancer, Zone};
 use super::breaker::Breaker;
 use super::outlier::{Outlier, nanos};
 use super::retry::Retry;
@@ -30,7 +30,8 @@ impl Care {
             .as_ref()
             .map_or(PANIC, |outlier| outlier.panic);
         Self {
-            balancer: Balancer::new(balancer.kind, nanos(balancer.slow_start_ms), panic),
+            balancer: Balancer::new(balancer.kind, nanos(balancer.slow_start_ms), panic)
+                .keeping_to(balancer.zone_percent.map(Zone::new)),
             outlier: policy.outlier.as_ref().map(Outlier::of),
             breaker: policy.breaker.map(|breaker| Breaker::of(breaker, workers)),
             retry: policy.retry.as_ref().map(|retry| Retry::of(retry, workers)),

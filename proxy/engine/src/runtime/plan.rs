@@ -67,7 +67,7 @@ impl Plan {
                 let known = before.and_then(|plan| plan.services.get(upstream.name.as_str()));
                 (
                     upstream.name.as_str().into(),
-                    Rc::new(service(upstream, limits, workers, known, now)),
+                    Rc::new(service(upstream, snapshot, workers, known, now)),
                 )
             })
             .collect();
@@ -155,14 +155,15 @@ impl Service {
 
 fn service(
     upstream: &Upstream,
-    limits: &snapshot::Limits,
+    snapshot: &Snapshot,
     workers: usize,
     known: Option<&Rc<Service>>,
     now: Nanos,
 ) -> Service {
+    let zone = snapshot.node.zone.as_deref();
     let known_endpoints = known.map_or(&[][..], |service| &service.endpoints);
     let endpoints = upstream.endpoints.iter().filter_map(|from| {
-        let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from)?;
+        let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from, zone)?;
         if !known_endpoints.is_empty() {
             endpoint.join(now);
         }
@@ -172,7 +173,11 @@ fn service(
     attributes.text("mesh.destination.service", &upstream.name);
     Service {
         name: upstream.name.as_str().into(),
-        terms: terms(upstream.connect_timeout_ms, upstream.timeout_ms, limits),
+        terms: terms(
+            upstream.connect_timeout_ms,
+            upstream.timeout_ms,
+            &snapshot.limits,
+        ),
         connect_attempts: upstream.connect_attempts,
         care: Rc::new(Care::of(&upstream.policy, workers)),
         faults: upstream.faults.iter().filter_map(Injection::of).collect(),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::rules::{Checked, label, name};
+use super::rules::{Checked, label, name, zone};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -12,6 +12,8 @@ pub struct Node {
     pub instance: String,
     #[serde(default = "default_namespace")]
     pub namespace: String,
+    #[serde(default)]
+    pub zone: Option<String>,
 }
 
 fn default_namespace() -> String {
@@ -22,5 +24,6 @@ pub(super) fn check(node: &Node) -> Checked {
     name("node.service", &node.service)?;
     label("node.version", &node.version)?;
     name("node.instance", &node.instance)?;
-    name("node.namespace", &node.namespace)
+    name("node.namespace", &node.namespace)?;
+    zone("node.zone", node.zone.as_deref())
 }

@@ -42,6 +42,7 @@ pub struct Balancer {
     pub hash_on: Option<HashOn>,
     /// 0: a new instance gets its full share at once.
     pub slow_start_ms: u64,
+    pub zone_percent: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -156,6 +157,11 @@ fn balancer(at: &str, balancer: &Balancer) -> Checked {
         &format!("{at}.slow_start_ms"),
         balancer.slow_start_ms,
         0..=A_DAY_MS,
+    )?;
+    within(
+        &format!("{at}.zone_percent"),
+        balancer.zone_percent.unwrap_or(100).into(),
+        1..=100,
     )?;
     if let Some(HashOn {
         name: Some(name), ..

@@ -72,6 +72,11 @@ pub fn name(field: &str, text: &str) -> Checked {
     }
 }
 
+/// Where something runs, if that is known.
+pub fn zone(field: &str, text: Option<&str>) -> Checked {
+    text.map_or(Ok(()), |text| label(field, text))
+}
+
 /// Letters, digits, dots, underscores and dashes; at most 63.
 pub fn label(field: &str, text: &str) -> Checked {
     let bytes = text.as_bytes();

@@ -10,7 +10,7 @@ use super::named;
 use super::policies::{self, Policy};
 use super::route_check;
 use super::routes::Route;
-use super::rules::{Checked, host_port, label, name, positive, refuse, within};
+use super::rules::{Checked, host_port, label, name, positive, refuse, within, zone};
 use crate::routing::route;
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Endpoint {
     pub address: String,
     pub version: String,
     pub instance: String,
+    #[serde(default)]
+    pub zone: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -115,6 +117,7 @@ fn endpoints(at: &str, service: &Upstream) -> Checked {
         host_port(&format!("{at}.address"), &endpoint.address)?;
         label(&format!("{at}.version"), &endpoint.version)?;
         name(&format!("{at}.instance"), &endpoint.instance)?;
+        zone(&format!("{at}.zone"), endpoint.zone.as_deref())?;
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ pub struct Endpoint {
     pub attributes: Encoded,
     pub pool: Pool,
     mark: u64,
+    near: bool,
     in_flight: Cell<u32>,
     pending: Cell<u32>,
     connections: Rc<Cell<u32>>,
@@ -55,14 +56,25 @@ pub struct Counted<'a>(&'a Cell<u32>);
 pub struct Connected(Rc<Cell<u32>>);
 
 impl Endpoint {
-    /// An instance of a service, as its client spans name it. `None` when the address is not one.
+    /// An instance of a service, as its client spans name it, seen from a proxy in `zone`. `None` when the address is not one.
     #[must_use]
-    pub fn instance(service: &str, protocol: Protocol, from: &snapshot::Endpoint) -> Option<Self> {
+    pub fn instance(
+        service: &str,
+        protocol: Protocol,
+        from: &snapshot::Endpoint,
+        zone: Option<&str>,
+    ) -> Option<Self> {
         let address = Address::parse(&from.address)?;
         let mut attributes = peer("destination", [service, &from.version, &from.instance]);
         peer_address(&mut attributes, address.host(), address.port());
+        if let Some(zone) = &from.zone {
+            attributes.text("mesh.destination.zone", zone);
+        }
         let attributes = attributes.bytes().into();
-        Some(Self::new(address, protocol, &from.version, attributes))
+        Some(Self {
+            near: zone.is_some() && zone == from.zone.as_deref(),
+            ..Self::new(address, protocol, &from.version, attributes)
+        })
     }
 
     /// The application beside this proxy.
@@ -80,6 +92,7 @@ impl Endpoint {
         let name = address.to_string();
         Self {
             mark: fnv(name.as_bytes()),
+            near: false,
             host: HeaderValue::try_from(name).ok(),
             address,
             protocol,
@@ -206,6 +219,10 @@ impl Load for Rc<Endpoint> {
 
     fn joined(&self) -> Nanos {
         self.joined.get()
+    }
+
+    fn is_near(&self) -> bool {
+        self.near
     }
 
     fn mark(&self) -> u64 {
