@@ -52,7 +52,8 @@ async def ask(front: Sidecar, session: aiohttp.ClientSession, count: int, **more
 
 
 async def test_failures_in_a_row_eject_until_the_time_is_over(session: aiohttp.ClientSession) -> None:
-    async with back(3, outlier={"consecutive": 3, "ejection_ms": 700}) as (instances, front, _):
+    policy = {"outlier": {"consecutive": 3, "ejection_ms": 2_000}, "balancer": {"kind": "roundRobin"}}
+    async with back(3, **policy) as (instances, front, _):
         instances[0].status = 500
         await ask(front, session, 40)
         assert instances[0].asked == 3

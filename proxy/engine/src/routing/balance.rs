@@ -15,6 +15,8 @@ mod zone;
 
 /// Latencies below this are alike: nobody waits for the difference.
 const ALIKE: f64 = 1e6;
+/// What a request costs where none has been answered yet and one is waiting: such an endpoint is tried by one at a time.
+const UNKNOWN: f64 = 1e12;
 /// So are loads that differ by less than this factor.
 const NEARLY: f64 = 1.25;
 /// What a new endpoint gets of its share at first.
@@ -23,7 +25,7 @@ const LEAST_SHARE: f64 = 0.1;
 /// What the choice needs to know of one endpoint.
 pub trait Load {
     fn in_flight(&self) -> u32;
-    /// Expected nanoseconds to the first byte of a response.
+    /// Expected nanoseconds to the first byte of a response; 0 while nothing is known.
     fn latency(&self, now: Nanos) -> f64;
     /// Until when it is left out because it could not be connected to.
     fn avoided_until(&self) -> Nanos;
@@ -150,10 +152,12 @@ impl Balancer {
 
     fn load<T: Load>(&self, endpoint: &T, now: Nanos) -> f64 {
         let requests = f64::from(endpoint.in_flight() + 1);
-        let each = if self.kind == BalancerKind::PeakEwma {
-            endpoint.latency(now).max(ALIKE)
-        } else {
-            ALIKE
+        let each = match self.kind {
+            BalancerKind::PeakEwma => match endpoint.latency(now) {
+                0.0 if endpoint.in_flight() > 0 => UNKNOWN,
+                known => known.max(ALIKE),
+            },
+            _ => ALIKE,
         };
         requests * each / self.share(endpoint, now)
     }
@@ -289,6 +293,17 @@ mod tests {
         assert!(alike(&shares_of(&least, &[slow(50e6), slow(10e6)], |_| {
             true
         })));
+    }
+
+    #[test]
+    fn what_has_never_answered_is_tried_by_one_at_a_time() {
+        let slow = Fixed {
+            latency: 50e6,
+            ..busy(3)
+        };
+        assert_eq!(shares(&[slow, busy(0)], |_| true), [0, 3_000]);
+        assert_eq!(shares(&[slow, busy(1)], |_| true), [3_000, 0]);
+        assert_eq!(shares(&[busy(2), busy(1)], |_| true), [0, 3_000]);
     }
 
     #[test]

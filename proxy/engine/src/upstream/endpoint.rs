@@ -205,8 +205,12 @@ impl Load for Rc<Endpoint> {
         self.in_flight.get()
     }
 
+    /// What is known of a busy one does not fade: its silence is no sign of speed.
     fn latency(&self, now: Nanos) -> f64 {
-        Endpoint::latency(self, now)
+        match self.in_flight.get() {
+            0 => Endpoint::latency(self, now),
+            _ => self.latency.get().0,
+        }
     }
 
     fn avoided_until(&self) -> Nanos {
