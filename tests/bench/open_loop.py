@@ -1,18 +1,21 @@
 """Requests at a constant rate over HTTP/1.1, each timed from when it was due: no coordinated omission.
 
-In: a port, a rate. Out: latencies in seconds. A request that is due while every connection is busy gets one more
-connection; one that is sent late because the generator was, counts from when it should have been sent.
+In: a port, a rate. Out: latencies in seconds. A request that is due while every connection is busy gets one more, up to
+a bound; one that is sent late, for want of a connection or because the generator was, counts from when it was due.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import select
 import socket
 import time
-from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 10.0
+_MOST_CONNECTIONS = 64
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -41,42 +44,66 @@ class _Exchange:
 
 def drive(port: int, host: str, rate: float, seconds: float, warm_s: float = 1.0) -> list[float]:
     """Latencies of all requests due within `seconds`, after as many of `warm_s` that are not counted."""
-    request = f"GET / HTTP/1.1\r\nHost: {host or f'127.0.0.1:{port}'}\r\n\r\n".encode()
-    idle: deque[_Exchange] = deque()
-    busy: dict[int, _Exchange] = {}
-    poll = select.epoll()
-    latencies: list[float] = []
-    started, sent, total = time.perf_counter(), 0, int(rate * (seconds + warm_s))
-    while sent < total or busy:
+    with contextlib.closing(_Connections(port, host or f"127.0.0.1:{port}")) as connections:
+        started, sent, total = time.perf_counter(), 0, int(rate * (seconds + warm_s))
+        latencies: list[float] = []
+        while sent < total or connections.busy:
+            due = started + sent / rate if sent < total else math.inf
+            while due <= time.perf_counter() and connections.send(due):
+                sent += 1
+                due = started + sent / rate if sent < total else math.inf
+            for answered in connections.answers(due):
+                if answered >= started + warm_s:
+                    latencies.append(time.perf_counter() - answered)
+        return latencies
+
+
+class _Connections:
+    """Keep-alive connections, as many as are busy at once up to a bound."""
+
+    def __init__(self, port: int, host: str) -> None:
+        self._port = port
+        self._request = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        self._idle: list[_Exchange] = []
+        self._poll = select.epoll()
+        self.busy: dict[int, _Exchange] = {}
+
+    def send(self, due: float) -> bool:
+        """Sends one request; False when it must wait for a connection."""
+        if not self._idle:
+            if len(self.busy) >= _MOST_CONNECTIONS:
+                return False
+            self._idle.append(self._connected())
+        exchange = self._idle.pop()
+        exchange.due, exchange.answer = due, b""
+        self.busy[exchange.connection.fileno()] = exchange
+        exchange.connection.send(self._request)
+        return True
+
+    def answers(self, until: float) -> Iterator[float]:
+        """Waits for an answer or until a time; yields when each request answered by then was due."""
+        pause = _PATIENCE_S if len(self.busy) >= _MOST_CONNECTIONS else min(until - time.perf_counter(), _PATIENCE_S)
         # select waits to the microsecond, epoll itself only to the millisecond
-        pause = started + sent / rate - time.perf_counter() if sent < total else _PATIENCE_S
-        if not select.select([poll.fileno()], [], [], max(0.0, pause))[0] and sent == total:
+        ready = select.select([self._poll.fileno()], [], [], max(0.0, pause))[0]
+        if not ready and pause == _PATIENCE_S:
             raise Failed(f"no answer for {_PATIENCE_S:.0f} s")
-        now = time.perf_counter()
-        while sent < total and started + sent / rate <= now:
-            exchange = idle.pop() if idle else _Exchange(_connected(port, poll))
-            exchange.due, exchange.answer = started + sent / rate, b""
-            exchange.connection.send(request)
-            busy[exchange.connection.fileno()] = exchange
-            sent += 1
-        for number, _ in poll.poll(0):
-            exchange = busy[number]
+        for number, _ in self._poll.poll(0):
+            exchange = self.busy[number]
             exchange.answer += exchange.connection.recv(65_536)
             if exchange.complete():
-                if exchange.due >= started + warm_s:
-                    latencies.append(time.perf_counter() - exchange.due)
-                idle.append(busy.pop(number))
-    for exchange in idle:
-        exchange.connection.close()
-    poll.close()
-    return latencies
+                self._idle.append(self.busy.pop(number))
+                yield exchange.due
 
+    def close(self) -> None:
+        for exchange in (*self._idle, *self.busy.values()):
+            exchange.connection.close()
+        self._poll.close()
 
-def _connected(port: int, poll: select.epoll) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    poll.register(connection, select.EPOLLIN)
-    return connection
+    def _connected(self) -> _Exchange:
+        connection = socket.create_connection(("127.0.0.1", self._port), timeout=_PATIENCE_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poll.register(connection, select.EPOLLIN)
+        return _Exchange(connection)
 
 
 def percentile(latencies: list[float], of_hundred: float) -> float:
