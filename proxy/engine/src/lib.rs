@@ -95,7 +95,7 @@ mod _engine {
         }
 
         fn flush(&self, traces: Vec<String>) -> PyResult<()> {
-            let flushed = self.0.flush(&traces);
+            let flushed = self.0.flush(traces);
             flushed.map_err(|error| PyValueError::new_err(error.to_string()))
         }
 

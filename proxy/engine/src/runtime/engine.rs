@@ -167,9 +167,9 @@ impl Engine {
     }
 
     /// Sends what is kept of these traces, and what is still to come of them.
-    pub fn flush(&self, traces: &[String]) -> Result<(), NotATrace> {
-        let read = |text: &String| read_id(text.as_bytes()).ok_or_else(|| NotATrace(text.clone()));
-        let traces = traces.iter().map(read).collect::<Result<_, _>>()?;
+    pub fn flush(&self, traces: Vec<String>) -> Result<(), NotATrace> {
+        let read = |text: String| read_id(text.as_bytes()).ok_or(NotATrace(text));
+        let traces = traces.into_iter().map(read).collect::<Result<_, _>>()?;
         // An exporter that has ended has nothing left to send.
         let _ = self.flushes.send(traces);
         Ok(())
