@@ -3,11 +3,13 @@
 pub mod answer;
 pub mod connect;
 mod copied_body;
+mod dial;
 pub mod endpoint;
 pub mod forward;
 pub mod headers;
 pub mod hop;
 mod kept_body;
+mod names;
 pub mod pool;
 pub mod progress;
 pub mod relay;

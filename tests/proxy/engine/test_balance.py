@@ -89,3 +89,12 @@ async def test_the_busy_instance_gets_less(session: aiohttp.ClientSession) -> No
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
     assert answers == {"200 quick": 30}
+
+
+async def test_a_name_is_called_at_whichever_of_its_addresses_answers(session: aiohttp.ClientSession) -> None:
+    async with app(named("a")) as address:
+        name = f"localhost:{address.rpartition(':')[2]}"
+        async with sidecar("front", calls=(upstream("back", name),), pool_idle_per_endpoint=0) as front:
+            answers = Counter([await ask(session, front.proxy) for _ in range(10)])
+            assert front.counted(direction="outbound", reason="connect_refused") == 0
+    assert answers == {"200 a": 10}

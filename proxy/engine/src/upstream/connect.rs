@@ -1,6 +1,7 @@
 //! Opens a connection to an endpoint and starts speaking its protocol.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::runtime::exec::LocalExec;
 use crate::snapshot::Protocol;
+use crate::upstream::dial;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::pool::Sender;
 
@@ -50,8 +52,9 @@ pub async fn connect(endpoint: &Endpoint, bounds: Bounds, http1: bool) -> Result
 }
 
 async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let addresses = endpoint.address.resolve().await?;
-    let stream = TcpStream::connect(addresses.as_slice()).await?;
+    let addresses = endpoint.names.addresses(&endpoint.address).await?;
+    let opened = dial::first(&addresses, TcpStream::connect::<SocketAddr>).await;
+    let stream = opened.inspect_err(|_| endpoint.names.forget())?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

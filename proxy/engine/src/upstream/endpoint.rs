@@ -13,6 +13,7 @@ use crate::routing::balance::Load;
 use crate::routing::outlier::{Judged, Outcome};
 use crate::routing::rules::fnv;
 use crate::snapshot::{self, Protocol};
+use crate::upstream::names::Names;
 use crate::upstream::pool::Pool;
 
 /// How long an endpoint that could not be connected to is left out while others are there.
@@ -29,6 +30,7 @@ pub struct Endpoint {
     /// Span attributes that name it.
     pub attributes: Encoded,
     pub pool: Pool,
+    pub names: Rc<Names>,
     mark: u64,
     near: bool,
     in_flight: Cell<u32>,
@@ -99,6 +101,7 @@ impl Endpoint {
             version: version.into(),
             attributes,
             pool: Pool::default(),
+            names: Rc::default(),
             in_flight: Cell::new(0),
             pending: Cell::new(0),
             connections: Rc::default(),
