@@ -90,10 +90,12 @@ class Mirror(Part):
 
 
 class Sticky(Part):
-    """Requests with the same value of this header or cookie take the same backend."""
+    """Requests with the same value of this header or cookie take the same backend, and the same instance of it."""
 
     kind: Literal["header", "cookie"]
     name: HeaderName
+    given: bool = Field(default=False, description="Callers without one are given one with the answer.")
+    max_age_s: int | None = Field(default=None, ge=1, le=31_536_000, description="How long a cookie is kept.")
 
 
 class Route(Part):

@@ -186,7 +186,7 @@ WHOLE: dict[str, Any] = {
                     rewrite={"host": "other", "path": {"value": "/b", "prefix": "/a"}},
                     mirrors=[{"to": BACKEND, "per_million": 1}],
                     backends=[BACKEND],
-                    sticky={"kind": "header", "name": "x-user"},
+                    sticky={"kind": "header", "name": "x-user", "given": True, "max_age_s": 1},
                     timeout_ms=1,
                     attempt_timeout_ms=1,
                 ),

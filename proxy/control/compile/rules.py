@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from proxy.control.compile.matches import values
 from proxy.control.documents import RouteDocument
 from proxy.control.documents.filters import Filter, HeaderModifier, PathModifier
-from proxy.control.documents.route import Rule
+from proxy.control.documents.route import Rule, SessionPersistence
 from proxy.control.documents.route_parts import BackendRef
 from proxy.control.documents.route_parts import ValueMatch as ValueMatchSpec
 from proxy.snapshot.routes import (
@@ -42,7 +42,6 @@ def route(
     for one in rule.filters:
         by_type.setdefault(one.type, []).append(one)
     first = {kind: found[0] for kind, found in by_type.items()}
-    sticky = rule.session_persistence
     return Route(
         name=f"{document.full_name}/{rule.name or number}",
         path=path,
@@ -56,11 +55,20 @@ def route(
         answer=_answer(first.get("DirectResponse")),
         mirrors=tuple(_mirror(one, document) for one in by_type.get("RequestMirror", ())),
         backends=tuple(_backend(ref, document) for ref in rule.backend_refs if ref.weight),
-        sticky=Sticky(kind="cookie" if sticky.type == "Cookie" else "header", name=sticky.session_name)
-        if sticky
-        else None,
+        sticky=_sticky(rule.session_persistence),
         timeout_ms=rule.timeouts.request,
         attempt_timeout_ms=rule.timeouts.backend_request,
+    )
+
+
+def _sticky(session: SessionPersistence | None) -> Sticky | None:
+    if session is None:
+        return None
+    return Sticky(
+        kind="cookie" if session.type == "Cookie" else "header",
+        name=session.session_name,
+        given=session.gives_tokens,
+        max_age_s=session.max_age_s,
     )
 
 

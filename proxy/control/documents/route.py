@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from proxy.control.documents.base import Document, Spec
 from proxy.control.documents.filters import Filter
 from proxy.control.documents.route_parts import BackendRef, HeaderName, ParentRef
-from proxy.control.documents.spelling import MillisecondsOrNone
+from proxy.control.documents.spelling import Milliseconds, MillisecondsOrNone
 from proxy.snapshot import Name
 
 _ONCE = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "DirectResponse")
@@ -30,11 +30,39 @@ class Timeouts(Spec):
         return self
 
 
+class CookieConfig(Spec):
+    lifetime_type: Literal["Session", "Permanent"] = Field(default="Session", alias="lifetimeType")
+
+
 class SessionPersistence(Spec):
-    """Keeps those with the same header or cookie on the same backend."""
+    """Keeps a session on the same backend, by a token in a cookie or header."""
 
     type: Literal["Cookie", "Header"] = "Cookie"
-    session_name: HeaderName = Field(alias="sessionName")
+    session_name: HeaderName = Field(default="mesh-session", alias="sessionName")
+    absolute_timeout: Milliseconds | None = Field(default=None, alias="absoluteTimeout")
+    cookie_config: CookieConfig | None = Field(default=None, alias="cookieConfig")
+    given_by: Literal["Mesh", "Application"] = Field(
+        default="Mesh", alias="tokenFrom", description="Who gives callers their token. An extension."
+    )
+
+    @model_validator(mode="after")
+    def _lasts_as_it_says(self) -> SessionPersistence:
+        lasts = self.cookie_config is not None and self.cookie_config.lifetime_type == "Permanent"
+        if lasts != (self.absolute_timeout is not None):
+            raise ValueError("absoluteTimeout and cookieConfig.lifetimeType: Permanent belong together")
+        if lasts and (self.type, self.given_by) != ("Cookie", "Mesh"):
+            raise ValueError("absoluteTimeout is for cookies that the mesh gives")
+        return self
+
+    @property
+    def gives_tokens(self) -> bool:
+        """Whether the mesh gives a token to those who have none."""
+        return self.given_by != "Application"
+
+    @property
+    def max_age_s(self) -> int | None:
+        """How long the cookie is kept; None: as long as the browser runs."""
+        return None if self.absolute_timeout is None else max(1, self.absolute_timeout // 1_000)
 
 
 class Rule(Spec):

@@ -139,7 +139,7 @@ def test_what_a_rule_does_is_carried_over(tmp_path: Path) -> None:
         "rewrite": {"path": {"value": "/new", "prefix": "/old"}},
         "mirrors": ({"to": {"service": "api"}, "per_million": 50_000},),
         "backends": ({"service": "other", "weight": 99}, {"service": "api", "version": "v2"}),
-        "sticky": {"kind": "cookie", "name": "user"},
+        "sticky": {"kind": "cookie", "name": "user", "given": True},
         "timeout_ms": 2_000,
         "attempt_timeout_ms": 500,
     }
@@ -256,6 +256,40 @@ def test_durations_are_written_as_the_gateway_api_does(
 ) -> None:
     (found,) = routes(tmp_path, meshes.route("r", "api", rule("x", timeouts=written)))
     assert (found.timeout_ms, found.attempt_timeout_ms) == limits
+
+
+@pytest.mark.parametrize(
+    ("written", "sticky"),
+    [
+        ({}, {"kind": "cookie", "name": "mesh-session", "given": True}),
+        ({"type": "Header", "sessionName": "X-S"}, {"kind": "header", "name": "x-s", "given": True}),
+        ({"sessionName": "user", "tokenFrom": "Application"}, {"kind": "cookie", "name": "user"}),
+        (
+            {"absoluteTimeout": "1h", "cookieConfig": {"lifetimeType": "Permanent"}},
+            {"kind": "cookie", "name": "mesh-session", "given": True, "max_age_s": 3_600},
+        ),
+    ],
+)
+def test_sessions_are_kept_as_written(tmp_path: Path, written: dict[str, Any], sticky: dict[str, Any]) -> None:
+    (found,) = routes(tmp_path, meshes.route("r", "api", rule("x", sessionPersistence=written)))
+    assert found.sticky is not None
+    assert found.sticky.model_dump(exclude_defaults=True) == sticky
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"absoluteTimeout": "1h"}, "absoluteTimeout and cookieConfig.lifetimeType: Permanent belong together"),
+        ({"cookieConfig": {"lifetimeType": "Permanent"}}, "belong together"),
+        (
+            {"type": "Header", "absoluteTimeout": "1h", "cookieConfig": {"lifetimeType": "Permanent"}},
+            "absoluteTimeout is for cookies that the mesh gives",
+        ),
+        ({"idleTimeout": "1h"}, "spec.rules[0].sessionPersistence.idleTimeout: unknown key"),
+    ],
+)
+def test_sessions_that_cannot_be_kept_are_refused(tmp_path: Path, written: dict[str, Any], told: str) -> None:
+    assert told in refusal(tmp_path, rule("x", sessionPersistence=written))
 
 
 def test_a_rule_without_backends_is_taken(tmp_path: Path) -> None:

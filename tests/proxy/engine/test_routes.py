@@ -119,22 +119,52 @@ async def test_the_path_of_a_match_stands_for_the_paths_it_takes(shop: Shop, sin
 
 async def test_weights_and_versions_divide_requests(shop: Shop) -> None:
     old, new = {"service": "api", "version": "v1"}, {"service": "api", "version": "v2"}
-    await shop.route({"backends": [old | {"weight": 3}, new]})
+    await shop.route({"backends": [old | {"weight": 99}, new]})
     count = Counter([await shop.who() for _ in range(400)])
-    assert 60 <= count["api-v2"] <= 140
     assert count.total() == 400
+    assert 3 <= count["api-v2"] <= 5, "one in a hundred is one in every hundred"
     await shop.route({"backends": [old | {"weight": 0}, new]})
     assert {await shop.who() for _ in range(50)} == {"api-v2"}
 
 
-async def test_a_caller_stays_with_its_backend(shop: Shop) -> None:
-    versions = [{"service": "api", "version": version} for version in ("v1", "v2")]
-    await shop.route({"backends": versions, "sticky": {"kind": "cookie", "name": "user"}})
+SPLIT = {"backends": [{"service": "api", "version": version} for version in ("v1", "v2")]}
+
+
+async def test_a_user_of_the_application_stays_with_its_backend(shop: Shop) -> None:
+    await shop.route(SPLIT | {"sticky": {"kind": "cookie", "name": "user"}})
     first = {user: await shop.who(headers={"Cookie": f"a=b; user={user}"}) for user in range(24)}
     for _ in range(3):
         assert {user: await shop.who(headers={"Cookie": f"user={user}; z=1"}) for user in first} == first
     assert set(first.values()) == {"api-v1", "api-v2"}
-    assert {await shop.who() for _ in range(40)} == {"api-v1", "api-v2"}, "those without a cookie are divided"
+    assert {await shop.who() for _ in range(10)} == {"api-v1", "api-v2"}, "those without a cookie are divided"
+    assert "set-cookie" not in (await shop.ask())[1]["answer"], "the application's cookies are its own"
+
+
+async def test_the_mesh_gives_a_session_to_who_has_none(shop: Shop) -> None:
+    await shop.route(SPLIT | {"sticky": {"kind": "cookie", "name": "mesh", "given": True, "max_age_s": 60}})
+    served = Counter[str]()
+    for _ in range(12):
+        shop.session.cookie_jar.clear()
+        _, said = await shop.ask(headers={"Cookie": "other=1"})
+        cookie, *attributes = said["answer"]["set-cookie"].split("; ")
+        assert attributes == ["Path=/", "HttpOnly", "Max-Age=60"]
+        shop.session.cookie_jar.clear()
+        for _ in range(3):
+            _, again = await shop.ask(headers={"Cookie": f"other=1; {cookie}"})
+            assert (again["app"], "set-cookie" in again["answer"]) == (said["app"], False)
+        served[said["app"]] += 1
+    assert set(served) == {"api-v1", "api-v2"}
+
+
+async def test_a_session_keeps_to_one_instance(shop: Shop) -> None:
+    await shop.route(to("api", sticky={"kind": "header", "name": "x-session", "given": True}))
+    served = set()
+    for _ in range(12):
+        _, said = await shop.ask()
+        session = {"X-Session": said["answer"]["x-session"]}
+        assert [await shop.who(headers=session) for _ in range(3)] == [said["app"]] * 3
+        served.add(said["app"])
+    assert served == {"api-v1", "api-v2"}
 
 
 async def test_headers_are_edited_both_ways(shop: Shop) -> None:

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::entry::conduct::Conduct;
 use crate::recording::otlp::{Attributes, peer};
 use crate::recording::record::Encoded;
-use crate::routing::rules::fnv;
+use crate::routing::mark::fnv;
 use crate::upstream::endpoint::peer_address;
 use crate::upstream::headers::{MESH_SOURCE, source};
 

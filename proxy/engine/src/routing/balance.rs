@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 pub use self::zone::Zone;
 use crate::recording::clock::Nanos;
-use crate::routing::rules::fnv;
+use crate::routing::mark::fnv;
 use crate::snapshot::policies::BalancerKind;
 
 mod zone;
@@ -68,6 +68,7 @@ impl Balancer {
 
     /// The place of the chosen endpoint among those for which `open` holds; `None` when there is none.
     ///
+    /// A caller that is told from others always gets the same one, while that is open.
     /// Endpoints to be avoided are chosen only when nothing else is open: a wrong guess must not take a service away.
     pub fn choose<T: Load>(
         &self,
@@ -122,7 +123,7 @@ impl Balancer {
         };
         let ranked = |rank: usize| candidates().nth(rank % count);
         match (self.kind, caller) {
-            (BalancerKind::Hash, Some(caller)) => candidates()
+            (_, Some(caller)) => candidates()
                 .max_by_key(|place| fnv(&(caller ^ endpoints[*place].mark()).to_le_bytes())),
             (BalancerKind::RoundRobin, _) => {
                 let turn = self.turn.get();
@@ -236,7 +237,8 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(7);
         let mut counts = vec![0; endpoints.len()];
         for caller in 0..3_000 {
-            let caller = Some(fnv(&u64::to_le_bytes(caller)));
+            let hashes = balancer.kind == BalancerKind::Hash;
+            let caller = hashes.then(|| fnv(&u64::to_le_bytes(caller)));
             if let Some(place) = balancer.choose(endpoints, NOW, &mut rng, caller, &open) {
                 counts[place] += 1;
             }

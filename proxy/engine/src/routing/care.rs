@@ -4,9 +4,9 @@ use http::Request;
 
 use super::balance::{Balancer, Zone};
 use super::breaker::Breaker;
+use super::mark::Mark;
 use super::outlier::{Outlier, nanos};
 use super::retry::Retry;
-use super::rules::Mark;
 use crate::entry::caller::Caller;
 use crate::snapshot::policies::Policy;
 

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::attempts::Call;
 use super::inject;
 use super::mirror;
-use super::rules::{Rule, Way, authority};
+use super::rules::{Taken, Way, authority};
 use crate::entry::caller::Caller;
 use crate::entry::guard;
 use crate::reasons::Reason;
@@ -62,16 +62,19 @@ pub async fn serve(
     if let Some((reason, place)) = refusal(&request, &caller, &plan) {
         return refuse(flight, reason, &place);
     }
-    let (rule, service) = match way {
+    let (taken, service) = match way {
         Some(Way::Plain(service)) => (None, service),
-        Some(Way::Ruled(rule, service)) => (Some(rule), service),
+        Some(Way::Ruled(taken)) => {
+            let service = Rc::clone(&taken.service);
+            (Some(taken), service)
+        }
         Some(Way::None(service)) => return refuse(flight, Reason::NoRoute, &service.name),
         None => {
             let asked = authority(&request).unwrap_or("no Host");
             return refuse(flight, Reason::UnknownService, asked);
         }
     };
-    if let Some(rule) = &rule {
+    if let Some(rule) = taken.as_ref().map(|taken| &taken.rule) {
         if let Some(response) = rule.answer(&request) {
             flight.answer(response.status().as_u16(), Reason::RouteAnswer);
             return response;
@@ -94,7 +97,7 @@ pub async fn serve(
         started,
     };
     passage
-        .carry(request, flight, &service, rule.as_deref())
+        .carry(request, flight, &service, taken.as_ref())
         .await
 }
 
@@ -114,10 +117,13 @@ impl Passage<'_> {
         mut request: Request<Incoming>,
         flight: Flight,
         service: &Service,
-        rule: Option<&Rule>,
+        taken: Option<&Taken>,
     ) -> Response<ResponseBody> {
         let limits = &self.plan.limits;
-        let mark = service.care.mark(&request, self.caller);
+        let rule = taken.map(|taken| &*taken.rule);
+        let mark = taken
+            .and_then(Taken::mark)
+            .or_else(|| service.care.mark(&request, self.caller));
         let upgrade = end_request_hop(request.headers_mut());
         let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         if let Some(rule) = rule {
@@ -154,8 +160,8 @@ impl Passage<'_> {
             }
             Err((reason, place)) => return answer(reason, &place),
         };
-        if let Some(rule) = rule {
-            rule.edit_answer(&mut response);
+        if let Some(taken) = taken {
+            taken.edit_answer(&mut response);
         }
         response
     }

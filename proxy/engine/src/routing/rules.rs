@@ -5,11 +5,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{COOKIE, HOST};
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::header::HOST;
+use http::{HeaderValue, Request, Response};
 
 use super::edits::{HeaderEdit, Redirect, Rewrite, direct};
-use super::matching::{Match, header};
+use super::matching::Match;
+use super::session::{Session, Shown};
 use super::split::Split;
 use super::templates::MAX_LENGTH;
 use crate::entry::caller::Caller;
@@ -18,8 +19,7 @@ use crate::recording::clock::Nanos;
 use crate::recording::otlp::Attributes;
 use crate::recording::record::Encoded;
 use crate::runtime::plan::Service;
-use crate::snapshot::policies::{HashKind, HashOn};
-use crate::snapshot::routes::{Answer, PathKind, PathMatch, Route, Sticky, StickyKind};
+use crate::snapshot::routes::{Answer, PathKind, PathMatch, Route};
 use crate::upstream::headers::MESH_REASON;
 use crate::upstream::response_body::ResponseBody;
 
@@ -59,7 +59,7 @@ pub enum Action {
     Forward {
         rewrite: Option<Rewrite>,
         backends: Split<Rc<Service>>,
-        sticky: Option<Mark>,
+        session: Option<Session>,
     },
 }
 
@@ -70,20 +70,20 @@ pub struct Mirror {
     pub per_million: u32,
 }
 
-/// By what callers are told apart.
-pub enum Mark {
-    Header(HeaderName),
-    Cookie(String),
-    Source,
-}
-
 /// Where one request goes.
 pub enum Way {
     /// As if the service had no routes.
     Plain(Rc<Service>),
-    Ruled(Rc<Rule>, Rc<Service>),
+    Ruled(Taken),
     /// The service has routes, and none is for this request.
     None(Rc<Service>),
+}
+
+/// The rule that a request takes, and whom it leads to.
+pub struct Taken {
+    pub rule: Rc<Rule>,
+    pub service: Rc<Service>,
+    shown: Shown,
 }
 
 // === impl Way ===
@@ -92,15 +92,17 @@ impl Way {
     /// Who serves the request, or would.
     #[must_use]
     pub fn service(&self) -> &Rc<Service> {
-        let (Self::Plain(service) | Self::Ruled(_, service) | Self::None(service)) = self;
-        service
+        match self {
+            Self::Plain(service) | Self::None(service) => service,
+            Self::Ruled(taken) => &taken.service,
+        }
     }
 
     /// What stands for the paths that take this way; `None` when that is to be learned.
     #[must_use]
     pub fn template(&self) -> Option<Rc<str>> {
         match self {
-            Self::Ruled(rule, _) => rule.template.clone(),
+            Self::Ruled(taken) => taken.rule.template.clone(),
             Self::Plain(_) | Self::None(_) => None,
         }
     }
@@ -109,7 +111,7 @@ impl Way {
     #[must_use]
     pub fn attributes(&self) -> Option<Encoded> {
         match self {
-            Self::Ruled(rule, _) => Some(Encoded::clone(&rule.attributes)),
+            Self::Ruled(taken) => Some(Encoded::clone(&taken.rule.attributes)),
             Self::Plain(_) | Self::None(_) => None,
         }
     }
@@ -118,13 +120,8 @@ impl Way {
 // === impl Destination ===
 
 impl Destination {
-    /// The way of a request; `chance` is asked for when backends share its route.
-    pub fn way<B>(
-        &self,
-        request: &Request<B>,
-        caller: &Caller,
-        chance: impl FnOnce() -> u64,
-    ) -> Way {
+    /// The way of a request; `chance` is asked for when there is a choice.
+    pub fn way<B>(&self, request: &Request<B>, caller: &Caller, chance: impl Fn() -> u64) -> Way {
         let Some(rules) = &self.rules else {
             return Way::Plain(Rc::clone(&self.service));
         };
@@ -135,10 +132,7 @@ impl Destination {
         else {
             return Way::None(Rc::clone(&self.service));
         };
-        Way::Ruled(
-            Rc::clone(rule),
-            rule.backend(request, caller, chance, &self.service),
-        )
+        Way::Ruled(rule.take(request, caller, chance, &self.service))
     }
 }
 
@@ -185,7 +179,7 @@ impl Rule {
         Action::Forward {
             rewrite: route.rewrite.as_ref().map(Rewrite::of),
             backends,
-            sticky: route.sticky.as_ref().and_then(Mark::sticky),
+            session: route.sticky.as_ref().and_then(Session::of),
         }
     }
 
@@ -208,7 +202,7 @@ impl Rule {
     }
 
     /// Makes the answer what its caller is to see.
-    pub fn edit_answer<B>(&self, response: &mut Response<B>) {
+    fn edit_answer<B>(&self, response: &mut Response<B>) {
         if let Some(edit) = &self.response_headers {
             edit.apply(response.headers_mut());
         }
@@ -251,62 +245,49 @@ impl Rule {
         Some(started.saturating_add(timeout))
     }
 
-    fn backend<B>(
-        &self,
+    fn take<B>(
+        self: &Rc<Self>,
         request: &Request<B>,
         caller: &Caller,
-        chance: impl FnOnce() -> u64,
+        chance: impl Fn() -> u64,
         parent: &Rc<Service>,
-    ) -> Rc<Service> {
-        let Action::Forward {
-            backends, sticky, ..
-        } = &self.action
-        else {
-            return Rc::clone(parent);
+    ) -> Taken {
+        let mut taken = Taken {
+            rule: Rc::clone(self),
+            service: Rc::clone(parent),
+            shown: Shown::default(),
         };
-        let same = sticky
-            .as_ref()
-            .and_then(|sticky| sticky.of(request, caller));
-        Rc::clone(backends.choose(|| same.unwrap_or_else(chance)))
+        if let Action::Forward {
+            backends, session, ..
+        } = &self.action
+        {
+            if let Some(session) = session {
+                taken.shown = session.shown(request, caller, &chance);
+            }
+            taken.service = Rc::clone(backends.choose(taken.shown.mark, chance));
+        }
+        taken
     }
 }
 
-// === impl Mark ===
+// === impl Taken ===
 
-impl Mark {
-    fn sticky(from: &Sticky) -> Option<Self> {
-        Some(match from.kind {
-            StickyKind::Header => Self::Header(HeaderName::try_from(&from.name).ok()?),
-            StickyKind::Cookie => Self::Cookie(from.name.clone()),
-        })
+impl Taken {
+    /// What tells the caller from others, for the balancer too.
+    #[must_use]
+    pub fn mark(&self) -> Option<u64> {
+        self.shown.mark
     }
 
-    /// What a consistent hash goes by.
-    pub fn hashed(from: &HashOn) -> Option<Self> {
-        Some(match (from.kind, &from.name) {
-            (HashKind::Source, _) => Self::Source,
-            (HashKind::Header, Some(name)) => Self::Header(HeaderName::try_from(name).ok()?),
-            (HashKind::Cookie, Some(name)) => Self::Cookie(name.clone()),
-            (_, None) => return None,
-        })
-    }
-
-    /// A number that is the same for requests of one caller; `None` when the request does not tell.
-    pub fn of<B>(&self, request: &Request<B>, caller: &Caller) -> Option<u64> {
-        match self {
-            Self::Source => Some(caller.mark),
-            Self::Header(name) => Some(fnv(header(request.headers(), name)?.as_bytes())),
-            Self::Cookie(name) => {
-                let lines = request.headers().get_all(COOKIE).iter();
-                let pairs = lines
-                    .filter_map(|line| line.to_str().ok())
-                    .flat_map(|line| line.split(';'));
-                let value = pairs
-                    .filter_map(|pair| pair.trim().split_once('='))
-                    .find(|(key, _)| key.eq_ignore_ascii_case(name))?
-                    .1;
-                Some(fnv(value.as_bytes()))
-            }
+    /// Makes the answer what its caller is to see.
+    pub fn edit_answer<B>(&self, response: &mut Response<B>) {
+        self.rule.edit_answer(response);
+        if let Action::Forward {
+            session: Some(session),
+            ..
+        } = &self.rule.action
+        {
+            session.give(&self.shown, response.headers_mut());
         }
     }
 }
@@ -318,17 +299,6 @@ fn template(path: &PathMatch) -> Option<Rc<str>> {
         PathKind::Prefix => format!("{}/*", path.value),
     };
     (name.len() <= MAX_LENGTH).then(|| name.into())
-}
-
-/// Spreads texts evenly, the same in every process (FNV-1a, with the finalizer of `MurmurHash3`).
-#[must_use]
-pub fn fnv(bytes: &[u8]) -> u64 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
 }
 
 /// Whom a request is for: the URL's authority, or else `Host` (RFC 9112, 3.2.2).

@@ -58,6 +58,8 @@ fn asked(at: &str, route: &Route) -> Checked {
     let (path, method) = (route.path.as_ref(), route.method.as_deref());
     matches(at, path, method, &route.headers, &route.query)?;
     route.sticky.as_ref().map_or(Ok(()), |sticky| {
+        let age = sticky.max_age_s.unwrap_or(1);
+        within(&format!("{at}.sticky.max_age_s"), age, 1..=31_536_000)?;
         header_name(&format!("{at}.sticky.name"), &sticky.name)
     })
 }

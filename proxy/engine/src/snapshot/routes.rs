@@ -124,6 +124,10 @@ pub enum StickyKind {
 pub struct Sticky {
     pub kind: StickyKind,
     pub name: String,
+    #[serde(default)]
+    pub given: bool,
+    #[serde(default)]
+    pub max_age_s: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
