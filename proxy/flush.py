@@ -7,8 +7,8 @@ Never: a trace forgotten because the control plane is away for a while; records 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from proxy._engine import Engine
 from proxy.subscribe import ControlPlane
 
 _AT_ONCE = 1_000
@@ -17,10 +17,10 @@ _GATHER_S = 0.1
 _AGAIN_S = 2.0
 
 
-def report_flags(engine: Engine, control: ControlPlane, stop: threading.Event) -> None:
-    """Reports until stopped."""
+def report_flags(flagged: Callable[[int, float], list[str]], control: ControlPlane, stop: threading.Event) -> None:
+    """Reports what `flagged` (`Engine.flagged`) returns until stopped."""
     while not stop.is_set():
-        traces = engine.flagged(_AT_ONCE, _PATIENCE_S)
+        traces = flagged(_AT_ONCE, _PATIENCE_S)
         while traces and not stop.is_set() and not control.flush(traces):
             stop.wait(_AGAIN_S)
         if traces:

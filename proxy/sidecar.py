@@ -67,7 +67,7 @@ class Sidecar:
         try:
             if self._engine is None:
                 self._engine = Engine(snapshot, workers=self._workers, spool=self._spool)
-                flags = (self._engine, self._control, self._stop)
+                flags = (self._engine.flagged, self._control, self._stop)
                 threading.Thread(target=report_flags, args=flags, name="flags", daemon=True).start()
             else:
                 self._engine.apply(snapshot)

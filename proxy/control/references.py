@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from proxy.control.documents import Document, FaultInjection, RouteDocument, Service, TrafficPolicy
+from proxy.control.documents import Document, FaultInjection, RouteDocument, Service, Telemetry, TrafficPolicy
 from proxy.control.documents.route_parts import Target
 
 
@@ -42,7 +42,7 @@ def mixed_kinds(routes: Iterable[RouteDocument]) -> Iterator[str]:
 
 def _references(document: Document) -> Iterator[tuple[str, Target]]:
     """Every Service that a document names, with its place in it."""
-    if isinstance(document, TrafficPolicy | FaultInjection):
+    if isinstance(document, TrafficPolicy | FaultInjection | Telemetry):
         yield "spec.targetRef", document.spec.target_ref
     if isinstance(document, FaultInjection):
         for number, fault in enumerate(document.spec.rules):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from proxy.control.documents import Document, EndpointSpec, Mesh, RouteDocument, Service, TrafficPolicy
+from proxy.control.documents import Document, EndpointSpec, Mesh, RouteDocument, Service, Telemetry, TrafficPolicy
 from proxy.control.errors import ConfigRefused, UnknownInstance
 from proxy.control.read import Configuration
 from proxy.control.references import mixed_kinds, strangers
@@ -61,6 +61,7 @@ def register(configuration: Configuration) -> Registry:
         *strangers(registry.documents, registry.services),
         *mixed_kinds(registry.of(RouteDocument)),
         *_twice("TrafficPolicy of", ((one.concerns, one.full_name) for one in registry.of(TrafficPolicy))),
+        *_twice("Telemetry of", ((one.concerns, one.full_name) for one in registry.of(Telemetry))),
     ]
     if mistakes:
         raise ConfigRefused(mistakes)

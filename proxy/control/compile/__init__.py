@@ -28,6 +28,6 @@ def compile_snapshot(registry: Registry, instance: str, epoch: int) -> Snapshot:
         inbound=inbound(service, endpoint),
         outbound=outbound(endpoint),
         services=tuple(upstream(registry, other, service) for other in registry.services),
-        telemetry=telemetry(registry.mesh.spec.telemetry),
+        telemetry=telemetry(registry, service),
         limits=limits(registry.mesh.spec.limits),
     )

@@ -14,12 +14,13 @@ from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.mesh import Mesh
 from proxy.control.documents.route import RouteDocument
 from proxy.control.documents.service import EndpointSpec, Service, SidecarSpec
-from proxy.control.documents.telemetry import TelemetrySpec
+from proxy.control.documents.telemetry import Telemetry, TelemetrySpec
 from proxy.control.documents.traffic_policy import TrafficPolicy
 
 __all__ = [
     "API_VERSION", "KINDS", "Document", "EndpointSpec", "FaultInjection", "GrpcRoute", "HttpRoute", "LimitsSpec",
-    "Mesh", "RouteDocument", "Service", "SidecarSpec", "TelemetrySpec", "TrafficPolicy",
+    "Mesh", "RouteDocument", "Service", "SidecarSpec", "Telemetry",
+    "TelemetrySpec", "TrafficPolicy",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Document]] = {
@@ -29,4 +30,5 @@ KINDS: dict[str, type[Document]] = {
     "GRPCRoute": GrpcRoute,
     "TrafficPolicy": TrafficPolicy,
     "FaultInjection": FaultInjection,
+    "Telemetry": Telemetry,
 }

@@ -1,4 +1,4 @@
-"""`Mesh.spec.telemetry`: where the proxies send their records, how, and how much."""
+"""`Mesh.spec.telemetry`: where the proxies send their records, how, and how much; and the kind `Telemetry`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AnyUrl, Field, UrlConstraints
 
-from proxy.control.documents.base import Spec
+from proxy.control.documents.base import OwnDocument, Spec
+from proxy.control.documents.route_parts import Target
 from proxy.control.documents.spelling import Milliseconds, Size, WrittenAsSize
 from proxy.snapshot import BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes
 
@@ -49,7 +50,16 @@ class RecorderSpec(Spec):
     )
 
 
-class TelemetrySpec(Spec):
+class RecordingSpec(Spec):
+    """What becomes of records."""
+
+    budget: Annotated[BudgetBytes, WrittenAsSize] = Field(default=0, description="A minute, as sent; 0 is no limit.")
+    mode: Mode = "all"
+    recorder: RecorderSpec = RecorderSpec()
+    enabled: bool = True
+
+
+class TelemetrySpec(RecordingSpec):
     """Where the proxies send their records, how, how often, and how much."""
 
     endpoint: PlainUrl | None = None
@@ -58,12 +68,32 @@ class TelemetrySpec(Spec):
     flush: Milliseconds = 500
     batch: BatchSpec = BatchSpec()
     spool: SpoolSpec = SpoolSpec()
-    budget: Annotated[BudgetBytes, WrittenAsSize] = Field(default=0, description="A minute, as sent; 0 is no limit.")
-    mode: Mode = "all"
-    recorder: RecorderSpec = RecorderSpec()
-    enabled: bool = True
 
     @property
     def address(self) -> str:
         """Where spans go: the endpoint, by default our collector's port for the protocol."""
         return str(self.endpoint or _COLLECTOR[self.protocol])
+
+
+class ServiceTelemetrySpec(RecordingSpec):
+    """What is different for the proxies of one Service; what is not given is as the Mesh has it."""
+
+    target_ref: Target = Field(alias="targetRef")
+
+    def on(self, mesh: TelemetrySpec) -> TelemetrySpec:
+        """The settings of the mesh with those of this Service in their place."""
+        given = {name: getattr(self, name) for name in self.model_fields_set - {"target_ref", "recorder"}}
+        recorder = self.recorder.model_dump(exclude_unset=True)
+        return mesh.model_copy(update={**given, "recorder": mesh.recorder.model_copy(update=recorder)})
+
+
+class Telemetry(OwnDocument):
+    """One a Service at most."""
+
+    kind: Literal["Telemetry"]
+    spec: ServiceTelemetrySpec
+
+    @property
+    def concerns(self) -> str:
+        """The Service whose proxies it is for."""
+        return self.spec.target_ref.full_name(self)

@@ -9,10 +9,10 @@ import pytest
 
 from proxy.control.changes import changes_between
 from proxy.control.compile import compile_snapshot
-from proxy.control.errors import UnknownInstance
+from proxy.control.errors import ConfigRefused, UnknownInstance
 from proxy.control.read import load
 from proxy.control.registry import Registry, register
-from proxy.snapshot import Limits
+from proxy.snapshot import Limits, Telemetry
 from tests.world import meshes
 
 CARD = meshes.endpoint("card-1", 18_002, sidecar=meshes.sidecar(1, 2, 3))
@@ -67,6 +67,25 @@ def test_telemetry_is_handed_to_each_proxy(tmp_path: Path) -> None:
     assert (telemetry.endpoint, telemetry.protocol) == ("http://127.0.0.1:4317/", "grpc"), "the port for the protocol"
     assert (telemetry.compression, telemetry.batch_records, telemetry.batch_bytes) == ("zstd", 100, 1 << 20)
     assert (telemetry.spool_bytes, telemetry.budget_bytes) == (64 << 20, 10 << 20)
+
+
+def test_a_service_may_have_other_telemetry_than_the_mesh(tmp_path: Path) -> None:
+    def telemetry(instance: str, *documents: dict[str, Any]) -> Telemetry:
+        services = (meshes.service("card", CARD), meshes.service("api", meshes.endpoint("api-1", 18_009)))
+        mesh = meshes.mesh(telemetry={"budget": "1MiB", "recorder": {"slow": "p99", "memory": "4MiB"}})
+        return compile_snapshot(registry(tmp_path, mesh, *services, *documents), instance, 1).telemetry
+
+    def own(name: str, **spec: Any) -> dict[str, Any]:
+        return {"apiVersion": meshes.API_VERSION, "kind": "Telemetry", "metadata": {"name": name}, "spec": spec}
+
+    card = own("t", targetRef={"name": "card"}, mode="recorder", recorder={"slow": "2s"})
+    assert telemetry("api-1", card) == telemetry("api-1")
+    changed = {"mode": "recorder", "slow_ms": 2_000, "slow_adaptive": False}
+    assert telemetry("card-1", card) == telemetry("card-1").model_copy(update=changed)
+    with pytest.raises(ConfigRefused, match="Telemetry of card is claimed twice: by t and by u"):
+        telemetry("card-1", card, own("u", targetRef={"name": "card"}))
+    with pytest.raises(ConfigRefused, match="there is no Service cart; did you mean card"):
+        telemetry("card-1", own("t", targetRef={"name": "cart"}))
 
 
 def test_telemetry_can_be_switched_off(tmp_path: Path) -> None:

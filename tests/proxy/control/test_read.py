@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.control.documents import KINDS
 from proxy.control.errors import ConfigRefused
 from proxy.control.read import load
 from proxy.control.registry import register
@@ -67,8 +68,7 @@ def test_a_mistake_is_named_with_its_path(tmp_path: Path, change: dict[str, obje
         ("- 1", "mesh.yaml: document 1: expected a mapping with apiVersion, kind, metadata and spec"),
         (
             "kind: Pod",
-            "mesh.yaml: document 1: kind: 'Pod' is not a kind of this mesh;"
-            " known: Mesh, Service, HTTPRoute, GRPCRoute, TrafficPolicy, FaultInjection",
+            f"mesh.yaml: document 1: kind: 'Pod' is not a kind of this mesh; known: {', '.join(KINDS)}",
         ),
         ("", "mesh.yaml: no Service in it: a mesh needs at least one"),
     ],
