@@ -47,6 +47,12 @@ class Page:
         for labels, value in series:
             self._sample(f"{name}_total", labels, value)
 
+    def gauges_by(self, name: str, help_text: str, series: Iterable[tuple[Mapping[str, str], float]]) -> None:
+        """One number for each set of labels."""
+        self._head(name, help_text, "gauge")
+        for labels, value in series:
+            self._sample(name, labels, value)
+
     def histogram(self, name: str, help_text: str, bounds_s: Sequence[float], series: Iterable[Series]) -> None:
         """Durations in seconds; each series has one count for each bound and one for what lies above all."""
         self._head(name, help_text, "histogram")

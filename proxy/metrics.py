@@ -45,8 +45,22 @@ def render(stats: dict[str, Any] | None) -> str:
         "reason",
         stats["refused"],
     )
+    _policies(page, stats["policies"])
     page.counter("whymesh_proxy_panics", "Defects of the proxy; each ended one request or task.", stats["panics"])
     return page.text()
+
+
+def _policies(page: Page, policies: list[dict[str, Any]]) -> None:
+    """How the policies in force stand."""
+    page.gauges_by(
+        "whymesh_proxy_policy",
+        "How policies in force stand, by service, policy and value.",
+        (
+            ({"service": one["service"], "policy": one["policy"], "value": name}, value)
+            for one in policies
+            for name, value in one["values"].items()
+        ),
+    )
 
 
 def _export(page: Page, export: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from proxy.snapshot.gate import Gate
 from proxy.snapshot.parts import HostPort, Part, Protocol
 
 
@@ -15,6 +16,7 @@ class Inbound(Part):
     protocol: Protocol = "http1"
     connect_timeout_ms: int = Field(default=1_000, gt=0)
     timeout_ms: int = Field(default=60_000, gt=0, description="Longest wait for the first response byte.")
+    gate: Gate = Gate()
 
 
 class Outbound(Part):

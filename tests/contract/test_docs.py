@@ -54,7 +54,7 @@ def test_every_field_of_the_mesh_configuration_is_described() -> None:
     text = (ROOT / "docs/config.md").read_text()
     parents = {"telemetry", "batch", "recorder", "spool", "alerts", "endpoints", "sidecar", "run"}
     parents |= {"rules", "matches", "filters", "backendRefs", "timeouts", "sessionPersistence"}
-    parents |= {"delay", "abort", "balancer", "breaker", "retry", "backoff", "budget"}
+    parents |= {"delay", "abort", "rateLimit", "shedding", "balancer", "breaker", "retry", "backoff", "budget"}
 
     def described(field: str) -> bool:
         return bool(re.search(rf"`(spec\.[\w.\[\]]*)?{field}(\[\])?`", text))

@@ -122,6 +122,17 @@ WHOLE: dict[str, Any] = {
         "protocol": "http1",
         "connect_timeout_ms": 1,
         "timeout_ms": 1,
+        "gate": {
+            "rate_limit": {
+                "requests": 1,
+                "per_ms": 1,
+                "burst": 1,
+                "by": {"kind": "header", "name": "x-a"},
+                "keys": 1,
+            },
+            "concurrency": {"least": 1, "most": 1, "tolerance": 2.0, "window_ms": 10, "measure_ms": 1_000},
+            "shedding": {"lag_ms": 5, "spared": {"name": "x-a", "value": "1"}},
+        },
     },
     "outbound": {"listen": "127.0.0.1:3"},
     "services": [

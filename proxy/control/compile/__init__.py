@@ -25,7 +25,7 @@ def compile_snapshot(registry: Registry, instance: str, epoch: int) -> Snapshot:
             namespace=service.metadata.namespace,
             zone=endpoint.zone,
         ),
-        inbound=inbound(service, endpoint),
+        inbound=inbound(registry, service, endpoint),
         outbound=outbound(endpoint),
         services=tuple(upstream(registry, other, service) for other in registry.services),
         telemetry=telemetry(registry, service),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from proxy.control.compile.gate import gate
 from proxy.control.documents import EndpointSpec, Service
+from proxy.control.registry import Registry
 from proxy.snapshot import Inbound, Outbound
 
 
-def inbound(service: Service, endpoint: EndpointSpec) -> Inbound | None:
+def inbound(registry: Registry, service: Service, endpoint: EndpointSpec) -> Inbound | None:
     """The way in to the application, where the instance has a proxy."""
     if endpoint.sidecar is None:
         return None
@@ -16,6 +18,7 @@ def inbound(service: Service, endpoint: EndpointSpec) -> Inbound | None:
         protocol=service.spec.protocol,
         connect_timeout_ms=service.spec.connect_timeout,
         timeout_ms=service.spec.timeout,
+        gate=gate(registry, service),
     )
 
 

@@ -8,9 +8,14 @@ from proxy.control.registry import Registry
 from proxy.snapshot.policies import Balancer, Breaker, HashOn, Outlier, Policy, Retry
 
 
+def policy_of(registry: Registry, service: Service) -> TrafficPolicy | None:
+    """The policy for this service."""
+    return next((one for one in registry.of(TrafficPolicy) if one.concerns == service.full_name), None)
+
+
 def policy(registry: Registry, service: Service) -> Policy:
-    """What the policy for this service says; the defaults where there is none."""
-    found = next((one for one in registry.of(TrafficPolicy) if one.concerns == service.full_name), None)
+    """How this service is called; the defaults where there is no policy."""
+    found = policy_of(registry, service)
     if found is None:
         return Policy()
     spec = found.spec

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from proxy.control.documents.base import OwnDocument, Spec
+from proxy.control.documents.gate import ConcurrencySpec, RateLimitSpec, SheddingSpec
 from proxy.control.documents.route_parts import HeaderName, Target
 from proxy.control.documents.spelling import Milliseconds, Size
 from proxy.snapshot.policies import BalancerKind, Percent, RetryOn, Status
@@ -81,6 +82,9 @@ class TrafficPolicySpec(Spec):
     outlier: OutlierSpec | None = None
     breaker: BreakerSpec | None = None
     retry: RetrySpec | None = None
+    rate_limit: RateLimitSpec | None = Field(default=None, alias="rateLimit")
+    concurrency: ConcurrencySpec | None = None
+    shedding: SheddingSpec | None = None
 
 
 class TrafficPolicy(OwnDocument):

@@ -10,6 +10,7 @@ pub mod snapshot;
 pub mod runtime;
 
 mod entry;
+mod gate;
 mod routing;
 mod upstream;
 

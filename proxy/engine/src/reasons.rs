@@ -46,6 +46,9 @@ pub enum Reason {
     ClientCancelled,
     FaultAbort,
     FaultDelay,
+    RateLimited,
+    ConcurrencyLimit,
+    Overloaded,
 }
 
 /// How many there are.
@@ -342,6 +345,27 @@ const CATALOGUE: &[Entry] = &[
         200,
         "A FaultInjection kept this request waiting before it was sent",
         "Nothing is wrong with the service. Remove the FaultInjection when the test is over.",
+    ),
+    entry(
+        Reason::RateLimited,
+        "rate_limited",
+        429,
+        "The service gets as many requests as its TrafficPolicy allows",
+        "Ask again after the seconds that Retry-After says, or raise rateLimit of the TrafficPolicy.",
+    ),
+    entry(
+        Reason::ConcurrencyLimit,
+        "concurrency_limit",
+        503,
+        "The service works on as many requests at once as it can without keeping them waiting",
+        "Add instances, or look at why the service has become slow.",
+    ),
+    entry(
+        Reason::Overloaded,
+        "overloaded",
+        503,
+        "This proxy has more to do than its processor time allows, and refuses what is new",
+        "Give the proxy more processor time or workers, or raise shedding.lag of the TrafficPolicy.",
     ),
 ];
 

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 pub mod faults;
+pub mod gate;
 mod limits;
 mod listeners;
 mod named;

@@ -136,6 +136,12 @@ impl Flight {
         self.record.span
     }
 
+    /// The service at the other end; empty when it is not known.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        &self.labels.peer
+    }
+
     /// The endpoint that was chosen.
     pub fn to(&mut self, endpoint: &Endpoint) {
         self.record.peer = Some(Encoded::clone(&endpoint.attributes));

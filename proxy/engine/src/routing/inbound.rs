@@ -61,6 +61,18 @@ pub async fn serve(
         flight.refuse(Reason::ConnectNotAllowed);
         return answer(Reason::ConnectNotAllowed, "inbound");
     }
+    let pass = match &application.gate {
+        None => None,
+        Some(gate) => {
+            match gate.admit(request.headers(), flight.peer(), worker.lag.get(), started) {
+                Ok(pass) => Some(pass),
+                Err(refusal) => {
+                    flight.refuse(refusal.reason);
+                    return refusal.answer();
+                }
+            }
+        }
+    };
     let upgrade = end_request_hop(request.headers_mut());
     let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     request
@@ -83,6 +95,9 @@ pub async fn serve(
     .await
     {
         Ok(answered) => {
+            if let Some(pass) = pass.filter(|_| !answered.response.status().is_server_error()) {
+                pass.answered(worker.clock.now());
+            }
             let reading = Reading {
                 caller: caller_leg,
                 from_proxy: false,

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
 
 use crate::entry::limits::Limits;
+use crate::gate::Gate;
 use crate::recording::clock::Nanos;
 use crate::recording::otlp::Attributes;
 use crate::recording::queue::Room;
@@ -17,6 +19,7 @@ use crate::routing::inject::Injection;
 use crate::routing::route::Routes;
 use crate::routing::rules::{Destination, Rule};
 use crate::routing::templates::Templates;
+use crate::runtime::meters::Meter;
 use crate::snapshot::{self, Snapshot, Upstream};
 use crate::upstream::connect::Bounds;
 use crate::upstream::endpoint::Endpoint;
@@ -40,6 +43,7 @@ pub struct Application {
     pub endpoint: Rc<Endpoint>,
     pub terms: Terms,
     pub templates: Rc<RefCell<Templates>>,
+    pub gate: Option<Rc<Gate>>,
 }
 
 pub struct Plan {
@@ -87,7 +91,7 @@ impl Plan {
             ))
             .expect("names and labels are plain text"),
             routes: Routes::new(routes),
-            application: application(snapshot, before),
+            application: application(snapshot, before, workers),
             room: Room::of(&snapshot.telemetry),
             flush: Duration::from_millis(snapshot.telemetry.flush_ms),
             limits: Limits::of(limits, workers),
@@ -96,6 +100,15 @@ impl Plan {
                 .unwrap_or_default(),
             services,
         }
+    }
+
+    /// What shows how policies stand.
+    pub fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
+        let gate = self
+            .application
+            .iter()
+            .filter_map(|application| application.gate.as_ref());
+        gate.flat_map(|gate| gate.meters())
     }
 
     pub fn endpoints(&self) -> impl Iterator<Item = &Rc<Endpoint>> {
@@ -189,11 +202,13 @@ fn service(
     }
 }
 
-fn application(snapshot: &Snapshot, before: Option<&Plan>) -> Option<Application> {
+fn application(snapshot: &Snapshot, before: Option<&Plan>, workers: usize) -> Option<Application> {
     let inbound = snapshot.inbound.as_ref()?;
     let known = before.and_then(|plan| plan.application.as_ref());
     let endpoint = Endpoint::application(inbound)?;
+    let gate = known.and_then(|known| known.gate.as_ref());
     Some(Application {
+        gate: Gate::of(&snapshot.node.service, &inbound.gate, workers, gate),
         endpoint: keep(endpoint, known.map(|known| &known.endpoint)),
         terms: terms(
             inbound.connect_timeout_ms,

@@ -53,6 +53,7 @@ impl Books {
             "export": self.account.json(),
             "recorder": self.account.recorder.json(),
             "refused": refused,
+            "policies": self.totals.meters.json(),
             "panics": self.totals.panics(),
         })
         .to_string()

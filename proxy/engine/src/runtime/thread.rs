@@ -104,6 +104,8 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
         spawn(&worker.totals, async move { flushed.flush_records().await });
         let reaped = worker.clone();
         spawn(&worker.totals, async move { reaped.reap_idle().await });
+        let late = worker.clone();
+        spawn(&worker.totals, async move { late.lag.measure().await });
         drop((presence, drain));
 
         let deadline = follow_orders(&worker, outfit.orders, outfit.workers).await;

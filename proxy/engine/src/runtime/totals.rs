@@ -8,9 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::reasons::Reason;
 use crate::recording::tally::Direction;
+use crate::runtime::meters::Meters;
 
 /// Reasons that are counted as refusals, whether or not there was a request to count.
-pub const REFUSALS: [Reason; 11] = [
+pub const REFUSALS: [Reason; 14] = [
     Reason::BadRequest,
     Reason::HeadersTooLarge,
     Reason::UriTooLong,
@@ -22,6 +23,9 @@ pub const REFUSALS: [Reason; 11] = [
     Reason::ClientConnectionLimit,
     Reason::FrameFlood,
     Reason::ReaderStalled,
+    Reason::RateLimited,
+    Reason::ConcurrencyLimit,
+    Reason::Overloaded,
 ];
 
 #[derive(Debug, Default)]
@@ -31,6 +35,7 @@ pub struct Totals {
     inbound: AtomicUsize,
     outbound: AtomicUsize,
     refused: [AtomicU64; REFUSALS.len()],
+    pub meters: Meters,
 }
 
 impl Totals {

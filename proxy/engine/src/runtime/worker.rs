@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::gate::Lag;
 use crate::recording::clock::Clock;
 use crate::recording::queue::Recorder;
 use crate::recording::record::{Record, Text};
@@ -26,6 +27,7 @@ pub struct Worker {
     pub cut_off: Cell<bool>,
     /// Requests in flight.
     pub requests: Rc<Cell<usize>>,
+    pub lag: Lag,
     plan: RefCell<Rc<Plan>>,
     rng: RefCell<fastrand::Rng>,
     recorder: RefCell<Recorder>,
@@ -43,7 +45,7 @@ impl Worker {
         tally: Tally,
         plan: Plan,
     ) -> Rc<Self> {
-        Rc::new(Self {
+        let worker = Rc::new(Self {
             clock,
             slots,
             all_slots,
@@ -51,11 +53,14 @@ impl Worker {
             totals,
             cut_off: Cell::new(false),
             requests: Rc::default(),
+            lag: Lag::default(),
             plan: RefCell::new(Rc::new(plan)),
             rng: RefCell::new(fastrand::Rng::new()),
             recorder: RefCell::new(recorder),
             first_record: Notify::new(),
-        })
+        });
+        worker.attend(&worker.plan());
+        worker
     }
 
     #[must_use]
@@ -67,7 +72,20 @@ impl Worker {
     pub fn follow(&self, plan: Plan) {
         self.recorder.borrow_mut().resize(plan.room);
         let before = self.plan.replace(Rc::new(plan));
-        before.close_endpoints_missing_from(&self.plan());
+        let plan = self.plan();
+        before.close_endpoints_missing_from(&plan);
+        drop(before);
+        self.attend(&plan);
+    }
+
+    /// Measures and shows what the policies of a plan want.
+    fn attend(&self, plan: &Plan) {
+        self.totals.meters.show(plan.meters());
+        let gate = plan
+            .application
+            .as_ref()
+            .and_then(|application| application.gate.as_ref());
+        self.lag.ask_for(gate.is_some_and(|gate| gate.minds_lag()));
     }
 
     pub fn random(&self) -> u64 {
@@ -88,7 +106,9 @@ impl Worker {
     pub async fn flush_records(&self) {
         loop {
             self.first_record.notified().await;
-            tokio::time::sleep(self.plan().flush).await;
+            // The plan itself is let go of, so that what is no longer in force does not live on.
+            let flush = self.plan().flush;
+            tokio::time::sleep(flush).await;
             self.recorder.borrow_mut().seal(true);
         }
     }

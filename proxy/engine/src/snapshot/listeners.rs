@@ -3,10 +3,12 @@
 use serde::Deserialize;
 
 use super::Protocol;
+use super::gate::{self, Gate};
+use super::named;
 use super::rules::{Checked, host_port, positive, refuse};
 use super::services::default_connect_timeout_ms;
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Inbound {
     pub listen: String,
@@ -17,6 +19,8 @@ pub struct Inbound {
     pub connect_timeout_ms: u64,
     #[serde(default = "default_app_timeout_ms")]
     pub timeout_ms: u64,
+    #[serde(default, deserialize_with = "named::object")]
+    pub gate: Gate,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -39,7 +43,8 @@ pub(super) fn inbound(inbound: &Inbound) -> Checked {
         );
     }
     positive("inbound.connect_timeout_ms", inbound.connect_timeout_ms)?;
-    positive("inbound.timeout_ms", inbound.timeout_ms)
+    positive("inbound.timeout_ms", inbound.timeout_ms)?;
+    gate::check("inbound.gate", &inbound.gate)
 }
 
 pub(super) fn outbound(outbound: &Outbound) -> Checked {
