@@ -28,6 +28,7 @@ def render(stats: dict[str, Any] | None) -> str:
         stats["requests_folded"],
     )
     page.gauges("whymesh_proxy_connections", "Open connections.", "side", stats["connections"])
+    _tunnels(page, stats["tunnels"])
     records = stats["records"]
     for what in ("recorded", "recovered", "exported"):
         page.counter(f"whymesh_proxy_spans_{what}", f"Spans {what}.", records[what])
@@ -61,6 +62,17 @@ def _policies(page: Page, policies: list[dict[str, Any]]) -> None:
             for name, value in one["values"].items()
         ),
     )
+
+
+def _tunnels(page: Page, tunnels: list[dict[str, Any]]) -> None:
+    """Connections that are not HTTP."""
+    series = [({label: one[label] for label in ("direction", "peer", "protocol")}, one) for one in tunnels]
+    page.counters_by("whymesh_proxy_tunnels_opened", "Tunnels.", [(labels, one["opened"]) for labels, one in series])
+    ended = [({**labels, "reason": reason}, n) for labels, one in series for reason, n in one["ended"].items()]
+    page.counters_by("whymesh_proxy_tunnels_ended", "Tunnels that have ended, by reason.", ended)
+    senders = (("caller", "sent_bytes"), ("callee", "received_bytes"))
+    carried = [({**labels, "sender": sender}, one[key]) for labels, one in series for sender, key in senders]
+    page.counters_by("whymesh_proxy_tunnel_bytes", "Bytes passed on, by who sent them.", carried)
 
 
 def _export(page: Page, export: dict[str, Any]) -> None:

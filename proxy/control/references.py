@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from proxy.control.documents import Document, FaultInjection, RouteDocument, Service, Telemetry, TrafficPolicy
+from proxy.control.documents import Document, FaultInjection, Mesh, RouteDocument, Service, Telemetry, TrafficPolicy
 from proxy.control.documents.route_parts import Target
 
 
@@ -19,11 +19,29 @@ def strangers(documents: Iterable[Document], services: Iterable[Service]) -> Ite
         for path, ref in _references(document):
             name, where = ref.full_name(document), f"{document.kind} {document.full_name}: {path}"
             if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
-                yield f"{where}: there is no Service {name}; {hint}"
+                yield _missing(where, name, known)
             elif ref.port not in (None, known[name].spec.port):
                 yield f"{where}.port: Service {name} has port {known[name].spec.port} (got {ref.port})"
+
+
+def unknown(mesh: Mesh, services: Iterable[Service]) -> Iterator[str]:
+    """Services that the Mesh or a sidecar names by their full name, and that are not there."""
+    named = [(f"Mesh: spec.outbound.connect[{n}]", name) for n, name in enumerate(mesh.spec.outbound.connect)]
+    known = {service.full_name: service for service in services}
+    for service in known.values():
+        for place, endpoint in enumerate(service.spec.endpoints):
+            at = f"Service {service.full_name}: spec.endpoints[{place}].sidecar.listeners"
+            listeners = endpoint.sidecar.listeners if endpoint.sidecar else ()
+            named += [(f"{at}[{n}].service", one.service) for n, one in enumerate(listeners) if one.service]
+    for where, name in named:
+        if name not in known:
+            yield _missing(where, name, known)
+
+
+def _missing(where: str, name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+    return f"{where}: there is no Service {name}; {hint}"
 
 
 def mixed_kinds(routes: Iterable[RouteDocument]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from proxy.control.documents import Document, EndpointSpec, Mesh, RouteDocument, Service, Telemetry, TrafficPolicy
 from proxy.control.errors import ConfigRefused, UnknownInstance
 from proxy.control.read import Configuration
-from proxy.control.references import mixed_kinds, strangers
+from proxy.control.references import mixed_kinds, strangers, unknown
 
 D = TypeVar("D", bound=Document)
 
@@ -58,7 +58,10 @@ def register(configuration: Configuration) -> Registry:
         *_twice("instance", ((e.instance, f"{s.full_name}/{e.instance}") for s, e in registry.instances())),
         *_twice("authority", ((a, s.full_name) for s in registry.services for a in s.authorities)),
         *_twice("address", _listeners(registry)),
+        *_twice("server name", ((n, s.full_name) for s in registry.services for n in s.server_names)),
+        *_twice("address", ((a, s.full_name) for s in registry.services for a in s.spec.addresses)),
         *strangers(registry.documents, registry.services),
+        *unknown(registry.mesh, registry.services),
         *mixed_kinds(registry.of(RouteDocument)),
         *_twice("TrafficPolicy of", ((one.concerns, one.full_name) for one in registry.of(TrafficPolicy))),
         *_twice("Telemetry of", ((one.concerns, one.full_name) for one in registry.of(Telemetry))),
@@ -76,6 +79,8 @@ def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
             continue
         for field in ("inbound", "outbound", "admin"):
             yield getattr(endpoint.sidecar, field), f"{endpoint.instance}.sidecar.{field}"
+        for place, listener in enumerate(endpoint.sidecar.listeners):
+            yield listener.listen, f"{endpoint.instance}.sidecar.listeners[{place}]"
 
 
 def _repeated(documents: tuple[Document, ...]) -> list[str]:

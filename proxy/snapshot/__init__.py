@@ -9,18 +9,18 @@ from __future__ import annotations
 from pydantic import Field
 
 from proxy.snapshot.limits import Limits
-from proxy.snapshot.listeners import Inbound, Outbound
+from proxy.snapshot.listeners import Inbound, Listener, Outbound
 from proxy.snapshot.node import Node
-from proxy.snapshot.parts import HostPort, Label, Name, Part, Protocol
+from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 from proxy.snapshot.services import Endpoint, Upstream
 from proxy.snapshot.telemetry import BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes, Telemetry
 
 __all__ = [
-    "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "Label", "Limits", "Mode",
-    "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "Snapshot", "SpoolBytes",
-    "Telemetry", "Upstream",
+    "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "IpPort", "Label", "Limits",
+    "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "Snapshot",
+    "SpoolBytes", "Telemetry", "Upstream",
 ]  # fmt: skip
 
 

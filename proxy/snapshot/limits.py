@@ -32,6 +32,9 @@ class Limits(Part):
     half_close_timeout_ms: int = Field(
         default=1_000, ge=0, description="How long a caller that has closed its side is still answered."
     )
+    detect_timeout_ms: int = Field(
+        default=300, gt=0, description="For the first bytes of a connection of unknown protocol."
+    )
     idle_timeout_ms: int = Field(default=60_000, gt=0, description="Between the requests of a connection.")
     tunnel_idle_timeout_ms: int = Field(default=3_600_000, gt=0, description="Silence of both sides after an upgrade.")
     pool_idle_per_endpoint: int = Field(default=64, ge=0)

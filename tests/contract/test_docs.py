@@ -52,7 +52,8 @@ def test_every_field_of_the_mesh_configuration_is_described() -> None:
     from proxy.control.documents import KINDS
 
     text = (ROOT / "docs/config.md").read_text()
-    parents = {"telemetry", "batch", "recorder", "spool", "alerts", "endpoints", "sidecar", "run"}
+    parents = {"telemetry", "batch", "recorder", "spool", "alerts", "endpoints", "sidecar", "run", "listeners"}
+    parents |= {"outbound"}
     parents |= {"rules", "matches", "filters", "backendRefs", "timeouts", "sessionPersistence"}
     parents |= {"delay", "abort", "rateLimit", "shedding", "balancer", "breaker", "retry", "backoff", "budget"}
 

@@ -33,7 +33,7 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
     inbound = st.fixed_dictionaries(
         {"listen": st.just("127.0.0.1:1"), "app": addresses.filter(lambda at: at != "127.0.0.1:1")},
         optional={
-            "protocol": st.sampled_from(["http1", "http2"]),
+            "protocol": st.sampled_from(["http1", "http2", "tcp", "tls", "detect"]),
             "timeout_ms": positive,
             "connect_timeout_ms": positive,
         },
@@ -41,7 +41,7 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
     upstream = st.fixed_dictionaries(
         {"endpoints": st.lists(endpoints, max_size=3)},
         optional={
-            "protocol": st.sampled_from(["http1", "http2"]),
+            "protocol": st.sampled_from(["http1", "http2", "tcp", "tls", "detect"]),
             "timeout_ms": positive,
             "connect_attempts": st.integers(1, 10),
         },
@@ -122,6 +122,7 @@ WHOLE: dict[str, Any] = {
         "protocol": "http1",
         "connect_timeout_ms": 1,
         "timeout_ms": 1,
+        "transparent": True,
         "gate": {
             "rate_limit": {
                 "requests": 1,
@@ -134,7 +135,13 @@ WHOLE: dict[str, Any] = {
             "shedding": {"lag_ms": 5, "spared": {"name": "x-a", "value": "1"}},
         },
     },
-    "outbound": {"listen": "127.0.0.1:3"},
+    "outbound": {
+        "listen": "127.0.0.1:3",
+        "listeners": [{"listen": "127.0.0.1:5", "service": "pay"}, {"listen": "[::1]:6", "service": None}],
+        "connect": ["pay"],
+        "transparent": True,
+        "outside": "deny",
+    },
     "services": [
         {
             "name": "pay",
@@ -142,6 +149,8 @@ WHOLE: dict[str, Any] = {
             "protocol": "http1",
             "connect_timeout_ms": 1,
             "timeout_ms": 1,
+            "server_names": ["pay.example.com"],
+            "addresses": ["10.0.0.1:80", "[fd00::1]:80"],
             "connect_attempts": 1,
             "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1", "zone": "b"}],
             "policy": {
@@ -237,6 +246,7 @@ WHOLE: dict[str, Any] = {
         "response_body_timeout_ms": 1,
         "reader_timeout_ms": 1,
         "half_close_timeout_ms": 0,
+        "detect_timeout_ms": 1,
         "idle_timeout_ms": 1,
         "tunnel_idle_timeout_ms": 1,
         "pool_idle_per_endpoint": 0,

@@ -67,7 +67,7 @@ def calling(proxy: str, *urls: str, carry: tuple[str, ...] = ("traceparent", "tr
 
 
 @contextlib.asynccontextmanager
-async def talker(talk: Talk) -> AsyncIterator[str]:
+async def talker(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """A bare TCP server; `talk` has each connection to itself. Yields its host:port."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -83,9 +83,10 @@ async def talker(talk: Talk) -> AsyncIterator[str]:
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, host, 0)
     try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        shown = f"[{host}]" if ":" in host else host
+        yield f"{shown}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in list(tasks):
@@ -96,8 +97,8 @@ async def talker(talk: Talk) -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def dial(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A bare connection to host:port or http://host:port, to say on it what no client library would."""
-    host, port = address.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, port)
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host.strip("[]"), port)
     try:
         yield reader, writer
     finally:

@@ -90,6 +90,7 @@ async def sidecar(
     version: str = "v1",
     zone: str | None = None,
     inbound: dict[str, Any] | None = None,
+    outbound: Outbound | None = None,
     queue_records: int = 65_536,
     batch_records: int = 4_096,
     export: dict[str, Any] | None = None,
@@ -103,8 +104,8 @@ async def sidecar(
     snapshot = Snapshot(
         epoch=1,
         node=Node(service=service, version=version, instance=f"{service}-1", zone=zone),
-        inbound=Inbound(listen=f"127.0.0.1:{free_port()}", app=app, **inbound or {}) if app else None,
-        outbound=Outbound(listen=f"127.0.0.1:{free_port()}") if calls is not None else None,
+        inbound=Inbound(app=app, **{"listen": f"127.0.0.1:{free_port()}", **(inbound or {})}) if app else None,
+        outbound=outbound or (Outbound(listen=f"127.0.0.1:{free_port()}") if calls is not None else None),
         services=calls or (),
         telemetry=Telemetry(
             endpoint=telemetry,

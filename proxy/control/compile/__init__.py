@@ -26,7 +26,7 @@ def compile_snapshot(registry: Registry, instance: str, epoch: int) -> Snapshot:
             zone=endpoint.zone,
         ),
         inbound=inbound(registry, service, endpoint),
-        outbound=outbound(endpoint),
+        outbound=outbound(endpoint, registry.mesh.spec.outbound),
         services=tuple(upstream(registry, other, service) for other in registry.services),
         telemetry=telemetry(registry, service),
         limits=limits(registry.mesh.spec.limits),

@@ -24,6 +24,7 @@ def limits(spec: LimitsSpec) -> Limits:
         response_body_timeout_ms=spec.response_body_timeout,
         reader_timeout_ms=spec.reader_timeout,
         half_close_timeout_ms=spec.half_close_timeout,
+        detect_timeout_ms=spec.detect_timeout,
         idle_timeout_ms=spec.idle_timeout,
         tunnel_idle_timeout_ms=spec.tunnel_idle_timeout,
     )

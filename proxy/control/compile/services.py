@@ -18,6 +18,8 @@ def upstream(registry: Registry, service: Service, caller: Service) -> Upstream:
         protocol=service.spec.protocol,
         connect_timeout_ms=service.spec.connect_timeout,
         timeout_ms=service.spec.timeout,
+        server_names=service.server_names,
+        addresses=service.spec.addresses,
         endpoints=tuple(
             Endpoint(address=e.reachable_at, version=e.version, instance=e.instance, zone=e.zone)
             for e in service.spec.endpoints

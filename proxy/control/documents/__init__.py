@@ -11,7 +11,7 @@ from proxy.control.documents.fault_injection import FaultInjection
 from proxy.control.documents.grpc_route import GrpcRoute
 from proxy.control.documents.http_route import HttpRoute
 from proxy.control.documents.limits import LimitsSpec
-from proxy.control.documents.mesh import Mesh
+from proxy.control.documents.mesh import Mesh, OutboundSpec
 from proxy.control.documents.route import RouteDocument
 from proxy.control.documents.service import EndpointSpec, Service, SidecarSpec
 from proxy.control.documents.telemetry import Telemetry, TelemetrySpec
@@ -19,8 +19,7 @@ from proxy.control.documents.traffic_policy import TrafficPolicy
 
 __all__ = [
     "API_VERSION", "KINDS", "Document", "EndpointSpec", "FaultInjection", "GrpcRoute", "HttpRoute", "LimitsSpec",
-    "Mesh", "RouteDocument", "Service", "SidecarSpec", "Telemetry",
-    "TelemetrySpec", "TrafficPolicy",
+    "Mesh", "OutboundSpec", "RouteDocument", "Service", "SidecarSpec", "Telemetry", "TelemetrySpec", "TrafficPolicy",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Document]] = {

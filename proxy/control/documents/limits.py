@@ -26,5 +26,6 @@ class LimitsSpec(Spec):
     response_body_timeout: Milliseconds = Field(default=300_000, alias="responseBodyTimeout")
     reader_timeout: Milliseconds = Field(default=60_000, alias="readerTimeout")
     half_close_timeout: Milliseconds = Field(default=1_000, alias="halfCloseTimeout")
+    detect_timeout: Milliseconds = Field(default=300, alias="detectTimeout")
     idle_timeout: Milliseconds = Field(default=60_000, alias="idleTimeout")
     tunnel_idle_timeout: Milliseconds = Field(default=3_600_000, alias="tunnelIdleTimeout")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.telemetry import TelemetrySpec
+from proxy.snapshot import Name
 
 _WEBHOOK = re.compile(r"^((json|alertmanager|slack|pagerduty|teams)\+)?https?://[^\s/]+")
 
@@ -29,10 +30,18 @@ class AlertsSpec(Spec):
     webhooks: tuple[Webhook, ...] = ()
 
 
+class OutboundSpec(Spec):
+    """What applications may reach otherwise than by HTTP requests to services of the mesh."""
+
+    connect: tuple[Name, ...] = ()
+    outside: Literal["allow", "deny"] = "allow"
+
+
 class MeshSpec(Spec):
     telemetry: TelemetrySpec = TelemetrySpec()
     alerts: AlertsSpec = AlertsSpec()
     limits: LimitsSpec = LimitsSpec()
+    outbound: OutboundSpec = OutboundSpec()
 
 
 class Mesh(OwnDocument):

@@ -9,7 +9,14 @@ from pydantic import Field
 
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.spelling import Address, Milliseconds
-from proxy.snapshot import Label, Name, Protocol
+from proxy.snapshot import IpPort, Label, Name, Protocol
+
+
+class ListenerSpec(Spec):
+    """An address of the proxy that means one service; without one, the service that a TLS client names."""
+
+    listen: Address
+    service: Name | None = None
 
 
 class SidecarSpec(Spec):
@@ -18,6 +25,8 @@ class SidecarSpec(Spec):
     inbound: Address
     outbound: Address
     admin: Address
+    listeners: tuple[ListenerSpec, ...] = ()
+    transparent: bool = False
 
 
 class RunSpec(Spec):
@@ -50,6 +59,8 @@ class ServiceSpec(Spec):
     port: int = Field(default=80, gt=0, lt=65_536)
     timeout: Milliseconds = 15_000
     connect_timeout: Milliseconds = Field(default=1_000, alias="connectTimeout")
+    server_names: tuple[Name, ...] = Field(default=(), alias="serverNames")
+    addresses: tuple[IpPort, ...] = ()
     endpoints: tuple[EndpointSpec, ...] = ()
 
 
@@ -67,9 +78,18 @@ class Service(OwnDocument):
     @property
     def authorities(self) -> tuple[str, ...]:
         """What callers may write for it: with and without namespace; the bare host only where the port is 80."""
-        name, namespace, port = self.metadata.name, self.metadata.namespace, self.spec.port
-        hosts = [f"{name}.{namespace}", f"{name}.{namespace}.mesh"]
-        if namespace == "default":
-            hosts.insert(0, name)
-        with_port = tuple(f"{host}:{port}" for host in hosts)
-        return (*hosts, *with_port) if port == 80 else with_port
+        port = self.spec.port
+        with_port = tuple(f"{host}:{port}" for host in self.hosts)
+        return (*self.hosts, *with_port) if port == 80 else with_port
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Its names, whatever the port."""
+        name, namespace = self.metadata.name, self.metadata.namespace
+        full = (f"{name}.{namespace}", f"{name}.{namespace}.mesh")
+        return (name, *full) if namespace == "default" else full
+
+    @property
+    def server_names(self) -> tuple[str, ...]:
+        """TLS server names that mean it: none where its proxy cannot pass TLS on."""
+        return (*self.hosts, *self.spec.server_names) if self.spec.protocol in ("tls", "detect") else ()

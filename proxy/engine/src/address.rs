@@ -59,6 +59,15 @@ impl Address {
     }
 }
 
+impl From<SocketAddr> for Address {
+    fn from(at: SocketAddr) -> Self {
+        Self {
+            host: at.ip().to_string(),
+            port: at.port(),
+        }
+    }
+}
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.host.contains(':') {

@@ -1,13 +1,15 @@
 //! CONNECTION -> REQUESTS: what is accepted, refused and cut off before a request is looked at.
 
 mod admission;
+mod arrival;
 pub mod caller;
 mod calm;
 pub mod chunk;
+pub mod client_hello;
 pub mod conduct;
 mod connection;
 pub mod cut;
-mod detect;
+pub mod detect;
 mod farewell;
 pub mod fault;
 pub mod frames;
@@ -16,6 +18,8 @@ pub mod guard;
 pub mod head;
 pub mod limits;
 pub mod listen;
+mod original;
 mod paced;
 pub mod strict;
 mod tap;
+pub mod way;

@@ -18,6 +18,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::address::Address;
 use crate::entry::chunk::{self, Line};
+use crate::entry::client_hello::{self, Hello};
+use crate::entry::detect::{self, Spoken};
 use crate::entry::frames::{Boundary, Counted};
 use crate::entry::framing::{Framing, Stop};
 use crate::entry::limits::HeadLimits;
@@ -127,6 +129,22 @@ pub fn chunk(bytes: &[u8]) {
             assert_eq!(read(&bytes[..length]), Line::Whole(said, length));
             assert_eq!(read(&bytes[..length - 1]), Line::Partial);
         }
+    }
+}
+
+/// What the first bytes of a connection say does not change when more follow, and a name is one that can be looked up.
+pub fn first_bytes(bytes: &[u8]) {
+    let mut known = None;
+    for end in 0..=bytes.len().min(512) {
+        let now = detect::guess(&bytes[..end]);
+        if known.is_some() {
+            assert_eq!(now, known, "after {end} bytes");
+        }
+        known = now;
+    }
+    if let Hello::Names(name) = client_hello::read(bytes) {
+        assert!(!name.is_empty() && name.is_ascii() && *name == name.to_ascii_lowercase());
+        assert!(matches!(detect::guess(bytes), Some((Spoken::Tls, Some(_)))));
     }
 }
 

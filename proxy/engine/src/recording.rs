@@ -11,4 +11,6 @@ pub(crate) mod slots;
 pub(crate) mod slow;
 pub(crate) mod tally;
 pub(crate) mod trace;
+pub(crate) mod tunnel;
+pub(crate) mod tunnels;
 pub(crate) mod verdict;

@@ -18,7 +18,7 @@ mod services;
 mod telemetry;
 
 pub use limits::Limits;
-pub use listeners::{Inbound, Outbound};
+pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;
 pub use services::{Endpoint, Upstream};
 pub use telemetry::{ExportProtocol, Mode, Telemetry};
@@ -37,6 +37,20 @@ pub enum Protocol {
     #[default]
     Http1,
     Http2,
+    /// Bytes that nobody here looks at.
+    Tcp,
+    /// The same, but for the server name that the client asks for.
+    Tls,
+    /// Whatever the first bytes of a connection show.
+    Detect,
+}
+
+impl Protocol {
+    /// Whether it is declared to carry no HTTP.
+    #[must_use]
+    pub fn is_opaque(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -81,8 +95,10 @@ impl Snapshot {
         rules::positive("epoch", self.epoch)?;
         node::check(&self.node)?;
         self.inbound.as_ref().map_or(Ok(()), listeners::inbound)?;
-        self.outbound.as_ref().map_or(Ok(()), listeners::outbound)?;
         services::check(&self.services)?;
+        self.outbound.as_ref().map_or(Ok(()), |outbound| {
+            listeners::outbound(outbound, &self.services)
+        })?;
         telemetry::check(&self.telemetry)?;
         limits::check(&self.limits)
     }
@@ -95,7 +111,11 @@ impl Snapshot {
                 "inbound.listen",
                 listen(self.inbound.as_ref()) == listen(current.inbound.as_ref()),
             ),
-            ("outbound", self.outbound == current.outbound),
+            (
+                "outbound.listen",
+                self.outbound.as_ref().map(Outbound::addresses)
+                    == current.outbound.as_ref().map(Outbound::addresses),
+            ),
         ];
         match fixed.into_iter().find(|(_, same)| !same) {
             None => Ok(()),

@@ -16,4 +16,5 @@ pub mod relay;
 pub mod request_body;
 pub mod response_body;
 pub mod spare;
+pub mod splice;
 mod upgrade;

@@ -146,6 +146,7 @@ def test_limits_of_the_mesh_reach_each_proxy(tmp_path: Path) -> None:
         "responseBodyTimeout": "12s",
         "readerTimeout": "13s",
         "halfCloseTimeout": "14s",
+        "detectTimeout": "140ms",
         "idleTimeout": "15s",
         "tunnelIdleTimeout": "16s",
     }
@@ -166,6 +167,7 @@ def test_limits_of_the_mesh_reach_each_proxy(tmp_path: Path) -> None:
         "response_body_timeout_ms": 12_000,
         "reader_timeout_ms": 13_000,
         "half_close_timeout_ms": 14_000,
+        "detect_timeout_ms": 140,
         "idle_timeout_ms": 15_000,
         "tunnel_idle_timeout_ms": 16_000,
         "pool_idle_per_endpoint": 64,
@@ -175,3 +177,48 @@ def test_limits_of_the_mesh_reach_each_proxy(tmp_path: Path) -> None:
 def test_a_mesh_without_limits_has_those_of_the_engine(tmp_path: Path) -> None:
     made = compile_snapshot(registry(tmp_path, meshes.service("card", CARD)), "card-1", 1)
     assert made.limits == Limits()
+
+
+def test_ways_in_reach_the_proxies_that_have_them(tmp_path: Path) -> None:
+    listeners = [{"listen": "127.0.0.1:5432", "service": "db"}, {"listen": "127.0.0.1:8443"}]
+    beside = {**meshes.sidecar(1, 2, 3), "listeners": listeners, "transparent": True}
+    made = compile_snapshot(
+        registry(
+            tmp_path,
+            meshes.mesh(outbound={"connect": ["db"], "outside": "deny"}),
+            meshes.service("card", {**CARD, "sidecar": beside}),
+            meshes.service("db", protocol="tcp", addresses=["10.0.0.1:5432"]),
+            meshes.service("web", protocol="tls", serverNames=["web.example.com"]),
+        ),
+        "card-1",
+        1,
+    )
+    assert made.inbound
+    assert made.outbound
+    assert made.inbound.transparent
+    assert made.outbound.model_dump() == {
+        "listen": "127.0.0.1:2",
+        "listeners": ({"listen": "127.0.0.1:5432", "service": "db"}, {"listen": "127.0.0.1:8443", "service": None}),
+        "connect": ("db",),
+        "transparent": True,
+        "outside": "deny",
+    }
+    _, db, web = made.services
+    assert (db.protocol, db.addresses, db.server_names) == ("tcp", ("10.0.0.1:5432",), ())
+    assert web.server_names == ("web", "web.default", "web.default.mesh", "web.example.com")
+
+
+def test_a_way_in_to_no_service_is_refused_with_its_place(tmp_path: Path) -> None:
+    beside = {**meshes.sidecar(1, 2, 3), "listeners": [{"listen": "127.0.0.1:5432", "service": "wep"}]}
+    with pytest.raises(ConfigRefused) as refused:
+        registry(
+            tmp_path,
+            meshes.mesh(outbound={"connect": ["nobody"]}),
+            meshes.service("card", {**CARD, "sidecar": beside}),
+            meshes.service("db", protocol="tls", serverNames=["card.example.com"]),
+            meshes.service("web", protocol="tls", serverNames=["card.example.com"]),
+        )
+    said = str(refused.value)
+    assert "Mesh: spec.outbound.connect[0]: there is no Service nobody" in said
+    assert "spec.endpoints[0].sidecar.listeners[0].service: there is no Service wep; did you mean web?" in said
+    assert "server name card.example.com is claimed twice" in said

@@ -47,7 +47,10 @@ def test_a_folder_is_read_in_order_of_names(tmp_path: Path) -> None:
         ({"timeout": "1x"}, "spec.timeout: expected a duration such as 300ms, 15s or 1m30s (got '1x')"),
         ({"timeout": "48h"}, "spec.timeout: expected a duration between 1ms and 24h (got '48h')"),
         ({"port": 0}, "spec.port: input should be greater than 0 (got 0)"),
-        ({"protocol": "http3"}, "spec.protocol: input should be 'http1' or 'http2' (got 'http3')"),
+        (
+            {"protocol": "http3"},
+            "spec.protocol: input should be 'http1', 'http2', 'tcp', 'tls' or 'detect' (got 'http3')",
+        ),
         (
             {"endpoints": [{"instance": "a-1", "app": "127.0.0.1"}]},
             "spec.endpoints[0].app: expected host:port with a port between 1 and 65535, "

@@ -83,7 +83,7 @@ async def test_connections_to_an_endpoint_that_stays_are_kept(pair: Pair) -> Non
 async def test_a_refused_snapshot_changes_nothing(pair: Pair) -> None:
     for path, value, field in [
         (("node", "instance"), "other", "node"),
-        (("outbound", "listen"), "127.0.0.1:1", "outbound"),
+        (("outbound", "listen"), "127.0.0.1:1", "outbound.listen"),
         (("services", 0, "connect_attempts"), 11, r"services\[0\].connect_attempts"),
     ]:
         whole = json.loads(pair.front.snapshot.model_dump_json())

@@ -52,6 +52,8 @@ IN_TEST_ROUTES = {"no_backends", "no_route", "route_answer", "route_timeout"}
 IN_TEST_HEALTH = {"breaker_open"}
 IN_TEST_FAULTS = {"fault_abort", "fault_delay"}
 IN_TEST_GATE = {"rate_limited", "concurrency_limit", "overloaded"}
+IN_TEST_TUNNELS = {"not_http", "no_server_name", "unknown_server_name"}
+IN_TEST_INTERCEPT = {"outside_denied"}
 IN_RUST = {"internal_error"}
 """No input is known to cause it; caught.rs tests what happens then."""
 
@@ -69,6 +71,8 @@ def test_every_code_has_a_test() -> None:
         *IN_TEST_HEALTH,
         *IN_TEST_FAULTS,
         *IN_TEST_GATE,
+        *IN_TEST_TUNNELS,
+        *IN_TEST_INTERCEPT,
         *IN_RUST,
     }
     assert set(CAUSED) | others == set(REASONS)

@@ -10,9 +10,11 @@ use http::{HeaderMap, HeaderValue};
 use tokio::sync::Notify;
 
 use crate::entry::conduct::Conduct;
+use crate::entry::detect::Detected;
 use crate::recording::otlp::{Attributes, peer};
 use crate::recording::record::Encoded;
 use crate::routing::mark::fnv;
+use crate::routing::targets::Meant;
 use crate::upstream::endpoint::peer_address;
 use crate::upstream::headers::{MESH_SOURCE, source};
 
@@ -22,6 +24,10 @@ pub struct Caller {
     pub attributes: Encoded,
     /// Tells its address from others.
     pub mark: u64,
+    /// What tells the service that its requests are for.
+    pub meant: Meant,
+    /// Span attributes of how its protocol was found out; `None` when it was declared.
+    detected: Option<Encoded>,
     /// What the end that reads its bytes has seen.
     pub conduct: Arc<Conduct>,
     /// The last `x-mesh-source` seen; one connection hardly ever carries two.
@@ -48,6 +54,13 @@ pub struct Claim {
     pub version: Rc<str>,
 }
 
+/// What is known of a connection before its first request.
+#[derive(Default)]
+pub struct Known {
+    pub meant: Meant,
+    pub detected: Option<Detected>,
+}
+
 /// A request of this connection that has not ended.
 pub struct Busy(Rc<Caller>);
 
@@ -63,13 +76,20 @@ impl Caller {
         conduct: Arc<Conduct>,
         requests: Rc<Cell<usize>>,
         presence: Rc<Presence>,
+        known: Known,
     ) -> Rc<Self> {
         let mut attributes = Attributes::default();
         let host = remote.ip().to_canonical().to_string();
         attributes.text("client.address", &host);
         peer_address(&mut attributes, &host, remote.port());
+        let detected = known.detected.map(|detected| detected.attributes());
+        if let Some(detected) = &detected {
+            attributes.append(detected);
+        }
         Rc::new(Self {
             attributes: attributes.bytes().into(),
+            meant: known.meant,
+            detected: detected.map(|detected| detected.bytes().into()),
             mark: fnv(host.as_bytes()),
             conduct,
             source: RefCell::default(),
@@ -99,6 +119,16 @@ impl Caller {
     #[must_use]
     pub fn requests(&self) -> usize {
         self.requests.get()
+    }
+
+    /// `also`, and how the protocol was found out.
+    #[must_use]
+    pub fn with_detected(&self, also: Option<Encoded>) -> Option<Encoded> {
+        match (&self.detected, also) {
+            (None, also) => also,
+            (Some(detected), None) => Some(Encoded::clone(detected)),
+            (Some(detected), Some(also)) => Some([&**detected, &*also].concat().into()),
+        }
     }
 
     /// Reads and removes the caller's claim.

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -16,15 +17,17 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::entry::caller::{Caller, Presence};
+use crate::entry::caller::{Caller, Known, Presence};
 use crate::entry::conduct::Conduct;
 use crate::entry::cut::{Cut, uncut};
+use crate::entry::detect::Detected;
 use crate::entry::limits::Limits;
 use crate::entry::paced::{Paced, Streams};
 use crate::entry::tap::Tap;
 use crate::entry::{detect, farewell};
 use crate::reasons::Reason;
 use crate::recording::tally::Direction;
+use crate::routing::targets::Meant;
 use crate::routing::{inbound, outbound};
 use crate::runtime::caught::Caught;
 use crate::runtime::worker::Worker;
@@ -41,26 +44,54 @@ const ERROR_RESETS: usize = 256;
 /// Bytes of a response that wait for the reader, a stream.
 const SEND_BUFFER: usize = 65_536;
 
+/// A connection as far as it has been read.
+pub struct Accepted {
+    pub stream: TcpStream,
+    pub held: BytesMut,
+    pub remote: SocketAddr,
+    pub presence: Rc<Presence>,
+    /// What it speaks, where that was not declared to be HTTP.
+    pub detected: Option<Detected>,
+    pub meant: Meant,
+}
+
+impl Accepted {
+    /// What it speaks, if that is not HTTP.
+    #[must_use]
+    pub fn opaque(&self) -> Option<Detected> {
+        self.detected
+            .clone()
+            .filter(|detected| !detected.protocol.is_http())
+    }
+}
+
 /// Serves a connection until it ends, or until its last response once `drain` says so.
 pub async fn serve(
     worker: Rc<Worker>,
     direction: Direction,
-    mut stream: TcpStream,
-    remote: SocketAddr,
-    presence: Rc<Presence>,
+    accepted: Accepted,
     mut drain: watch::Receiver<bool>,
 ) {
+    let Accepted {
+        mut stream,
+        held,
+        remote,
+        presence,
+        detected,
+        meant,
+    } = accepted;
     let limits = worker.plan().limits;
     let conduct = Conduct::new();
-    let detected = tokio::select! {
-        detected = timeout(limits.idle, detect::http(&mut stream)) => detected,
+    let read = tokio::select! {
+        read = timeout(limits.idle, detect::http(&mut stream, held)) => read,
         _ = drain.wait_for(|drain| *drain) => return,
     };
     // Nothing was asked: a connection that opens and says nothing needs no answer.
-    let Ok(Ok(held)) = detected else { return };
+    let Ok(Ok(held)) = read else { return };
     let tap = Tap::new(stream, held, &limits, Arc::clone(&conduct));
     let requests = Rc::clone(&worker.requests);
-    let caller = Caller::new(remote, Arc::clone(&conduct), requests, presence);
+    let known = Known { meant, detected };
+    let caller = Caller::new(remote, Arc::clone(&conduct), requests, presence, known);
     let ended = if tap.is_http2() {
         speak_http2(&worker, direction, &caller, tap, &limits, drain).await
     } else {

@@ -26,6 +26,8 @@ pub struct Patience {
     pub reader: Duration,
     /// From the end of what the client sends to the end of its answer.
     pub half_closed: Duration,
+    /// For the first bytes of a connection that may be of any protocol.
+    pub detect: Duration,
 }
 
 /// Bounds of a request's body.
@@ -69,6 +71,7 @@ impl Limits {
                 head: ms(limits.header_timeout_ms),
                 reader: ms(limits.reader_timeout_ms),
                 half_closed: ms(limits.half_close_timeout_ms),
+                detect: ms(limits.detect_timeout_ms),
             },
             body: BodyLimits {
                 bytes: limits.body_bytes.unwrap_or(u64::MAX),

@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 use crate::address::Address;
 use crate::entry::admission::{Admission, TurnedAway};
+use crate::entry::arrival;
 use crate::entry::caller::Presence;
-use crate::entry::connection;
-use crate::recording::tally::Direction;
+use crate::entry::way::Way;
 use crate::runtime::caught::spawn;
 use crate::runtime::worker::Worker;
 use crate::upstream::answer::raw;
@@ -80,7 +80,7 @@ fn bind(at: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
 /// Accepts connections until `drain` says so; each is served by a task of its own.
 pub async fn accept(
     worker: Rc<Worker>,
-    direction: Direction,
+    way: Way,
     listener: TcpListener,
     presence: Rc<Presence>,
     drain: watch::Receiver<bool>,
@@ -100,20 +100,25 @@ pub async fn accept(
         let totals = Arc::clone(&worker.totals);
         spawn(&totals, async move {
             let limits = worker.plan().limits;
-            match Admission::of(&worker.totals, direction, remote.ip(), &limits) {
+            match Admission::of(&worker.totals, way.direction(), remote.ip(), &limits) {
                 Ok(_admitted) => {
                     if stream.set_nodelay(true).is_ok() {
-                        connection::serve(worker, direction, stream, remote, presence, drain).await;
+                        arrival::serve(worker, way, stream, remote, presence, drain).await;
                     }
                 }
-                Err(away) => turn_away(&worker, stream, &away).await,
+                Err(away) => turn_away(&worker, way, stream, &away).await,
             }
         });
     }
 }
 
-async fn turn_away(worker: &Worker, mut stream: TcpStream, away: &TurnedAway) {
+async fn turn_away(worker: &Worker, way: Way, mut stream: TcpStream, away: &TurnedAway) {
     worker.totals.refuse(away.reason);
+    let plan = worker.plan();
+    let (_, target) = plan.target(way, None);
+    if target.protocol(&plan).is_opaque() {
+        return;
+    }
     let text = raw(away.reason, &format!("{} connections", away.connections));
     // A client that does not wait for the answer has what it wanted: no connection.
     drop(stream.write_all(&text).await);

@@ -105,6 +105,7 @@ mod of {
         framing: 40_000,
         head: 100_000,
         chunk: 200_000,
+        first_bytes: 40_000,
         frames: 20_000,
         trace: 60_000,
         names: 200_000,

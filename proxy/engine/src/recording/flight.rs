@@ -113,6 +113,7 @@ impl Flight {
             peer: opening.peer,
             also: opening.also,
             note: None,
+            tunnel: None,
         };
         Self {
             worker: Rc::clone(worker),

@@ -6,6 +6,7 @@ use crate::recording::verdict::error_type;
 use crate::snapshot::Node;
 
 mod answer;
+mod tunnel;
 mod wire;
 
 pub use answer::{rejected_spans, retry_delay};
@@ -37,6 +38,10 @@ pub const MESH_ATTRIBUTES: &[&str] = &[
     "mesh.time.fault_us",
     "mesh.children",
     "mesh.children.failed",
+    "mesh.protocol",
+    "mesh.detect_us",
+    "mesh.sent_bytes",
+    "mesh.received_bytes",
 ];
 
 /// Encodes batches of one proxy.
@@ -142,19 +147,18 @@ fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &Attributes) {
     if record.parent != 0 {
         wire::bytes(out, 4, &record.parent.to_be_bytes());
     }
-    let method = if record.method == "_OTHER" {
-        "HTTP"
-    } else {
-        record.method
-    };
-    wire::head(out, 5, method.len() + 1 + text.route.len());
-    out.extend_from_slice(method.as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(text.route.as_bytes());
+    match record.tunnel {
+        Some(_) => tunnel::name(out, text),
+        None => name(out, record, text),
+    }
     wire::number(out, 6, if record.kind == Kind::Server { 2 } else { 3 });
     wire::fixed64(out, 7, record.start_unix);
     wire::fixed64(out, 8, record.end_unix);
-    attributes(out, record, text);
+    match &record.tunnel {
+        Some(facts) => tunnel::attributes(out, record, text, facts),
+        None => attributes(out, record, text),
+    }
+    timings(out, record);
     out.extend_from_slice(own.bytes());
     for shared in [&record.peer, &record.also, &record.note]
         .into_iter()
@@ -167,6 +171,18 @@ fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &Attributes) {
         wire::number(out, 3, 2);
     }
     wire::fixed32(out, 16, u32::from(record.flags));
+}
+
+fn name(out: &mut Vec<u8>, record: &Record, text: Text<'_>) {
+    let method = if record.method == "_OTHER" {
+        "HTTP"
+    } else {
+        record.method
+    };
+    wire::head(out, 5, method.len() + 1 + text.route.len());
+    out.extend_from_slice(method.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(text.route.as_bytes());
 }
 
 fn attributes(out: &mut Vec<u8>, record: &Record, text: Text<'_>) {
@@ -206,7 +222,6 @@ fn attributes(out: &mut Vec<u8>, record: &Record, text: Text<'_>) {
             u64::from(record.attempt - 1),
         );
     }
-    timings(out, record);
 }
 
 fn timings(out: &mut Vec<u8>, record: &Record) {

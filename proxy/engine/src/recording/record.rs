@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::reasons::Reason;
 use crate::recording::slots::Children;
+use crate::recording::tunnel::Facts;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -41,6 +42,8 @@ pub struct Record {
     pub also: Option<Encoded>,
     /// What was done to this request and not to others.
     pub note: Option<Encoded>,
+    /// Of a tunnel; a request has none.
+    pub tunnel: Option<Arc<Facts>>,
 }
 
 impl Record {
@@ -68,6 +71,7 @@ impl Record {
             peer: None,
             also: None,
             note: None,
+            tunnel: None,
         }
     }
 

@@ -40,9 +40,9 @@ impl Slow {
         }
     }
 
-    /// Whether a request is slow. One that switched protocols lasts as long as both sides like.
+    /// Whether a request is slow. A tunnel lasts as long as both sides like.
     pub fn is(&mut self, record: &Record, route: &str) -> bool {
-        if record.status == 101 {
+        if record.status == 101 || record.tunnel.is_some() {
             return false;
         }
         let took = record.whole_us();

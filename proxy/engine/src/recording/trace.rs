@@ -34,14 +34,16 @@ impl Context {
             values.next(),
         ) {
             (Some(context), None) => (context, true),
-            _ => (
-                Self {
-                    trace: rng.u128(1..),
-                    parent: 0,
-                    flags: SAMPLED,
-                },
-                false,
-            ),
+            _ => (Self::fresh(rng), false),
+        }
+    }
+
+    /// The beginning of a trace.
+    pub fn fresh(rng: &mut fastrand::Rng) -> Self {
+        Self {
+            trace: rng.u128(1..),
+            parent: 0,
+            flags: SAMPLED,
         }
     }
 

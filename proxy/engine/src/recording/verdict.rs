@@ -40,6 +40,7 @@ pub fn error_type(record: &Record) -> Option<ErrorType> {
     };
     match (record.status, record.reason) {
         (_, Some(Reason::ClientCancelled)) => None,
+        (_, None | Some(Reason::TunnelIdle)) if record.tunnel.is_some() => None,
         (status, _) if status >= first => Some(ErrorType::Status(status)),
         (0, reason) => Some(ErrorType::Code(reason.map_or("_OTHER", Reason::code))),
         (200.., Some(reason)) if breaks_off(reason) => Some(ErrorType::Code(reason.code())),
@@ -61,10 +62,15 @@ fn breaks_off(reason: Reason) -> bool {
 #[must_use]
 pub fn calls_attention(record: &Record) -> bool {
     match record.reason {
-        Some(Reason::ClientCancelled | Reason::RouteAnswer) => false,
+        Some(Reason::ClientCancelled | Reason::RouteAnswer | Reason::TunnelIdle) => false,
         Some(_) => true,
-        None => record.attempt > 1 || record.status == 0 || record.status >= 500,
+        None => record.attempt > 1 || record.status >= 500 || silent(record),
     }
+}
+
+/// A request without an answer; bytes of a tunnel are none.
+fn silent(record: &Record) -> bool {
+    record.status == 0 && record.tunnel.is_none()
 }
 
 #[cfg(test)]

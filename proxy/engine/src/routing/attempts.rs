@@ -17,7 +17,6 @@ use crate::recording::flight::Flight;
 use crate::recording::trace::{Context, TRACEPARENT};
 use crate::runtime::plan::Service;
 use crate::runtime::worker::Worker;
-use crate::upstream::connect;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::{Answer, Departure, Failure, Terms, exchange};
 use crate::upstream::relay::relayed_reason;
@@ -227,14 +226,7 @@ impl Call<'_> {
     /// The reason, and the request when it never left and there is time for it to go elsewhere.
     fn unanswered(&self, failure: Failure) -> (Reason, Option<Box<Request<RequestBody>>>) {
         let (reason, intact) = match failure {
-            Failure::Connect(failure, request) => {
-                let reason = match failure {
-                    connect::Failure::Refused => Reason::ConnectRefused,
-                    connect::Failure::Timeout => Reason::ConnectTimeout,
-                    connect::Failure::Failed => Reason::ConnectFailed,
-                };
-                (reason, Some(request))
-            }
+            Failure::Connect(failure, request) => (failure.reason(), Some(request)),
             Failure::Timeout => (Reason::UpstreamTimeout, None),
             Failure::Reset => (Reason::UpstreamReset, None),
             Failure::Caller(reason) => (reason, None),

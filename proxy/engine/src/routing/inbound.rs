@@ -122,11 +122,19 @@ pub async fn serve(
     }
 }
 
+/// Why there is no connection to the application.
+#[must_use]
+pub fn unconnected(failure: connect::Failure) -> Reason {
+    match failure {
+        connect::Failure::Refused => Reason::AppConnectRefused,
+        connect::Failure::Timeout => Reason::AppConnectTimeout,
+        connect::Failure::Failed => Reason::AppConnectFailed,
+    }
+}
+
 fn reason(failure: &Failure) -> Reason {
     match failure {
-        Failure::Connect(connect::Failure::Refused, _) => Reason::AppConnectRefused,
-        Failure::Connect(connect::Failure::Timeout, _) => Reason::AppConnectTimeout,
-        Failure::Connect(connect::Failure::Failed, _) => Reason::AppConnectFailed,
+        Failure::Connect(failure, _) => unconnected(*failure),
         Failure::Timeout => Reason::AppTimeout,
         Failure::Reset => Reason::AppReset,
         Failure::Caller(reason) => *reason,

@@ -9,9 +9,9 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
 use super::attempts::Call;
-use super::inject;
-use super::mirror;
-use super::rules::{Taken, Way, authority};
+use super::rules::{Destination, Taken, Way, authority};
+use super::targets::Meant;
+use super::{connect, inject, mirror};
 use crate::entry::caller::Caller;
 use crate::entry::guard;
 use crate::reasons::Reason;
@@ -36,6 +36,9 @@ pub async fn serve(
     mut request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let plan = worker.plan();
+    if let Some(service) = connect::allowed(&plan, &caller, &request) {
+        return connect::serve(&worker, caller, service, request).await;
+    }
     let started = worker.clock.now();
     let (context, keep_state) = worker.with_rng(|rng| Context::of(request.headers(), rng));
     let marked = unmark_state(request.headers_mut(), keep_state);
@@ -43,8 +46,7 @@ pub async fn serve(
         .into_iter()
         .flatten()
         .find_map(|span| worker.all_slots.begin_call(span, started));
-    let way = authority(&request)
-        .and_then(|authority| plan.routes.find(authority))
+    let way = destination(&plan, &caller, &request)
         .map(|destination| destination.way(&request, &caller, || worker.random()));
     let service = way.as_ref().map(Way::service);
     let opening = Opening {
@@ -54,7 +56,7 @@ pub async fn serve(
         headers: request.headers(),
         context,
         peer: service.map(|service| Encoded::clone(&service.attributes)),
-        also: way.as_ref().and_then(Way::attributes),
+        also: caller.with_detected(way.as_ref().and_then(Way::attributes)),
         labels: labels(&caller, &plan, way.as_ref(), request.uri().path()),
         busy: caller.busy(),
     };
@@ -62,17 +64,9 @@ pub async fn serve(
     if let Some((reason, place)) = refusal(&request, &caller, &plan) {
         return refuse(flight, reason, &place);
     }
-    let (taken, service) = match way {
-        Some(Way::Plain(service)) => (None, service),
-        Some(Way::Ruled(taken)) => {
-            let service = Rc::clone(&taken.service);
-            (Some(taken), service)
-        }
-        Some(Way::None(service)) => return refuse(flight, Reason::NoRoute, &service.name),
-        None => {
-            let asked = authority(&request).unwrap_or("no Host");
-            return refuse(flight, Reason::UnknownService, asked);
-        }
+    let (taken, service) = match led(way, &request) {
+        Ok(taken) => taken,
+        Err((reason, place)) => return refuse(flight, reason, &place),
     };
     if let Some(rule) = taken.as_ref().map(|taken| &taken.rule) {
         if let Some(response) = rule.answer(&request) {
@@ -183,6 +177,41 @@ fn labels(caller: &Caller, plan: &Plan, way: Option<&Way>, path: &str) -> Labels
 fn refuse(flight: Flight, reason: Reason, place: &str) -> Response<ResponseBody> {
     flight.refuse(reason);
     answer(reason, place)
+}
+
+/// The service that a request means, or the one that its connection means whatever the request says.
+fn destination<'a>(
+    plan: &'a Plan,
+    caller: &Caller,
+    request: &Request<Incoming>,
+) -> Option<&'a Rc<Destination>> {
+    if caller.meant == Meant::Authority {
+        return plan.routes.find(authority(request)?);
+    }
+    plan.targets.destination(caller.meant)
+}
+
+/// The rule that a request takes, if any, and the service it leads to; or why it leads to none.
+fn led(
+    way: Option<Way>,
+    request: &Request<Incoming>,
+) -> Result<(Option<Taken>, Rc<Service>), (Reason, String)> {
+    let (taken, service) = match way {
+        Some(Way::Plain(service)) => (None, service),
+        Some(Way::Ruled(taken)) => {
+            let service = Rc::clone(&taken.service);
+            (Some(taken), service)
+        }
+        Some(Way::None(service)) => return Err((Reason::NoRoute, service.name.to_string())),
+        None => {
+            let asked = authority(request).unwrap_or("no Host");
+            return Err((Reason::UnknownService, asked.to_owned()));
+        }
+    };
+    if service.protocol.is_opaque() {
+        return Err((Reason::NotHttp, service.name.to_string()));
+    }
+    Ok((taken, service))
 }
 
 /// Why a request is not carried whatever it is for, and where.

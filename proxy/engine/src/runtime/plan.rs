@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,17 +19,23 @@ use crate::routing::care::Care;
 use crate::routing::inject::Injection;
 use crate::routing::route::Routes;
 use crate::routing::rules::{Destination, Rule};
+use crate::routing::targets::Targets;
 use crate::routing::templates::Templates;
 use crate::runtime::meters::Meter;
-use crate::snapshot::{self, Snapshot, Upstream};
+use crate::snapshot::policies::Policy;
+use crate::snapshot::{self, Protocol, Snapshot, Upstream};
 use crate::upstream::connect::Bounds;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
+
+/// The system's own patience is minutes; a caller that is intercepted should see a failure sooner than that.
+const OUTSIDE_CONNECT_MS: u64 = 10_000;
 
 /// A service this proxy may call.
 pub struct Service {
     pub name: Rc<str>,
     pub terms: Terms,
+    pub protocol: Protocol,
     pub connect_attempts: u8,
     pub care: Rc<Care>,
     pub faults: Rc<[Injection]>,
@@ -50,6 +57,8 @@ pub struct Plan {
     pub epoch: u64,
     pub source: HeaderValue,
     pub routes: Routes<Rc<Destination>>,
+    /// What connections mean that do not say so by a request.
+    pub targets: Targets,
     pub application: Option<Application>,
     pub room: Room,
     pub flush: Duration,
@@ -57,6 +66,8 @@ pub struct Plan {
     /// Templates of requests that mean no service.
     pub stray_templates: Rc<RefCell<Templates>>,
     services: HashMap<Box<str>, Rc<Service>>,
+    /// For what is outside the mesh.
+    outside: Terms,
 }
 
 impl Plan {
@@ -75,12 +86,20 @@ impl Plan {
                 )
             })
             .collect();
+        let destinations: HashMap<&str, Rc<Destination>> = snapshot
+            .services
+            .iter()
+            .map(|upstream| {
+                let to = Rc::new(destination(upstream, &services));
+                (upstream.name.as_str(), to)
+            })
+            .collect();
         let routes = snapshot.services.iter().flat_map(|upstream| {
-            let destination = Rc::new(destination(upstream, &services));
+            let destination = &destinations[upstream.name.as_str()];
             upstream
                 .authorities
                 .iter()
-                .map(move |authority| (authority.as_str(), Rc::clone(&destination)))
+                .map(move |authority| (authority.as_str(), Rc::clone(destination)))
         });
         let node = &snapshot.node;
         Self {
@@ -91,6 +110,7 @@ impl Plan {
             ))
             .expect("names and labels are plain text"),
             routes: Routes::new(routes),
+            targets: Targets::of(snapshot, &destinations),
             application: application(snapshot, before, workers),
             room: Room::of(&snapshot.telemetry),
             flush: Duration::from_millis(snapshot.telemetry.flush_ms),
@@ -99,6 +119,7 @@ impl Plan {
                 .map(|plan| Rc::clone(&plan.stray_templates))
                 .unwrap_or_default(),
             services,
+            outside: terms(OUTSIDE_CONNECT_MS, OUTSIDE_CONNECT_MS, limits),
         }
     }
 
@@ -132,6 +153,24 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// What is at an address outside the mesh, as a service that nobody declared.
+    #[must_use]
+    pub fn outside(&self, address: SocketAddr) -> Service {
+        Service {
+            name: "".into(),
+            terms: self.outside,
+            protocol: Protocol::Tcp,
+            connect_attempts: 1,
+            care: Rc::new(Care::of(&Policy::default(), 1)),
+            faults: Rc::from([]),
+            endpoints: vec![Rc::new(Endpoint::outside(address))],
+            templates: Rc::clone(&self.stray_templates),
+            attributes: Encoded::from([]),
+        }
+    }
+}
+
 fn destination(upstream: &Upstream, services: &HashMap<Box<str>, Rc<Service>>) -> Destination {
     let find = |name: &str, version: &str| {
         let service = services.get(name)?;
@@ -151,18 +190,28 @@ fn destination(upstream: &Upstream, services: &HashMap<Box<str>, Rc<Service>>) -
 }
 
 impl Service {
-    /// The same service with those of its endpoints that are of one version.
-    fn only(&self, version: &str) -> Self {
-        let of_version = |endpoint: &&Rc<Endpoint>| &*endpoint.version == version;
+    /// The same service with one of its endpoints only.
+    #[must_use]
+    pub fn at(&self, place: usize) -> Self {
+        self.with(vec![Rc::clone(&self.endpoints[place])])
+    }
+
+    fn with(&self, endpoints: Vec<Rc<Endpoint>>) -> Self {
         Self {
             name: Rc::clone(&self.name),
             care: Rc::clone(&self.care),
             faults: Rc::clone(&self.faults),
-            endpoints: self.endpoints.iter().filter(of_version).cloned().collect(),
+            endpoints,
             templates: Rc::clone(&self.templates),
             attributes: Encoded::clone(&self.attributes),
             ..*self
         }
+    }
+
+    /// The same service with those of its endpoints that are of one version.
+    fn only(&self, version: &str) -> Self {
+        let of_version = |endpoint: &&Rc<Endpoint>| &*endpoint.version == version;
+        self.with(self.endpoints.iter().filter(of_version).cloned().collect())
     }
 }
 
@@ -191,6 +240,7 @@ fn service(
             upstream.timeout_ms,
             &snapshot.limits,
         ),
+        protocol: upstream.protocol,
         connect_attempts: upstream.connect_attempts,
         care: Rc::new(Care::of(&upstream.policy, workers)),
         faults: upstream.faults.iter().filter_map(Injection::of).collect(),

@@ -48,6 +48,7 @@ impl Books {
             },
             "requests": self.requests(),
             "requests_folded": self.boards.iter().map(|board| board.folded.load(Relaxed)).sum::<u64>(),
+            "tunnels": self.totals.tunnels.json(),
             "bucket_bounds_us": BOUNDS_US,
             "records": self.records(),
             "export": self.account.json(),

@@ -11,10 +11,11 @@ use tokio::sync::watch;
 
 use crate::entry::caller::Presence;
 use crate::entry::listen::{self, BindError};
+use crate::entry::way::Way;
 use crate::recording::clock::Clock;
 use crate::recording::queue::Recorder;
 use crate::recording::slots::{FreeSlots, Slots};
-use crate::recording::tally::{Board, Direction, Tally};
+use crate::recording::tally::{Board, Tally};
 use crate::runtime::caught::spawn;
 use crate::runtime::plan::Plan;
 use crate::runtime::totals::Totals;
@@ -22,7 +23,7 @@ use crate::runtime::worker::Worker;
 use crate::snapshot::Snapshot;
 
 /// The sockets of one worker.
-pub struct Listeners(Vec<(Direction, std::net::TcpListener)>);
+pub struct Listeners(Vec<(Way, std::net::TcpListener)>);
 
 /// What an engine asks of its workers.
 pub enum Order {
@@ -55,15 +56,24 @@ impl Listeners {
         let inbound = snapshot
             .inbound
             .as_ref()
-            .map(|part| (Direction::Inbound, "inbound.listen", &part.listen));
-        let outbound = snapshot
-            .outbound
-            .as_ref()
-            .map(|part| (Direction::Outbound, "outbound.listen", &part.listen));
+            .map(|part| (Way::Inbound, "inbound.listen", &*part.listen));
+        let outbound = snapshot.outbound.iter().flat_map(|part| {
+            let place_of = |place| match place {
+                0 => (Way::Outbound, "outbound.listen"),
+                place => (Way::Listener(place - 1), "outbound.listeners"),
+            };
+            part.addresses()
+                .into_iter()
+                .enumerate()
+                .map(move |(place, address)| {
+                    let (way, field) = place_of(place);
+                    (way, field, address)
+                })
+        });
         let mut all: Vec<Self> = (0..workers).map(|_| Self(Vec::new())).collect();
-        for (direction, field, address) in inbound.into_iter().chain(outbound) {
+        for (way, field, address) in inbound.into_iter().chain(outbound) {
             for (of_worker, socket) in all.iter_mut().zip(listen::open(field, address, workers)?) {
-                of_worker.0.push((direction, socket));
+                of_worker.0.push((way, socket));
             }
         }
         Ok(all)
@@ -89,11 +99,11 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
     let clean = runtime.block_on(async {
         let (stop, drain) = watch::channel(false);
         let (presence, gone) = Presence::new();
-        for (direction, socket) in outfit.listeners.0 {
+        for (way, socket) in outfit.listeners.0 {
             let listener = TcpListener::from_std(socket)?;
             let accept = listen::accept(
                 worker.clone(),
-                direction,
+                way,
                 listener,
                 presence.clone(),
                 drain.clone(),

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::reasons::Reason;
 use crate::recording::tally::Direction;
+use crate::recording::tunnels::Tunnels;
 use crate::runtime::meters::Meters;
 
 /// Reasons that are counted as refusals, whether or not there was a request to count.
@@ -30,6 +31,7 @@ pub const REFUSALS: [Reason; 14] = [
 
 #[derive(Debug, Default)]
 pub struct Totals {
+    pub tunnels: Tunnels,
     clients: Mutex<HashMap<IpAddr, usize>>,
     panics: AtomicU64,
     inbound: AtomicUsize,

@@ -6,7 +6,7 @@ use super::Protocol;
 use super::gate::{self, Gate};
 use super::named;
 use super::rules::{Checked, host_port, positive, refuse};
-use super::services::default_connect_timeout_ms;
+use super::services::{Upstream, default_connect_timeout_ms};
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +19,8 @@ pub struct Inbound {
     pub connect_timeout_ms: u64,
     #[serde(default = "default_app_timeout_ms")]
     pub timeout_ms: u64,
+    #[serde(default)]
+    pub transparent: bool,
     #[serde(default, deserialize_with = "named::object")]
     pub gate: Gate,
 }
@@ -27,6 +29,41 @@ pub struct Inbound {
 #[serde(deny_unknown_fields)]
 pub struct Outbound {
     pub listen: String,
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+    #[serde(default)]
+    pub connect: Vec<String>,
+    #[serde(default)]
+    pub transparent: bool,
+    #[serde(default)]
+    pub outside: Outside,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    pub listen: String,
+    /// `None`: the one whose server name a TLS client asks for.
+    #[serde(default)]
+    pub service: Option<String>,
+}
+
+/// What becomes of intercepted connections to what is no service of the mesh.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Outside {
+    #[default]
+    Allow,
+    Deny,
+}
+
+impl Outbound {
+    /// Everywhere it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<&str> {
+        let others = self.listeners.iter().map(|listener| &*listener.listen);
+        std::iter::once(&*self.listen).chain(others).collect()
+    }
 }
 
 fn default_app_timeout_ms() -> u64 {
@@ -47,6 +84,27 @@ pub(super) fn inbound(inbound: &Inbound) -> Checked {
     gate::check("inbound.gate", &inbound.gate)
 }
 
-pub(super) fn outbound(outbound: &Outbound) -> Checked {
-    host_port("outbound.listen", &outbound.listen)
+pub(super) fn outbound(outbound: &Outbound, services: &[Upstream]) -> Checked {
+    host_port("outbound.listen", &outbound.listen)?;
+    for (place, listener) in outbound.listeners.iter().enumerate() {
+        let at = format!("outbound.listeners[{place}]");
+        host_port(&format!("{at}.listen"), &listener.listen)?;
+        if let Some(service) = &listener.service {
+            known(&format!("{at}.service"), service, services)?;
+        }
+    }
+    for (place, service) in outbound.connect.iter().enumerate() {
+        known(&format!("outbound.connect[{place}]"), service, services)?;
+    }
+    Ok(())
+}
+
+fn known(field: &str, service: &str, services: &[Upstream]) -> Checked {
+    if services.iter().any(|other| other.name == service) {
+        return Ok(());
+    }
+    refuse(
+        field,
+        &format!("{service:?} is no service of this snapshot"),
+    )
 }

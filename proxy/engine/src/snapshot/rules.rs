@@ -53,6 +53,13 @@ pub fn host_port(field: &str, text: &str) -> Checked {
     refuse(field, &format!("{text:?} is not host:port"))
 }
 
+pub fn ip_port(field: &str, text: &str) -> Checked {
+    if text.parse::<std::net::SocketAddr>().is_ok() {
+        return Ok(());
+    }
+    refuse(field, &format!("{text:?} is not ip:port"))
+}
+
 /// Lower-case letters, digits, dots and dashes; at most 128.
 pub fn name(field: &str, text: &str) -> Checked {
     let edge = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

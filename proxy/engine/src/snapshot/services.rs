@@ -10,7 +10,7 @@ use super::named;
 use super::policies::{self, Policy};
 use super::route_check;
 use super::routes::Route;
-use super::rules::{Checked, host_port, label, name, positive, refuse, within, zone};
+use super::rules::{Checked, host_port, ip_port, label, name, positive, refuse, within, zone};
 use crate::routing::route;
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -40,6 +40,10 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     #[serde(default, deserialize_with = "named::object")]
     pub policy: Policy,
+    #[serde(default)]
+    pub server_names: Vec<String>,
+    #[serde(default)]
+    pub addresses: Vec<String>,
     #[serde(default)]
     pub routes: Option<Vec<Route>>,
     #[serde(default)]
@@ -79,6 +83,12 @@ pub(super) fn check(services: &[Upstream]) -> Checked {
         within(&format!("{at}.connect_attempts"), attempts, 1..=10)?;
         authorities(&at, service, &mut owners)?;
         endpoints(&at, service)?;
+        for (place, text) in service.server_names.iter().enumerate() {
+            name(&format!("{at}.server_names[{place}]"), text)?;
+        }
+        for (place, text) in service.addresses.iter().enumerate() {
+            ip_port(&format!("{at}.addresses[{place}]"), text)?;
+        }
         policies::check(&format!("{at}.policy"), &service.policy)?;
         faults::check(&at, &service.faults)?;
         route_check::check(&at, service.routes.as_deref().unwrap_or_default(), services)?;

@@ -105,5 +105,8 @@ fn node_and_listeners_stay() {
     next.services.clear();
     assert_eq!(next.may_follow(&current), Ok(()));
     next.outbound = None;
-    assert_eq!(next.may_follow(&current).unwrap_err().field, "outbound");
+    assert_eq!(
+        next.may_follow(&current).unwrap_err().field,
+        "outbound.listen"
+    );
 }

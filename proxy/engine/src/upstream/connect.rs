@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::reasons::Reason;
 use crate::runtime::exec::LocalExec;
 use crate::snapshot::Protocol;
 use crate::upstream::dial;
@@ -23,6 +24,18 @@ pub enum Failure {
     Failed,
 }
 
+impl Failure {
+    /// What is said of an endpoint of a service.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Refused => Reason::ConnectRefused,
+            Self::Timeout => Reason::ConnectTimeout,
+            Self::Failed => Reason::ConnectFailed,
+        }
+    }
+}
+
 /// Bounds on what a peer may send before it is cut off.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -33,15 +46,8 @@ pub struct Bounds {
 
 /// Connects within the time allowed; `http1` asks for HTTP/1.1 whatever the endpoint prefers.
 pub async fn connect(endpoint: &Endpoint, bounds: Bounds, http1: bool) -> Result<Sender, Failure> {
-    let opened = timeout(bounds.connect, open(endpoint))
-        .await
-        .map_err(|_| Failure::Timeout)?;
-    let stream = opened.map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => Failure::Refused,
-        io::ErrorKind::TimedOut => Failure::Timeout,
-        _ => Failure::Failed,
-    })?;
-    let sender = if http1 || endpoint.protocol == Protocol::Http1 {
+    let stream = dial(endpoint, bounds.connect).await?;
+    let sender = if http1 || endpoint.protocol != Protocol::Http2 {
         speak_http1(stream, endpoint, bounds)
             .await
             .map(Sender::Http1)
@@ -49,6 +55,18 @@ pub async fn connect(endpoint: &Endpoint, bounds: Bounds, http1: bool) -> Result
         speak_http2(stream, endpoint, bounds).await
     };
     sender.map_err(|_| Failure::Failed)
+}
+
+/// Opens a connection within the time allowed.
+pub async fn dial(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, Failure> {
+    let opened = timeout(limit, open(endpoint))
+        .await
+        .map_err(|_| Failure::Timeout)?;
+    opened.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Failure::Refused,
+        io::ErrorKind::TimedOut => Failure::Timeout,
+        _ => Failure::Failed,
+    })
 }
 
 async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {

@@ -1,6 +1,7 @@
 //! One place a worker sends requests to: an instance of a service, or the application. Holds what is known of it here.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use http::HeaderValue;
@@ -88,6 +89,15 @@ impl Endpoint {
             "",
             Encoded::from([]),
         ))
+    }
+
+    /// An address that is no instance of any service.
+    #[must_use]
+    pub fn outside(at: SocketAddr) -> Self {
+        let mut attributes = Attributes::default();
+        peer_address(&mut attributes, &at.ip().to_string(), at.port());
+        let attributes = attributes.bytes().into();
+        Self::new(Address::from(at), Protocol::Tcp, "", attributes)
     }
 
     fn new(address: Address, protocol: Protocol, version: &str, attributes: Encoded) -> Self {

@@ -108,6 +108,11 @@ impl Attributes {
         &self.0
     }
 
+    /// Adds all of another's.
+    pub fn append(&mut self, more: &Self) {
+        self.0.extend_from_slice(&more.0);
+    }
+
     /// The same attributes under another (one-byte) field number: a resource keeps them in field 1.
     pub(super) fn retagged(&self, field: u8) -> Vec<u8> {
         let mut out = self.0.clone();

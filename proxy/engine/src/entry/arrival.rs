@@ -1,0 +1,119 @@
+//! One accepted connection: what it is for, what it speaks, and so who takes it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::entry::caller::{Caller, Known, Presence};
+use crate::entry::conduct::Conduct;
+use crate::entry::connection::{self, Accepted};
+use crate::entry::detect::{self, Detected, Spoken};
+use crate::entry::limits::Patience;
+use crate::entry::original;
+use crate::entry::way::Way;
+use crate::reasons::Reason;
+use crate::routing::targets::{Meant, Target};
+use crate::routing::tunnel::{self, Arrived};
+use crate::runtime::worker::Worker;
+use crate::snapshot::Protocol;
+
+/// Serves a connection until it ends.
+pub async fn serve(
+    worker: Rc<Worker>,
+    way: Way,
+    mut stream: TcpStream,
+    remote: SocketAddr,
+    presence: Rc<Presence>,
+    drain: watch::Receiver<bool>,
+) {
+    let plan = worker.plan();
+    let started = worker.clock.now();
+    let original = if plan.targets.intercepts(way) {
+        original::destination(&stream)
+    } else {
+        None
+    };
+    let (meant, target) = plan.target(way, original);
+    let looked = look(target.protocol(&plan), &mut stream, plan.limits.patience).await;
+    // Nothing was asked: a connection that opens and breaks needs no answer.
+    let Ok((detected, held)) = looked else { return };
+    let accepted = Accepted {
+        stream,
+        held,
+        remote,
+        presence,
+        detected,
+        meant,
+    };
+    let Some(detected) = accepted.opaque() else {
+        connection::serve(worker, way.direction(), accepted, drain).await;
+        return;
+    };
+    let arrived = Arrived {
+        caller: Caller::new(
+            accepted.remote,
+            Conduct::new(),
+            Rc::clone(&worker.requests),
+            accepted.presence,
+            Known::default(),
+        ),
+        asked: asked(meant, &detected),
+        detected,
+        started,
+    };
+    let (stream, held) = (accepted.stream, accepted.held.freeze());
+    match target {
+        Target::Application => tunnel::inbound(&worker, arrived, stream, held).await,
+        Target::Service(destination) => {
+            tunnel::outbound(&worker, &destination.service, arrived, stream, held).await;
+        }
+        Target::ServerName => match plan.targets.named(arrived.detected.server_name.as_deref()) {
+            Ok(service) => tunnel::outbound(&worker, service, arrived, stream, held).await,
+            Err(reason) => tunnel::refuse(&worker, way.direction(), &arrived, reason),
+        },
+        Target::Outside(service) => {
+            tunnel::outbound(&worker, &service, arrived, stream, held).await;
+        }
+        Target::Denied => {
+            tunnel::refuse(&worker, way.direction(), &arrived, Reason::OutsideDenied);
+        }
+        Target::Authority => {}
+    }
+}
+
+/// What the connection speaks, as far as that has to be known; `None` where it is declared to be HTTP.
+async fn look(
+    protocol: Protocol,
+    stream: &mut TcpStream,
+    patience: Patience,
+) -> io::Result<(Option<Detected>, BytesMut)> {
+    Ok(match protocol {
+        Protocol::Http1 | Protocol::Http2 => (None, BytesMut::new()),
+        Protocol::Tcp => (Some(Detected::declared(Spoken::Tcp)), BytesMut::new()),
+        Protocol::Tls => {
+            // The client speaks first, and its name may decide where it goes.
+            let (found, held) = detect::any(stream, patience.head).await?;
+            let declared = Detected {
+                server_name: found.server_name,
+                ..Detected::declared(Spoken::Tls)
+            };
+            (Some(declared), held)
+        }
+        Protocol::Detect => {
+            let (found, held) = detect::any(stream, patience.detect).await?;
+            (Some(found), held)
+        }
+    })
+}
+
+fn asked(meant: Meant, detected: &Detected) -> Box<str> {
+    match (&detected.server_name, meant) {
+        (Some(name), _) => format!("{name}:443").into(),
+        (None, Meant::Address(address)) => address.to_string().into(),
+        (None, Meant::Authority | Meant::Listener(_)) => "".into(),
+    }
+}

@@ -1,0 +1,23 @@
+//! What a listener is for.
+
+use crate::recording::tally::Direction;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Others reach the application through it.
+    Inbound,
+    /// The application's HTTP proxy.
+    Outbound,
+    /// The one at this place among `outbound.listeners`: it means one service, or the one a TLS client names.
+    Listener(usize),
+}
+
+impl Way {
+    #[must_use]
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Inbound => Direction::Inbound,
+            Self::Outbound | Self::Listener(_) => Direction::Outbound,
+        }
+    }
+}

@@ -1,0 +1,307 @@
+"""Connections whose bytes nobody looks at: carried whole, ended as their users end them, and each told of by a span."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from proxy.snapshot import Listener, Outbound, Upstream
+from tests.world.apps import app, dial, echo, head, talker
+from tests.world.engines import Sidecar, sidecar, upstream
+from tests.world.otlp_sink import OtlpSink, eventually
+from tests.world.processes import free_port
+
+
+async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Says everything back in capitals, and ends when its caller does."""
+    while data := await reader.read(65_536):
+        writer.write(data.upper())
+        await writer.drain()
+
+
+async def count_to_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers only when its caller has said everything."""
+    writer.write(str(len(await reader.read())).encode())
+
+
+async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Speaks first, as SMTP and MySQL servers do."""
+    writer.write(b"220 ready\r\n")
+    await shout(reader, writer)
+
+
+@contextlib.asynccontextmanager
+async def caller(
+    sink: OtlpSink, *calls: Upstream, connect: tuple[str, ...] = (), sni: bool = False, **limits: int
+) -> AsyncIterator[tuple[Sidecar, str]]:
+    """A proxy with a listener for the first service (or for server names), and that listener's address."""
+    listener = Listener(listen=f"127.0.0.1:{free_port()}", service=None if sni else calls[0].name)
+    outbound = Outbound(listen=f"127.0.0.1:{free_port()}", listeners=(listener,), connect=connect)
+    async with sidecar("front", calls=calls, telemetry=sink.url, outbound=outbound, **limits) as front:
+        yield front, listener.listen
+
+
+def tunnels(of: Sidecar) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = of.stats()["tunnels"]
+    return lines
+
+
+async def ended(of: Sidecar, reason: str = "") -> dict[str, Any]:
+    """The series of the first tunnel, once it has ended for this reason."""
+    await eventually(lambda: any(reason in one["ended"] for one in tunnels(of)), lambda: str(tunnels(of)))
+    return next(one for one in tunnels(of) if reason in one["ended"])
+
+
+async def test_bytes_pass_both_proxies_and_both_ends_tell_of_the_same_connection(sink: OtlpSink) -> None:
+    async with (
+        talker(shout) as address,
+        sidecar("db", app=address, inbound={"protocol": "tcp"}, telemetry=sink.url) as db,
+        caller(sink, upstream("db", db.endpoint, protocol="tcp")) as (front, listener),
+    ):
+        async with dial(listener) as (reader, writer):
+            writer.write(b"select 1")
+            assert await reader.readexactly(8) == b"SELECT 1"
+            assert tunnels(front)[0]["open"] == 1
+            assert tunnels(front)[0]["sent_bytes"] == 8, "counted while it is open"
+            writer.write_eof()
+            assert await reader.read() == b""
+        client, server = await sink.wait(2)
+        client, server = sorted((client, server), key=lambda span: span.kind)
+        assert (client.name, server.name) == ("tcp db", "tcp")
+        for span in (client, server):
+            assert span.attributes["mesh.protocol"] == span.attributes["mesh.route"] == "tcp"
+            assert (span.attributes["mesh.sent_bytes"], span.attributes["mesh.received_bytes"]) == (8, 8)
+            assert span.attributes["mesh.destination.instance"] == "db-1"
+            assert "mesh.detect_us" not in span.attributes, "it was declared"
+            assert "mesh.reason" not in span.attributes
+        assert client.attributes["mesh.source.service"] == "front"
+        assert client.trace != server.trace, "bytes carry no trace context"
+        between = (client.attributes["network.local.address"], client.attributes["network.local.port"])
+        assert between == (server.attributes["network.peer.address"], server.attributes["network.peer.port"])
+        assert (await ended(front))["ended"] == {"": 1}
+
+
+async def test_an_end_of_one_side_leaves_the_other_open(sink: OtlpSink) -> None:
+    async with (
+        talker(count_to_end) as address,
+        caller(sink, upstream("db", address, protocol="tcp")) as (_, listener),
+        dial(listener) as (reader, writer),
+    ):
+        writer.write(b"x" * 3_000_000)
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 10) == b"3000000"
+
+
+async def test_what_breaks_off_on_one_side_breaks_off_on_the_other(sink: OtlpSink) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+        writer.get_extra_info("socket").setsockopt(1, 13, struct.pack("ii", 1, 0))  # SO_LINGER 0: close is a reset
+
+    async with (
+        talker(reset) as address,
+        caller(sink, upstream("db", address, protocol="tcp")) as (front, listener),
+        dial(listener) as (reader, writer),
+    ):
+        writer.write(b"x")
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 5)
+        await ended(front, "upstream_reset")
+
+
+async def test_silence_of_both_sides_ends_it(sink: OtlpSink) -> None:
+    async with (
+        talker(shout) as address,
+        caller(sink, upstream("db", address, protocol="tcp"), tunnel_idle_timeout_ms=100) as (front, listener),
+        dial(listener) as (reader, _),
+    ):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        await ended(front, "tunnel_idle")
+
+
+async def test_another_endpoint_is_tried_and_each_attempt_is_a_span(sink: OtlpSink) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    async with caller(sink, upstream("db", nobody, protocol="tcp")) as (front, listener):
+        async with dial(listener) as (reader, _):
+            with contextlib.suppress(ConnectionResetError):
+                assert await asyncio.wait_for(reader.read(), 5) == b""
+        (span,) = await sink.wait(1)
+        assert span.attributes["mesh.reason"] == "connect_refused"
+        async with talker(shout) as address:
+            await front.apply(services=(upstream("db", nobody, nobody, address, protocol="tcp"),))
+            for _ in range(8):
+                async with dial(listener) as (reader, writer):
+                    writer.write(b"a")
+                    assert await reader.readexactly(1) == b"A"
+
+
+@pytest.mark.parametrize("host", ["anything.at.all", "db"])
+async def test_a_listener_means_its_service_whatever_the_host(sink: OtlpSink, host: str) -> None:
+    async with app(echo) as address, caller(sink, upstream("shop", address)) as (_, listener):
+        async with dial(listener) as (reader, writer):
+            writer.write(f"GET /a HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
+            assert (await head(reader)).startswith("HTTP/1.1 200")
+        (span,) = await sink.wait(1)
+        assert span.attributes["mesh.destination.service"] == "shop"
+        assert "mesh.protocol" not in span.attributes
+
+
+async def test_a_service_that_speaks_no_http_gets_no_request(sink: OtlpSink) -> None:
+    async with (
+        talker(shout) as address,
+        caller(sink, upstream("db", address, protocol="tcp")) as (front, _),
+        dial(front.proxy) as (reader, writer),
+    ):
+        writer.write(b"GET http://db/ HTTP/1.1\r\nhost: db\r\n\r\n")
+        answer = await head(reader)
+        assert answer.startswith("HTTP/1.1 502")
+        assert "mesh-reason: not_http" in answer
+
+
+# === what a connection speaks
+
+
+async def test_the_protocol_of_an_undeclared_service_is_found_out(sink: OtlpSink) -> None:
+    async with (
+        app(echo) as address,
+        sidecar("any", app=address, inbound={"protocol": "detect"}, telemetry=sink.url) as back,
+        caller(sink, upstream("any", back.endpoint, protocol="detect")) as (front, listener),
+    ):
+        async with dial(listener) as (reader, writer):
+            writer.write(b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await head(reader)).startswith("HTTP/1.1 200")
+        for span in await sink.wait(2):
+            assert span.attributes["mesh.protocol"] == "http1"
+            assert 0 <= span.attributes["mesh.detect_us"] < 5_000_000
+        assert tunnels(front) == []
+
+
+async def test_a_server_that_speaks_first_is_heard_after_the_timeout_or_at_once_when_declared(sink: OtlpSink) -> None:
+    loop = asyncio.get_running_loop()
+    async with talker(greet) as address:
+        for protocol in ("detect", "tcp"):
+            call = upstream("mail", address, protocol=protocol)
+            async with caller(sink, call, detect_timeout_ms=400) as (front, listener):
+                start = loop.time()
+                async with dial(listener) as (reader, writer):
+                    assert await asyncio.wait_for(reader.readline(), 5) == b"220 ready\r\n"
+                    waited = loop.time() - start
+                    writer.write(b"quit")
+                    assert await reader.readexactly(4) == b"QUIT"
+                assert (waited >= 0.4) == (protocol == "detect")
+                await ended(front)
+        detected, declared = await sink.wait(2)
+        assert detected.attributes["mesh.detect_us"] >= 400_000
+        assert "mesh.detect_us" not in declared.attributes
+        assert detected.attributes["mesh.protocol"] == declared.attributes["mesh.protocol"] == "tcp"
+
+
+# === TLS passed through
+
+
+def client_hello(name: str | None) -> bytes:
+    """What a TLS client says first."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    sent = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname=name).do_handshake()
+    return sent.read()
+
+
+async def test_tls_goes_by_server_name_however_it_is_cut(sink: OtlpSink) -> None:
+    async def length(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(str(len(await reader.readexactly(len(hello)))).encode())
+
+    hello = client_hello("DB.example.com")
+    async with talker(length) as address, talker(shout) as other:
+        db = upstream("db", address, protocol="tls", server_names=("db.example.com",))
+        async with (
+            caller(sink, upstream("other", other), db, sni=True) as (_, listener),
+            dial(listener) as (reader, writer),
+        ):
+            for place in range(0, len(hello), 100):
+                writer.write(hello[place : place + 100])
+                await writer.drain()
+                await asyncio.sleep(0)  # each piece on its way before the next
+            assert await asyncio.wait_for(reader.read(), 5) == str(len(hello)).encode()
+        (span,) = await sink.wait(1)
+        assert span.name == "tls db"
+        assert span.attributes["tls.client.server_name"] == "db.example.com"
+        assert span.attributes["server.address"] == "db.example.com"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (client_hello("nobody.example.com"), "unknown_server_name"),
+        (client_hello(None), "no_server_name"),
+        (b"EHLO mail.example\r\n", "no_server_name"),
+    ],
+)
+async def test_tls_that_names_no_service_goes_nowhere(sink: OtlpSink, said: bytes, reason: str) -> None:
+    async with talker(shout) as address:
+        db = upstream("db", address, protocol="tls", server_names=("db.example.com",))
+        async with caller(sink, db, sni=True) as (front, listener):
+            async with dial(listener) as (reader, writer):
+                writer.write(said)
+                with contextlib.suppress(ConnectionResetError):
+                    assert await asyncio.wait_for(reader.read(), 5) == b""
+            await ended(front, reason)
+        (span,) = await sink.wait(1)
+        assert span.attributes["mesh.reason"] == reason
+        assert span.error
+
+
+# === CONNECT
+
+
+async def test_connect_tunnels_to_the_services_that_are_named(sink: OtlpSink) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    async with talker(greet) as address:
+        calls = (upstream("mail", address, protocol="tcp"), upstream("db", address, protocol="tcp"))
+        async with caller(sink, *calls, connect=("mail",)) as (front, _):
+            async with dial(front.proxy) as (reader, writer):
+                parent = f"traceparent: 00-{trace}-00f067aa0ba902b7-01"
+                writer.write(f"CONNECT mail:80 HTTP/1.1\r\nhost: mail:80\r\n{parent}\r\n\r\n".encode())
+                assert (await head(reader)).startswith("HTTP/1.1 200")
+                assert await reader.readline() == b"220 ready\r\n"
+                writer.write(b"quit")
+                assert await reader.readexactly(4) == b"QUIT"
+            (span,) = await sink.wait(1)
+            assert (span.name, span.trace) == ("tcp mail", trace)
+            assert span.attributes["server.port"] == 80
+            async with dial(front.proxy) as (reader, writer):
+                writer.write(b"CONNECT db:80 HTTP/1.1\r\nhost: db:80\r\n\r\n")
+                assert "mesh-reason: connect_not_allowed" in await head(reader)
+            nobody = f"127.0.0.1:{free_port()}"
+            await front.apply(services=(upstream("mail", nobody, protocol="tcp"), calls[1]))
+            async with dial(front.proxy) as (reader, writer):
+                writer.write(b"CONNECT mail:80 HTTP/1.1\r\nhost: mail:80\r\n\r\n")
+                answer = await head(reader)
+                assert answer.startswith("HTTP/1.1 503")
+                assert "mesh-reason: connect_refused" in answer
+
+
+# === IPv6
+
+
+async def test_everything_is_reached_over_ipv6(sink: OtlpSink) -> None:
+    listener = Listener(listen=f"[::1]:{free_port()}", service="db")
+    outbound = Outbound(listen=f"[::1]:{free_port()}", listeners=(listener,))
+    inbound = {"listen": f"[::1]:{free_port()}", "protocol": "tcp"}
+    async with (
+        talker(shout, "::1") as address,
+        sidecar("db", app=address, inbound=inbound, telemetry=sink.url) as db,
+        sidecar("front", calls=(upstream("db", db.endpoint, protocol="tcp"),), telemetry=sink.url, outbound=outbound),
+    ):
+        async with dial(listener.listen) as (reader, writer):
+            writer.write(b"a")
+            assert await reader.readexactly(1) == b"A"
+        for span in await sink.wait(2):
+            assert span["network.peer.address"] == "::1"
