@@ -31,7 +31,7 @@ lint: ## formatting, lints, types, import rules, stubs
 
 bench: ## ours and its peers in turn on the same core: requests/s, CPU a request, memory, as ratios
 	@deploy/prepare.sh dev,bench $(CLIENTS) $(PEERS)
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --json target/bench.json
 
 format: ## rewrite all sources in the house style
 	@deploy/prepare.sh dev

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import click
 
-from tests.bench import cost, endurance, idle, two_hops
-from tests.bench.environment import Environment, check_machine, describe_machine, serving, take_precedence
+from tests.bench import cost, endurance, idle, machine, two_hops
+from tests.bench.environment import Environment, serving
 from tests.bench.load import Load, Shape
-from tests.bench.verdict import Row, render
+from tests.bench.results import Findings, Run, verdicts
 
-Section = Callable[[Environment], Iterable[Row]]
+Section = Callable[[Environment], Findings]
 NAMES = (*cost.COMPARISONS, "two-hops", "idle", "growth", "soak", "away")
 
 
 @click.command()
-@click.option("--seconds", default=8, show_default=True, help="Load on each proxy, each round.")
-@click.option("--rounds", default=3, show_default=True, help="Rounds over all proxies; the median of each is printed.")
+@click.option("--seconds", default=3, show_default=True, help="Load on each proxy, each round.")
+@click.option("--rounds", default=8, show_default=True, help="Rounds over all proxies; the median of each is printed.")
 @click.option("--connections", default=32, show_default=True, help="Requests at a time.")
 @click.option("--long", default=60.0, show_default=True, help="Seconds of the soak, and of the collector's absence.")
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="These sections only.")
-def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[str, ...]) -> None:
+@click.option("--json", "into", type=click.Path(path_type=Path), help="Write the run there, for tests.bench.document.")
+def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[str, ...], into: Path | None) -> None:
     """Measure what requests cost through each proxy, and hold it against the targets."""
-    check_machine()
-    take_precedence()
+    machine.check()
+    machine.take_precedence()
+    where = machine.describe()
+    click.echo(
+        f"{where.cores} cores, {where.processor}; each proxy on one core, load, backend and span sink on another"
+    )
     with tempfile.TemporaryDirectory(prefix="whymesh-bench-") as folder:
         load = Load(Shape(""), seconds, connections, Path(folder))
         sections: dict[str, Section] = {
@@ -38,10 +44,18 @@ def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[s
         sections["growth"] = endurance.under_strangers
         sections["soak"] = partial(endurance.soaked, seconds=long)
         sections["away"] = partial(endurance.without_collector, seconds=long)
-        click.echo(describe_machine())
         with serving(Path(folder)) as environment:
-            rows = [row for name in only or NAMES for row in sections[name](environment)]
-    click.echo(f"\n{render(rows)}")
+            found = tuple(_told(sections[name](environment)) for name in only or NAMES)
+    run = Run(command=" ".join(["python -m tests.bench", *sys.argv[1:]]), machine=where, sections=found)
+    click.echo(f"\n{verdicts(run.targets)}")
+    if into:
+        into.write_text(run.model_dump_json(indent=1) + "\n")
+
+
+def _told(found: Findings) -> Findings:
+    for table in found.tables:
+        click.echo(f"\n{table.title}\n\n{table.markdown()}")
+    return found
 
 
 if __name__ == "__main__":

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import resource
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +11,9 @@ from pathlib import Path
 import click
 
 from tests.bench.load import PIN
+from tests.bench.machine import NGINX
 from tests.world.processes import free_port, get, until
 
-NGINX = "/usr/sbin/nginx"
-_TOOLS = ("wrk", "h2load", "taskset", NGINX, "/usr/sbin/haproxy")
-
-_FILES = 12_000
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -44,41 +38,6 @@ class Environment:
         path = self.folder / name
         path.write_text(text)
         return path
-
-
-def check_machine() -> None:
-    """Stops with one sentence when this machine cannot measure: too few cores, a tool missing, a debug build."""
-    from proxy._engine import BUILD_PROFILE
-
-    if BUILD_PROFILE != "release":
-        raise SystemExit(f"the engine is a {BUILD_PROFILE} build: its figures mean nothing; run make bench")
-    if (os.cpu_count() or 1) < 2:
-        raise SystemExit("one core: the load generator would take the proxy's time; two are needed")
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if most < _FILES:
-        raise SystemExit(f"{_FILES} open files are needed for 10 000 connections, {most} are allowed; see `ulimit -Hn`")
-    if missing := [tool for tool in _TOOLS if shutil.which(tool) is None]:
-        raise SystemExit(f"missing: {', '.join(missing)}; run make bench, which installs them")
-
-
-def take_precedence() -> None:
-    """Lets what is measured go first on a machine that does other things too, where that is permitted."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
-
-
-def describe_machine() -> str:
-    """Core count and model, since an absolute figure means nothing without."""
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        "unknown CPU",
-    )
-    return f"{os.cpu_count()} cores, {model}; each proxy on one core, load, backend and span sink on another"
 
 
 @contextlib.contextmanager

@@ -5,29 +5,31 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
 
 import click
 
 from tests.bench.environment import Environment
 from tests.bench.peers import ENVOY, ENVOY_TRACED, HAPROXY, OURS, Peer
+from tests.bench.results import Column, Findings, Table, Target
 from tests.bench.running import Running
-from tests.bench.table import markdown
-from tests.bench.verdict import Row
 
 CONNECTIONS = 10_000
 _PEERS = (OURS, ENVOY_TRACED, ENVOY, HAPROXY)
 _REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
-def measure(environment: Environment) -> Iterator[Row]:
-    """Prints the bytes for each connection and yields the ratio to Envoy's."""
+def measure(environment: Environment) -> Findings:
+    """The bytes of each connection, and the ratio to Envoy's."""
     costs = {peer.name: _bytes_each(peer, environment) for peer in _PEERS}
-    click.echo(f"\n{CONNECTIONS:,} idle connections that have asked once\n")
-    head = ("proxy", "KB each", "ratio")
     ours = costs[OURS.name]
-    click.echo(markdown(head, [(n, f"{each / 1e3:.1f}", f"{each / ours:.2f}x") for n, each in costs.items()]))
-    yield Row("10 000 idle connections: memory of each, Envoy over ours", costs[ENVOY.name] / ours, 1.0, 2.0)
+    table = Table(
+        title=f"{CONNECTIONS:,} idle connections that have asked once",
+        columns=(Column(head="proxy"), Column(head="KB each", form=".1f"), Column(head="ratio", form=".2f", unit="x")),
+        rows=tuple((name, each / 1e3, each / ours) for name, each in costs.items()),
+    )
+    what = f"{CONNECTIONS:,} idle connections: memory of each, Envoy over ours"
+    target = Target(what=what, measured=costs[ENVOY.name] / ours, target=1, stretch=2)
+    return Findings(section="idle", tables=(table,), targets=(target,))
 
 
 def _bytes_each(peer: Peer, environment: Environment) -> float:

@@ -8,10 +8,9 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.bench import envoy
-from tests.bench.environment import NGINX, Environment, started
+from tests.bench import envoy, machine
+from tests.bench.environment import Environment, started
 from tests.bench.load import PIN as BESIDE
 from tests.bench.running import Running
 from tests.world import meshes
@@ -109,7 +108,6 @@ def _one_envoy(environment: Environment, upstream: int, http2: bool, traced: boo
     path = environment.folder / f"envoy-{port}.json"
     sink = environment.sink if traced else None
     path.write_text(json.dumps(envoy.config(port=port, admin=admin, upstream=upstream, http2=http2, sink=sink)))
-    binary = Path(sys.executable).with_name("envoy")
     flags = ["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"]
 
     def spans() -> int | None:
@@ -117,7 +115,7 @@ def _one_envoy(environment: Environment, upstream: int, http2: bool, traced: boo
         found = re.search(r"spans_sent: (\d+)", text)
         return int(found[1]) if found else None
 
-    with started([*_PIN, str(binary), *flags, "-c", str(path)], port) as process:
+    with started([*_PIN, machine.ENVOY, *flags, "-c", str(path)], port) as process:
         yield Running((process.pid,), port, spans if traced else (lambda: None))
 
 
@@ -136,6 +134,6 @@ def _configured(config: str, command: list[str]) -> Start:
 OURS = Peer("whymesh, every request a span", whymesh)
 ENVOY_TRACED = Peer("Envoy, every request a span", _envoy(traced=True))
 ENVOY = Peer("Envoy, no tracing", _envoy(traced=False))
-HAPROXY = Peer("HAProxy, no tracing", _configured("haproxy.cfg", ["/usr/sbin/haproxy", "-db", "-f"]))
-NGINX_PROXY = Peer("nginx, no tracing", _configured("nginx.conf", [NGINX, "-c"]))
+HAPROXY = Peer("HAProxy, no tracing", _configured("haproxy.cfg", [machine.HAPROXY, "-db", "-f"]))
+NGINX_PROXY = Peer("nginx, no tracing", _configured("nginx.conf", [machine.NGINX, "-c"]))
 """nginx speaks HTTP/1 to what is behind it."""

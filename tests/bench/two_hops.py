@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
 from statistics import median
-
-import click
 
 from tests.bench.environment import Environment
 from tests.bench.load import LOAD_CORE
 from tests.bench.open_loop import drive, percentile
 from tests.bench.peers import Start, envoy_pair, whymesh_pair
-from tests.bench.table import markdown
-from tests.bench.verdict import Row
+from tests.bench.results import Column, Findings, Table, Target
 
 RATE = 1000.0
 _FLOOR_S = 1e-5
@@ -27,8 +23,8 @@ _PAIRS: dict[str, Start] = {"two whymesh, traced": whymesh_pair, "two Envoys, tr
 _SHOWN = (50.0, 90.0, 99.0, 99.9)
 
 
-def measure(environment: Environment, seconds: float, rounds: int) -> Iterator[Row]:
-    """Prints what each pair adds and yields the ratio of the 99th percentiles."""
+def measure(environment: Environment, seconds: float, rounds: int) -> Findings:
+    """What each pair adds, and the ratio of the 99th percentiles."""
     taken: dict[str, list[list[float]]] = {name: [] for name in (_BARE, *_PAIRS)}
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {LOAD_CORE})
@@ -44,15 +40,15 @@ def measure(environment: Environment, seconds: float, rounds: int) -> Iterator[R
         os.sched_setaffinity(0, before)
     bare, *pairs = ([median(column) for column in zip(*rows, strict=True)] for rows in taken.values())
     added = [[through - without for through, without in zip(pair, bare, strict=True)] for pair in pairs]
-    click.echo(f"\nTwo hops at {RATE:,.0f} requests/s, milliseconds, median of {rounds} x {seconds} s\n")
     shown = zip((_BARE, *(f"added by {name}" for name in _PAIRS)), (bare, *added), strict=True)
-    click.echo(
-        markdown(
-            ("", *(f"p{one:g}" for one in _SHOWN)), [(name, *(f"{s * 1e3:.3f}" for s in row)) for name, row in shown]
-        )
+    table = Table(
+        title=f"Two hops at {RATE:,.0f} requests/s, milliseconds, median of {rounds} x {seconds:g} s each in turn",
+        columns=(Column(head=""), *(Column(head=f"p{one:g}", form=".3f") for one in _SHOWN)),
+        rows=tuple((name, *(s * 1e3 for s in row)) for name, row in shown),
     )
     ours, theirs = (max(row[_SHOWN.index(99.0)], _FLOOR_S) for row in added)
-    yield Row("two hops: added p99, Envoy pair over ours", theirs / ours, 2.0, 3.0)
+    target = Target(what="two hops: added p99, Envoy pair over ours", measured=theirs / ours, target=2, stretch=3)
+    return Findings(section="two-hops", tables=(table,), targets=(target,))
 
 
 def _percentiles(port: int, host: str, seconds: float) -> list[float]:
