@@ -29,6 +29,7 @@ use crate::export::retry::Verdict;
 use crate::export::url::Url;
 use crate::export::{over_grpc, over_http};
 use crate::reasons::Reason;
+use crate::recording::pad::Pad;
 use crate::recording::trace::{Context, mark_state, unmark_state};
 use crate::routing::route;
 use crate::runtime::plan::Plan;
@@ -173,14 +174,14 @@ pub fn trace(bytes: &[u8]) {
     let mut rng = fastrand::Rng::with_seed(1);
     let (context, keep) = Context::of(&headers, &mut rng);
     assert_ne!(context.trace, 0);
-    let written = context.header(7);
+    let written = context.header(7, &Pad::default());
     let text = written.to_str().expect("is plain text");
     assert!(text.len() == 55 && text.starts_with("00-"));
     let mut next = HeaderMap::new();
     next.insert("traceparent", written.clone());
     let (read_back, _) = Context::of(&next, &mut rng);
     assert_eq!((read_back.trace, read_back.parent), (context.trace, 7));
-    mark_state(&mut headers, 9, keep);
+    mark_state(&mut headers, 9, keep, &Pad::default());
     assert_eq!(unmark_state(&mut headers, true), Some(9));
 }
 

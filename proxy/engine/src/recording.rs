@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod flags;
 pub(crate) mod flight;
 pub mod otlp;
+pub(crate) mod pad;
 pub(crate) mod queue;
 pub(crate) mod record;
 pub(crate) mod ring;

@@ -5,6 +5,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::recording::pad::Pad;
+
 pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -49,12 +51,12 @@ impl Context {
 
     /// The `traceparent` that makes `span` the parent of what comes next.
     #[must_use]
-    pub fn header(&self, span: u64) -> HeaderValue {
+    pub fn header(&self, span: u64, pad: &Pad) -> HeaderValue {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        hex(&mut text[3..35], self.trace);
-        hex(&mut text[36..52], u128::from(span));
-        hex(&mut text[53..55], u128::from(self.flags));
-        HeaderValue::from_bytes(&text).expect("hexadecimal digits and dashes")
+        hex(&mut text[3..35], &self.trace.to_be_bytes());
+        hex(&mut text[36..52], &span.to_be_bytes());
+        hex(&mut text[53..55], &[self.flags]);
+        pad.value(&text).expect("hexadecimal digits and dashes")
     }
 }
 
@@ -89,22 +91,30 @@ pub fn read_id(text: &[u8]) -> Option<u128> {
 }
 
 /// Puts `whymesh=<span>` first in `tracestate`, before the application sees it.
-pub fn mark_state(headers: &mut HeaderMap, span: u64, keep: bool) {
-    let mut state = format!("{MEMBER}={span:016x}");
-    if keep {
-        let others: Vec<&str> = members(headers)
-            .filter(|member| own(member).is_none())
-            .collect();
-        for member in others.into_iter().take(MAX_MEMBERS - 1) {
-            if state.len() + member.len() < MAX_STATE {
-                state.push(',');
-                state.push_str(member);
-            }
-        }
-    }
-    if let Ok(value) = HeaderValue::try_from(state) {
+pub fn mark_state(headers: &mut HeaderMap, span: u64, keep: bool, pad: &Pad) {
+    let mut own_member = *b"whymesh=0000000000000000";
+    hex(&mut own_member[MEMBER.len() + 1..], &span.to_be_bytes());
+    let value = if keep && headers.contains_key(&TRACESTATE) {
+        pad.value(&with_others(&own_member, headers))
+    } else {
+        pad.value(&own_member)
+    };
+    if let Some(value) = value {
         headers.insert(&TRACESTATE, value);
     }
+}
+
+/// Our member, and those of others as far as they fit.
+fn with_others(own_member: &[u8], headers: &HeaderMap) -> Vec<u8> {
+    let mut state = own_member.to_vec();
+    let others = members(headers).filter(|member| own(member).is_none());
+    for member in others.take(MAX_MEMBERS - 1) {
+        if state.len() + member.len() < MAX_STATE {
+            state.push(b',');
+            state.extend_from_slice(member.as_bytes());
+        }
+    }
+    state
 }
 
 /// Removes our member before a call leaves for another proxy, and returns the span it named.
@@ -154,10 +164,11 @@ fn named(value: &str) -> Option<u64> {
     u64::try_from(unhex(value.as_bytes())?).ok()
 }
 
-fn hex(into: &mut [u8], mut value: u128) {
-    for digit in into.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(value & 15) as usize];
-        value >>= 4;
+fn hex(into: &mut [u8], value: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in into.chunks_exact_mut(2).zip(value) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
 }
 
@@ -190,7 +201,7 @@ mod tests {
     fn a_valid_parent_is_continued_and_written_back() {
         let context = parse(GOOD.as_bytes()).unwrap();
         assert_eq!(context.trace, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
-        assert_eq!(context.header(context.parent), GOOD);
+        assert_eq!(context.header(context.parent, &Pad::default()), GOOD);
     }
 
     #[test]
@@ -225,7 +236,7 @@ mod tests {
             ("tracestate", "a=1, whymesh=00000000000000ff"),
             ("tracestate", "b=2"),
         ]);
-        mark_state(&mut map, 0xabc, true);
+        mark_state(&mut map, 0xabc, true, &Pad::default());
         assert_eq!(map[&TRACESTATE], "whymesh=0000000000000abc,a=1,b=2");
         assert_eq!(unmark_state(&mut map, true), Some(0xabc));
         assert_eq!(map[&TRACESTATE], "a=1,b=2");
@@ -237,7 +248,7 @@ mod tests {
         assert_eq!(unmark_state(&mut map, false), Some(0xabc));
         assert!(!map.contains_key(&TRACESTATE));
         let mut map = headers(&[("tracestate", "a=1")]);
-        mark_state(&mut map, 1, false);
+        mark_state(&mut map, 1, false, &Pad::default());
         assert_eq!(map[&TRACESTATE], "whymesh=0000000000000001");
     }
 }

@@ -68,9 +68,10 @@ impl Call<'_> {
             tried |= 1 << (place % 64);
             let endpoint = &self.service.endpoints[place];
             flight.to(endpoint);
-            request
-                .headers_mut()
-                .insert(&TRACEPARENT, self.context.header(flight.span()));
+            request.headers_mut().insert(
+                &TRACEPARENT,
+                self.context.header(flight.span(), &self.worker.pad),
+            );
             let departed = |departure: Departure| flight.sent_after(departure);
             let terms = self.terms_at(began);
             let (next, pause) =

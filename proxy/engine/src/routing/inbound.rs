@@ -77,8 +77,13 @@ pub async fn serve(
     let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     request
         .headers_mut()
-        .insert(&TRACEPARENT, context.header(flight.span()));
-    mark_state(request.headers_mut(), flight.span(), keep_state);
+        .insert(&TRACEPARENT, context.header(flight.span(), &worker.pad));
+    mark_state(
+        request.headers_mut(),
+        flight.span(),
+        keep_state,
+        &worker.pad,
+    );
 
     let terms = Terms {
         upgrade: upgrade.is_some(),

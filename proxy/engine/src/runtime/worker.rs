@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::gate::Lag;
 use crate::recording::clock::Clock;
+use crate::recording::pad::Pad;
 use crate::recording::queue::Recorder;
 use crate::recording::record::{Record, Text};
 use crate::recording::slots::{FreeSlots, Slots};
@@ -22,6 +23,8 @@ pub struct Worker {
     /// Every worker's requests in flight: a call may arrive at another worker than its request.
     pub all_slots: Arc<Slots>,
     pub tally: Tally,
+    /// For the trace headers of what it sends.
+    pub pad: Pad,
     pub totals: Arc<Totals>,
     /// The proxy stops and what is left ends now.
     pub cut_off: Cell<bool>,
@@ -50,6 +53,7 @@ impl Worker {
             slots,
             all_slots,
             tally,
+            pad: Pad::default(),
             totals,
             cut_off: Cell::new(false),
             requests: Rc::default(),

@@ -135,19 +135,19 @@ enum Unsent {
 async fn send(
     sender: Sender,
     lease: &mut Lease,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     limit: Duration,
 ) -> Result<Response<Incoming>, Unsent> {
     let progress = request.body().progress();
     let answer = match sender {
         Sender::Http1(mut sender) => {
-            let request = for_http1(request, lease.endpoint.host.as_ref());
+            for_http1(&mut request, lease.endpoint.host.as_ref());
             let answer = wait(sender.try_send_request(request), progress.as_deref(), limit).await;
             lease.sender = Some(Sender::Http1(sender));
             answer
         }
         Sender::Http2(mut sender) => {
-            let request = for_http2(request);
+            for_http2(&mut request);
             let answer = wait(sender.try_send_request(request), progress.as_deref(), limit).await;
             lease.sender = Some(Sender::Http2(sender));
             answer

@@ -40,10 +40,53 @@ static NOT_IN_TRAILERS: [HeaderName; 24] = [
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
+/// Fields that say something of one hop only.
+static OF_A_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    TE,
+    EXPECT,
+    PROXY_AUTHORIZATION,
+    PROXY_AUTHENTICATE,
+];
+
+/// Which of those a message has: one look at its names costs less than a search for each.
+#[derive(Clone, Copy)]
+struct Present(u16);
+
+impl Present {
+    fn in_these(headers: &HeaderMap) -> Self {
+        Self(headers.keys().fold(0, |seen, name| seen | bit(name)))
+    }
+
+    fn has(self, name: &HeaderName) -> bool {
+        self.0 & bit(name) != 0
+    }
+
+    fn remove(self, names: &[&HeaderName], from: &mut HeaderMap) {
+        for name in names.iter().filter(|name| self.has(name)) {
+            from.remove(*name);
+        }
+    }
+}
+
+fn bit(name: &HeaderName) -> u16 {
+    let place = OF_A_HOP.iter().position(|field| field == name);
+    place.map_or(0, |place| 1 << place)
+}
+
 /// Removes the hop-by-hop fields and what `Connection` nominates; returns the upgrade that was asked for, if any.
 pub fn end_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let present = Present::in_these(headers);
+    end(present, headers)
+}
+
+fn end(present: Present, headers: &mut HeaderMap) -> Option<HeaderValue> {
     let mut upgrade = None;
-    if headers.contains_key(CONNECTION) {
+    if present.has(&CONNECTION) {
         let nominated: Vec<HeaderName> = nominated(headers).collect();
         if nominated.contains(&UPGRADE) {
             upgrade = headers.get(UPGRADE).cloned();
@@ -51,11 +94,15 @@ pub fn end_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
         for name in nominated.iter().filter(|name| *name != TE && *name != HOST) {
             headers.remove(name);
         }
-        headers.remove(CONNECTION);
     }
-    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &TRANSFER_ENCODING, &UPGRADE] {
-        headers.remove(name);
-    }
+    let always = [
+        &CONNECTION,
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+        &TRANSFER_ENCODING,
+        &UPGRADE,
+    ];
+    present.remove(&always, headers);
     upgrade
 }
 
@@ -72,21 +119,28 @@ fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
         .filter_map(|value| value.to_str().ok());
     lines
         .flat_map(|line| line.split(','))
-        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .map(str::trim)
+        .filter(|option| !speaks_of_the_connection(option))
+        .filter_map(|name| HeaderName::try_from(name).ok())
+}
+
+/// Options that nominate no field (RFC 9110, 7.6.1; RFC 9112, 9.3 and C.2.2).
+fn speaks_of_the_connection(option: &str) -> bool {
+    option.eq_ignore_ascii_case("keep-alive") || option.eq_ignore_ascii_case("close")
 }
 
 /// Ends the hop of a request. `TE: trailers` stays in force, an upgrade is asked for again, and `Expect` is met here.
 pub fn end_request_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    let upgrade = end_hop(headers);
-    if headers.contains_key(TE) {
+    let present = Present::in_these(headers);
+    let upgrade = end(present, headers);
+    if present.has(&TE) {
         let trailers = headers.get_all(TE).iter().any(wants_trailers);
         headers.remove(TE);
         if trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));
         }
     }
-    headers.remove(PROXY_AUTHORIZATION);
-    headers.remove(EXPECT);
+    present.remove(&[&PROXY_AUTHORIZATION, &EXPECT], headers);
     // Bytes of HTTP/2 in a tunnel would be requests that nobody checks or records.
     let upgrade = upgrade.filter(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"));
     if let Some(protocol) = &upgrade {
@@ -97,8 +151,9 @@ pub fn end_request_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
 
 /// Ends the hop of a response, other than a switch of protocols.
 pub fn end_response_hop(headers: &mut HeaderMap) {
-    end_hop(headers);
-    headers.remove(PROXY_AUTHENTICATE);
+    let present = Present::in_these(headers);
+    end(present, headers);
+    present.remove(&[&PROXY_AUTHENTICATE], headers);
 }
 
 /// Writes `Connection: upgrade` and the protocol.

@@ -2,31 +2,26 @@
 
 use http::header::{COOKIE, HOST};
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Request, Uri, Version};
 
 use crate::upstream::request_body::RequestBody;
 
 /// Origin form and a `Host`, as HTTP/1.1 wants them.
-#[must_use]
-pub fn for_http1(
-    request: Request<RequestBody>,
-    unnamed: Option<&HeaderValue>,
-) -> Request<RequestBody> {
-    let (mut head, body) = request.into_parts();
-    if head.version == Version::HTTP_2 {
-        join_cookies(&mut head.headers);
+pub fn for_http1(request: &mut Request<RequestBody>, unnamed: Option<&HeaderValue>) {
+    if request.version() == Version::HTTP_2 {
+        join_cookies(request.headers_mut());
     }
-    head.version = Version::HTTP_11;
-    if let Some(authority) = head.uri.authority() {
-        if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-            head.headers.insert(HOST, host);
+    *request.version_mut() = Version::HTTP_11;
+    if let Some(authority) = request.uri().authority() {
+        let host = HeaderValue::from_str(authority.as_str());
+        *request.uri_mut() = path_only(request.uri());
+        if let Ok(host) = host {
+            request.headers_mut().insert(HOST, host);
         }
-        head.uri = path_only(&head.uri);
-    } else if let (None, Some(name)) = (head.headers.get(HOST), unnamed) {
+    } else if let (None, Some(name)) = (request.headers().get(HOST), unnamed) {
         // HTTP/1.0 knows no Host; an HTTP/1.1 request needs one.
-        head.headers.insert(HOST, name.clone());
+        request.headers_mut().insert(HOST, name.clone());
     }
-    Request::from_parts(head, body)
 }
 
 /// HTTP/2 may send each cookie as a header of its own; HTTP/1.1 knows one (RFC 9113, 8.2.3).
@@ -52,21 +47,18 @@ fn path_only(uri: &Uri) -> Uri {
 }
 
 /// Scheme and authority in the pseudo-headers, no `Host`, as HTTP/2 wants them.
-#[must_use]
-pub fn for_http2(request: Request<RequestBody>) -> Request<RequestBody> {
-    let (mut head, body) = request.into_parts();
-    head.version = Version::HTTP_2;
-    let host = head.headers.remove(HOST);
-    if head.uri.authority().is_none()
-        && let Some(uri) = host.and_then(|host| absolute(&head, &host))
+pub fn for_http2(request: &mut Request<RequestBody>) {
+    *request.version_mut() = Version::HTTP_2;
+    let host = request.headers_mut().remove(HOST);
+    if request.uri().authority().is_none()
+        && let Some(uri) = host.and_then(|host| absolute(request.uri(), &host))
     {
-        head.uri = uri;
+        *request.uri_mut() = uri;
     }
-    Request::from_parts(head, body)
 }
 
-fn absolute(head: &request::Parts, host: &HeaderValue) -> Option<Uri> {
-    let mut parts = head.uri.clone().into_parts();
+fn absolute(uri: &Uri, host: &HeaderValue) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
     parts.scheme = Some(Scheme::HTTP);
     parts.authority = Some(host.to_str().ok()?.parse().ok()?);
     Uri::from_parts(parts).ok()
@@ -95,7 +87,8 @@ mod tests {
             ("*", Some("a"), "*", "a"),
         ];
         for (uri, host, path, named) in cases {
-            let request = for_http1(request("GET", uri, host), Some(&name));
+            let mut request = request("GET", uri, host);
+            for_http1(&mut request, Some(&name));
             assert_eq!(
                 (request.uri().to_string().as_str(), &request.headers()[HOST]),
                 (path, &named.parse().unwrap())
@@ -112,7 +105,7 @@ mod tests {
                 .headers_mut()
                 .append(COOKIE, HeaderValue::from_static(crumb));
         }
-        let request = for_http1(request, None);
+        for_http1(&mut request, None);
         assert_eq!(
             request.headers().get_all(COOKIE).iter().collect::<Vec<_>>(),
             ["a=1; b=2"]
@@ -122,7 +115,8 @@ mod tests {
     #[test]
     fn http2_wants_an_authority_and_no_host() {
         for (uri, host) in [("http://a:81/b?c", None), ("/b?c", Some("a:81"))] {
-            let request = for_http2(request("GET", uri, host));
+            let mut request = request("GET", uri, host);
+            for_http2(&mut request);
             assert_eq!(request.uri(), "http://a:81/b?c");
             assert!(!request.headers().contains_key(HOST));
         }
