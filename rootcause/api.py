@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,15 +13,26 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.finding import Finding
 from rootcause.journal import Journal
+from rootcause.trace_story import TracedSpan, tell
 from rootcause.watch import Answer
+
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Api:
-    """Serves the last answer of the engine and reads incidents through `journal`, one query at a time."""
+    """Serves the last answer of the engine; reads incidents through `journal` and traces by `read_trace`, one query at
+    a time."""
 
-    def __init__(self, answer: Callable[[], Answer | None], journal: Journal, metrics: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        answer: Callable[[], Answer | None],
+        journal: Journal,
+        read_trace: Callable[[str], list[TracedSpan]],
+        metrics: CollectorRegistry,
+    ) -> None:
         self._answer = answer
         self._journal = journal
+        self._read_trace = read_trace
         self._metrics = metrics
         self._one_at_a_time = asyncio.Lock()
 
@@ -30,6 +42,7 @@ class Api:
         app.router.add_get("/v1/why", self._why)
         app.router.add_get("/v1/incidents", self._incidents)
         app.router.add_get("/v1/incidents/{id}", self._incident)
+        app.router.add_get("/v1/traces/{id}", self._trace)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._show_metrics)
@@ -48,8 +61,8 @@ class Api:
             }
         )
 
-    async def _incidents(self, _: web.Request) -> web.Response:
-        found = await self._read(self._journal.incidents)
+    async def _incidents(self, request: web.Request) -> web.Response:
+        found = await self._read(lambda: self._journal.incidents(request.query.get("service", "")))
         return web.json_response({"incidents": [finding.model_dump(mode="json") for finding in found]})
 
     async def _incident(self, request: web.Request) -> web.Response:
@@ -58,6 +71,16 @@ class Api:
         if finding is None:
             raise _problem(web.HTTPNotFound, f"there is no incident {id}; /v1/incidents lists them")
         return web.json_response(finding.model_dump(mode="json"))
+
+    async def _trace(self, request: web.Request) -> web.Response:
+        id = request.match_info["id"].lower()
+        if not _TRACE_ID.fullmatch(id):
+            raise _problem(web.HTTPBadRequest, f"{id} is no trace id; it has 32 hexadecimal digits")
+        spans: list[TracedSpan] = await self._read(lambda: self._read_trace(id))
+        if not spans:
+            why = "it was not recorded, is not here yet (a second or two), or was deleted for its age"
+            raise _problem(web.HTTPNotFound, f"no span of trace {id} is stored: {why}")
+        return web.json_response(tell(spans).model_dump(mode="json"))
 
     async def _read(self, query: Callable[[], Any]) -> Any:
         async with self._one_at_a_time:

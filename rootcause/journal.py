@@ -75,9 +75,9 @@ class Journal:
             },
         )
 
-    def incidents(self) -> list[Finding]:
-        """The newest 200 incidents, newest first."""
-        return self._read("", {})
+    def incidents(self, service: str = "") -> list[Finding]:
+        """The newest 200 incidents, newest first; only those whose culprit is `service`, if given."""
+        return self._read("WHERE Service = %(service)s" if service else "", {"service": service})
 
     def open_incidents(self) -> list[Finding]:
         """Incidents that were open when somebody last wrote."""

@@ -6,6 +6,7 @@ In: settings. Out: incidents in the store, notifications, the API's answers. Que
 import asyncio
 import logging
 import time
+from functools import partial
 from pathlib import Path
 
 from opentelemetry.trace import Span
@@ -17,6 +18,7 @@ from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.signing import SecretRefused, read_secret
 from rootcause.alerts.targets import Target, read_target
 from rootcause.journal import Delivery, Journal
+from rootcause.read_spans import read_trace
 from rootcause.settings import Settings, Webhooks
 from rootcause.telemetry import Telemetry
 from rootcause.watch import Answer, Watch
@@ -35,6 +37,7 @@ class Live:
         evaluate, alerts, answers = self._readers
         self.store = str(evaluate.url)
         self.journal = Journal(answers)
+        self.read_trace = partial(read_trace, answers)
         self._watch = Watch(evaluate, Journal(evaluate))
         self._alerts = Journal(alerts)
         allow = settings.webhooks.allow_link_local

@@ -67,7 +67,7 @@ def window_of(
         if not any(span.start_ns / 1e9 in interval for interval in intervals):
             continue
         inside = _walk(forest, span, edges)
-        own_ns = span.duration_ns - _covered(inside.busy, span)
+        own_ns = span.duration_ns - covered_ns(inside.busy, span)
         key = ServedKey(span.service, span.version, span.instance, span.name, parent is None)
         requests.add(key, span, own_ns / 1e6, inside.failed_here)
         count[span.service, span.name] += 1
@@ -135,7 +135,7 @@ def _leave(span: Span, inside: _Inside, edges: Edges, failed: set[str]) -> None:
     edges.add(True, EdgeKey(span.service, span.peer, span.instance, "", ""), span, span.failed)
 
 
-def _covered(busy: list[tuple[int, int]], request: Span) -> int:
+def covered_ns(busy: Sequence[tuple[int, int]], request: Span) -> int:
     """Nanoseconds of the request in which at least one call was in flight (the union, for calls may overlap)."""
     covered, upto = 0, request.start_ns
     for start, end in sorted(busy):

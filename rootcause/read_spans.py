@@ -1,4 +1,4 @@
-"""Reads raw spans of a stretch of time from the store, for windows that the mesh did not record itself."""
+"""Reads raw spans from the store: of a stretch of time that the mesh did not record itself, or of one trace."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,16 +6,29 @@ from typing import Any
 
 from collector.store.client import Reader
 from rootcause.spans import PEER_ATTRIBUTES, Kind, Span
+from rootcause.trace_story import TracedSpan
 from rootcause.window import Interval
 
 _KINDS = {"Server": Kind.SERVER, "Consumer": Kind.SERVER, "Client": Kind.CLIENT, "Producer": Kind.CLIENT}
 _PEER = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in PEER_ATTRIBUTES)
-_SPANS = f"""
-SELECT TraceId, SpanId, ParentSpanId, ServiceName,
+_SPAN = f"""TraceId, SpanId, ParentSpanId, ServiceName,
     ResourceAttributes['service.version'], ResourceAttributes['service.instance.id'],
     SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp), Duration,
-    StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4'), coalesce({_PEER}, '')
+    StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4'), coalesce({_PEER}, '')"""
+_SPANS = f"""
+SELECT {_SPAN}
 FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
+"""
+_STATUSES = ("http.response.status_code", "rpc.response.status_code", "rpc.grpc.status_code")
+_STATUS = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in _STATUSES)
+MOST_OF_A_TRACE = 10_000
+_TRACE = f"""
+SELECT {_SPAN}, coalesce({_STATUS}, ''), SpanAttributes['mesh.reason']
+FROM otel.otel_traces
+WHERE TraceId = %(trace)s
+    AND Timestamp >= (SELECT min(Start) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
+    AND Timestamp < (SELECT max(End) + 1 FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
+ORDER BY Timestamp LIMIT {MOST_OF_A_TRACE}
 """
 
 
@@ -31,7 +44,14 @@ def read_spans(reader: Reader, intervals: Sequence[Interval]) -> list[Span]:
     return found
 
 
-def _span(row: tuple[Any, ...]) -> Span:
+def read_trace(reader: Reader, trace: str) -> list[TracedSpan]:
+    """The first MOST_OF_A_TRACE spans of a trace, none when nothing of it is stored. Raises StoreUnavailable,
+    QueryFailed."""
+    rows = reader.table(_TRACE, {"trace": trace}).rows
+    return [TracedSpan(_span(span), status, reason) for *span, status, reason in rows]
+
+
+def _span(row: Sequence[Any]) -> Span:
     trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer = row
     kind = _KINDS.get(kind, Kind.INTERNAL)
     return Span(trace, span, parent, service, version, instance, name, kind, start, duration, bool(failed), peer)

@@ -26,6 +26,9 @@ from rootcause.finding import (
     Symptom,
     Windows,
 )
+from rootcause.spans import Kind
+from rootcause.trace_story import tell
+from tests.rootcause.test_trace_story import traced
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 FINDING = Finding(
@@ -64,13 +67,13 @@ DEGRADED = {
 
 
 @contextmanager
-def engine(answer: dict[str, Any]) -> Iterator[str]:
-    """A server with one answer on /v1/why."""
+def engine(answer: dict[str, Any], path: str = "/v1/why", status: int = 200) -> Iterator[str]:
+    """A server with one answer on one path."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps(answer).encode()
-            self.send_response(200 if self.path == "/v1/why" else 404)
+            self.send_response(status if self.path == path else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -110,3 +113,51 @@ def test_json_is_the_answer_of_the_engine() -> None:
         ran = CliRunner().invoke(command, ["--url", url + "/", "--json"])
     assert ran.exit_code == 1
     assert json.loads(ran.output) == DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("what", "path", "answer"),
+    [
+        ("last", "/v1/incidents", {"incidents": [DEGRADED["finding"]]}),
+        ("payments", "/v1/incidents?service=payments", {"incidents": [DEGRADED["finding"]]}),
+        ("4f1c09a2b3de", "/v1/incidents/4f1c09a2b3de", DEGRADED["finding"]),
+    ],
+)
+def test_an_incident_is_found_by_its_id_its_service_or_as_the_last(what: str, path: str, answer: Any) -> None:
+    with engine(answer, path) as url:
+        ran = CliRunner().invoke(command, ["--url", url, what])
+    assert ran.exit_code == 1, ran.output
+    assert FINDING.title in ran.output
+    assert "since       2026-05-04T12:00:00Z  open" in ran.output
+
+
+def test_a_service_that_caused_nothing_is_no_error() -> None:
+    with engine({"incidents": []}, "/v1/incidents?service=cart") as url:
+        ran = CliRunner().invoke(command, ["--url", url, "cart"])
+    assert (ran.exit_code, ran.output) == (
+        0,
+        "whymesh why: cart has caused no incident; `whymesh why` says what is wrong now\n",
+    )
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize("what", [TRACE, TRACE.upper(), f"00-{TRACE}-b7ad6b7169203331-01"])
+def test_a_trace_is_told_hop_by_hop(what: str) -> None:
+    spans = [
+        traced("1", "", "front", Kind.SERVER, 0, 40, status="503", failed=True),
+        traced("2", "1", "front", Kind.CLIENT, 2, 36, peer="payments", failed=True, reason="connect_refused"),
+    ]
+    with engine(tell(spans).model_dump(mode="json"), f"/v1/traces/{TRACE}") as url:
+        ran = CliRunner().invoke(command, ["--url", url, what])
+    assert ran.exit_code == 1, ran.output
+    assert "front [op] answered 503 after 40 ms: the call from front to payments ended in connect_refused" in ran.output
+    assert "  front -> payments [op connect_refused]  <- began here" in ran.output
+    assert "36.0 ms (90%) front -> payments" in ran.output
+
+
+def test_what_the_engine_does_not_know_is_its_sentence_and_exit_code_3() -> None:
+    with engine({"error": "no span of it"}, f"/v1/traces/{TRACE}", status=404) as url:
+        ran = CliRunner().invoke(command, ["--url", url, TRACE])
+    assert (ran.exit_code, ran.output) == (3, "whymesh why: no span of it\n")

@@ -67,6 +67,10 @@ def test_from_spans_to_the_pager(tmp_path: Path) -> None:
             found = Finding.model_validate(got[0]["finding"])
             status, one = get(f"{url}/v1/incidents/{found.id}")
             missing = get(f"{url}/v1/incidents/nobody")
+            of_payments = json.loads(get(f"{url}/v1/incidents?service=payments")[1])["incidents"]
+            of_cart = json.loads(get(f"{url}/v1/incidents?service=cart")[1])["incidents"]
+            story = json.loads(get(f"{url}/v1/traces/{found.exemplars[0].upper()}")[1])
+            unknown, no_trace = get(f"{url}/v1/traces/{'0' * 32}"), get(f"{url}/v1/traces/today")
             metrics = get(f"{url}/metrics")[1]
             alerts = "SELECT Event, Delivered FROM otel.mesh_alerts"
             until(lambda: store.query(alerts) == [("opened", 1)], "the delivery to be recorded")
@@ -79,6 +83,10 @@ def test_from_spans_to_the_pager(tmp_path: Path) -> None:
     assert status == 200
     assert Finding.model_validate_json(one).id == found.id
     assert missing[0] == 404
+    assert ([incident["id"] for incident in of_payments], of_cart) == ([found.id], [])
+    assert (story["failed"], story["origin"]["service"]) == (True, "payments")
+    assert (story["origin"]["instance"], story["origin"]["reason"]) == ("payments-1", "app_connect_refused")
+    assert (unknown[0], no_trace[0]) == (404, 400)
     assert "whymesh_rootcause_incidents_open 1.0" in metrics
     assert 'whymesh_rootcause_notifications_total{result="delivered"} 1.0' in metrics
 

@@ -1,0 +1,77 @@
+"""Asks the root-cause engine over its HTTP API.
+
+In: its address (given, of the run on this machine, or the default), a method, a path. Out: its JSON. Ends the command
+with one sentence: exit code 3 when the engine is away or does not know, 2 when it refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from deploy.state import default_state, find_running
+
+DEFAULT_URL = "http://127.0.0.1:7470"
+REFUSED = 2
+UNREACHABLE = 3
+_TIMEOUT_S = 15
+_UNKNOWN = frozenset({404, *range(500, 600)})
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Engine:
+    """One engine, as a command sees it."""
+
+    def __init__(self, command: str, url: str | None, state: Path | None) -> None:
+        running = find_running(state or default_state())
+        base = url or (running.rootcause if running else DEFAULT_URL)
+        if not base.startswith(("http://", "https://")):
+            raise click.BadParameter(f"{base}: expected http://host:port", param_hint="--url")
+        self.base = base.rstrip("/")
+        self._command = command
+
+    def ask(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
+        """The JSON it answers, None when it answers nothing. Raises SystemExit."""
+        request = urllib.request.Request(  # noqa: S310 (the scheme is checked above)
+            self.base + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+                text = answer.read()
+                return json.loads(text) if text else None
+        except urllib.error.HTTPError as error:
+            raise self._end(UNREACHABLE if error.code in _UNKNOWN else REFUSED, _refusal(error)) from None
+        except (OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            text = f"no answer from the root-cause engine at {self.base}: {reason}"
+            raise self._end(UNREACHABLE, text) from None
+
+    def _end(self, code: int, sentence: str) -> SystemExit:
+        click.echo(f"whymesh {self._command}: {sentence}", err=True)
+        return SystemExit(code)
+
+
+def where(command: F) -> F:
+    """The options that say which engine to ask."""
+    command = click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")(
+        command
+    )
+    told = f"The root-cause engine [default: that of the running demo or `up`, else {DEFAULT_URL}]."
+    return click.option("--url", help=told)(command)
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["error"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"the root-cause engine answered {error.code}"
