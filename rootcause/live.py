@@ -67,7 +67,7 @@ class Live:
         await asyncio.gather(recording, return_exceptions=True)
         await asyncio.to_thread(self.telemetry.close)
         for reader in self._readers:
-            reader.close()
+            await asyncio.to_thread(reader.close)
 
     async def _evaluate_for_ever(self) -> None:
         while True:

@@ -1,11 +1,12 @@
 """Asks a ClickHouse, ours or any other, over its native protocol and returns rows.
 
 In: a `clickhouse://` address and SQL. Out: rows as dictionaries or tuples, times as aware UTC datetimes.
-Never: more than one thread at a time on one Reader, a stack trace of the server in a message.
+Never: two queries at a time on one Reader (threads take turns), a stack trace of the server in a message.
 """
 
 import logging
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,6 +64,7 @@ class Reader:
     ) -> None:
         """Raises ValueError when the address cannot be read."""
         self.url = StoreUrl.parse(url)
+        self._turn = threading.Lock()
         self._client = Client(
             self.url.host,
             self.url.port,
@@ -85,12 +87,13 @@ class Reader:
 
     def table(self, sql: str, params: Mapping[str, Any] | None = None) -> Table:
         """Runs one SELECT. Raises StoreUnavailable, QueryFailed."""
-        rows, columns = self._run(sql, params)
+        with self._turn:
+            rows, columns = self._run(sql, params)
+            progress = self._client.last_query.progress
+            zone = ZoneInfo(self._client.connection.server_info.get_timezone())
         timed = [index for index, (_, kind) in enumerate(columns) if _TIME_TYPE.match(kind)]
         if timed:
-            zone = ZoneInfo(self._client.connection.server_info.get_timezone())
             rows = [_with_zone(row, timed, zone) for row in rows]
-        progress = self._client.last_query.progress
         return Table(columns=columns, rows=rows, read_rows=progress.rows, read_bytes=progress.bytes)
 
     def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -101,11 +104,13 @@ class Reader:
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Runs one statement that returns nothing. Raises StoreUnavailable, QueryFailed."""
-        self._run(sql, params)
+        with self._turn:
+            self._run(sql, params)
 
     def close(self) -> None:
-        """Ends the connection; a later query would open a new one."""
-        self._client.disconnect()
+        """Ends the connection, after the query that is running in it, if any; a later query would open a new one."""
+        with self._turn:
+            self._client.disconnect()
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from collector.store.client import Reader, readable
 from collector.store.errors import AccessRefused, QueryFailed, QueryTooExpensive, StoreUnavailable
 from collector.store.url import StoreUrl
-from tests.world.processes import free_port
+from tests.world.processes import free_port, until
 from tests.world.stores import ServedStore
 
 
@@ -114,6 +115,22 @@ def test_a_result_may_be_cut_at_its_bound_instead(served: ServedStore) -> None:
         served.url, max_result_rows=10, result_overflow_mode="break", settings={"max_block_size": 10}
     ) as reader:
         assert 10 <= len(reader.rows("SELECT number FROM numbers(100000)")) < 1000
+
+
+def test_closing_waits_for_the_query_that_another_thread_runs(served: ServedStore) -> None:
+    found: list[int] = []
+
+    def query(reader: Reader) -> None:
+        found.extend(row["n"] for row in reader.rows("SELECT sum(sleepEachRow(0.1)) AS n FROM numbers(10)"))
+
+    with Reader(served.url) as reader, Reader(served.url) as observer:
+        running = threading.Thread(target=query, args=(reader,))
+        running.start()
+        mine = "SELECT 1 FROM system.processes WHERE query LIKE '%sleepEachRow(0.1)%' AND query NOT LIKE '%system%'"
+        until(lambda: len(observer.rows(mine)) > 0, "the query to run")
+        reader.close()
+        running.join()
+    assert found == [0]
 
 
 def test_a_slow_query_ends_at_its_bound(served: ServedStore) -> None:
