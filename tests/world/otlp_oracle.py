@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -150,8 +151,11 @@ def _json(value: AnyValue) -> str:
 
 
 def _quoted(plain: str) -> str:
-    quoted = json.dumps(plain, ensure_ascii=False)
-    return quoted.replace("\\b", "\\u0008").replace("\\f", "\\u000c") if "\\" in quoted else quoted
+    return _ESCAPED.sub(lambda pair: _GO.get(pair[0], pair[0]), json.dumps(plain, ensure_ascii=False))
+
+
+_ESCAPED = re.compile(r"\\.")
+_GO = {r"\b": r"\u0008", r"\f": r"\u000c"}
 
 
 def number(value: float) -> str:
