@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from proxy import standings
 from proxy.exposition import Page
 
 _COUNTER_LABELS = ("direction", "peer", "version", "route", "status", "reason")
@@ -29,6 +30,7 @@ def render(stats: dict[str, Any] | None) -> str:
     )
     page.gauges("whymesh_proxy_connections", "Open connections.", "side", stats["connections"])
     _tunnels(page, stats["tunnels"])
+    standings.render(page, stats["services"])
     records = stats["records"]
     for what in ("recorded", "recovered", "exported"):
         page.counter(f"whymesh_proxy_spans_{what}", f"Spans {what}.", records[what])

@@ -5,6 +5,7 @@ pub mod engine;
 pub(crate) mod exec;
 pub(crate) mod meters;
 pub(crate) mod plan;
+pub(crate) mod standings;
 pub(crate) mod stats;
 pub(crate) mod thread;
 pub(crate) mod totals;

@@ -6,11 +6,13 @@
 
 use std::cell::Cell;
 
+pub use self::standing::State;
 pub use self::zone::Zone;
 use crate::recording::clock::Nanos;
 use crate::routing::mark::fnv;
 use crate::snapshot::policies::BalancerKind;
 
+mod standing;
 mod zone;
 
 /// Latencies below this are alike: nobody waits for the difference.
@@ -79,13 +81,13 @@ impl Balancer {
         open: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let panicking = self.panics(endpoints, now);
-        let healthy = |endpoint: &T| {
-            endpoint.avoided_until() <= now && (panicking || endpoint.ejected_until() <= now)
-        };
-        let fit = |place: &usize| open(*place) && healthy(&endpoints[*place]);
+        let fit = |place: &usize| open(*place) && is_fit(&endpoints[*place], now, panicking);
         let in_zone = self.zone.and_then(|zone| {
             let near = endpoints.iter().filter(|endpoint| endpoint.is_near());
-            let well = near.clone().filter(|endpoint| healthy(endpoint)).count();
+            let well = near.clone();
+            let well = well
+                .filter(|endpoint| is_fit(*endpoint, now, panicking))
+                .count();
             let stays = zone.stays(near.count(), well, || rng.f64());
             let fit = |place: &usize| fit(place) && endpoints[*place].is_near() == stays;
             self.among(endpoints, now, rng, caller, fit)
@@ -95,7 +97,8 @@ impl Balancer {
             .or_else(|| self.among(endpoints, now, rng, caller, |place| open(*place)))
     }
 
-    fn panics<T: Load>(&self, endpoints: &[T], now: Nanos) -> bool {
+    /// Whether too many are ejected to leave them out.
+    pub fn panics<T: Load>(&self, endpoints: &[T], now: Nanos) -> bool {
         let ejected = endpoints
             .iter()
             .filter(|endpoint| endpoint.ejected_until() > now)
@@ -175,19 +178,24 @@ impl Balancer {
     }
 }
 
+/// Whether it may be chosen; in a panic ejections count for nothing.
+fn is_fit<T: Load>(endpoint: &T, now: Nanos, panicking: bool) -> bool {
+    endpoint.avoided_until() <= now && (panicking || endpoint.ejected_until() <= now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[derive(Clone, Copy, Default)]
-    struct Fixed {
-        in_flight: u32,
-        latency: f64,
-        avoided: Nanos,
-        ejected: Nanos,
-        joined: Nanos,
-        mark: u64,
-        near: bool,
+    pub(super) struct Fixed {
+        pub in_flight: u32,
+        pub latency: f64,
+        pub avoided: Nanos,
+        pub ejected: Nanos,
+        pub joined: Nanos,
+        pub mark: u64,
+        pub near: bool,
     }
 
     impl Load for Fixed {
@@ -214,8 +222,8 @@ mod tests {
         }
     }
 
-    const NOW: Nanos = 10_000;
-    const IDLE: Fixed = Fixed {
+    pub(super) const NOW: Nanos = 10_000;
+    pub(super) const IDLE: Fixed = Fixed {
         in_flight: 0,
         latency: 0.0,
         avoided: 0,

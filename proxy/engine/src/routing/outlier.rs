@@ -24,6 +24,25 @@ pub enum Outcome {
     Failed,
 }
 
+/// Why an endpoint is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    FailuresInARow,
+    SuccessRate,
+    Latency,
+}
+
+impl Cause {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FailuresInARow => "failures_in_a_row",
+            Self::SuccessRate => "success_rate",
+            Self::Latency => "latency",
+        }
+    }
+}
+
 /// What an ejection needs to know and to change of an endpoint.
 pub trait Judged {
     /// Counts an outcome; how many failures there were in a row.
@@ -34,7 +53,7 @@ pub trait Judged {
     fn is_ejected(&self, now: Nanos) -> bool;
     /// How often it was ejected of late.
     fn ejections(&self) -> u32;
-    fn eject(&self, until: Nanos);
+    fn eject(&self, until: Nanos, cause: Cause);
     /// It did well for an interval.
     fn forgive(&self);
 }
@@ -61,7 +80,7 @@ impl Outlier {
     pub fn judge<T: Judged>(&self, endpoints: &[T], place: usize, outcome: Outcome, now: Nanos) {
         let failures = endpoints[place].count(outcome);
         if self.policy.consecutive > 0 && failures >= self.policy.consecutive {
-            self.eject(endpoints, place, now);
+            self.eject(endpoints, place, Cause::FailuresInARow, now);
         }
         if now.saturating_sub(self.reviewed.get()) >= self.interval {
             let first = self.reviewed.replace(now) == 0;
@@ -89,9 +108,10 @@ impl Outlier {
         };
         let slow = self.slow_from(endpoints, &counts, now);
         for (place, count) in &counts {
-            let fails = self.policy.success_rate && count.is_worse_than(total.without(*count));
-            if fails || slow.is_some_and(|from| endpoints[*place].latency(now) > from) {
-                self.eject(endpoints, *place, now);
+            if self.policy.success_rate && count.is_worse_than(total.without(*count)) {
+                self.eject(endpoints, *place, Cause::SuccessRate, now);
+            } else if slow.is_some_and(|from| endpoints[*place].latency(now) > from) {
+                self.eject(endpoints, *place, Cause::Latency, now);
             }
         }
     }
@@ -113,7 +133,7 @@ impl Outlier {
     }
 
     /// Ejects it unless it is out already, or too many are.
-    fn eject<T: Judged>(&self, endpoints: &[T], place: usize, now: Nanos) {
+    fn eject<T: Judged>(&self, endpoints: &[T], place: usize, cause: Cause, now: Nanos) {
         let out = endpoints
             .iter()
             .filter(|endpoint| endpoint.is_ejected(now))
@@ -122,7 +142,7 @@ impl Outlier {
         let endpoint = &endpoints[place];
         if !endpoint.is_ejected(now) && out < most {
             let times = (endpoint.ejections() + 1).min(LONGEST);
-            endpoint.eject(now + self.ejection * Nanos::from(times));
+            endpoint.eject(now + self.ejection * Nanos::from(times), cause);
         }
     }
 }
@@ -170,6 +190,7 @@ mod tests {
         latency: f64,
         until: Cell<Nanos>,
         times: Cell<u32>,
+        cause: Cell<Option<Cause>>,
     }
 
     impl Judged for Book {
@@ -192,7 +213,8 @@ mod tests {
         fn ejections(&self) -> u32 {
             self.times.get()
         }
-        fn eject(&self, until: Nanos) {
+        fn eject(&self, until: Nanos, cause: Cause) {
+            self.cause.set(Some(cause));
             self.until.set(until);
             self.times.set(self.times.get() + 1);
             self.row.set(0);
@@ -233,6 +255,7 @@ mod tests {
         assert_eq!(out(&books, S), [false, false], "not in a row");
         fail(S);
         assert_eq!(books[0].until.get(), 2 * S);
+        assert_eq!(books[0].cause.get(), Some(Cause::FailuresInARow));
         fail(3 * S);
         assert_eq!(books[0].until.get(), 5 * S, "twice as long");
         for _ in 0..9 {
@@ -267,6 +290,7 @@ mod tests {
             }
         }
         assert_eq!(out(&books, 3 * S), [false, false, false, false, true]);
+        assert_eq!(books[4].cause.get(), Some(Cause::SuccessRate));
     }
 
     #[test]
@@ -291,5 +315,6 @@ mod tests {
             }
         }
         assert_eq!(out(&books, 3 * S), [false, false, false, true]);
+        assert_eq!(books[3].cause.get(), Some(Cause::Latency));
     }
 }

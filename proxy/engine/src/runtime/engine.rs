@@ -17,6 +17,7 @@ use crate::recording::queue::{Recorder, Room};
 use crate::recording::slots::{FreeSlots, Slots};
 use crate::recording::tally::Board;
 use crate::recording::trace::read_id;
+use crate::runtime::standings;
 use crate::runtime::stats::Books;
 use crate::runtime::thread::{self, Listeners, Order, Outfit};
 use crate::runtime::totals::Totals;
@@ -45,6 +46,8 @@ pub struct Engine {
     /// Traces flagged by others, and here.
     flushes: mpsc::UnboundedSender<Vec<u128>>,
     flagged: Arc<Outbox>,
+    /// To each worker, for questions that must not wait for an order under way.
+    orders: Vec<mpsc::UnboundedSender<Order>>,
     running: Mutex<Running>,
 }
 
@@ -130,10 +133,12 @@ impl Engine {
                 .spawn(move || thread::run(outfit))?;
             running.workers.push(WorkerThread { orders, thread });
         }
+        let orders = running.workers.iter().map(|worker| worker.orders.clone());
         Ok(Self {
             books,
             flushes,
             flagged,
+            orders: orders.collect(),
             running: Mutex::new(running),
         })
     }
@@ -163,7 +168,7 @@ impl Engine {
 
     #[must_use]
     pub fn stats(&self) -> String {
-        self.books.json()
+        self.books.json(&standings::gather(&self.orders))
     }
 
     /// Sends what is kept of these traces, and what is still to come of them.

@@ -132,6 +132,10 @@ impl Plan {
         gate.flat_map(|gate| gate.meters())
     }
 
+    pub fn services(&self) -> impl Iterator<Item = &Rc<Service>> {
+        self.services.values()
+    }
+
     pub fn endpoints(&self) -> impl Iterator<Item = &Rc<Endpoint>> {
         let application = self
             .application

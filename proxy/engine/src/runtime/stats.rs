@@ -34,7 +34,7 @@ struct Sum {
 
 impl Books {
     #[must_use]
-    pub fn json(&self) -> String {
+    pub fn json(&self, services: &Value) -> String {
         let refused: BTreeMap<_, _> = self
             .totals
             .refused()
@@ -53,6 +53,7 @@ impl Books {
             "records": self.records(),
             "export": self.account.json(),
             "recorder": self.account.recorder.json(),
+            "services": services,
             "refused": refused,
             "policies": self.totals.meters.json(),
             "panics": self.totals.panics(),

@@ -18,6 +18,7 @@ use crate::recording::slots::{FreeSlots, Slots};
 use crate::recording::tally::{Board, Tally};
 use crate::runtime::caught::spawn;
 use crate::runtime::plan::Plan;
+use crate::runtime::standings::{self, Standings};
 use crate::runtime::totals::Totals;
 use crate::runtime::worker::Worker;
 use crate::snapshot::Snapshot;
@@ -29,6 +30,8 @@ pub struct Listeners(Vec<(Way, std::net::TcpListener)>);
 pub enum Order {
     /// Serve this from the next request on, and say so.
     Apply(Arc<Snapshot>, SyncSender<()>),
+    /// Say how the endpoints stand.
+    Report(SyncSender<Vec<Standings>>),
     /// Accept nothing more, and end when every request has ended, or at this moment.
     Drain(Instant),
 }
@@ -146,6 +149,11 @@ async fn follow_orders(
                 worker.follow(Plan::compile(&snapshot, Some(&worker.plan()), workers, now));
                 // The engine may have stopped waiting; the plan is in force all the same.
                 let _ = done.send(());
+            }
+            Order::Report(reply) => {
+                let standings = standings::of(&worker.plan(), worker.clock.now());
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(standings);
             }
             Order::Drain(deadline) => return deadline,
         }

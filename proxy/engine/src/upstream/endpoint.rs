@@ -12,7 +12,7 @@ use crate::recording::otlp::{Attributes, peer};
 use crate::recording::record::Encoded;
 use crate::routing::balance::Load;
 use crate::routing::mark::fnv;
-use crate::routing::outlier::{Judged, Outcome};
+use crate::routing::outlier::{Cause, Judged, Outcome};
 use crate::snapshot::{self, Protocol};
 use crate::upstream::names::Names;
 use crate::upstream::pool::Pool;
@@ -28,6 +28,9 @@ pub struct Endpoint {
     /// Its name for a request that came without one.
     pub host: Option<HeaderValue>,
     pub version: Rc<str>,
+    /// Its name among the instances of its service.
+    pub instance: Box<str>,
+    pub zone: Option<Box<str>>,
     /// Span attributes that name it.
     pub attributes: Encoded,
     pub pool: Pool,
@@ -50,6 +53,8 @@ struct Book {
     interval: Cell<(u32, u32)>,
     ejected_until: Cell<Nanos>,
     ejections: Cell<u32>,
+    /// Of the last ejection.
+    cause: Cell<Option<Cause>>,
 }
 
 /// Counts something as long as it is held.
@@ -76,6 +81,8 @@ impl Endpoint {
         let attributes = attributes.bytes().into();
         Some(Self {
             near: zone.is_some() && zone == from.zone.as_deref(),
+            instance: from.instance.as_str().into(),
+            zone: from.zone.as_deref().map(Into::into),
             ..Self::new(address, protocol, &from.version, attributes)
         })
     }
@@ -109,6 +116,8 @@ impl Endpoint {
             address,
             protocol,
             version: version.into(),
+            instance: Box::default(),
+            zone: None,
             attributes,
             pool: Pool::default(),
             names: Rc::default(),
@@ -177,6 +186,12 @@ impl Endpoint {
     pub fn connected(&self) -> Connected {
         self.connections.set(self.connections.get() + 1);
         Connected(Rc::clone(&self.connections))
+    }
+
+    /// Why it was ejected last.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.book.cause.get()
     }
 
     #[must_use]
@@ -287,7 +302,8 @@ impl Judged for Rc<Endpoint> {
         self.book.ejections.get()
     }
 
-    fn eject(&self, until: Nanos) {
+    fn eject(&self, until: Nanos, cause: Cause) {
+        self.book.cause.set(Some(cause));
         self.book.ejected_until.set(until);
         self.book.ejections.set(self.book.ejections.get() + 1);
         self.book.failures_in_a_row.set(0);

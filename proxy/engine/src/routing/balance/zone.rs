@@ -18,13 +18,24 @@ impl Zone {
     /// the healthy ones that are needed, half of the requests. `chance` is from 0 to 1.
     #[must_use]
     pub fn stays(self, near: usize, healthy: usize, chance: impl FnOnce() -> f64) -> bool {
-        let (has, needs) = (healthy * 100, near * self.threshold as usize);
-        if has >= needs {
+        if self.serves(near, healthy) {
             return near > 0;
         }
+        let (has, needs) = self.has_and_needs(near, healthy);
         #[expect(clippy::cast_precision_loss, reason = "numbers of endpoints")]
         let part = has as f64 / needs as f64;
         chance() < part
+    }
+
+    /// Whether the near endpoints are healthy enough to serve everything.
+    #[must_use]
+    pub fn serves(self, near: usize, healthy: usize) -> bool {
+        let (has, needs) = self.has_and_needs(near, healthy);
+        has >= needs
+    }
+
+    fn has_and_needs(self, near: usize, healthy: usize) -> (usize, usize) {
+        (healthy * 100, near * self.threshold as usize)
     }
 }
 
