@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from proxy.snapshot.parts import Part
-from proxy.snapshot.routes import HeaderName
+from proxy.snapshot.routes import Attempts, HeaderName, Status
 
 BalancerKind = Literal["peakEwma", "leastRequest", "roundRobin", "random", "hash"]
 RetryOn = Literal["connect", "reset", "timeout", "gateway", "5xx"]
 Percent = Annotated[int, Field(ge=0, le=100)]
-Status = Annotated[int, Field(ge=400, le=599)]
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
 
 
@@ -58,7 +57,7 @@ class Breaker(Part):
 class Retry(Part):
     """When a request is sent again."""
 
-    attempts: int = Field(default=2, ge=1, le=10, description="At most, the first one included.")
+    attempts: Attempts = 2
     on: tuple[RetryOn, ...] = ("connect", "reset", "gateway")
     statuses: tuple[Status, ...] = ()
     backoff_ms: int = Field(default=25, ge=0, le=60_000)
@@ -68,6 +67,12 @@ class Retry(Part):
     body_bytes: int = Field(default=65_536, ge=0, le=16_777_216, description="A longer body is sent once only.")
 
 
+class Hedge(Part):
+    """When a second copy of a request goes to another instance: the first good answer counts."""
+
+    after_ms: Milliseconds
+
+
 class Policy(Part):
     """Everything of this about one service."""
 
@@ -75,3 +80,4 @@ class Policy(Part):
     outlier: Outlier | None = None
     breaker: Breaker | None = None
     retry: Retry | None = None
+    hedge: Hedge | None = None

@@ -17,6 +17,9 @@ Path = Annotated[str, StringConstraints(pattern=r"^(/[\x21-\x7e]*)?$", max_lengt
 TimeLimit = Annotated[int, Field(ge=0, le=86_400_000)]
 """Milliseconds; 0 is no limit."""
 HeaderPair = tuple[HeaderName, HeaderValue]
+Status = Annotated[int, Field(ge=400, le=599)]
+Attempts = Annotated[int, Field(ge=1, le=10)]
+"""The first one included."""
 
 
 class PathMatch(Part):
@@ -98,6 +101,14 @@ class Sticky(Part):
     max_age_s: int | None = Field(default=None, ge=1, le=31_536_000, description="How long a cookie is kept.")
 
 
+class RouteRetry(Part):
+    """When a request of this route is sent again; what is not given is as the policy of the backend says."""
+
+    attempts: Attempts | None = None
+    statuses: tuple[Status, ...] | None = Field(default=None, description="These, and no answer at all.")
+    pause_ms: int | None = Field(default=None, ge=0, le=60_000, description="At least, before each.")
+
+
 class Route(Part):
     """One match and what becomes of its requests; the first route that matches counts."""
 
@@ -116,3 +127,4 @@ class Route(Part):
     sticky: Sticky | None = None
     timeout_ms: TimeLimit | None = Field(default=None, description="Of the whole request, all attempts together.")
     attempt_timeout_ms: TimeLimit | None = Field(default=None, description="Of one attempt.")
+    retry: RouteRetry | None = None

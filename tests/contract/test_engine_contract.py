@@ -110,7 +110,7 @@ BACKEND = {"service": "pay", "version": "v1", "weight": 1}
 def route(**parts: Any) -> dict[str, Any]:
     lists: dict[str, Any] = {name: [] for name in ("headers", "query", "mirrors", "backends")}
     none = ("path", "method", "request_headers", "response_headers", "redirect", "rewrite", "answer", "sticky")
-    return {"name": "r", **dict.fromkeys((*none, "timeout_ms", "attempt_timeout_ms")), **lists, **parts}
+    return {"name": "r", **dict.fromkeys((*none, "timeout_ms", "attempt_timeout_ms", "retry")), **lists, **parts}
 
 
 WHOLE: dict[str, Any] = {
@@ -171,6 +171,7 @@ WHOLE: dict[str, Any] = {
                     "panic": 1,
                 },
                 "breaker": {"requests": 1, "pending": 1, "connections": 1},
+                "hedge": {"after_ms": 1},
                 "retry": {
                     "attempts": 1,
                     "on": ["5xx"],
@@ -209,6 +210,7 @@ WHOLE: dict[str, Any] = {
                     sticky={"kind": "header", "name": "x-user", "given": True, "max_age_s": 1},
                     timeout_ms=1,
                     attempt_timeout_ms=1,
+                    retry={"attempts": 1, "statuses": [500], "pause_ms": 1},
                 ),
                 route(redirect={"scheme": "https", "host": "a", "port": 1, "path": None, "status": 301}),
                 route(answer={"status": 200, "body": "", "content_type": "text/plain"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.control.documents import Service, TrafficPolicy
 from proxy.control.documents.traffic_policy import BalancerSpec, HashOnSpec, OutlierSpec, RetrySpec
 from proxy.control.registry import Registry
-from proxy.snapshot.policies import Balancer, Breaker, HashOn, Outlier, Policy, Retry
+from proxy.snapshot.policies import Balancer, Breaker, HashOn, Hedge, Outlier, Policy, Retry
 
 
 def policy_of(registry: Registry, service: Service) -> TrafficPolicy | None:
@@ -24,6 +24,7 @@ def policy(registry: Registry, service: Service) -> Policy:
         outlier=_outlier(spec.outlier) if spec.outlier else None,
         breaker=Breaker(**spec.breaker.model_dump()) if spec.breaker else None,
         retry=_retry(spec.retry) if spec.retry else None,
+        hedge=Hedge(after_ms=spec.hedge.after) if spec.hedge else None,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from proxy.control.compile.matches import values
 from proxy.control.documents import RouteDocument
 from proxy.control.documents.filters import Filter, HeaderModifier, PathModifier
+from proxy.control.documents.http_route import HttpRetry, HttpRule
 from proxy.control.documents.route import Rule, SessionPersistence
 from proxy.control.documents.route_parts import BackendRef
 from proxy.control.documents.route_parts import ValueMatch as ValueMatchSpec
@@ -23,6 +24,7 @@ from proxy.snapshot.routes import (
     Redirect,
     Rewrite,
     Route,
+    RouteRetry,
     Sticky,
 )
 
@@ -58,6 +60,13 @@ def route(
         sticky=_sticky(rule.session_persistence),
         timeout_ms=rule.timeouts.request,
         attempt_timeout_ms=rule.timeouts.backend_request,
+        retry=_retry(rule.retry) if isinstance(rule, HttpRule) and rule.retry else None,
+    )
+
+
+def _retry(told: HttpRetry) -> RouteRetry:
+    return RouteRetry(
+        attempts=None if told.attempts is None else told.attempts + 1, statuses=told.codes, pause_ms=told.backoff
     )
 
 

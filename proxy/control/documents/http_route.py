@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from proxy.control.documents.expression import expression
 from proxy.control.documents.filters import PathModifier
 from proxy.control.documents.route import RouteDocument, RouteSpec, Rule
 from proxy.control.documents.route_parts import HeaderMatch, ValueMatch, plain_path
+from proxy.control.documents.spelling import Milliseconds
+from proxy.snapshot.routes import Status
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 
@@ -37,8 +39,17 @@ class HttpMatch(Spec):
     method: Method | None = None
 
 
+class HttpRetry(Spec):
+    """When its requests are sent again (GEP-1731); what is not given is as the TrafficPolicy of the backend says."""
+
+    codes: tuple[Status, ...] | None = Field(default=None, min_length=1)
+    attempts: int | None = Field(default=None, ge=0, le=9, description="After the first.")
+    backoff: Annotated[Milliseconds, Field(le=60_000)] | None = None
+
+
 class HttpRule(Rule):
     matches: tuple[HttpMatch, ...] = (HttpMatch(),)
+    retry: HttpRetry | None = None
 
     @model_validator(mode="after")
     def _prefixes_are_there_to_replace(self) -> HttpRule:

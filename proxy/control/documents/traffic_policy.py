@@ -10,7 +10,8 @@ from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.gate import ConcurrencySpec, RateLimitSpec, SheddingSpec
 from proxy.control.documents.route_parts import HeaderName, Target
 from proxy.control.documents.spelling import Milliseconds, Size
-from proxy.snapshot.policies import BalancerKind, Percent, RetryOn, Status
+from proxy.snapshot.policies import BalancerKind, Percent, RetryOn
+from proxy.snapshot.routes import Attempts, Status
 
 
 class HashOnSpec(Spec):
@@ -68,12 +69,16 @@ class BudgetSpec(Spec):
 
 
 class RetrySpec(Spec):
-    attempts: int = Field(default=2, ge=1, le=10)
+    attempts: Attempts = 2
     on: tuple[RetryOn, ...] = ("connect", "reset", "gateway")
     statuses: tuple[Status, ...] = ()
     backoff: BackoffSpec = BackoffSpec()
     budget: BudgetSpec = BudgetSpec()
     body_bytes: Annotated[Size, Field(le=16_777_216)] = Field(default=65_536, alias="bodyBytes")
+
+
+class HedgeSpec(Spec):
+    after: Milliseconds
 
 
 class TrafficPolicySpec(Spec):
@@ -85,6 +90,7 @@ class TrafficPolicySpec(Spec):
     rate_limit: RateLimitSpec | None = Field(default=None, alias="rateLimit")
     concurrency: ConcurrencySpec | None = None
     shedding: SheddingSpec | None = None
+    hedge: HedgeSpec | None = None
 
 
 class TrafficPolicy(OwnDocument):

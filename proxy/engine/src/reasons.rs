@@ -48,6 +48,7 @@ pub enum Reason {
     InternalError,
     Draining,
     ClientCancelled,
+    HedgeLost,
     FaultAbort,
     FaultDelay,
     RateLimited,
@@ -363,6 +364,13 @@ const CATALOGUE: &[Entry] = &[
         499,
         "The caller went away before the response was complete",
         "Nothing to do here; if there are many, compare the caller's timeout with this service's latency.",
+    ),
+    entry(
+        Reason::HedgeLost,
+        "hedge_lost",
+        499,
+        "Another attempt of the same request answered first, so this one was given up",
+        "Nothing is wrong with the request. If there are many, look at why this instance is slower than the others.",
     ),
     entry(
         Reason::FaultAbort,

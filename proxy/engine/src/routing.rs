@@ -3,6 +3,7 @@
 mod attempts;
 pub mod balance;
 pub mod breaker;
+pub mod budget;
 pub mod care;
 mod connect;
 pub mod edits;

@@ -52,6 +52,7 @@ def test_everything_a_policy_says_is_carried_over(tmp_path: Path) -> None:
                 "budget": {"percent": 10, "perSecond": 1},
                 "bodyBytes": "1MiB",
             },
+            hedge={"after": "80ms"},
         ),
     )
     assert found["api"] == Policy()
@@ -74,6 +75,7 @@ def test_everything_a_policy_says_is_carried_over(tmp_path: Path) -> None:
             "budget_per_s": 1,
             "body_bytes": 1 << 20,
         },
+        "hedge": {"after_ms": 80},
     }
 
 
@@ -94,6 +96,7 @@ def test_an_empty_section_switches_its_defaults_on(tmp_path: Path) -> None:
         ([policy(balancer={"type": "hash", "hashOn": {}})], "expected one of header, cookie or source: true"),
         ([policy(retry={"attempts": 0})], "spec.retry.attempts"),
         ([policy(retry={"backoff": {"base": "5m"}})], "spec.retry.backoff.base"),
+        ([policy(hedge={})], "spec.hedge.after: field required"),
         ([policy(breaker={"requestz": 1})], "spec.breaker.requestz: unknown key; did you mean requests?"),
     ],
 )

@@ -128,6 +128,7 @@ def test_what_a_rule_does_is_carried_over(tmp_path: Path) -> None:
                 ],
                 "timeouts": {"request": "2s", "backendRequest": "500ms"},
                 "sessionPersistence": {"sessionName": "user", "type": "Cookie"},
+                "retry": {"codes": [500, 503], "attempts": 2, "backoff": "100ms"},
             },
             {"filters": [{"type": "DirectResponse", "directResponse": {"status": 410, "body": "gone"}}]},
         ),
@@ -142,6 +143,7 @@ def test_what_a_rule_does_is_carried_over(tmp_path: Path) -> None:
         "sticky": {"kind": "cookie", "name": "user", "given": True},
         "timeout_ms": 2_000,
         "attempt_timeout_ms": 500,
+        "retry": {"attempts": 3, "statuses": (500, 503), "pause_ms": 100},
     }
     assert two.answer is not None
     assert (two.path, two.answer.status, two.answer.body) == (None, 410, "gone")
@@ -256,6 +258,34 @@ def test_durations_are_written_as_the_gateway_api_does(
 ) -> None:
     (found,) = routes(tmp_path, meshes.route("r", "api", rule("x", timeouts=written)))
     assert (found.timeout_ms, found.attempt_timeout_ms) == limits
+
+
+@pytest.mark.parametrize(
+    ("written", "retry"),
+    [
+        ({}, {}),
+        ({"attempts": 0}, {"attempts": 1}),
+        ({"codes": [500]}, {"statuses": (500,)}),
+        ({"backoff": "10ms"}, {"pause_ms": 10}),
+    ],
+)
+def test_a_rule_says_of_retries_what_it_wants(tmp_path: Path, written: dict[str, Any], retry: dict[str, Any]) -> None:
+    (found,) = routes(tmp_path, meshes.route("r", "api", rule("x", retry=written)))
+    assert found.retry is not None
+    assert found.retry.model_dump(exclude_defaults=True) == retry
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"codes": [200]}, "spec.rules[0].retry.codes[0]"),
+        ({"codes": []}, "spec.rules[0].retry.codes"),
+        ({"attempts": 10}, "spec.rules[0].retry.attempts"),
+        ({"backoff": "5m"}, "spec.rules[0].retry.backoff"),
+    ],
+)
+def test_retries_that_cannot_be_are_refused(tmp_path: Path, written: dict[str, Any], told: str) -> None:
+    assert told in refusal(tmp_path, rule("x", retry=written))
 
 
 @pytest.mark.parametrize(

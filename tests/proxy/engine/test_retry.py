@@ -13,6 +13,7 @@ from aiohttp import web
 
 from proxy.snapshot import Policy, Upstream
 from proxy.snapshot.policies import Retry
+from proxy.snapshot.routes import Backend, Route, RouteRetry
 from tests.world.apps import Handler, app, talker
 from tests.world.engines import Sidecar, sidecar, upstream
 from tests.world.otlp_sink import OtlpSink
@@ -115,8 +116,6 @@ async def test_retries_make_up_for_an_instance_that_fails(session: aiohttp.Clien
 async def test_attempts_wait_for_each_other_and_for_no_longer_than_there_is_time(
     session: aiohttp.ClientSession,
 ) -> None:
-    from proxy.snapshot.routes import Backend, Route
-
     seen: list[str] = []
     slow = {"attempts": 10, "backoff_ms": 400, "backoff_max_ms": 400}
     async with app(failing(99, 503, seen)) as back, sidecar("front", calls=()) as front:
@@ -128,3 +127,48 @@ async def test_attempts_wait_for_each_other_and_for_no_longer_than_there_is_time
         assert (await call(front, session))[0] == 503
         assert time.monotonic() - began < 1.5
     assert 2 <= len(seen) <= 9
+
+
+def ruled(back: Upstream, **retry: Any) -> Upstream:
+    route = Route(name="r", backends=(Backend(service="back"),), retry=RouteRetry(**retry))
+    return back.model_copy(update={"routes": (route,)})
+
+
+async def test_a_rule_has_the_last_word_and_takes_it_live(session: aiohttp.ClientSession) -> None:
+    seen: list[str] = []
+    async with app(failing(1_000, 500, seen)) as back, sidecar("front", calls=()) as front:
+
+        async def asked(service: Upstream) -> int:
+            await front.apply(services=(service,))
+            seen.clear()
+            assert (await call(front, session))[0] == 500
+            return len(seen)
+
+        usual, none = service(back, attempts=2, on=("5xx",)), upstream("back", back)
+        assert await asked(usual) == 2
+        assert await asked(ruled(usual, attempts=4)) == 4, "for what the policy says"
+        assert await asked(ruled(usual, attempts=1)) == 1
+        assert await asked(ruled(usual, statuses=(503,), attempts=4)) == 1
+        assert await asked(ruled(none, attempts=3)) == 1, "a server error is none of the defaults"
+        assert await asked(ruled(none, attempts=3, statuses=(500,), pause_ms=1)) == 3, "without a policy"
+        assert await asked(none) == 1
+
+
+async def test_the_pause_of_a_rule_is_the_least(session: aiohttp.ClientSession) -> None:
+    seen: list[str] = []
+    async with app(failing(2, 503, seen)) as back, sidecar("front", calls=()) as front:
+        await front.apply(services=(ruled(service(back), attempts=3, pause_ms=100),))
+        began = time.monotonic()
+        assert (await call(front, session))[0] == 200
+        assert time.monotonic() - began > 0.2
+
+
+async def test_rules_share_the_budget_of_their_backend(session: aiohttp.ClientSession) -> None:
+    seen: list[str] = []
+    policy = {"budget_percent": 20, "budget_per_s": 0}
+    async with app(failing(10_000, 503, seen)) as back, sidecar("front", calls=()) as front:
+        for attempts in (3, 4):
+            await front.apply(services=(ruled(service(back, **policy), attempts=attempts),))
+            for _ in range(100):
+                assert (await call(front, session))[0] == 503
+    assert 230 <= len(seen) <= 240, "and keep what is left of it when they change"

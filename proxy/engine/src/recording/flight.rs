@@ -1,5 +1,6 @@
 //! One span from its first to its last moment: opened when a request arrives or leaves, recorded exactly once.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use http::header::HOST;
@@ -48,6 +49,9 @@ pub struct Flight {
     busy: Option<Busy>,
     /// The reason unless another one turns up.
     presumed: Option<Reason>,
+    /// Attempts of the request so far, as far as this one knows.
+    attempts: Cell<u8>,
+    departure: Cell<Option<Departure>>,
     /// Whether this span's end is the end of its request; an attempt that is followed by another is not.
     counted: bool,
     ended: bool,
@@ -127,6 +131,8 @@ impl Flight {
             call: None,
             busy: Some(opening.busy),
             presumed: None,
+            attempts: Cell::new(1),
+            departure: Cell::default(),
             counted: true,
             ended: false,
         }
@@ -161,9 +167,14 @@ impl Flight {
     }
 
     /// Time spent before the request was on its way.
-    pub fn sent_after(&mut self, departure: Departure) {
-        self.record.queue_us = Some(departure.queue_us);
-        self.record.connect_us = departure.connect_us;
+    pub fn sent_after(&self, departure: Departure) {
+        self.departure.set(Some(departure));
+    }
+
+    /// How many attempts there were, this one included.
+    #[must_use]
+    pub fn attempts(&self) -> u8 {
+        self.attempts.get()
     }
 
     /// The response has begun.
@@ -192,12 +203,23 @@ impl Flight {
     /// This attempt did not do and another follows: its span ends, the request and its place in the caller go on.
     #[must_use]
     pub fn again(mut self, reason: Option<Reason>) -> Self {
+        let mut next = self.fork();
+        next.take_over(&mut self);
+        self.close(reason);
+        next
+    }
+
+    /// One more attempt beside this one, which stays the one that counts.
+    #[must_use]
+    pub fn fork(&self) -> Self {
         let now = self.worker.clock.now();
-        let next = Self {
+        let attempt = self.attempts.get().saturating_add(1);
+        self.attempts.set(attempt);
+        Self {
             worker: Rc::clone(&self.worker),
             record: Record {
                 span: self.worker.random().max(1),
-                attempt: self.record.attempt.saturating_add(1),
+                attempt,
                 start_unix: self.worker.clock.unix(now),
                 status: 0,
                 reason: None,
@@ -213,16 +235,28 @@ impl Flight {
             host: self.host.clone(),
             labels: self.labels.clone(),
             slot: None,
-            call: self.call.take(),
-            busy: self.busy.take(),
+            call: None,
+            busy: None,
             presumed: None,
-            counted: true,
+            attempts: Cell::new(attempt),
+            departure: Cell::default(),
+            counted: false,
             ended: false,
-        };
-        self.counted = false;
+        }
+    }
+
+    /// This attempt is the one that counts from here on.
+    pub fn take_over(&mut self, other: &mut Self) {
+        self.call = other.call.take().or(self.call.take());
+        self.busy = other.busy.take().or(self.busy.take());
+        self.counted |= std::mem::take(&mut other.counted);
+        self.attempts.set(self.attempts().max(other.attempts()));
+    }
+
+    /// The span of an attempt that does not count ends.
+    pub fn close(mut self, reason: Option<Reason>) {
         self.record.reason = reason.or(self.record.reason);
         self.end();
-        next
     }
 
     /// The response is complete, unless its connection was cut before it got so far.
@@ -241,6 +275,10 @@ impl Flight {
         self.ended = true;
         let now = self.worker.clock.now();
         self.record.end_unix = self.worker.clock.unix(now);
+        if let Some(departure) = self.departure.get() {
+            self.record.queue_us = Some(departure.queue_us);
+            self.record.connect_us = departure.connect_us;
+        }
         let (status, reason) = (self.record.status, self.record.reason);
         if let Some(call) = self.call.take() {
             let answered = status != 0 && status < 500;

@@ -30,7 +30,8 @@ impl ErrorType {
     }
 }
 
-/// Semantic conventions: 4xx is an error for the caller only, 5xx and no answer for both; a caller that left is none.
+/// Semantic conventions: 4xx is an error for the caller only, 5xx and no answer for both; a caller that left is none, and so
+/// is an attempt that nobody waited for any longer.
 #[must_use]
 pub fn error_type(record: &Record) -> Option<ErrorType> {
     let first = if record.kind == Kind::Client {
@@ -39,7 +40,7 @@ pub fn error_type(record: &Record) -> Option<ErrorType> {
         500
     };
     match (record.status, record.reason) {
-        (_, Some(Reason::ClientCancelled)) => None,
+        (_, Some(Reason::ClientCancelled | Reason::HedgeLost)) => None,
         (_, None | Some(Reason::TunnelIdle)) if record.tunnel.is_some() => None,
         (status, _) if status >= first => Some(ErrorType::Status(status)),
         (0, reason) => Some(ErrorType::Code(reason.map_or("_OTHER", Reason::code))),

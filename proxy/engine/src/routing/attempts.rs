@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 
 use super::outlier::Outcome;
-use super::retry::{Ended, Retry};
+use super::retry::Ended;
 use crate::entry::caller::Caller;
 use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
@@ -21,7 +21,9 @@ use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::{Answer, Departure, Failure, Terms, exchange};
 use crate::upstream::relay::relayed_reason;
 use crate::upstream::request_body::RequestBody;
-use crate::upstream::spare::Spare;
+use crate::upstream::spare::{Spare, is_safe};
+
+mod hedge;
 
 /// One call of the application, for which attempts are made.
 pub struct Call<'a> {
@@ -36,9 +38,15 @@ pub struct Call<'a> {
     pub mark: Option<u64>,
 }
 
-/// What the policy of a service needs to send a request again.
-struct Second<'a> {
-    retry: &'a Retry,
+/// An endpoint that is tried.
+#[derive(Clone, Copy)]
+struct Try {
+    place: usize,
+    began: Nanos,
+}
+
+/// What it takes to send a request a second time.
+struct Second {
     method: Method,
     spare: Option<Spare>,
 }
@@ -55,84 +63,99 @@ impl Call<'_> {
     ) -> Result<(Answer, Flight), (Reason, String)> {
         let second = self.second(&mut request);
         let mut tried: u64 = 0;
-        let mut attempt = 1;
         loop {
-            let began = self.worker.clock.now();
-            let place = match self.place(began, tried) {
-                Ok(place) => place,
+            let mut one = match self.choose(tried) {
+                Ok(one) => one,
                 Err((reason, place)) => {
                     flight.refuse(reason);
                     return Err((reason, place));
                 }
             };
-            tried |= 1 << (place % 64);
-            let endpoint = &self.service.endpoints[place];
-            flight.to(endpoint);
-            request.headers_mut().insert(
-                &TRACEPARENT,
-                self.context.header(flight.span(), &self.worker.pad),
-            );
-            let departed = |departure: Departure| flight.sent_after(departure);
-            let terms = self.terms_at(began);
-            let (next, pause) =
-                match exchange(endpoint, request, terms, self.worker.clock, departed).await {
-                    Ok(answered) => {
-                        let status = answered.response.status();
-                        self.learn(place, began, Some(status));
-                        let ended = Ended::Answered(status);
-                        let Some(next) = self.repeat(second.as_ref(), attempt, ended) else {
-                            return Ok((answered, flight));
-                        };
-                        flight.answered(status.as_u16(), relayed_reason(&answered.response));
-                        flight = flight.again(None);
-                        next
-                    }
-                    Err(failure) => {
-                        let named = self.name(&failure, endpoint);
-                        let (reason, intact) = self.unanswered(failure);
-                        if intact.is_some() {
-                            endpoint.avoid(began);
-                        }
-                        self.learn(place, began, None);
-                        let next = match intact {
-                            Some(intact) => self.elsewhere(intact, second.as_ref(), attempt, tried),
-                            None => self.repeat(second.as_ref(), attempt, Ended::Broken(reason)),
-                        };
-                        let Some(next) = next else {
-                            flight.refuse(reason);
-                            return Err((reason, named));
-                        };
-                        flight = flight.again(Some(reason));
-                        next
-                    }
-                };
+            tried |= one.bit();
+            flight.to(self.endpoint(one));
+            let outcome = match self.hedging(second.as_ref()) {
+                None => self.ask(one, &flight, request).await,
+                Some((after, second)) => {
+                    let race = self.race(one, flight, request, after, second, &mut tried);
+                    let outcome;
+                    (one, flight, outcome) = Box::pin(race).await;
+                    outcome
+                }
+            };
+            let attempt = flight.attempts();
+            let (next, pause) = match outcome {
+                Ok(answered) => {
+                    let status = answered.response.status();
+                    self.learn(one, Some(status));
+                    let ended = Ended::Answered(status);
+                    let Some(next) = self.repeat(second.as_ref(), attempt, ended) else {
+                        return Ok((answered, flight));
+                    };
+                    flight.answered(status.as_u16(), relayed_reason(&answered.response));
+                    flight = flight.again(None);
+                    next
+                }
+                Err(failure) => {
+                    let named = self.name(&failure, one);
+                    let (reason, intact) = self.unanswered(failure, one);
+                    let next = match intact {
+                        Some(intact) => self.elsewhere(intact, second.as_ref(), attempt, tried),
+                        None => self.repeat(second.as_ref(), attempt, Ended::Broken(reason)),
+                    };
+                    let Some(next) = next else {
+                        flight.refuse(reason);
+                        return Err((reason, named));
+                    };
+                    flight = flight.again(Some(reason));
+                    next
+                }
+            };
             request = next;
-            attempt += 1;
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            if self.choose(self.worker.clock.now(), tried).is_none() {
+            if self.untried(self.worker.clock.now(), tried).is_none() {
                 tried = 0;
             }
         }
     }
 
-    fn second(&self, request: &mut Request<RequestBody>) -> Option<Second<'_>> {
-        let retry = self.service.care.retry.as_ref()?;
-        retry.earn();
+    /// Asks one endpoint, under the span of this attempt.
+    async fn ask(
+        &self,
+        one: Try,
+        flight: &Flight,
+        mut request: Request<RequestBody>,
+    ) -> Result<Answer, Failure> {
+        request.headers_mut().insert(
+            &TRACEPARENT,
+            self.context.header(flight.span(), &self.worker.pad),
+        );
+        let departed = |departure: Departure| flight.sent_after(departure);
+        let (terms, clock) = (self.terms_at(one.began), self.worker.clock);
+        exchange(self.endpoint(one), request, terms, clock, departed).await
+    }
+
+    fn second(&self, request: &mut Request<RequestBody>) -> Option<Second> {
+        let (retry, care) = (&self.service.retry, &self.service.care);
+        if retry.is_none() && care.hedge.is_none() {
+            return None;
+        }
+        care.budget.earn();
         let method = request.method().clone();
-        let spare = retry.keeps(&method).map(|bytes| Spare::of(request, bytes));
-        Some(Second {
-            retry,
-            method,
-            spare,
-        })
+        let spare = is_safe(&method).then(|| Spare::of(request, care.keeps()));
+        Some(Second { method, spare })
+    }
+
+    fn endpoint(&self, one: Try) -> &Rc<Endpoint> {
+        &self.service.endpoints[one.place]
     }
 
     /// The endpoint to try, or why there is none.
-    fn place(&self, now: Nanos, tried: u64) -> Result<usize, (Reason, String)> {
+    fn choose(&self, tried: u64) -> Result<Try, (Reason, String)> {
         let name = &self.service.name;
-        let Some(place) = self.choose(now, tried) else {
+        let began = self.worker.clock.now();
+        let Some(place) = self.untried(began, tried) else {
             return Err((Reason::NoEndpoints, name.to_string()));
         };
         if let Some(breaker) = &self.service.care.breaker {
@@ -142,16 +165,16 @@ impl Call<'_> {
                 return Err((Reason::BreakerOpen, format!("{name}: {limit}")));
             }
         }
-        Ok(place)
+        Ok(Try { place, began })
     }
 
     /// Remembers how an attempt at an endpoint went.
-    fn learn(&self, place: usize, began: Nanos, status: Option<StatusCode>) {
+    fn learn(&self, one: Try, status: Option<StatusCode>) {
         let endpoints = &self.service.endpoints;
         if endpoints.len() == 1 {
             // There is nothing to choose between, and nothing to eject it for.
             if status.is_some() {
-                endpoints[place].reached();
+                endpoints[one.place].reached();
             }
             return;
         }
@@ -161,15 +184,15 @@ impl Call<'_> {
             _ => Outcome::Failed,
         };
         if status.is_some() {
-            endpoints[place].answered(now.saturating_sub(began), now, outcome);
+            endpoints[one.place].answered(now.saturating_sub(one.began), now, outcome);
         }
         if let Some(outlier) = &self.service.care.outlier {
-            outlier.judge(endpoints, place, outcome, now);
+            outlier.judge(endpoints, one.place, outcome, now);
         }
     }
 
     /// The same request again, if the policy wants that and it can be had.
-    fn repeat(&self, second: Option<&Second<'_>>, attempt: u8, ended: Ended) -> Option<Next> {
+    fn repeat(&self, second: Option<&Second>, attempt: u8, ended: Ended) -> Option<Next> {
         let second = second?;
         let copy = second.spare.as_ref()?.request()?;
         self.follow(second, attempt, ended)
@@ -180,12 +203,12 @@ impl Call<'_> {
     fn elsewhere(
         &self,
         intact: Box<Request<RequestBody>>,
-        second: Option<&Second<'_>>,
+        second: Option<&Second>,
         attempt: u8,
         tried: u64,
     ) -> Option<Next> {
         let now = self.worker.clock.now();
-        if attempt < self.service.connect_attempts && self.choose(now, tried).is_some() {
+        if attempt < self.service.connect_attempts && self.untried(now, tried).is_some() {
             return Some((*intact, Duration::ZERO));
         }
         let pause = self.follow(second?, attempt, Ended::Unsent)?;
@@ -193,15 +216,16 @@ impl Call<'_> {
     }
 
     /// The pause before the next attempt; `None` when there is to be none.
-    fn follow(&self, second: &Second<'_>, attempt: u8, ended: Ended) -> Option<Duration> {
+    fn follow(&self, second: &Second, attempt: u8, ended: Ended) -> Option<Duration> {
+        let retry = self.service.retry.as_ref()?;
         let now = self.worker.clock.now();
         let pause = self
             .worker
-            .with_rng(|rng| second.retry.pause(attempt + 1, rng.f64()));
+            .with_rng(|rng| retry.pause(attempt + 1, rng.f64()));
         let in_time = self.deadline.is_none_or(|deadline| {
             now.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX)) < deadline
         });
-        let again = in_time && second.retry.again(attempt, &second.method, ended, now);
+        let again = in_time && retry.again(attempt, &second.method, ended, now);
         again.then_some(pause)
     }
 
@@ -217,35 +241,49 @@ impl Call<'_> {
         terms
     }
 
-    fn name(&self, failure: &Failure, endpoint: &Endpoint) -> String {
+    fn name(&self, failure: &Failure, one: Try) -> String {
         match failure {
             Failure::Caller(_) => self.caller.conduct.what_broke().to_owned(),
-            _ => format!("{} at {}", self.service.name, endpoint.address),
+            _ => format!("{} at {}", self.service.name, self.endpoint(one).address),
         }
     }
 
-    /// The reason, and the request when it never left and there is time for it to go elsewhere.
-    fn unanswered(&self, failure: Failure) -> (Reason, Option<Box<Request<RequestBody>>>) {
+    /// Why an endpoint did not answer, and the request when it never left and there is time for it to go elsewhere.
+    fn unanswered(
+        &self,
+        failure: Failure,
+        one: Try,
+    ) -> (Reason, Option<Box<Request<RequestBody>>>) {
         let (reason, intact) = match failure {
             Failure::Connect(failure, request) => (failure.reason(), Some(request)),
             Failure::Timeout => (Reason::UpstreamTimeout, None),
             Failure::Reset => (Reason::UpstreamReset, None),
             Failure::Caller(reason) => (reason, None),
         };
+        self.learn(one, None);
         let ran_out = matches!(reason, Reason::UpstreamTimeout | Reason::ConnectTimeout);
         let now = self.worker.clock.now();
         if ran_out && self.deadline.is_some_and(|deadline| now >= deadline) {
             return (Reason::RouteTimeout, None);
         }
+        if intact.is_some() {
+            self.endpoint(one).avoid(one.began);
+        }
         (reason, intact)
     }
 
     /// An endpoint that this request has not tried. The first 64 are told apart exactly, which is more than attempts.
-    fn choose(&self, now: Nanos, tried: u64) -> Option<usize> {
+    fn untried(&self, now: Nanos, tried: u64) -> Option<usize> {
         let untried = |place: usize| tried >> (place % 64) & 1 == 0;
         let endpoints = &self.service.endpoints;
         let balancer = &self.service.care.balancer;
         self.worker
             .with_rng(|rng| balancer.choose(endpoints, now, rng, self.mark, untried))
+    }
+}
+
+impl Try {
+    fn bit(self) -> u64 {
+        1 << (self.place % 64)
     }
 }

@@ -52,7 +52,7 @@ pub async fn serve(
         },
         busy: caller.busy(),
     };
-    let mut flight = Flight::server(&worker, opening, started);
+    let flight = Flight::server(&worker, opening, started);
     if let Some(fault) = guard::objection(&request, &caller, &plan.limits) {
         flight.refuse(fault.reason);
         return answer(fault.reason, fault.text);

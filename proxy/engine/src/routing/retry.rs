@@ -3,33 +3,23 @@
 //! In: how an attempt ended. Out: yes or no, and a pause. Never: a request repeated that its callee may have acted on and
 //! that is not safe to repeat (RFC 9110, 9.2.2), or more retries than the budget: they must not finish off what struggles.
 
-use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use super::budget::Budget;
 use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
 use crate::snapshot::policies::{self, RetryOn};
+use crate::snapshot::routes::RouteRetry;
 use crate::upstream::spare::is_safe;
-
-/// The budget may save up so many seconds' worth of its steady part.
-const SAVED_S: f64 = 10.0;
-/// And so many retries at most from requests.
-const SAVED: f64 = 100.0;
 
 pub struct Retry {
     policy: policies::Retry,
-    budget: Budget,
-}
-
-/// Retries that may still be made: each request earns a part of one, each second a few.
-#[derive(Debug)]
-pub struct Budget {
-    part: f64,
-    per_s: f64,
-    left: Cell<f64>,
-    at: Cell<Nanos>,
+    /// What a pause is at least.
+    least: Duration,
+    budget: Rc<Budget>,
 }
 
 /// How an attempt ended.
@@ -44,26 +34,31 @@ pub enum Ended {
 // === impl Retry ===
 
 impl Retry {
-    /// The policy for one of `workers`, each of which has its share of the steady budget.
     #[must_use]
-    pub fn of(policy: &policies::Retry, workers: usize) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
-        let per_s = f64::from(policy.budget_per_s) / workers as f64;
+    pub fn of(policy: &policies::Retry, budget: Rc<Budget>) -> Self {
         Self {
-            budget: Budget::new(f64::from(policy.budget_percent) / 100.0, per_s),
             policy: policy.clone(),
+            least: Duration::ZERO,
+            budget,
         }
     }
 
-    /// Bytes of a body that are kept to send them again.
+    /// What a rule wants instead, within the same budget (Gateway API, `HTTPRouteRetry`). It names statuses only: what broke
+    /// off without one goes again too.
     #[must_use]
-    pub fn keeps(&self, method: &Method) -> Option<usize> {
-        is_safe(method).then_some(self.policy.body_bytes)
-    }
-
-    /// A request begins.
-    pub fn earn(&self) {
-        self.budget.earn();
+    pub fn wanted_by(mut self, by: &RouteRetry) -> Self {
+        let policy = &mut self.policy;
+        if let Some(statuses) = &by.statuses {
+            policy.statuses.clone_from(statuses);
+            policy.on = vec![RetryOn::Connect, RetryOn::Reset, RetryOn::Timeout];
+        }
+        policy.attempts = by.attempts.unwrap_or(policy.attempts);
+        if let Some(pause) = by.pause_ms {
+            policy.backoff_ms = pause;
+            policy.backoff_max_ms = policy.backoff_max_ms.max(pause);
+            self.least = Duration::from_millis(pause);
+        }
+        self
     }
 
     /// Whether attempt number `attempt` may be followed by another one, which is then counted.
@@ -89,43 +84,12 @@ impl Retry {
     }
 
     /// The pause before attempt number `next`: a random part of a time that doubles (full jitter; Brooker, "Exponential
-    /// Backoff And Jitter", AWS Architecture Blog, 2015).
+    /// Backoff And Jitter", AWS Architecture Blog, 2015), on top of what a rule wants at least.
     #[must_use]
     pub fn pause(&self, next: u8, chance: f64) -> Duration {
         let doublings = u32::from(next.saturating_sub(2)).min(16);
         let most = (self.policy.backoff_ms << doublings).min(self.policy.backoff_max_ms);
-        Duration::from_millis(most).mul_f64(chance)
-    }
-}
-
-// === impl Budget ===
-
-impl Budget {
-    fn new(part: f64, per_s: f64) -> Self {
-        Self {
-            part,
-            per_s,
-            left: Cell::new(per_s * SAVED_S),
-            at: Cell::new(0),
-        }
-    }
-
-    fn earn(&self) {
-        let most = SAVED.max(self.per_s * SAVED_S);
-        self.left.set((self.left.get() + self.part).min(most));
-    }
-
-    fn spend(&self, now: Nanos) -> bool {
-        let passed = Duration::from_nanos(now.saturating_sub(self.at.replace(now)));
-        // Time alone saves up its own seconds' worth and no more.
-        let steady = self.left.get() + passed.as_secs_f64() * self.per_s;
-        let left = steady.min(self.per_s * SAVED_S).max(self.left.get());
-        self.left.set(left);
-        if left < 1.0 {
-            return false;
-        }
-        self.left.set(left - 1.0);
-        true
+        self.least + Duration::from_millis(most).mul_f64(chance)
     }
 }
 
@@ -136,7 +100,9 @@ mod tests {
     const S: Nanos = 1_000_000_000;
 
     fn retry(json: serde_json::Value) -> Retry {
-        Retry::of(&serde_json::from_value(json).unwrap(), 1)
+        let policy = serde_json::from_value(json).unwrap();
+        let budget = Rc::new(Budget::of(&policy, 1));
+        Retry::of(&policy, budget)
     }
 
     #[test]
@@ -180,26 +146,6 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_bounds_retries_to_a_part_of_requests() {
-        let budget = Budget::new(0.2, 0.0);
-        let mut made = 0;
-        for _ in 0..1_000 {
-            budget.earn();
-            made += u32::from(budget.spend(S));
-        }
-        assert!((195..=200).contains(&made), "{made}");
-    }
-
-    #[test]
-    fn a_few_a_second_are_always_allowed() {
-        let budget = Budget::new(0.0, 2.0);
-        let spent = |from: u64| (0..100).filter(|_| budget.spend(from * S)).count();
-        assert_eq!(spent(0), 20, "ten seconds' worth");
-        assert_eq!(spent(3), 6);
-        assert_eq!(spent(1_000), 20, "no more is saved up");
-    }
-
-    #[test]
     fn pauses_double_up_to_the_longest() {
         let retry = retry(serde_json::json!({"backoff_ms": 10, "backoff_max_ms": 35}));
         let most: Vec<_> = (2..6)
@@ -207,5 +153,28 @@ mod tests {
             .collect();
         assert_eq!(most, [10, 20, 35, 35]);
         assert_eq!(retry.pause(3, 0.5).as_millis(), 10);
+    }
+
+    #[test]
+    fn a_rule_has_the_last_word() {
+        let usual = || retry(serde_json::json!({"on": ["gateway"], "backoff_max_ms": 35}));
+        let wanted = |json| usual().wanted_by(&serde_json::from_value(json).unwrap());
+        let rule = wanted(serde_json::json!({"attempts": 4, "statuses": [429], "pause_ms": 50}));
+        let may = |attempt, ended| rule.again(attempt, &Method::GET, ended, S);
+        assert!(may(3, Ended::Answered(StatusCode::TOO_MANY_REQUESTS)));
+        assert!(may(3, Ended::Unsent));
+        assert!(may(3, Ended::Broken(Reason::UpstreamTimeout)));
+        assert!(!may(4, Ended::Unsent));
+        assert!(!may(1, Ended::Answered(StatusCode::BAD_GATEWAY)));
+        assert_eq!(rule.pause(4, 0.0).as_millis(), 50);
+        assert_eq!(rule.pause(4, 1.0).as_millis(), 100);
+        let never = wanted(serde_json::json!({"attempts": 1}));
+        assert!(!never.again(1, &Method::GET, Ended::Unsent, S));
+        let more = wanted(serde_json::json!({"attempts": 3}));
+        assert!(more.again(2, &Method::GET, Ended::Answered(StatusCode::BAD_GATEWAY), S));
+        assert!(
+            !more.again(2, &Method::GET, Ended::Unsent, S),
+            "as the policy says"
+        );
     }
 }

@@ -171,7 +171,12 @@ impl Rule {
             return Action::Answer(answer.clone());
         }
         let weighed = route.backends.iter().filter_map(|backend| {
-            Some((backend.weight, find(&backend.service, &backend.version)?))
+            let service = find(&backend.service, &backend.version)?;
+            let service = match &route.retry {
+                Some(wanted) => Rc::new(service.retrying(wanted)),
+                None => service,
+            };
+            Some((backend.weight, service))
         });
         let Some(backends) = Split::new(weighed) else {
             return Action::Nowhere;

@@ -17,12 +17,14 @@ use crate::recording::queue::Room;
 use crate::recording::record::Encoded;
 use crate::routing::care::Care;
 use crate::routing::inject::Injection;
+use crate::routing::retry::Retry;
 use crate::routing::route::Routes;
 use crate::routing::rules::{Destination, Rule};
 use crate::routing::targets::Targets;
 use crate::routing::templates::Templates;
 use crate::runtime::meters::Meter;
 use crate::snapshot::policies::Policy;
+use crate::snapshot::routes::RouteRetry;
 use crate::snapshot::{self, Protocol, Snapshot, Upstream};
 use crate::upstream::connect::Bounds;
 use crate::upstream::endpoint::Endpoint;
@@ -38,6 +40,8 @@ pub struct Service {
     pub protocol: Protocol,
     pub connect_attempts: u8,
     pub care: Rc<Care>,
+    /// Of its policy, or of the rule that leads here.
+    pub retry: Option<Rc<Retry>>,
     pub faults: Rc<[Injection]>,
     pub endpoints: Vec<Rc<Endpoint>>,
     pub templates: Rc<RefCell<Templates>>,
@@ -166,7 +170,8 @@ impl Plan {
             terms: self.outside,
             protocol: Protocol::Tcp,
             connect_attempts: 1,
-            care: Rc::new(Care::of(&Policy::default(), 1)),
+            care: Rc::new(Care::of(&Policy::default(), 1, None)),
+            retry: None,
             faults: Rc::from([]),
             endpoints: vec![Rc::new(Endpoint::outside(address))],
             templates: Rc::clone(&self.stray_templates),
@@ -197,25 +202,35 @@ impl Service {
     /// The same service with one of its endpoints only.
     #[must_use]
     pub fn at(&self, place: usize) -> Self {
-        self.with(vec![Rc::clone(&self.endpoints[place])])
+        let endpoints = vec![Rc::clone(&self.endpoints[place])];
+        self.with(endpoints, self.retry.clone())
     }
 
-    fn with(&self, endpoints: Vec<Rc<Endpoint>>) -> Self {
+    /// The same service with those of its endpoints that are of one version.
+    fn only(&self, version: &str) -> Self {
+        let of_version = |endpoint: &&Rc<Endpoint>| &*endpoint.version == version;
+        let endpoints = self.endpoints.iter().filter(of_version);
+        self.with(endpoints.cloned().collect(), self.retry.clone())
+    }
+
+    /// The same service with requests sent again as a rule wants it.
+    #[must_use]
+    pub fn retrying(&self, wanted: &RouteRetry) -> Self {
+        let retry = self.care.retry_as(wanted);
+        self.with(self.endpoints.clone(), Some(retry))
+    }
+
+    fn with(&self, endpoints: Vec<Rc<Endpoint>>, retry: Option<Rc<Retry>>) -> Self {
         Self {
             name: Rc::clone(&self.name),
             care: Rc::clone(&self.care),
+            retry,
             faults: Rc::clone(&self.faults),
             endpoints,
             templates: Rc::clone(&self.templates),
             attributes: Encoded::clone(&self.attributes),
             ..*self
         }
-    }
-
-    /// The same service with those of its endpoints that are of one version.
-    fn only(&self, version: &str) -> Self {
-        let of_version = |endpoint: &&Rc<Endpoint>| &*endpoint.version == version;
-        self.with(self.endpoints.iter().filter(of_version).cloned().collect())
     }
 }
 
@@ -237,6 +252,8 @@ fn service(
     });
     let mut attributes = Attributes::default();
     attributes.text("mesh.destination.service", &upstream.name);
+    let before = known.map(|service| &*service.care);
+    let care = Rc::new(Care::of(&upstream.policy, workers, before));
     Service {
         name: upstream.name.as_str().into(),
         terms: terms(
@@ -246,7 +263,8 @@ fn service(
         ),
         protocol: upstream.protocol,
         connect_attempts: upstream.connect_attempts,
-        care: Rc::new(Care::of(&upstream.policy, workers)),
+        retry: care.retry.clone(),
+        care,
         faults: upstream.faults.iter().filter_map(Injection::of).collect(),
         endpoints: endpoints.collect(),
         templates: known

@@ -95,6 +95,13 @@ pub struct Retry {
     pub body_bytes: usize,
 }
 
+/// A second copy of a request goes to another instance when the first has not answered for so long.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Hedge {
+    pub after_ms: u64,
+}
+
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -106,6 +113,8 @@ pub struct Policy {
     pub breaker: Option<Breaker>,
     #[serde(deserialize_with = "named::optional")]
     pub retry: Option<Retry>,
+    #[serde(deserialize_with = "named::optional")]
+    pub hedge: Option<Hedge>,
 }
 
 impl Default for Outlier {
@@ -145,6 +154,9 @@ pub(super) fn check(at: &str, policy: &Policy) -> Checked {
     }
     if let Some(part) = &policy.breaker {
         breaker(&format!("{at}.breaker"), *part)?;
+    }
+    if let Some(part) = &policy.hedge {
+        within(&format!("{at}.hedge.after_ms"), part.after_ms, 1..=A_DAY_MS)?;
     }
     policy
         .retry
@@ -221,14 +233,7 @@ fn breaker(at: &str, breaker: Breaker) -> Checked {
 }
 
 fn retry(at: &str, retry: &Retry) -> Checked {
-    within(&format!("{at}.attempts"), retry.attempts.into(), 1..=10)?;
-    for (place, status) in retry.statuses.iter().enumerate() {
-        within(
-            &format!("{at}.statuses[{place}]"),
-            (*status).into(),
-            400..=599,
-        )?;
-    }
+    attempts(at, retry.attempts, &retry.statuses)?;
     within(&format!("{at}.backoff_ms"), retry.backoff_ms, 0..=60_000)?;
     within(
         &format!("{at}.backoff_max_ms"),
@@ -250,4 +255,17 @@ fn retry(at: &str, retry: &Retry) -> Checked {
         retry.body_bytes as u64,
         0..=16_777_216,
     )
+}
+
+/// How often, and after which answers.
+pub(super) fn attempts(at: &str, attempts: u8, statuses: &[u16]) -> Checked {
+    within(&format!("{at}.attempts"), attempts.into(), 1..=10)?;
+    for (place, status) in statuses.iter().enumerate() {
+        within(
+            &format!("{at}.statuses[{place}]"),
+            (*status).into(),
+            400..=599,
+        )?;
+    }
+    Ok(())
 }

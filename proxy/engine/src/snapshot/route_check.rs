@@ -1,8 +1,10 @@
 //! What routes must be like: names and values in their forms, expressions that compile, services that are there.
 
 use super::Upstream;
+use super::policies::attempts;
 use super::routes::{
-    Backend, HeaderEdit, PathEdit, PathKind, PathMatch, Redirect, Route, ValueKind, ValueMatch,
+    Backend, HeaderEdit, PathEdit, PathKind, PathMatch, Redirect, Route, RouteRetry, ValueKind,
+    ValueMatch,
 };
 use super::rules::{
     Checked, fits, header_name, label, name, no_longer, refuse, within, zero_or_within,
@@ -51,7 +53,20 @@ fn one(at: &str, route: &Route, services: &[Upstream]) -> Checked {
     ] {
         zero_or_within(&format!("{at}.{field}"), limit.unwrap_or(0), 1..=A_DAY_MS)?;
     }
+    if let Some(part) = &route.retry {
+        retry(&format!("{at}.retry"), part)?;
+    }
     destinations(at, route, services)
+}
+
+fn retry(at: &str, retry: &RouteRetry) -> Checked {
+    let statuses = retry.statuses.as_deref().unwrap_or_default();
+    attempts(at, retry.attempts.unwrap_or(1), statuses)?;
+    within(
+        &format!("{at}.pause_ms"),
+        retry.pause_ms.unwrap_or(0),
+        0..=60_000,
+    )
 }
 
 fn asked(at: &str, route: &Route) -> Checked {

@@ -130,6 +130,17 @@ pub struct Sticky {
     pub max_age_s: Option<u64>,
 }
 
+/// What is not given is as the policy of the backend says.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct RouteRetry {
+    /// At most, the first one included.
+    pub attempts: Option<u8>,
+    pub statuses: Option<Vec<u16>>,
+    /// At least, before each.
+    pub pause_ms: Option<u64>,
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -162,6 +173,8 @@ pub struct Route {
     pub timeout_ms: Option<u64>,
     #[serde(default)]
     pub attempt_timeout_ms: Option<u64>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub retry: Option<RouteRetry>,
 }
 
 fn default_redirect_status() -> u16 {

@@ -157,15 +157,24 @@ impl Endpoint {
     /// A response began after so many nanoseconds. Peaks count at once and fade; a failure is no proof of speed.
     pub fn answered(&self, after: Nanos, now: Nanos, outcome: Outcome) {
         self.reached();
-        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a request")]
-        let (after, known) = (after as f64, self.latency(now));
-        let (_, at) = self.latency.get();
-        if after > known {
-            self.latency.set((after, now));
-        } else if outcome == Outcome::Served {
-            let kept = fading(now.saturating_sub(at));
-            self.latency.set((known + after * (1.0 - kept), now));
+        if self.peaks(after, now) || outcome != Outcome::Served {
+            return;
         }
+        let (known, (_, at)) = (self.latency(now), self.latency.get());
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a request")]
+        let fresh = after as f64 * (1.0 - fading(now.saturating_sub(at)));
+        self.latency.set((known + fresh, now));
+    }
+
+    /// Nobody waits any longer for a response that has not begun after so many nanoseconds: whether that is a peak.
+    pub fn peaks(&self, after: Nanos, now: Nanos) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a request")]
+        let after = after as f64;
+        let higher = after > self.latency(now);
+        if higher {
+            self.latency.set((after, now));
+        }
+        higher
     }
 
     pub fn enter(&self) {
