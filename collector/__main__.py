@@ -1,4 +1,4 @@
-"""`python -m collector`: OTLP in at two doors -> Native blocks -> writer -> ClickHouse, and two doors for its readers.
+"""`python -m collector`: OTLP in at two doors -> log -> Native blocks -> ClickHouse, and two doors for readers.
 
 `run` is the wiring, read top to bottom; what it opens closes in reverse order, so that nothing accepted is lost.
 """
@@ -24,18 +24,25 @@ from collector import logs
 from collector.admin import Admin
 from collector.budget import Budget
 from collector.config import Config, load
+from collector.deliver import Delivery
 from collector.drops import Drops
+from collector.encode import Encoder
 from collector.errors import CannotListen, CollectorError
+from collector.group import Limits
 from collector.ingest import Ingest
 from collector.receive_grpc import GrpcReceiver
 from collector.receive_http import OWN_HEADER, HttpReceiver
+from collector.repeats import Repeats
+from collector.resume import Resume
+from collector.settle import Ledger
 from collector.signals import Signal
 from collector.store.doors.http import serve_http
 from collector.store.doors.native import serve_native
 from collector.store.embedded import EmbeddedStore
 from collector.store.errors import StoreError
 from collector.telemetry import SCOPE, Meters, Reporter, own_spans
-from collector.write import Limits
+from collector.wal.log import Log
+from collector.wal.policy import Policy
 from collector.writers import Writers
 
 log = logging.getLogger(SCOPE)
@@ -56,7 +63,7 @@ def command(path: Path | None, data: Path | None, **listen: str | None) -> None:
     """Store OTLP in ClickHouse.
 
     Receives spans, metrics and logs from the proxies and from any OpenTelemetry SDK, stores them in an embedded
-    ClickHouse, and serves that to any ClickHouse client. A request is answered once it is stored.
+    ClickHouse, and serves that to any ClickHouse client. A request is answered once it is on disk.
 
     \b
     Example:
@@ -80,7 +87,7 @@ async def run(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     registry = CollectorRegistry()
     meters, drops, admin = Meters(registry), Drops(registry), Admin(registry)
-    reporter = Reporter(meters)
+    reporter = Reporter(meters, drops)
 
     async with contextlib.AsyncExitStack() as opened:
         ports = {"metrics": await _serve(opened, "metrics", config.listen.metrics, admin.application())}
@@ -95,12 +102,25 @@ async def run(config: Config) -> None:
             opened.push_async_callback(door.close)
             ports[flag] = door.port
 
-        writers = Writers(store.insert, reporter, _limits(config))
+        wal = await asyncio.to_thread(Log.open, config.wal.folder or config.data / "wal", config.data, _policy(config))
+        opened.push_async_callback(wal.close)
+        await wal.start()
+        meters.log_bytes.set_function(lambda: wal.size)
+        meters.log_requests.set_function(lambda: wal.requests)
+
+        ledger = Ledger(wal)
+        writers = Writers(store.insert, ledger, reporter, _limits(config))
         opened.push_async_callback(writers.drain)
         meters.waiting.set_function(lambda: writers.held_bytes)
 
         threads = opened.enter_context(ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode"))
-        ingest = Ingest(writers.submit, drops, threads, config.requests.limit_bytes)
+        encoder = Encoder(threads, config.requests.limit_bytes)
+        delivery = Delivery(wal, ledger, writers, encoder, drops)
+        opened.push_async_callback(delivery.close)
+        delivery.start(Resume(wal, store, encoder))
+        meters.behind.set_function(lambda: delivery.on_disk)
+
+        ingest = Ingest(encoder, delivery.keep, Repeats(wal.batches, drops.repeated), drops)
         budget = Budget(config.requests.under_way_bytes)
         meters.held.set_function(lambda: budget.held)
 
@@ -184,7 +204,12 @@ def _reachable(host: str) -> str:
 
 def _limits(config: Config) -> Limits:
     write = config.write
-    return Limits(write.rows, write.bytes, write.wait_ms / 1000, write.queue_bytes, write.deadline_ms / 1000)
+    return Limits(write.rows, write.bytes, write.wait_ms / 1000, write.queue_bytes, write.stop_ms / 1000)
+
+
+def _policy(config: Config) -> Policy:
+    wal = config.wal
+    return Policy(wal.fsync, wal.interval_ms / 1000, wal.limit_bytes, wal.segment_bytes, wal.batches)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from collector.errors import ConfigRefused
+from collector.wal.policy import Fsync
 
 HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
 
@@ -45,8 +46,19 @@ class Write(_Part):
     rows: int = Field(default=50_000, ge=1, le=1_000_000, description="Rows that make a group full.")
     bytes: int = Field(default=64 << 20, ge=1024, description="Bytes that make a group full.")
     wait_ms: int = Field(default=200, ge=0, le=60_000, description="How long a request waits for company.")
-    queue_bytes: int = Field(default=256 << 20, ge=1024, description="What may wait; beyond it senders are told to.")
-    deadline_ms: int = Field(default=8_000, ge=100, description="How long an insert is tried before senders are told.")
+    queue_bytes: int = Field(default=256 << 20, ge=1024, description="What may wait in memory too, not on disk alone.")
+    stop_ms: int = Field(default=8_000, ge=100, description="How long a stop waits for inserts.")
+
+
+class Wal(_Part):
+    """The write-ahead log: where it is, what it promises, how large it may grow."""
+
+    folder: Path | None = Field(default=None, description="Its directory; `wal` below `data` when not set.")
+    fsync: Fsync = Field(default="always", description="Before each answer, at an interval, or left to the kernel.")
+    interval_ms: int = Field(default=1_000, ge=10, le=60_000, description="The interval of `fsync: interval`.")
+    limit_bytes: int = Field(default=1 << 30, ge=1 << 20, description="What it may hold; beyond it 503.")
+    segment_bytes: int = Field(default=64 << 20, ge=1 << 16, description="Size of one file of it.")
+    batches: int = Field(default=50_000, ge=0, le=1_000_000, description="Batches remembered, to know repeated ones.")
 
 
 class Config(_Part):
@@ -56,6 +68,7 @@ class Config(_Part):
     listen: Listen = Listen()
     requests: Requests = Requests()
     write: Write = Write()
+    wal: Wal = Wal()
     own_spans: bool = Field(default=True, description="Report own inserts as spans of whymesh.collector.")
 
 

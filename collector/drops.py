@@ -28,6 +28,9 @@ class Drops:
         self._requests = Counter(
             "whymesh_collector_refused_requests", "Requests answered with an error.", labels, registry=registry
         )
+        self._repeated = Counter(
+            "whymesh_collector_repeated_requests", "Requests taken before, answered as then.", registry=registry
+        )
         self._clock = clock
         self._said: dict[tuple[str, str], float] = {}
 
@@ -40,6 +43,10 @@ class Drops:
         """A whole request whose items nobody counted; its sender was told."""
         self._requests.labels(signal, cause).inc()
         self._say(signal, cause, "refused a request of %s (%s): %s", signal, cause, why)
+
+    def repeated(self) -> None:
+        """A batch that came again: it was taken the first time, and nothing of it is lost."""
+        self._repeated.inc()
 
     def _say(self, signal: str, cause: str, line: str, *parts: object) -> None:
         now = self._clock()

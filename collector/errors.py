@@ -3,11 +3,11 @@
 CollectorError
 ├── Refused            the same request will never be taken
 │   ├── Malformed      the bytes are not the OTLP message they were said to be
-│   ├── TooLarge       over the limit, before or after decompression
-│   └── Unstorable     the store understood the batch and will never take it
+│   └── TooLarge       over the limit, before or after decompression
 ├── Retryable          the same request may be taken later; `retry_after_s` says when to try
-│   ├── Overloaded     more is waiting than we hold
-│   └── StoreAway      the store did not take it in time
+│   ├── Overloaded     more requests are under way than we hold
+│   ├── LogFull        the store is behind by as much as the disk may hold
+│   └── LogUnwritable  the disk does not take it
 ├── ConfigRefused      the configuration file or a flag is wrong
 └── CannotListen       an address cannot be had
 """
@@ -35,12 +35,6 @@ class TooLarge(Refused):
     cause = "too_large"
 
 
-class Unstorable(Refused):
-    """The message is the store's own."""
-
-    cause = "unstorable"
-
-
 class Retryable(CollectorError):
     """Send it again after `retry_after_s` seconds."""
 
@@ -55,10 +49,16 @@ class Overloaded(Retryable):
     cause = "overloaded"
 
 
-class StoreAway(Retryable):
-    """Nothing is stored, or it is not known to be."""
+class LogFull(Retryable):
+    """The message names the limit."""
 
-    cause = "store_away"
+    cause = "log_full"
+
+
+class LogUnwritable(Retryable):
+    """The message says what the disk said."""
+
+    cause = "log_unwritable"
 
 
 class ConfigRefused(CollectorError):

@@ -1,92 +1,59 @@
-"""Takes one request: encodes it, hands its blocks to the writers and says what of it could not be kept.
+"""Takes one request: encodes it, puts it on disk, hands its blocks on and says what of it could not be kept.
 
-In: the body of a request as it came. Out: `Taken` once its items are stored, or an error of collector.errors.
-Never: an answer before the blocks are in the store; a Python object per item.
+In: the body of a request as it came. Out: `Taken` once it cannot be lost any more, or an error of collector.errors.
+Never: an answer before the log has the request; a batch taken twice; a Python object per item.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from collector import _columnar as columnar
 from collector.drops import Drops
-from collector.errors import CollectorError, Malformed, TooLarge
+from collector.encode import Encoder
+from collector.errors import CollectorError
+from collector.repeats import Repeats, fingerprint
+from collector.request import Form, Request, Taken
 from collector.signals import Signal
 
-# How a body is compressed: content codings of HTTP by name.
-Coding = Literal["identity", "gzip", "zstd"]
 
-# Below this a body is encoded in less time than it takes to hand it to a thread and back.
-INLINE_BYTES = 16_384
+class Keep(Protocol):
+    """Returns once the request cannot be lost any more; its blocks are stored later. Raises Retryable."""
 
-
-@dataclass(frozen=True)
-class Form:
-    """How the sender wrote the body; `own`: the collector's own spans."""
-
-    json: bool = False
-    coding: Coding = "identity"
-    own: bool = False
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What the answer says: how many items were rejected, and why."""
-
-    rejected: int = 0
-    message: str = ""
-
-
-class Submit(Protocol):
-    """Returns once the blocks are stored; raises Unstorable or Retryable."""
-
-    def __call__(self, blocks: Sequence[columnar.Block], *, own: bool) -> Awaitable[None]: ...
+    async def __call__(self, request: Request, blocks: Sequence[columnar.Block], taken: Taken) -> None: ...
 
 
 class Ingest:
-    """The way of a request through the collector; both receivers share one."""
+    """The way of a request through the collector; all receivers share one."""
 
-    def __init__(self, submit: Submit, drops: Drops, threads: Executor, limit: int) -> None:
-        self._submit = submit
+    def __init__(self, encoder: Encoder, keep: Keep, repeats: Repeats, drops: Drops) -> None:
+        self._encoder = encoder
+        self._keep = keep
+        self._repeats = repeats
         self._drops = drops
-        self._threads = threads
-        self.limit = limit
+
+    @property
+    def limit(self) -> int:
+        """Bytes of one body, decompressed."""
+        return self._encoder.limit
 
     async def take(self, signal: Signal, body: bytes, form: Form) -> Taken:
         """Raises Refused or Retryable, which the receiver counts with `refuse` as it answers."""
-        encoded = await self._encoded(signal, body, form)
-        if encoded.blocks:
-            await self._submit(encoded.blocks, own=form.own)
-        for cause, count in encoded.causes.items():
-            self._drops.items(signal.value, cause, count, encoded.message)
-        return Taken(encoded.rejected, encoded.message)
+        batch = form.batch or fingerprint(signal, body)
+        form = Form(form.json, form.coding, form.own, batch)
+        return await self._repeats.once(batch, lambda: self._take(Request(signal, body, form, time.time_ns())))
 
     def refuse(self, signal: Signal, error: CollectorError) -> None:
         """Counts a request that is answered with an error."""
         self._drops.request(signal.value, error.cause, str(error))
 
-    async def _encoded(self, signal: Signal, body: bytes, form: Form) -> columnar.Encoded:
-        encode = _encoder(signal, body, form, self.limit)
-        try:
-            if len(body) <= INLINE_BYTES:
-                return encode()
-            return await asyncio.get_running_loop().run_in_executor(self._threads, encode)
-        except columnar.TooLarge as error:
-            raise TooLarge(str(error)) from None
-        except columnar.DecodeError as error:
-            raise Malformed(str(error)) from None
-
-
-def _encoder(signal: Signal, body: bytes, form: Form, limit: int) -> Callable[[], columnar.Encoded]:
-    if signal is Signal.LOGS:
-        return partial(
-            columnar.encode_logs, body, received_ns=time.time_ns(), json=form.json, coding=form.coding, limit=limit
-        )
-    encode = columnar.encode_traces if signal is Signal.TRACES else columnar.encode_metrics
-    return partial(encode, body, json=form.json, coding=form.coding, limit=limit)
+    async def _take(self, request: Request) -> Taken:
+        encoded = await self._encoder.encode(request)
+        taken = Taken(encoded.rejected, encoded.message)
+        if encoded.blocks:
+            await self._keep(request, encoded.blocks, taken)
+        for cause, count in encoded.causes.items():
+            self._drops.items(request.signal.value, cause, count, encoded.message)
+        return taken

@@ -19,7 +19,9 @@ from google.rpc.status_pb2 import Status
 
 from collector.budget import Budget
 from collector.errors import CannotListen, CollectorError, Overloaded, Retryable, TooLarge
-from collector.ingest import Form, Ingest
+from collector.ingest import Ingest
+from collector.repeats import BATCH_HEADER, batch_id
+from collector.request import Form
 from collector.signals import Signal
 
 _Export = Callable[[bytes, "grpc.aio.ServicerContext"], Awaitable[bytes]]
@@ -60,7 +62,7 @@ class GrpcReceiver:
             try:
                 with self._call(), self._budget.share() as share:
                     share.add(len(body))
-                    taken = await self._ingest.take(signal, body, Form())
+                    taken = await self._ingest.take(signal, body, Form(batch=_batch(context)))
             except CollectorError as error:
                 self._ingest.refuse(signal, error)
                 await _abort(context, error)
@@ -80,6 +82,12 @@ class GrpcReceiver:
             yield
         finally:
             self._calls -= 1
+
+
+def _batch(context: grpc.aio.ServicerContext) -> bytes:
+    """The batch id in the call's metadata."""
+    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    return batch_id(metadata.get(BATCH_HEADER))
 
 
 def _handler(signal: Signal, export: _Export) -> grpc.GenericRpcHandler:

@@ -18,7 +18,9 @@ from google.rpc.status_pb2 import Status
 
 from collector.budget import Budget, Share
 from collector.errors import CollectorError, Malformed, Retryable, TooLarge
-from collector.ingest import Coding, Form, Ingest
+from collector.ingest import Ingest
+from collector.repeats import BATCH_HEADER, batch_id
+from collector.request import Coding, Form
 from collector.signals import Signal
 
 log = logging.getLogger("whymesh.collector")
@@ -70,7 +72,8 @@ class HttpReceiver:
                 headers={"Accept-Encoding": "gzip, zstd"},
             )
         own = request.headers.get(OWN_HEADER) == self._own_token
-        return Form(json=request.content_type == JSON, coding=coding, own=own)
+        batch = batch_id(request.headers.get(BATCH_HEADER))
+        return Form(json=request.content_type == JSON, coding=coding, own=own, batch=batch)
 
 
 async def _read(request: web.Request, limit: int, share: Share) -> bytes:

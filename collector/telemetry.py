@@ -15,7 +15,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from collector.write import Group
+from collector.drops import Drops
+from collector.group import Group, Waiting
 
 SCOPE = "whymesh.collector"
 
@@ -39,13 +40,21 @@ class Meters:
         )
         self.waiting = Gauge("whymesh_collector_waiting_bytes", "Blocks that wait for the store.", registry=registry)
         self.held = Gauge("whymesh_collector_request_bytes", "Bodies of requests under way.", registry=registry)
+        self.log_bytes = Gauge("whymesh_collector_log_bytes", "Write-ahead log on disk.", registry=registry)
+        self.log_requests = Gauge(
+            "whymesh_collector_log_requests", "Requests in the log whose rows are not all stored.", registry=registry
+        )
+        self.behind = Gauge(
+            "whymesh_collector_log_behind_requests", "Those of them that wait on disk alone.", registry=registry
+        )
 
 
 class Reporter:
     """Observes the writer: each attempt is measured, each that stored more than own spans becomes a span."""
 
-    def __init__(self, meters: Meters) -> None:
+    def __init__(self, meters: Meters, drops: Drops) -> None:
         self._meters = meters
+        self._drops = drops
         self.tracer: Tracer | None = None
 
     def inserted(self, group: Group, seconds: float, error: Exception | None) -> None:
@@ -58,6 +67,10 @@ class Reporter:
             self._meters.rows.observe(group.rows)
         if self.tracer is not None and not all(member.own for member in group.members):
             self._span(self.tracer, group, seconds, error)
+
+    def unstorable(self, member: Waiting, reason: str) -> None:
+        """Rows of a request that was acknowledged, which the store will never take."""
+        self._drops.items(member.signal, "unstorable", member.rows, reason)
 
     def _span(self, tracer: Tracer, group: Group, seconds: float, error: Exception | None) -> None:
         end = time.time_ns()

@@ -8,10 +8,10 @@ import asyncio
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import chdb
 
@@ -22,23 +22,16 @@ from collector.store.errors import QueryFailed, StoreRejected, StoreUnavailable
 from collector.store.outward import Outward
 from collector.store.running import Request, Running
 
-# Errors of an insert that pass: out of memory or disk, too many parts until merges catch up.
-_PASSING: Final = frozenset(
-    {
-        errors.MEMORY_LIMIT_EXCEEDED,
-        errors.NOT_ENOUGH_SPACE,
-        errors.TOO_MANY_PARTS,
-        errors.TIMEOUT_EXCEEDED,
-        errors.QUERY_WAS_CANCELLED,
-        errors.TOO_MANY_SIMULTANEOUS_QUERIES,
-    }
-)
+_LOOKED_FOR: Final = "otel.mesh_looked_for"
 _NUMERIC: Final = re.compile(r"U?Int\d+|Bool|Seconds|Milliseconds|MaxThreads|NonZeroUInt64")
 # A block whose columns are not the table's is an error, not a row of defaults.
 _STRICT: Final = {"input_format_skip_unknown_fields": "0"}
 # With a token: stored once, in the table and in each table that a view feeds from it. Without: equal rows are rows.
 _ONCE: Final = {"insert_deduplicate": "1", "deduplicate_blocks_in_dependent_materialized_views": "1"}
 _ALWAYS: Final = {"insert_deduplicate": "0"}
+
+
+T = TypeVar("T")
 
 
 class EmbeddedStore:
@@ -89,15 +82,11 @@ class EmbeddedStore:
         With a `token`, an insert that already happened under it is not repeated. Returns rows written,
         those of materialized views included. Raises StoreUnavailable (try again), StoreRejected (never).
         """
-        if self._closed:
-            raise StoreUnavailable("the store is closing")
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._inserts, self._insert, table, blocks, token)
-        except QueryFailed as error:
-            if error.code in _PASSING:
-                raise StoreUnavailable(f"{table}: {error}") from error
-            raise StoreRejected(f"{table}: {error}") from error
+        return await self._in_insert_thread(table, lambda: self._insert(table, blocks, token))
+
+    async def holds(self, table: str, blocks: Sequence[bytes]) -> bool:
+        """Whether any row of these Native blocks is in `otel.<table>`. Raises StoreUnavailable, StoreRejected."""
+        return await self._in_insert_thread(table, lambda: self._holds(table, blocks))
 
     async def start(self, request: Request) -> Running:
         """Starts a statement of a client; the caller closes what it gets.
@@ -136,6 +125,33 @@ class EmbeddedStore:
     def _finished(self, running: Running) -> None:
         self._running.discard(running)
         self._slots.release()
+
+    async def _in_insert_thread(self, table: str, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise StoreUnavailable("the store is closing")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._inserts, work)
+        except QueryFailed as error:
+            if error.code in errors.NEVER:
+                raise StoreRejected(f"{table}: {error}") from error
+            raise StoreUnavailable(f"{table}: {error}") from error
+
+    def _holds(self, table: str, blocks: Sequence[bytes]) -> bool:
+        """Compares whole rows, in the partitions and at the times of the blocks."""
+        name, time = identifier(table), "TimeUnix" if table.startswith("otel_metrics_") else "Timestamp"
+        session = self._engine.session()
+        try:
+            session.run(f"CREATE OR REPLACE TABLE {_LOOKED_FOR} AS otel.{name} ENGINE = Memory")
+            session.insert(f"INSERT INTO {_LOOKED_FOR}", "Native", blocks)
+            found = session.run(
+                f"SELECT count() FROM otel.{name} WHERE {time} >= (SELECT min({time}) FROM {_LOOKED_FOR})"
+                f" AND {time} <= (SELECT max({time}) FROM {_LOOKED_FOR})"
+                f" AND cityHash64(*) IN (SELECT cityHash64(*) FROM {_LOOKED_FOR})"
+            )
+            session.run(f"DROP TABLE {_LOOKED_FOR}")
+            return int(found.data) > 0
+        finally:
+            session.close()
 
     def _insert(self, table: str, blocks: Sequence[bytes], token: str) -> int:
         session = self._engine.session()

@@ -1,4 +1,4 @@
-"""Both receivers on real sockets, before a submit that a test can steer."""
+"""Both receivers on real sockets, before a log that a test can steer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from prometheus_client import CollectorRegistry
 from collector import _columnar as columnar
 from collector.budget import Budget
 from collector.drops import Drops
+from collector.encode import Encoder
 from collector.ingest import Ingest
 from collector.receive_grpc import GrpcReceiver
 from collector.receive_http import HttpReceiver
+from collector.repeats import Repeats
+from collector.request import Request, Taken
+from collector.wal.batches import Batches
 
 LIMIT = 200_000
 OWN_TOKEN = "ours"
@@ -24,7 +28,7 @@ OWN_TOKEN = "ours"
 
 @dataclass
 class Receiving:
-    """Where the receivers listen, what was submitted, what the next submits wait for, and the error they end with."""
+    """Where the receivers listen, what was kept, what the next requests wait for, and the error they end with."""
 
     http: str = ""
     grpc: str = ""
@@ -36,7 +40,7 @@ class Receiving:
     gate: asyncio.Event | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
-    async def submit(self, blocks: Sequence[columnar.Block], *, own: bool) -> None:
+    async def keep(self, request: Request, blocks: Sequence[columnar.Block], taken: Taken) -> None:
         if self.error is not None:
             raise self.error
         self.running += 1
@@ -45,7 +49,7 @@ class Receiving:
         self.running -= 1
         self.rows += sum(block.rows for block in blocks)
         self.tables.update({block.table for block in blocks})
-        self.own.append(own)
+        self.own.append(request.form.own)
 
     def dropped(self, signal: str, cause: str) -> float:
         labels = {"signal": signal, "cause": cause}
@@ -62,7 +66,8 @@ async def receiving(
 ) -> AsyncIterator[Receiving]:
     parts = Receiving()
     with ThreadPoolExecutor(1) as threads:
-        ingest = Ingest(parts.submit, Drops(parts.registry), threads, LIMIT)
+        drops = Drops(parts.registry)
+        ingest = Ingest(Encoder(threads, LIMIT), parts.keep, Repeats(Batches(10), drops.repeated), drops)
         budget = Budget(under_way_bytes)
         runner = web.AppRunner(HttpReceiver(ingest, budget, OWN_TOKEN).application(), auto_decompress=False)
         grpc = GrpcReceiver(ingest, budget, grpc_calls)

@@ -67,6 +67,7 @@ def test_spans_of_an_sdk_arrive_whole(served: Collector, kind: str) -> None:
             with tracer.start_as_current_span("step", links=[link], attributes={"list": ["a", "b"]}) as step:
                 step.add_event("seen", {"x": 1.5})
     provider.shutdown()
+    served.settle()
 
     rows = served.query(
         f"""SELECT SpanName, SpanKind, count(), uniqExact(SpanId), any(ResourceAttributes['service.version']),
@@ -98,6 +99,7 @@ def test_metrics_of_an_sdk_arrive_whole(served: Collector, kind: str) -> None:
         meter.create_histogram("latency", "ms").record(value)
         meter.create_histogram("sizes").record(value)
     provider.shutdown()
+    served.settle()
 
     where = f"WHERE ServiceName = '{service}'"
     assert served.query(
@@ -141,6 +143,7 @@ def test_logs_of_an_sdk_arrive_whole_and_find_their_span(served: Collector, kind
             )
         )
     provider.shutdown()
+    served.settle()
 
     assert served.query(
         f"""SELECT count(), uniqExact(Timestamp), any(TraceId), any(SpanId), any(TraceFlags), any(SeverityText),
@@ -149,11 +152,14 @@ def test_logs_of_an_sdk_arrive_whole_and_find_their_span(served: Collector, kind
     ) == [(1200, 1200, f"{0xABC:032x}", f"{0xDEF:016x}", 1, "WARN", 13, "order.refused", "app", 1200)]
 
 
-def test_an_answer_means_stored(served: Collector) -> None:
-    for place in range(5):
-        assert post(served, world.request(world.span(), service="answered").SerializeToString()) == 200
-        counted = "SELECT count() FROM otel.otel_traces WHERE ServiceName = 'answered'"
-        assert served.query(counted) == [(place + 1,)]
+def test_what_was_answered_is_stored_once_however_often_it_is_sent(served: Collector) -> None:
+    body = world.request(world.span(), service="answered").SerializeToString()
+    before = served.metric("whymesh_collector_repeated_requests_total")
+    for _ in range(5):
+        assert post(served, body) == 200
+    served.settle()
+    assert served.query("SELECT count() FROM otel.otel_traces WHERE ServiceName = 'answered'") == [(1,)]
+    assert served.metric("whymesh_collector_repeated_requests_total") == before + 4
 
 
 def test_it_reports_itself_into_itself(served: Collector) -> None:

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from collector.errors import CannotListen, Overloaded, StoreAway, Unstorable
+from collector.errors import CannotListen, LogFull, Overloaded
 from tests.collector.receiving import LIMIT, Receiving, receiving
 from tests.world import otlp_requests as world
 from tests.world.otlp_sink import eventually
@@ -89,9 +89,9 @@ async def test_too_large_as_columns_is_not_retryable(parts: Receiving, channel: 
     assert parts.refused("traces", "too_large") == 1
 
 
-@pytest.mark.parametrize("cause", [Overloaded("queue full", 1), StoreAway("store away", 5)])
+@pytest.mark.parametrize("cause", [Overloaded("queue full", 1), LogFull("log full", 5)])
 async def test_what_may_pass_later_says_when(
-    parts: Receiving, channel: grpc.aio.Channel, cause: Overloaded | StoreAway
+    parts: Receiving, channel: grpc.aio.Channel, cause: Overloaded | LogFull
 ) -> None:
     parts.error = cause
     error = await refusal(channel, world.request(world.span()).SerializeToString())
@@ -99,12 +99,6 @@ async def test_what_may_pass_later_says_when(
     retry = RetryInfo()
     assert details(error).details[0].Unpack(retry)
     assert retry.retry_delay.ToSeconds() == cause.retry_after_s
-
-
-async def test_what_the_store_never_takes_is_not_retried(parts: Receiving, channel: grpc.aio.Channel) -> None:
-    parts.error = Unstorable("no such column")
-    error = await refusal(channel, world.request(world.span()).SerializeToString())
-    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_metrics_and_logs(parts: Receiving, channel: grpc.aio.Channel) -> None:

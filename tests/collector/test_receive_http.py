@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics
 
-from collector.errors import Overloaded, StoreAway, Unstorable
+from collector.errors import LogFull, Overloaded
 from collector.receive_http import JSON, OWN_HEADER, PROTOBUF
 from tests.collector.receiving import LIMIT, OWN_TOKEN, Receiving, receiving
 from tests.world import otlp_oracle as oracle
@@ -143,18 +143,13 @@ async def test_too_large_before_and_after_decompression(parts: Receiving) -> Non
     assert parts.refused("traces", "too_large") == 4
 
 
-@pytest.mark.parametrize("error", [Overloaded("queue full", 1), StoreAway("store away", 5)])
-async def test_what_may_pass_later_is_told_to_wait(parts: Receiving, error: Overloaded | StoreAway) -> None:
+@pytest.mark.parametrize("error", [Overloaded("queue full", 1), LogFull("log full", 5)])
+async def test_what_may_pass_later_is_told_to_wait(parts: Receiving, error: Overloaded | LogFull) -> None:
     parts.error = error
     answer = await post(f"{parts.http}/v1/traces", BODY)
     assert (answer.status, answer.headers["Retry-After"]) == (503, str(error.retry_after_s))
     assert (answer.status_message().code, answer.status_message().message) == (UNAVAILABLE, str(error))
     assert parts.refused("traces", error.cause) == 1
-
-
-async def test_what_the_store_never_takes_is_not_retried(parts: Receiving) -> None:
-    parts.error = Unstorable("no such column")
-    assert (await post(f"{parts.http}/v1/traces", BODY)).status == 400
 
 
 async def test_a_defect_is_an_internal_error_and_the_next_request_is_served(parts: Receiving) -> None:

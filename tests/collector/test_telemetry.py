@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -11,16 +9,16 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry
 
+from collector.drops import Drops
+from collector.group import Group, Waiting
 from collector.store.errors import StoreUnavailable
 from collector.telemetry import SCOPE, Meters, Reporter
-from collector.write import Group, Waiting
 
 
 def group(*own: bool) -> Group:
     gathered = Group("otel_traces")
     for is_own in own:
-        stored = asyncio.get_running_loop().create_future()
-        gathered.add(Waiting(b"block", 10, frozenset({1}), is_own, stored))
+        gathered.add(Waiting(1, "traces", b"block", 10, frozenset({1}), is_own))
     return gathered
 
 
@@ -38,7 +36,7 @@ def spans() -> InMemorySpanExporter:
 def reporter(registry: CollectorRegistry, spans: InMemorySpanExporter) -> Reporter:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    reporter = Reporter(Meters(registry))
+    reporter = Reporter(Meters(registry), Drops(registry))
     reporter.tracer = provider.get_tracer(SCOPE)
     return reporter
 

@@ -14,6 +14,7 @@ def send(collector: Collector, spans: list[Proxied]) -> None:
     """Exports the spans as a proxy would; they are stored when this returns."""
     for request in otlp(spans):
         post(collector.url("http", "/v1/traces"), request.SerializeToString())
+    collector.settle()
 
 
 def post(url: str, body: bytes) -> None:

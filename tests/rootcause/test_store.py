@@ -192,6 +192,7 @@ def test_gauges_tell_how_full_an_instance_is(running: Collector, reader: Reader)
             point = metric.gauge.data_points.add(time_unix_nano=int((START + second) * 1e9), as_double=share)
             point.attributes.add(key="cpu.mode").value.string_value = mode
     post(running.url("http", "/v1/metrics"), request.SerializeToString())
+    running.settle()
 
     interval = Interval(START, START + 2)
     assert load_usage(reader, [interval]) == (

@@ -10,7 +10,7 @@ from typing import Any
 
 from clickhouse_driver import Client
 
-from tests.world.processes import Process, running, until
+from tests.world.processes import Process, get, running, until
 
 FREE_PORTS = tuple(
     part
@@ -28,6 +28,16 @@ class Collector:
 
     def url(self, door: str, path: str = "") -> str:
         return f"http://127.0.0.1:{self.ports[door]}{path}"
+
+    def metric(self, name: str) -> float:
+        """A figure of `/metrics` that has no labels."""
+        lines = [line for line in get(self.url("metrics", "/metrics"))[1].splitlines() if line.startswith(f"{name} ")]
+        assert len(lines) == 1, f"one figure {name} on /metrics, found {lines}"
+        return float(lines[0].removeprefix(name))
+
+    def settle(self) -> None:
+        """Returns once the rows of everything acknowledged are stored."""
+        until(lambda: self.metric("whymesh_collector_log_requests") == 0, "the log to be stored")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         client = Client("127.0.0.1", self.ports["clickhouse_native"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.store.client import Reader
-from collector.store.errors import StoreRejected
+from collector.store.errors import StoreRejected, StoreUnavailable
 from tests.collector.store.spans import mesh_block
 from tests.world.stores import ServedStore, StoreProcess
 
@@ -63,8 +63,8 @@ def test_a_block_that_never_fits_is_rejected_for_good(served: ServedStore, block
         served.call(served.store.insert("otel_traces", [block]))
 
 
-def test_a_table_that_does_not_exist_is_rejected(served: ServedStore) -> None:
-    with pytest.raises(StoreRejected, match="nowhere"):
+def test_a_table_that_does_not_exist_is_waited_for(served: ServedStore) -> None:
+    with pytest.raises(StoreUnavailable, match="nowhere"):
         served.call(served.store.insert("nowhere", [mesh_block(1)]))
 
 
