@@ -5,21 +5,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collector.store.client import Reader
-from rootcause.spans import PEER_ATTRIBUTES, Kind, Span
+from rootcause.spans import GRPC_CODE_ATTRIBUTES, PEER_ATTRIBUTES, REFUSALS, Kind, Span
 from rootcause.trace_story import TracedSpan
 from rootcause.window import Interval
 
 _KINDS = {"Server": Kind.SERVER, "Consumer": Kind.SERVER, "Client": Kind.CLIENT, "Producer": Kind.CLIENT}
 _PEER = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in PEER_ATTRIBUTES)
+_CODES = ", ".join(f"SpanAttributes['{name}']" for name in GRPC_CODE_ATTRIBUTES)
+_REFUSALS = ", ".join(f"'{code}'" for code in REFUSALS)
 _SPAN = f"""TraceId, SpanId, ParentSpanId, ServiceName,
     ResourceAttributes['service.version'], ResourceAttributes['service.instance.id'],
     SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp), Duration,
-    StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4'), coalesce({_PEER}, '')"""
+    StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4')
+        AND NOT hasAny([{_CODES}], [{_REFUSALS}]), coalesce({_PEER}, '')"""
 _SPANS = f"""
 SELECT {_SPAN}
 FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
 """
-_STATUSES = ("http.response.status_code", "rpc.response.status_code", "rpc.grpc.status_code")
+_STATUSES = (*GRPC_CODE_ATTRIBUTES, "http.response.status_code")
 _STATUS = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in _STATUSES)
 MOST_OF_A_TRACE = 10_000
 _TRACE = f"""

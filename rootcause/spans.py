@@ -50,6 +50,16 @@ PEER_ATTRIBUTES = ("mesh.destination.service", "peer.service", "db.system.name",
 """Where a client span names the other side, best first (OpenTelemetry semantic conventions)."""
 
 
+GRPC_CODE_ATTRIBUTES = ("rpc.response.status_code", "rpc.grpc.status_code")
+"""How a gRPC call ended: by name, and by number before semantic conventions 1.39."""
+REFUSALS = (
+    *("CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"),
+    *("FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNAUTHENTICATED"),
+    *("1", "3", "5", "6", "7", "8", "9", "10", "11", "16"),
+)
+"""gRPC codes that are no failure of the callee; the rest of them are errors of server spans, too."""
+
+
 def from_otlp(request: ExportTraceServiceRequest) -> Iterator[Span]:
     """The spans of one OTLP export request."""
     for resource_spans in request.resource_spans:
@@ -79,7 +89,9 @@ def _span(span: OtlpSpan, resource: dict[str, str]) -> Span:
 
 def _refused(attributes: dict[str, str]) -> bool:
     """A client span of a 4xx is marked as an error, yet nothing failed: the caller asked what it cannot have."""
-    return attributes.get("http.response.status_code", "").startswith("4")
+    return attributes.get("http.response.status_code", "").startswith("4") or any(
+        attributes.get(name) in REFUSALS for name in GRPC_CODE_ATTRIBUTES
+    )
 
 
 def _strings(attributes: Iterable[KeyValue]) -> dict[str, str]:

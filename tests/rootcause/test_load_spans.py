@@ -129,6 +129,22 @@ def test_spans_outside_the_intervals_are_left_out() -> None:
     assert window_of(CONCURRENT, [Interval(AT - 10, AT)]).served == ()
 
 
+@pytest.mark.parametrize(
+    ("attribute", "code", "failed"),
+    [
+        ("rpc.response.status_code", AnyValue(string_value="NOT_FOUND"), False),
+        ("rpc.response.status_code", AnyValue(string_value="UNAVAILABLE"), True),
+        ("rpc.grpc.status_code", AnyValue(int_value=5), False),
+        ("rpc.grpc.status_code", AnyValue(int_value=14), True),
+    ],
+)
+def test_a_code_of_grpc_says_whose_fault_it_is(attribute: str, code: AnyValue, failed: bool) -> None:
+    ended = [KeyValue(key=attribute, value=code)]
+    otlp = OtlpSpan(trace_id=b"t" * 16, span_id=b"s" * 8, status=Status(code=2), attributes=ended)
+    request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=[otlp])])])
+    assert [span.failed for span in from_otlp(request)] == [failed]
+
+
 @pytest.mark.parametrize(("status", "failed"), [(404, False), (503, True), (None, True)])
 def test_a_refusal_is_no_failure(status: int | None, failed: bool) -> None:
     answered = [KeyValue(key="http.response.status_code", value=AnyValue(int_value=status))] if status else []

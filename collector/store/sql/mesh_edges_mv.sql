@@ -1,8 +1,13 @@
 -- A plain view over each inserted block: both ends of an edge are on the span itself, so nothing is joined.
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel.mesh_edges_mv TO otel.mesh_edges AS
 WITH
-    toUInt16OrZero(SpanAttributes['http.response.status_code']) AS status,
-    StatusCode = 'Error' AND (status = 0 OR status >= 500) AS failed,
+    -- A caller's own mistakes, in HTTP and in gRPC, are errors of its span only.
+    startsWith(SpanAttributes['http.response.status_code'], '4')
+        OR SpanAttributes['rpc.response.status_code'] IN (
+            'CANCELLED', 'INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED',
+            'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNAUTHENTICATED'
+        ) AS mistaken,
+    StatusCode = 'Error' AND NOT mistaken AS failed,
     SpanAttributes['mesh.reason'] AS reason
 SELECT
     toDateTime(toStartOfInterval(Timestamp, INTERVAL 10 SECOND)) AS Bucket,

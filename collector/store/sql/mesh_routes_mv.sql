@@ -1,7 +1,12 @@
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel.mesh_routes_mv TO otel.mesh_routes AS
 WITH
-    toUInt16OrZero(SpanAttributes['http.response.status_code']) AS status,
-    StatusCode = 'Error' AND (status = 0 OR status >= 500) AS failed,
+    -- A caller's own mistakes, in HTTP and in gRPC, are errors of its span only.
+    startsWith(SpanAttributes['http.response.status_code'], '4')
+        OR SpanAttributes['rpc.response.status_code'] IN (
+            'CANCELLED', 'INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED',
+            'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNAUTHENTICATED'
+        ) AS mistaken,
+    StatusCode = 'Error' AND NOT mistaken AS failed,
     SpanAttributes['mesh.reason'] AS reason,
     SpanAttributes['mesh.time.own_us'] AS own
 SELECT

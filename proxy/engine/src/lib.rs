@@ -4,6 +4,7 @@
 //! request meets them: `entry` accepts it, `routing` says where it goes, `upstream` carries it, `recording` and `export` tell of it.
 
 mod address;
+mod grpc;
 pub mod reasons;
 pub mod snapshot;
 

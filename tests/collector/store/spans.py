@@ -14,6 +14,33 @@ def mesh_block(calls: int, *, source: str = "front", destination: str = "payment
     return encode_traces(request(*spans, service=destination).SerializeToString()).blocks[0].data
 
 
+def call_block(*codes: str, destination: str = "cart") -> bytes:
+    """A client span of a gRPC call for each of these codes, as a Native block for `otel_traces`."""
+    return (
+        encode_traces(
+            request(*(_client_call(code, destination) for code in codes), service="front").SerializeToString()
+        )
+        .blocks[0]
+        .data
+    )
+
+
+def _client_call(code: str, destination: str) -> Span:
+    attributes = {
+        "http.response.status_code": "200",
+        "rpc.response.status_code": code,
+        "mesh.source.service": "front",
+        "mesh.destination.service": destination,
+        "mesh.route": "/shop.Cart/Add",
+    }
+    return span(
+        "shop.Cart/Add",
+        kind=Span.SPAN_KIND_CLIENT,
+        attributes=[attribute(name, value) for name, value in attributes.items()],
+        status=Status(code=Status.STATUS_CODE_UNSET if code == "OK" else Status.STATUS_CODE_ERROR),
+    )
+
+
 def _server_span(number: int, source: str, destination: str, *, failed: bool) -> Span:
     attributes = {
         "http.request.method": "GET",

@@ -8,7 +8,7 @@ import pytest
 
 from collector.store.client import Reader
 from collector.store.errors import StoreRejected, StoreUnavailable
-from tests.collector.store.spans import mesh_block
+from tests.collector.store.spans import call_block, mesh_block
 from tests.world.stores import ServedStore, StoreProcess
 
 OPEN = "import sys; from collector.store.embedded import EmbeddedStore as S; S.open(sys.argv[1])"
@@ -31,6 +31,14 @@ def test_blocks_become_spans_and_every_roll_up(served: ServedStore) -> None:
     assert [(row["Source"], row["calls"], row["errors"]) for row in edges] == [("", 10, 0), ("front", 30, 3)]
     assert edges[1]["p50"] == pytest.approx(15.5, rel=0.05)
     assert routes == [{"Entry": 0, "calls": 30, "own": 30}, {"Entry": 1, "calls": 10, "own": 10}]
+
+
+def test_of_grpc_calls_those_fail_that_are_the_servers_fault(served: ServedStore) -> None:
+    block = call_block("OK", "NOT_FOUND", "CANCELLED", "UNAVAILABLE", "UNKNOWN", "DEADLINE_EXCEEDED")
+    served.call(served.store.insert("otel_traces", [block]))
+    with Reader(served.url) as reader:
+        edges = "SELECT sum(Calls) AS calls, sum(Errors) AS errors FROM mesh_edges WHERE Destination = 'cart'"
+        assert reader.rows(edges) == [{"calls": 6, "errors": 3}]
 
 
 def test_one_insert_of_many_blocks_is_one_part(served: ServedStore) -> None:

@@ -25,13 +25,14 @@ use crate::entry::limits::Limits;
 use crate::entry::paced::{Paced, Streams};
 use crate::entry::tap::Tap;
 use crate::entry::{detect, farewell};
+use crate::grpc::is_call;
 use crate::reasons::Reason;
 use crate::recording::tally::Direction;
 use crate::routing::targets::Meant;
 use crate::routing::{inbound, outbound};
 use crate::runtime::caught::Caught;
 use crate::runtime::worker::Worker;
-use crate::upstream::answer::answer;
+use crate::upstream::answer::{answer, for_call};
 use crate::upstream::response_body::ResponseBody;
 
 /// Room for requests that come before the answer to the first, beside one head.
@@ -182,6 +183,7 @@ fn respond(
 ) -> impl Future<Output = Result<Response<ResponseBody>, Cut>> + 'static {
     let (worker, caller) = (Rc::clone(worker), Rc::clone(caller));
     let answering = caller.conduct.answering();
+    let call = is_call(request.version(), request.headers());
     async move {
         let _answering = answering;
         let totals = Arc::clone(&worker.totals);
@@ -193,7 +195,9 @@ fn respond(
                 Caught::new(outbound::serve(worker, caller, request), &totals).await
             }
         };
-        uncut(response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy")))
+        let response =
+            response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy"));
+        uncut(if call { for_call(response) } else { response })
     }
 }
 

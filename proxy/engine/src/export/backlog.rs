@@ -110,5 +110,5 @@ impl Backlog {
 
 /// Whether a span must be sent whatever it costs: it failed, was refused, or says why something happened to it.
 fn matters(record: &Record) -> bool {
-    record.reason.is_some() || record.status >= 400 || failed(record)
+    record.reason.is_some() || record.outcome() >= 400 || failed(record)
 }

@@ -7,6 +7,7 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::entry::caller::Busy;
+use crate::grpc::{self, Code};
 use crate::reasons::Reason;
 use crate::recording::clock::{Nanos, micros};
 use crate::recording::otlp::Attributes;
@@ -52,6 +53,8 @@ pub struct Flight {
     /// Attempts of the request so far, as far as this one knows.
     attempts: Cell<u8>,
     departure: Cell<Option<Departure>>,
+    /// Whether it is a gRPC call, whose end is told in trailers.
+    call_of_grpc: bool,
     /// Whether this span's end is the end of its request; an attempt that is followed by another is not.
     counted: bool,
     ended: bool,
@@ -106,6 +109,7 @@ impl Flight {
             method: method_name(opening.method),
             version: version_name(opening.version),
             status: 0,
+            grpc: None,
             reason: None,
             epoch: worker.plan().epoch,
             start_unix: worker.clock.unix(started),
@@ -133,6 +137,7 @@ impl Flight {
             presumed: None,
             attempts: Cell::new(1),
             departure: Cell::default(),
+            call_of_grpc: grpc::is_call(opening.version, opening.headers),
             counted: true,
             ended: false,
         }
@@ -184,6 +189,25 @@ impl Flight {
         self.record.first_byte_us = Some(micros(self.started, self.worker.clock.now()));
     }
 
+    /// What the head or the trailers of a gRPC answer say of its end.
+    pub fn told(&mut self, headers: &HeaderMap) {
+        if self.call_of_grpc
+            && let Some(code) = Code::of(headers)
+        {
+            self.record.grpc = Some(code);
+        }
+    }
+
+    /// The reason that another proxy gave at the end of its answer.
+    pub fn explain(&mut self, reason: Option<Reason>) {
+        self.record.reason = reason.or(self.record.reason);
+    }
+
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        self.call_of_grpc
+    }
+
     /// The mesh gives the answer that the configuration tells it to.
     pub fn answer(mut self, status: u16, reason: Reason) {
         self.answered(status, Some(reason));
@@ -191,10 +215,20 @@ impl Flight {
         self.land();
     }
 
+    /// The same for a gRPC call.
+    pub fn answer_call(mut self, code: Code, reason: Reason) {
+        self.record.grpc = Some(code);
+        self.answer(200, reason);
+    }
+
     /// The mesh answers in the callee's place; a client span has no response then, a server span has this one.
     pub fn refuse(mut self, reason: Reason) {
         if self.record.kind == Kind::Server && reason != Reason::ClientCancelled {
-            self.record.status = reason.status().as_u16();
+            self.record.status = if self.call_of_grpc {
+                200
+            } else {
+                reason.status().as_u16()
+            };
         }
         self.worker.totals.refuse(reason);
         self.fail(reason);
@@ -222,6 +256,7 @@ impl Flight {
                 attempt,
                 start_unix: self.worker.clock.unix(now),
                 status: 0,
+                grpc: None,
                 reason: None,
                 queue_us: None,
                 connect_us: None,
@@ -240,6 +275,7 @@ impl Flight {
             presumed: None,
             attempts: Cell::new(attempt),
             departure: Cell::default(),
+            call_of_grpc: self.call_of_grpc,
             counted: false,
             ended: false,
         }
@@ -279,7 +315,11 @@ impl Flight {
             self.record.queue_us = Some(departure.queue_us);
             self.record.connect_us = departure.connect_us;
         }
-        let (status, reason) = (self.record.status, self.record.reason);
+        if self.call_of_grpc && self.record.grpc.is_none() {
+            let Record { status, reason, .. } = self.record;
+            self.record.grpc = Some(Code::concluded(status, reason));
+        }
+        let (status, reason) = (self.record.outcome(), self.record.reason);
         if let Some(call) = self.call.take() {
             let answered = status != 0 && status < 500;
             call.end(now, !answered && reason != Some(Reason::ClientCancelled));
@@ -341,7 +381,7 @@ impl Flight {
 
     /// The status the caller saw.
     fn class(&self) -> u16 {
-        match (self.record.status, self.record.reason) {
+        match (self.record.outcome(), self.record.reason) {
             (0, Some(Reason::ClientCancelled | Reason::Draining) | None) => 0,
             (0, Some(reason)) => reason.status().as_u16(),
             (status, _) => status,

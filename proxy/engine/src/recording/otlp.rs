@@ -6,6 +6,7 @@ use crate::recording::verdict::error_type;
 use crate::snapshot::Node;
 
 mod answer;
+mod rpc;
 mod tunnel;
 mod wire;
 
@@ -174,6 +175,9 @@ fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &Attributes) {
 }
 
 fn name(out: &mut Vec<u8>, record: &Record, text: Text<'_>) {
+    if record.grpc.is_some() {
+        return wire::bytes(out, 5, rpc::name(&text).as_bytes());
+    }
     let method = if record.method == "_OTHER" {
         "HTTP"
     } else {
@@ -205,6 +209,9 @@ fn attributes(out: &mut Vec<u8>, record: &Record, text: Text<'_>) {
     wire::attribute_number(out, "mesh.epoch", record.epoch);
     if record.status != 0 {
         wire::attribute_number(out, "http.response.status_code", u64::from(record.status));
+    }
+    if let Some(code) = record.grpc {
+        rpc::attributes(out, code, &text);
     }
     if let Some(class) = error_type(record) {
         wire::attribute(out, "error.type", class.text(&mut [0; 3]));

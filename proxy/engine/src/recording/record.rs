@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::grpc::Code;
 use crate::reasons::Reason;
 use crate::recording::slots::Children;
 use crate::recording::tunnel::Facts;
@@ -29,6 +30,8 @@ pub struct Record {
     pub version: &'static str,
     /// 0 when there was no response.
     pub status: u16,
+    /// How a gRPC call ended; `None` for other requests.
+    pub grpc: Option<Code>,
     pub reason: Option<Reason>,
     pub epoch: u64,
     pub start_unix: u64,
@@ -60,6 +63,7 @@ impl Record {
             method: "GET",
             version: "1.1",
             status: 200,
+            grpc: None,
             reason: None,
             epoch: 1,
             start_unix: 10,
@@ -72,6 +76,16 @@ impl Record {
             also: None,
             note: None,
             tunnel: None,
+        }
+    }
+
+    /// The HTTP status that tells how the request ended: of a gRPC call, the one that means the same as its code. 0 when
+    /// there was no response.
+    #[must_use]
+    pub fn outcome(&self) -> u16 {
+        match self.grpc {
+            Some(code) if self.status != 0 => code.http(),
+            _ => self.status,
         }
     }
 

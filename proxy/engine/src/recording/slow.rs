@@ -40,12 +40,17 @@ impl Slow {
         }
     }
 
-    /// Whether a request is slow. A tunnel lasts as long as both sides like.
+    /// Whether a request is slow. A tunnel lasts as long as both sides like, and so does a gRPC stream: of a call the time to
+    /// its first byte counts, which of one with a single answer is nearly all of it.
     pub fn is(&mut self, record: &Record, route: &str) -> bool {
         if record.status == 101 || record.tunnel.is_some() {
             return false;
         }
-        let took = record.whole_us();
+        let whole = record.whole_us();
+        let took = match record.grpc {
+            Some(_) => record.first_byte_us.unwrap_or(whole),
+            None => whole,
+        };
         let beyond = self.beyond_usual(record, route, took);
         self.fixed_us.is_some_and(|limit| took >= limit) || beyond
     }

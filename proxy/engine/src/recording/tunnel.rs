@@ -75,6 +75,7 @@ impl Tunnel {
             method: "",
             version: "",
             status: 0,
+            grpc: None,
             reason: None,
             epoch: worker.plan().epoch,
             start_unix: worker.clock.unix(opening.started),

@@ -31,7 +31,8 @@ impl ErrorType {
 }
 
 /// Semantic conventions: 4xx is an error for the caller only, 5xx and no answer for both; a caller that left is none, and so
-/// is an attempt that nobody waited for any longer.
+/// is an attempt that nobody waited for any longer. Of gRPC calls every code but `OK` is an error for the caller, and those
+/// that are the server's fault for both.
 #[must_use]
 pub fn error_type(record: &Record) -> Option<ErrorType> {
     let first = if record.kind == Kind::Client {
@@ -39,10 +40,13 @@ pub fn error_type(record: &Record) -> Option<ErrorType> {
     } else {
         500
     };
-    match (record.status, record.reason) {
+    match (record.outcome(), record.reason) {
         (_, Some(Reason::ClientCancelled | Reason::HedgeLost)) => None,
         (_, None | Some(Reason::TunnelIdle)) if record.tunnel.is_some() => None,
-        (status, _) if status >= first => Some(ErrorType::Status(status)),
+        (status, _) if status >= first => Some(match record.grpc {
+            Some(code) => ErrorType::Code(code.name()),
+            None => ErrorType::Status(status),
+        }),
         (0, reason) => Some(ErrorType::Code(reason.map_or("_OTHER", Reason::code))),
         (200.., Some(reason)) if breaks_off(reason) => Some(ErrorType::Code(reason.code())),
         _ => None,
@@ -65,7 +69,7 @@ pub fn calls_attention(record: &Record) -> bool {
     match record.reason {
         Some(Reason::ClientCancelled | Reason::RouteAnswer | Reason::TunnelIdle) => false,
         Some(_) => true,
-        None => record.attempt > 1 || record.status >= 500 || silent(record),
+        None => record.attempt > 1 || record.outcome() >= 500 || silent(record),
     }
 }
 
@@ -77,6 +81,7 @@ fn silent(record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grpc::Code;
 
     fn record(status: u16, reason: Option<Reason>) -> Record {
         Record {
@@ -104,10 +109,34 @@ mod tests {
                 "{status} {reason:?}"
             );
         }
+        let grpc = |number| Record {
+            grpc: Some(Code::at(number)),
+            ..record(200, None)
+        };
+        assert!(!calls_attention(&grpc(5)) && calls_attention(&grpc(14)));
         let again = Record {
             attempt: 2,
             ..record(200, None)
         };
         assert!(calls_attention(&again));
+    }
+    #[test]
+    fn what_is_an_error_depends_on_the_side_and_is_named() {
+        let kind = |kind, number: Option<u16>, status| {
+            let record = Record {
+                kind,
+                grpc: number.map(Code::at),
+                ..record(status, None)
+            };
+            error_type(&record).map(|class| class.text(&mut [0; 3]).to_owned())
+        };
+        let (client, server) = (Kind::Client, Kind::Server);
+        assert_eq!(kind(client, None, 404).as_deref(), Some("404"));
+        assert_eq!(kind(server, None, 404), None);
+        assert_eq!(kind(client, Some(5), 200).as_deref(), Some("NOT_FOUND"));
+        assert_eq!(kind(server, Some(5), 200), None);
+        assert_eq!(kind(server, Some(14), 200).as_deref(), Some("UNAVAILABLE"));
+        assert_eq!(kind(client, Some(0), 200), None);
+        assert_eq!(kind(client, Some(14), 0).as_deref(), Some("_OTHER"));
     }
 }

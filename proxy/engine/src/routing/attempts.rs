@@ -11,6 +11,7 @@ use http::{Method, Request, StatusCode};
 use super::outlier::Outcome;
 use super::retry::Ended;
 use crate::entry::caller::Caller;
+use crate::grpc::status_of;
 use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
 use crate::recording::flight::Flight;
@@ -19,7 +20,7 @@ use crate::runtime::plan::Service;
 use crate::runtime::worker::Worker;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::{Answer, Departure, Failure, Terms, exchange};
-use crate::upstream::relay::relayed_reason;
+use crate::upstream::relay::begun;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::spare::{Spare, is_safe};
 
@@ -85,13 +86,13 @@ impl Call<'_> {
             let attempt = flight.attempts();
             let (next, pause) = match outcome {
                 Ok(answered) => {
-                    let status = answered.response.status();
+                    let status = status_of(&answered.response);
                     self.learn(one, Some(status));
                     let ended = Ended::Answered(status);
                     let Some(next) = self.repeat(second.as_ref(), attempt, ended) else {
                         return Ok((answered, flight));
                     };
-                    flight.answered(status.as_u16(), relayed_reason(&answered.response));
+                    begun(&mut flight, &answered.response, true);
                     flight = flight.again(None);
                     next
                 }

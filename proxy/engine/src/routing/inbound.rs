@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use crate::entry::caller::Caller;
 use crate::entry::guard;
+use crate::grpc::status_of;
 use crate::reasons::Reason;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::record::Encoded;
@@ -48,7 +49,7 @@ pub async fn serve(
         labels: Labels {
             peer: claim.service,
             version: claim.version,
-            route: application.templates.borrow_mut().of(request.uri().path()),
+            route: application.templates.borrow_mut().of_request(&request),
         },
         busy: caller.busy(),
     };
@@ -100,13 +101,13 @@ pub async fn serve(
     .await
     {
         Ok(answered) => {
-            if let Some(pass) = pass.filter(|_| !answered.response.status().is_server_error()) {
+            if let Some(pass) = pass.filter(|_| !status_of(&answered.response).is_server_error()) {
                 pass.answered(worker.clock.now());
             }
             let reading = Reading {
                 caller: caller_leg,
-                from_proxy: false,
                 course: Course {
+                    from_proxy: false,
                     broken: Reason::AppReset,
                     stalled: Reason::AppStalled,
                     silence: plan.limits.body.response,

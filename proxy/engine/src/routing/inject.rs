@@ -6,23 +6,20 @@
 use std::future::Future;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 
 use super::matching::Match;
 use crate::entry::cut::cut;
+use crate::grpc::Code;
 use crate::reasons::Reason;
 use crate::recording::flight::Flight;
 use crate::recording::otlp::Attributes;
 use crate::runtime::worker::Worker;
 use crate::snapshot::faults::{self, Fault};
-use crate::upstream::answer::{answer, answer_as};
-use crate::upstream::headers::MESH_REASON;
+use crate::upstream::answer::{answer, answer_as, answer_call};
 use crate::upstream::response_body::ResponseBody;
 
 const A_MILLION: u64 = 1_000_000;
-static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// One rule of a `FaultInjection`.
 pub struct Injection {
@@ -107,8 +104,9 @@ impl Abort {
                 answer_as(status, reason, rule)
             }
             Self::Grpc(code) => {
-                flight.answer(200, reason);
-                grpc(code, rule)
+                let code = Code::at(code);
+                flight.answer_call(code, reason);
+                answer_call(code, reason, rule)
             }
             Self::Reset => {
                 flight.refuse(reason);
@@ -125,20 +123,6 @@ impl Abort {
     }
 }
 
-/// A gRPC call that ended before it began ("Trailers-Only" of gRPC over HTTP/2).
-fn grpc(code: u16, place: &str) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::Empty);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(&GRPC_STATUS, HeaderValue::from(code));
-    let reason = Reason::FaultAbort;
-    headers.insert(&MESH_REASON, HeaderValue::from_static(reason.code()));
-    if let Ok(message) = HeaderValue::try_from(reason.explain(place).trim_end()) {
-        headers.insert(&GRPC_MESSAGE, message);
-    }
-    response
-}
-
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -149,15 +133,6 @@ mod tests {
 
     fn fault(json: serde_json::Value) -> Injection {
         Injection::of(&serde_json::from_value(json).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_grpc_answer_has_its_status_and_says_why() {
-        let response = grpc(14, "slow-cart/0");
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()[&GRPC_STATUS], "14");
-        let said = response.headers()[&GRPC_MESSAGE].to_str().unwrap();
-        assert!(said.contains("slow-cart/0"), "{said}");
     }
 
     #[test]

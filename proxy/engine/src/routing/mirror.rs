@@ -74,7 +74,7 @@ fn flight(
         labels: Labels {
             peer: Rc::clone(&mirror.to.name),
             version: caller.nobody(),
-            route: mirror.to.templates.borrow_mut().of(copy.uri().path()),
+            route: mirror.to.templates.borrow_mut().of_request(copy),
         },
         busy: caller.busy(),
     };

@@ -57,7 +57,7 @@ pub async fn serve(
         context,
         peer: service.map(|service| Encoded::clone(&service.attributes)),
         also: caller.with_detected(way.as_ref().and_then(Way::attributes)),
-        labels: labels(&caller, &plan, way.as_ref(), request.uri().path()),
+        labels: labels(&caller, &plan, way.as_ref(), &request),
         busy: caller.busy(),
     };
     let mut flight = Flight::client(&worker, opening, started, call);
@@ -162,7 +162,7 @@ impl Passage<'_> {
 }
 
 /// What a call is counted under until its endpoint is chosen.
-fn labels(caller: &Caller, plan: &Plan, way: Option<&Way>, path: &str) -> Labels {
+fn labels<B>(caller: &Caller, plan: &Plan, way: Option<&Way>, request: &Request<B>) -> Labels {
     let service = way.map(Way::service);
     let templates = service.map_or(&plan.stray_templates, |service| &service.templates);
     Labels {
@@ -170,7 +170,7 @@ fn labels(caller: &Caller, plan: &Plan, way: Option<&Way>, path: &str) -> Labels
         version: caller.nobody(),
         route: way
             .and_then(Way::template)
-            .unwrap_or_else(|| templates.borrow_mut().of(path)),
+            .unwrap_or_else(|| templates.borrow_mut().of_request(request)),
     }
 }
 

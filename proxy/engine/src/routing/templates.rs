@@ -6,6 +6,10 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use http::Request;
+
+use crate::grpc::is_call;
+
 /// Templates one worker remembers for one service.
 const MAX_TEMPLATES: usize = 200;
 /// A longer template is `{other}`.
@@ -43,13 +47,38 @@ impl Templates {
                 return Rc::clone(&self.other);
             }
         }
-        if let Some(known) = self.known.get(self.scratch.as_str()) {
+        let template = std::mem::take(&mut self.scratch);
+        let known = self.learned(&template);
+        self.scratch = template;
+        known
+    }
+
+    /// The template of a gRPC call's path: all of it, since it names a method and nothing else.
+    pub fn of_call(&mut self, path: &str) -> Rc<str> {
+        if path.len() > MAX_LENGTH {
+            return Rc::clone(&self.other);
+        }
+        self.learned(path)
+    }
+
+    /// The template of a request's path.
+    pub fn of_request<B>(&mut self, request: &Request<B>) -> Rc<str> {
+        let path = request.uri().path();
+        if is_call(request.version(), request.headers()) {
+            self.of_call(path)
+        } else {
+            self.of(path)
+        }
+    }
+
+    fn learned(&mut self, template: &str) -> Rc<str> {
+        if let Some(known) = self.known.get(template) {
             return Rc::clone(known);
         }
         if self.known.len() >= MAX_TEMPLATES {
             return Rc::clone(&self.other);
         }
-        let learned: Rc<str> = self.scratch.as_str().into();
+        let learned: Rc<str> = template.into();
         self.known.insert(Rc::clone(&learned));
         learned
     }
@@ -123,6 +152,7 @@ mod tests {
             format!("/{}", word(0))
         );
         assert_eq!(&*templates.of("/never-seen"), OTHER);
+        assert_eq!(&*templates.of_call("/never.Seen/Either"), OTHER);
         assert_eq!(&*templates.of(&"/long".repeat(100)), OTHER);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Response, StatusCode, Version};
+use http::{HeaderMap, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
 use crate::entry::limits::Limits;
@@ -18,8 +18,6 @@ use crate::upstream::upgrade::{Ends, tunnel};
 pub struct Reading {
     /// The caller's side of a switch of protocols that was asked for.
     pub caller: Option<OnUpgrade>,
-    /// Another proxy answered, whose `mesh-reason` counts; an application's does not.
-    pub from_proxy: bool,
     /// What it means when the response goes wrong.
     pub course: Course,
     pub tunnel_idle: Duration,
@@ -33,7 +31,6 @@ impl Reading {
     pub fn upstream(caller: Option<OnUpgrade>, limits: &Limits) -> Self {
         Self {
             caller,
-            from_proxy: true,
             course: Course::upstream(limits),
             tunnel_idle: limits.tunnel_idle,
         }
@@ -46,13 +43,8 @@ pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response
         lease,
     } = answered;
     let status = response.status();
-    let reason = if reading.from_proxy {
-        relayed_reason(&response)
-    } else {
-        None
-    };
-    flight.answered(status.as_u16(), reason);
-    if !reading.from_proxy {
+    begun(&mut flight, &response, reading.course.from_proxy);
+    if !reading.course.from_proxy {
         response.headers_mut().remove(&MESH_REASON);
     }
     *response.version_mut() = Version::HTTP_11;
@@ -80,7 +72,15 @@ pub fn relay(answered: Answer, reading: Reading, mut flight: Flight) -> Response
     response.map(|_| ResponseBody::Empty)
 }
 
+/// Tells a span of the response that has begun; the reason in it counts when another proxy gave it.
+pub fn begun<B>(flight: &mut Flight, response: &Response<B>, from_proxy: bool) {
+    let headers = response.headers();
+    let reason = relayed_reason(headers).filter(|_| from_proxy);
+    flight.answered(response.status().as_u16(), reason);
+    flight.told(headers);
+}
+
 /// The reason that another proxy gave.
-pub fn relayed_reason<B>(response: &Response<B>) -> Option<Reason> {
-    Reason::from_code(response.headers().get(&MESH_REASON)?.as_bytes())
+pub fn relayed_reason(headers: &HeaderMap) -> Option<Reason> {
+    Reason::from_code(headers.get(&MESH_REASON)?.as_bytes())
 }

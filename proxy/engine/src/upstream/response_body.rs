@@ -13,8 +13,10 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::entry::limits::Limits;
 use crate::reasons::Reason;
 use crate::recording::flight::Flight;
+use crate::upstream::answer::last_words;
 use crate::upstream::forward::Lease;
 use crate::upstream::headers::end_trailers;
+use crate::upstream::relay::relayed_reason;
 
 pub enum ResponseBody {
     Empty,
@@ -35,6 +37,8 @@ pub enum Broken {
 /// What it means when a response goes wrong after it has begun, and when a silence is too long.
 #[derive(Clone, Copy, Debug)]
 pub struct Course {
+    /// Another proxy answers, whose `mesh-reason` counts; an application's does not.
+    pub from_proxy: bool,
     pub broken: Reason,
     pub stalled: Reason,
     pub silence: Duration,
@@ -45,6 +49,7 @@ impl Course {
     #[must_use]
     pub fn upstream(limits: &Limits) -> Self {
         Self {
+            from_proxy: true,
             broken: Reason::UpstreamReset,
             stalled: Reason::UpstreamStalled,
             silence: limits.body.response,
@@ -59,6 +64,8 @@ pub struct Carried {
     flight: Option<Flight>,
     course: Course,
     quiet: Option<Quiet>,
+    /// It ended before its time, and the caller has been told.
+    broken: bool,
 }
 
 /// A wait for the next piece; it goes on for as long as pieces come, so that not each sets a timer.
@@ -94,7 +101,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty => true,
             Self::Text(text) => text.is_none(),
-            Self::Stream(carried) => carried.body.is_end_stream(),
+            Self::Stream(carried) => carried.broken || carried.body.is_end_stream(),
         }
     }
 
@@ -119,6 +126,7 @@ impl Carried {
             flight: Some(flight),
             course,
             quiet: None,
+            broken: false,
         };
         if carried.body.is_end_stream() {
             carried.end();
@@ -128,12 +136,14 @@ impl Carried {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if self.broken {
+            return Poll::Ready(None);
+        }
         let frame = match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 std::task::ready!(self.poll_silence(cx));
-                self.break_off(self.course.stalled);
-                return Poll::Ready(Some(Err(Broken::Stalled)));
+                return Poll::Ready(Some(self.break_off(self.course.stalled, Broken::Stalled)));
             }
         };
         if let Some(quiet) = &mut self.quiet {
@@ -144,11 +154,16 @@ impl Carried {
                 self.end();
                 None
             }
-            Some(Err(error)) => {
-                self.break_off(self.course.broken);
-                Some(Err(error.into()))
+            Some(Err(error)) => Some(self.break_off(self.course.broken, error.into())),
+            Some(Ok(frame)) => {
+                if let (Some(trailers), Some(flight)) = (frame.trailers_ref(), &mut self.flight) {
+                    flight.told(trailers);
+                    if self.course.from_proxy {
+                        flight.explain(relayed_reason(trailers));
+                    }
+                }
+                Some(Ok(end_trailers(frame)))
             }
-            Some(Ok(frame)) => Some(Ok(end_trailers(frame))),
         })
     }
 
@@ -177,11 +192,18 @@ impl Carried {
         }
     }
 
-    fn break_off(&mut self, reason: Reason) {
+    /// The caller of a gRPC call hears in trailers why it ended; any other sees that its response is not whole.
+    fn break_off(&mut self, reason: Reason, error: Broken) -> Result<Frame<Bytes>, Broken> {
         self.lease = None;
-        if let Some(flight) = self.flight.take() {
-            flight.fail(reason);
+        let Some(flight) = self.flight.take() else {
+            return Err(error);
+        };
+        self.broken = flight.is_call();
+        flight.fail(reason);
+        if self.broken {
+            return Ok(Frame::trailers(last_words(reason, &error.to_string())));
         }
+        Err(error)
     }
 }
 

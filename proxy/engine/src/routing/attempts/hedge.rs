@@ -8,10 +8,11 @@ use http::Request;
 use tokio::time::timeout;
 
 use super::{Call, Second, Try};
+use crate::grpc::status_of;
 use crate::reasons::Reason;
 use crate::recording::flight::Flight;
 use crate::upstream::forward::{Answer, Failure};
-use crate::upstream::relay::relayed_reason;
+use crate::upstream::relay::begun;
 use crate::upstream::request_body::RequestBody;
 
 type Outcome = Result<Answer, Failure>;
@@ -89,9 +90,8 @@ impl Call<'_> {
                 Some(Reason::HedgeLost)
             }
             Some(Ok(answered)) => {
-                let status = answered.response.status();
-                self.learn(one, Some(status));
-                flight.answered(status.as_u16(), relayed_reason(&answered.response));
+                self.learn(one, Some(status_of(&answered.response)));
+                begun(&mut flight, &answered.response, true);
                 None
             }
             Some(Err(failure)) => Some(self.unanswered(failure, one).0),
@@ -140,5 +140,5 @@ async fn first_good(
 }
 
 fn is_good(answer: &Answer) -> bool {
-    !answer.response.status().is_server_error()
+    !status_of(&answer.response).is_server_error()
 }
