@@ -53,6 +53,8 @@ class FindingSheet:
     evidence: tuple[Evidence, ...]
     baseline: tuple[datetime, datetime] | None
     incident: tuple[datetime, datetime] | None
+    acknowledged: Json | None
+    notes: tuple[Json, ...]
 
     @property
     def culprit_name(self) -> str:
@@ -93,6 +95,8 @@ def read(text: str) -> FindingSheet:
         ),
         baseline=_span(windows.get("baseline")),
         incident=_span(windows.get("incident")),
+        acknowledged=_object(found.get("acknowledged")) or None,
+        notes=tuple(_objects(found.get("notes"))),
     )
 
 

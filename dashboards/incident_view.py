@@ -22,6 +22,7 @@ def show(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     """The whole proof, the conclusion first."""
     _heading(sheet, now)
     _facts(sheet)
+    _notes(sheet)
     _course(sheet, colours, now)
     if sheet.change:
         _change(sheet.change, sheet.opened_at)
@@ -40,6 +41,17 @@ def _heading(sheet: FindingSheet, now: datetime) -> None:
             until = now if is_open else sheet.resolved_at or now
             lasted = figures.duration((until - sheet.opened_at).total_seconds() * 1e9)
             st.caption(f"opened {figures.clock(sheet.opened_at)} · {'lasting' if is_open else 'lasted'} {lasted}")
+        if sheet.acknowledged:
+            st.caption(plain(f"· {sheet.acknowledged.get('by', '')} looks after it"))
+
+
+def _notes(sheet: FindingSheet) -> None:
+    """What people said: who looks after it, then notes, the oldest first."""
+    said = [*([sheet.acknowledged] if sheet.acknowledged else []), *sheet.notes]
+    for note in said:
+        at = finding_sheet.moment(note.get("time"))
+        if text := str(note.get("text") or ""):
+            st.info(plain(f"{figures.clock(at) if at else ''} {note.get('by', '')}: {text}"), icon=":material/comment:")
 
 
 def _facts(sheet: FindingSheet) -> None:

@@ -30,12 +30,16 @@ def show_finding(finding: dict[str, Any], summary: str = "") -> None:
     until = f" until {finding['resolved_at']}" if finding.get("resolved_at") else ""
     out.print(f"incident    {escape(finding['id'])}")
     out.print(f"since       {escape(str(finding['opened_at']))}{escape(until)}  {escape(finding['state'])}")
+    if said := finding.get("acknowledged"):
+        out.print(f"looked after by {escape(said['by'])} since {said['time'][:19]}  {escape(said['text'])}")
     if change := finding.get("change"):
         out.print(f"preceded by {escape(str(change['summary']))}")
     _list(out, "ranking", [f"{r['service']}: {r['why']}" for r in finding["ranking"]])
     _list(out, "ruled out", [f"{r['service']}: {r['why']}" for r in finding["ruled_out"]])
     _list(out, "evidence", [e["statement"] for e in finding["evidence"]])
     _list(out, "traces", finding["exemplars"])
+    notes = finding.get("notes", ())
+    _list(out, "notes", [f"{note['time'][:19]} {note['by']}: {note['text']}" for note in notes], most=len(notes))
 
 
 def show_trace(story: dict[str, Any]) -> None:

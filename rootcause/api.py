@@ -1,7 +1,6 @@
-"""The engine's HTTP API: what is wrong now, incidents by id, health and metrics. In: requests. Out: JSON."""
+"""The engine's HTTP API: what is wrong now, incidents, single requests, health and metrics. In: requests. Out: JSON."""
 
 import asyncio
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.finding import Finding
 from rootcause.journal import Journal
+from rootcause.orders import Orders, problem
 from rootcause.trace_story import TracedSpan, tell
 from rootcause.watch import Answer
 
@@ -28,11 +28,13 @@ class Api:
         answer: Callable[[], Answer | None],
         journal: Journal,
         read_trace: Callable[[str], list[TracedSpan]],
+        orders: Orders,
         metrics: CollectorRegistry,
     ) -> None:
         self._answer = answer
         self._journal = journal
         self._read_trace = read_trace
+        self._orders = orders
         self._metrics = metrics
         self._one_at_a_time = asyncio.Lock()
 
@@ -43,6 +45,7 @@ class Api:
         app.router.add_get("/v1/incidents", self._incidents)
         app.router.add_get("/v1/incidents/{id}", self._incident)
         app.router.add_get("/v1/traces/{id}", self._trace)
+        self._orders.add_to(app)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._show_metrics)
@@ -69,17 +72,17 @@ class Api:
         id = request.match_info["id"]
         finding: Finding | None = await self._read(lambda: self._journal.incident(id))
         if finding is None:
-            raise _problem(web.HTTPNotFound, f"there is no incident {id}; /v1/incidents lists them")
+            raise problem(web.HTTPNotFound, f"there is no incident {id}; /v1/incidents lists them")
         return web.json_response(finding.model_dump(mode="json"))
 
     async def _trace(self, request: web.Request) -> web.Response:
         id = request.match_info["id"].lower()
         if not _TRACE_ID.fullmatch(id):
-            raise _problem(web.HTTPBadRequest, f"{id} is no trace id; it has 32 hexadecimal digits")
+            raise problem(web.HTTPBadRequest, f"{id} is no trace id; it has 32 hexadecimal digits")
         spans: list[TracedSpan] = await self._read(lambda: self._read_trace(id))
         if not spans:
             why = "it was not recorded, is not here yet (a second or two), or was deleted for its age"
-            raise _problem(web.HTTPNotFound, f"no span of trace {id} is stored: {why}")
+            raise problem(web.HTTPNotFound, f"no span of trace {id} is stored: {why}")
         return web.json_response(tell(spans).model_dump(mode="json"))
 
     async def _read(self, query: Callable[[], Any]) -> Any:
@@ -87,7 +90,7 @@ class Api:
             try:
                 return await asyncio.to_thread(query)
             except (StoreUnavailable, QueryFailed) as error:
-                raise _problem(web.HTTPServiceUnavailable, str(error)) from None
+                raise problem(web.HTTPServiceUnavailable, str(error)) from None
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -99,7 +102,3 @@ class Api:
 
     async def _show_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def _problem(kind: type[web.HTTPException], message: str) -> web.HTTPException:
-    return kind(text=json.dumps({"error": message}), content_type="application/json")

@@ -93,8 +93,17 @@ class Windows(_Part):
     incident: tuple[datetime, datetime]
 
 
+class Note(_Part):
+    """What a person said of an incident."""
+
+    time: datetime
+    by: str
+    text: str
+
+
 class Finding(_Part):
-    """One incident with one root cause."""
+    """One incident with one root cause. `acknowledged` is who looks after it, and since when; `held_back` while nobody
+    was told that it opened, because its culprit is silenced."""
 
     id: str
     state: Literal["open", "resolved"]
@@ -113,3 +122,6 @@ class Finding(_Part):
     change: Change | None
     evidence: tuple[Evidence, ...]
     windows: Windows
+    acknowledged: Note | None = None
+    notes: tuple[Note, ...] = ()
+    held_back: bool = False

@@ -1,6 +1,7 @@
-"""Writes incidents and notifications into the store, and reads incidents back.
+"""Writes incidents, notifications and silences into the store, and reads incidents and silences back.
 
-In: findings and deliveries. Out: rows of mesh_incidents (the newest row of an id holds) and mesh_alerts.
+In: findings, deliveries, silences. Out: rows of mesh_incidents (the newest row of an id holds), mesh_alerts and
+mesh_silences (the newest row of a service).
 """
 
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import datetime
 
 from collector.store.client import Reader
 from rootcause.finding import Finding
+from rootcause.silences import Silence
 
 _INCIDENT = """
 INSERT INTO otel.mesh_incidents SELECT %(id)s, %(state)s, %(opened)s, {resolved}, %(updated)s, %(title)s, %(signal)s,
@@ -16,6 +18,8 @@ INSERT INTO otel.mesh_incidents SELECT %(id)s, %(state)s, %(opened)s, {resolved}
 _ALERT = """
 INSERT INTO otel.mesh_alerts SELECT %(time)s, %(id)s, %(event)s, %(target)s, %(delivered)s, %(attempts)s, %(error)s
 """
+_SILENCE = "INSERT INTO otel.mesh_silences SELECT %(service)s, %(until)s, %(by)s, %(because)s, %(time)s"
+_SILENCES = "SELECT Service AS service, Until AS until, By AS by, Because AS because FROM otel.mesh_silences FINAL"
 _INCIDENTS = "SELECT Finding FROM otel.mesh_incidents FINAL {where} ORDER BY OpenedAt DESC LIMIT 200"
 
 
@@ -74,6 +78,14 @@ class Journal:
                 "error": delivery.error,
             },
         )
+
+    def write_silence(self, silence: Silence, now: datetime) -> None:
+        """Stores a silence; it takes the place of the service's earlier one."""
+        self._reader.execute(_SILENCE, {**silence.model_dump(), "time": now})
+
+    def silences(self) -> list[Silence]:
+        """The newest silence of each service, over or not."""
+        return [Silence.model_validate(row) for row in self._reader.rows(_SILENCES)]
 
     def incidents(self, service: str = "") -> list[Finding]:
         """The newest 200 incidents, newest first; only those whose culprit is `service`, if given."""

@@ -17,7 +17,9 @@ from rootcause.alerts.notify import Notifier
 from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.signing import SecretRefused, read_secret
 from rootcause.alerts.targets import Target, read_target
+from rootcause.casebook import Casebook
 from rootcause.journal import Delivery, Journal
+from rootcause.orders import Orders
 from rootcause.read_spans import read_trace
 from rootcause.settings import Settings, Webhooks
 from rootcause.telemetry import Telemetry
@@ -38,13 +40,16 @@ class Live:
         self.store = str(evaluate.url)
         self.journal = Journal(answers)
         self.read_trace = partial(read_trace, answers)
-        self._watch = Watch(evaluate, Journal(evaluate))
+        self.book = Casebook(Journal(evaluate))
+        self._watch = Watch(evaluate, self.book)
         self._alerts = Journal(alerts)
         allow = settings.webhooks.allow_link_local
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(UNWRITTEN)
-        self.telemetry = Telemetry(settings.telemetry, lambda: len(self._watch.open))
+        self.telemetry = Telemetry(settings.telemetry, lambda: len(self.book.open))
         outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
-        self._notifier = Notifier(_targets(settings.webhooks), outbox, self._delivered, allow_link_local=allow)
+        targets = _targets(settings.webhooks)
+        self._notifier = Notifier(targets, outbox, self._delivered, allow_link_local=allow)
+        self.orders = Orders(self.book, self._notifier.tell, tuple(target.name for target in targets))
         self._tasks: list[asyncio.Task[None]] = []
         self.answer: Answer | None = None
 

@@ -26,6 +26,7 @@ OBJECTS: Final = (
     "mesh_changes_mv",
     "mesh_incidents",
     "mesh_alerts",
+    "mesh_silences",
     "otel_logs",
     "otel_metrics_gauge",
     "otel_metrics_sum",

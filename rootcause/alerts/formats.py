@@ -13,10 +13,11 @@ from typing import Any, Literal, get_args
 from rootcause import wording
 from rootcause.finding import Finding
 
-Event = Literal["opened", "resolved"]
+Event = Literal["opened", "acknowledged", "resolved"]
 Format = Literal["json", "alertmanager", "slack", "pagerduty", "teams"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
+_PAGERDUTY_ACTIONS: Mapping[Event, str] = {"opened": "trigger", "acknowledged": "acknowledge", "resolved": "resolve"}
 _LONGEST_SUMMARY = 1_024
 """PagerDuty cuts off summaries here; the others take more."""
 _LONGEST_HEADER = 150
@@ -47,7 +48,9 @@ def _alertmanager(event: Event, finding: Finding) -> Any:
         "annotations": {"summary": finding.title, "description": _why(finding)},
         "startsAt": finding.opened_at.isoformat(),
     }
-    if event != "opened":
+    if finding.acknowledged:
+        alert["annotations"]["acknowledged_by"] = finding.acknowledged.by
+    if event == "resolved":
         alert["endsAt"] = (finding.resolved_at or finding.updated_at).isoformat()
     return [alert]
 
@@ -68,11 +71,11 @@ def _slack(event: Event, finding: Finding) -> Any:
 def _pagerduty(event: Event, finding: Finding, key: str) -> Any:
     told: dict[str, Any] = {
         "routing_key": key,
-        "event_action": "trigger" if event == "opened" else "resolve",
+        "event_action": _PAGERDUTY_ACTIONS[event],
         "dedup_key": finding.id,
         "client": "whymesh",
     }
-    if event != "resolved":
+    if event == "opened":
         told["payload"] = {
             "summary": finding.title[:_LONGEST_SUMMARY],
             "source": finding.culprit.instance or finding.culprit.service,
@@ -102,8 +105,9 @@ def _teams(event: Event, finding: Finding) -> Any:
 
 
 def _headline(event: Event, finding: Finding) -> str:
-    mark = {"opened": "Incident", "resolved": "Resolved"}[event]
-    return f"{mark}: {finding.title}"
+    by = f" by {finding.acknowledged.by}" if event == "acknowledged" and finding.acknowledged else ""
+    mark = {"opened": "Incident", "acknowledged": "Acknowledged", "resolved": "Resolved"}[event]
+    return f"{mark}{by}: {finding.title}"
 
 
 def _why(finding: Finding) -> str:

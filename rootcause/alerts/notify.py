@@ -1,4 +1,4 @@
-"""Tells the outside world: each incident opened and resolved goes to every target, in order, until it is delivered.
+"""Tells the outside world: each incident opened, acknowledged or resolved, to every target, in order, until delivered.
 
 In: findings. Out: a `POST` in the target's format, and a Delivery for each. Never: a redirect followed, a link-local or
 metadata address called unless that was allowed, a later message before an earlier one.
@@ -134,8 +134,7 @@ class Notifier:
 async def _post(session: aiohttp.ClientSession, target: Target, message: Message) -> _Answer:
     """One attempt."""
     finding = Finding.model_validate_json(message.finding)
-    event: formats.Event = "resolved" if message.event == "resolved" else "opened"
-    value = formats.body(target.format, event, finding, datetime.now(UTC), target.key)
+    value = formats.body(target.format, message.event, finding, datetime.now(UTC), target.key)
     body = json.dumps(value).encode()
     headers = {
         "Content-Type": "application/json",

@@ -10,6 +10,8 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from rootcause.alerts.formats import Event
+
 _TABLE = """
 CREATE TABLE IF NOT EXISTS message (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -36,7 +38,7 @@ class Message:
     number: int
     target: str
     incident: str
-    event: str
+    event: Event
     finding: str
     attempts: int
     queued_at: float
@@ -59,7 +61,7 @@ class Outbox:
         except (sqlite3.Error, OSError) as error:
             raise OutboxRefused(f"outbox {path}: {error}; remove the file to start with an empty one") from None
 
-    def put(self, target: str, incident: str, event: str, finding: str, now: float) -> bool:
+    def put(self, target: str, incident: str, event: Event, finding: str, now: float) -> bool:
         """Takes a message in; False when too many wait for this target."""
         (waiting,) = self._db.execute("SELECT count(*) FROM message WHERE target = ?", (target,)).fetchone()
         if waiting >= MOST:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from deploy.incidents import ack, note, silence, webhooks
 from rootcause.finding import Finding
 from tests.rootcause.stored import send, store_url
 from tests.world.collectors import collector
@@ -118,3 +123,59 @@ def test_a_mistake_ends_it_with_one_sentence(tmp_path: Path, arguments: tuple[st
     assert sentence in process.output()
     assert "Traceback" not in process.output()
     assert len(process.output().splitlines()) == 1
+
+
+def test_people_look_after_incidents_and_silence_services(tmp_path: Path) -> None:
+    with collector(tmp_path) as store, hook() as (target, got):
+        now = time.time()
+        fault = Fault("crash", "payments", 0, now + 10, instance="payments-1")
+        send(store, Shop(52, rate=6, faults=(fault,)).run(now - 80, 150))
+        with engine(tmp_path, "--store", store_url(store), "--webhook", target) as (process, url):
+            process.ready(f"{url}/healthz")
+
+            def whymesh(command: click.Command, *arguments: str) -> str:
+                ran = CliRunner().invoke(command, [*arguments, "--by", "ann", "--url", url])
+                assert ran.exit_code == 0, ran.output
+                return ran.output
+
+            until(lambda: "silenced until" in whymesh(silence, "payments", "--for", "1h", "--because", "a drill"), "it")
+            until(lambda: listed(url) != [], "an incident")
+            (found,) = listed(url)
+            assert (found.culprit.service, found.held_back, got) == ("payments", True, [])
+            whymesh(silence, "payments", "--end")
+            until(lambda: [message["event"] for message in got] == ["opened"], "the webhook to be told after all")
+            assert f"ann looks after {found.id}" in whymesh(ack, found.id, "--note", "on it")
+            whymesh(note, found.id, "the pod was evicted")
+            until(lambda: [message["event"] for message in got] == ["opened", "acknowledged"], "both messages")
+            assert f"told {target}" in whymesh(webhooks, "--test")
+            until(lambda: len(got) == 4, "the test messages")
+            # Later evaluations keep what people said.
+            until(lambda: listed(url)[0].updated_at > found.updated_at and not listed(url)[0].held_back, "an update")
+            (kept,) = listed(url)
+            cross_site = post_text(f"{url}/v1/webhooks/test", '{"by": "a page"}')
+            empty = CliRunner().invoke(silence, ["--url", url]).output
+            assert process.terminate() == 0
+        with engine(tmp_path, "--store", store_url(store)) as (process, url):
+            process.ready(f"{url}/readyz")
+            assert Finding.model_validate_json(get(f"{url}/v1/incidents/{found.id}")[1]).notes == kept.notes
+    assert kept.acknowledged is not None
+    assert (kept.acknowledged.by, kept.acknowledged.text) == ("ann", "on it")
+    assert [(said.by, said.text) for said in kept.notes] == [("ann", "the pod was evicted")]
+    assert [message["event"] for message in got] == ["opened", "acknowledged", "opened", "resolved"]
+    assert got[2]["finding"]["title"] == "Test message: nothing is wrong"
+    assert (cross_site, empty) == (415, "no silences\n")
+
+
+def listed(url: str) -> list[Finding]:
+    """Incidents, the newest first."""
+    return [Finding.model_validate(found) for found in json.loads(get(f"{url}/v1/incidents")[1])["incidents"]]
+
+
+def post_text(url: str, body: str) -> int:
+    """The status of a POST as a form of another page could send it."""
+    request = urllib.request.Request(url, body.encode(), {"Content-Type": "text/plain"}, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code

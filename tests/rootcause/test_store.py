@@ -11,6 +11,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collector.store.client import Reader
+from rootcause.casebook import Casebook
 from rootcause.changes import preceding, read_changes
 from rootcause.diagnose import diagnose
 from rootcause.explain import explain
@@ -132,7 +133,7 @@ def test_the_change_before_an_incident(reader: Reader) -> None:
 
 
 def test_an_incident_opens_is_kept_and_resolves(running: Collector, reader: Reader) -> None:
-    watch, journal = Watch(reader, Journal(reader)), Journal(reader)
+    watch, journal = Watch(reader, Casebook(Journal(reader))), Journal(reader)
     happened: list[tuple[float, str, Finding]] = []
     for now in range(int(START) + 60, int(START) + 215, 5):
         answer, news = watch.evaluate(float(now))
@@ -142,7 +143,7 @@ def test_an_incident_opens_is_kept_and_resolves(running: Collector, reader: Read
             assert answer.finding is not None
             assert answer.finding.culprit.instance == "payments-1"
             assert answer.finding.change is not None
-            watch = Watch(reader, Journal(reader))  # a restart in the middle of an incident
+            watch = Watch(reader, Casebook(Journal(reader)))  # a restart in the middle of an incident
     assert [event for _, event, _ in happened] == ["opened", "resolved"]
     (opened_after, _, opened), (resolved_after, _, resolved) = happened
     assert 100 < opened_after <= 125
@@ -160,7 +161,7 @@ def test_an_incident_opens_is_kept_and_resolves(running: Collector, reader: Read
 
 
 def test_silent_while_healthy(reader: Reader) -> None:
-    watch = Watch(reader, Journal(reader))
+    watch = Watch(reader, Casebook(Journal(reader)))
     states = {watch.evaluate(START + after)[0].state for after in (20.0, 65.0, 75.0, 85.0, 95.0)}
     assert states == {"not_enough_data", "nothing_wrong"}
 

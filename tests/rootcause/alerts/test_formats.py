@@ -11,7 +11,7 @@ from rootcause.alerts.formats import FORMATS, Event, Format, body
 from rootcause.alerts.signing import SecretRefused, headers, read_secret
 from rootcause.diagnose import diagnose
 from rootcause.explain import explain
-from rootcause.finding import Finding
+from rootcause.finding import Finding, Note
 from rootcause.queries import RollupQueries
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
@@ -82,6 +82,18 @@ def test_teams_gets_a_card(finding: Finding) -> None:
     assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
     assert card["body"][0]["text"].startswith("Resolved: payments")
     assert {fact["title"] for fact in card["body"][2]["facts"]} >= {"Culprit", "Since"}
+
+
+def test_who_looks_after_an_incident_is_told(finding: Finding) -> None:
+    taken = finding.model_copy(update={"acknowledged": Note(time=NOW, by="ann", text="on it")})
+    pagerduty = said("pagerduty", taken, "acknowledged")
+    assert (pagerduty["event_action"], pagerduty["dedup_key"]) == ("acknowledge", "abc")
+    assert "payload" not in pagerduty
+    assert said("slack", taken, "acknowledged")["text"].startswith("Acknowledged by ann: payments")
+    (alert,) = said("alertmanager", taken, "acknowledged")
+    assert alert["annotations"]["acknowledged_by"] == "ann"
+    assert "endsAt" not in alert
+    assert said("json", taken, "acknowledged")["finding"]["acknowledged"]["text"] == "on it"
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -1,0 +1,161 @@
+"""`whymesh incidents`, `ack`, `note`, `silence`, `webhooks`: what people do about incidents.
+
+In: what the operator typed. Out: orders to the root-cause engine, and what holds then.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.ask_rootcause import Engine, where
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_SHOWN = 50
+_by = click.option("--by", default=getpass.getuser, help="Who says so [default: your user name].")
+
+
+class Duration(click.ParamType[float]):
+    """`90s`, `30m`, `2h`, `1d`, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no duration; write 90s, 30m, 2h or 1d", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+@click.command(name="incidents")
+@click.option("--service", help="Only those that this service caused.")
+@click.option("--json", "as_json", is_flag=True, help="Whole findings.")
+@where
+def incidents(service: str | None, as_json: bool, url: str | None, state: Path | None) -> None:
+    """List incidents, the newest first.
+
+    \b
+    Example:
+      whymesh incidents --service payments
+    """
+    path = "/v1/incidents" + (f"?service={quote(service)}" if service else "")
+    found = Engine("incidents", url, state).ask(path)["incidents"]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = Table("id", "state", "opened (UTC)", "culprit", "what", "looked after by", box=None, header_style="bold")
+    for finding in found[:_SHOWN]:
+        after = finding["acknowledged"]["by"] if finding["acknowledged"] else ""
+        told = (finding["id"], finding["state"], finding["opened_at"][:19], finding["culprit"]["service"])
+        table.add_row(*told, escape(finding["title"]), escape(after), style="red" if told[1] == "open" else "")
+    Console(highlight=False, soft_wrap=True).print(table if found else "no incidents")
+
+
+@click.command(name="ack")
+@click.argument("id")
+@click.option("--note", "text", default="", help="What you know or do.")
+@_by
+@where
+def ack(id: str, text: str, by: str, url: str | None, state: Path | None) -> None:
+    """Say that you look after an incident; its webhooks are told.
+
+    \b
+    Example:
+      whymesh ack 4f1c09a2b3de --note "rolling back"
+    """
+    path = f"/v1/incidents/{quote(id, safe='')}/acknowledge"
+    finding = Engine("ack", url, state).ask(path, "POST", {"by": by, "text": text})
+    click.echo(f"{by} looks after {finding['id']}: {finding['title']}")
+
+
+@click.command(name="note")
+@click.argument("id")
+@click.argument("text")
+@_by
+@where
+def note(id: str, text: str, by: str, url: str | None, state: Path | None) -> None:
+    """Write something to an incident, for whoever reads it later.
+
+    \b
+    Example:
+      whymesh note 4f1c09a2b3de "the cache was cold after the restart"
+    """
+    path = f"/v1/incidents/{quote(id, safe='')}/notes"
+    finding = Engine("note", url, state).ask(path, "POST", {"by": by, "text": text})
+    click.echo(f"{finding['id']} has {len(finding['notes'])} notes")
+
+
+@click.command(name="silence")
+@click.argument("service", required=False)
+@click.option("--for", "for_s", type=Duration(), help="How long: 90s, 30m, 2h, 1d.")
+@click.option("--because", help="Why: planned work, a known trouble.")
+@click.option("--end", is_flag=True, help="End the silence now.")
+@_by
+@where
+def silence(
+    service: str | None,
+    for_s: float | None,
+    because: str | None,
+    end: bool,
+    by: str,
+    url: str | None,
+    state: Path | None,
+) -> None:
+    """Tell no webhook of what a service causes (`*`: of anything), for a while; without a service list silences.
+
+    Incidents open and are stored all the same. One that is still open when the silence ends is told then.
+
+    \b
+    Examples:
+      whymesh silence payments --for 1h --because "moving its database"
+      whymesh silence payments --end
+      whymesh silence
+    """
+    engine = Engine("silence", url, state)
+    if service is None:
+        _list(engine)
+        return
+    path = f"/v1/silences/{quote(service, safe='')}"
+    if end:
+        engine.ask(path, "DELETE", {"by": by})
+        click.echo(f"{service} is not silenced")
+        return
+    if for_s is None or because is None:
+        raise click.UsageError("say how long and why: --for 1h --because '...' (or --end)")
+    held = engine.ask(path, "PUT", {"by": by, "for_s": for_s, "because": because})
+    click.echo(f"{service} is silenced until {held['until'][:19]} UTC")
+
+
+@click.command(name="webhooks")
+@click.option("--test", "test", is_flag=True, required=True, help="Send each a message that opens and is resolved.")
+@_by
+@where
+def webhooks(test: bool, by: str, url: str | None, state: Path | None) -> None:
+    """Try whether the webhooks are told.
+
+    \b
+    Example:
+      whymesh webhooks --test
+      whymesh sql "SELECT Target, Event, Delivered, Error FROM otel.mesh_alerts ORDER BY Time DESC LIMIT 9"
+    """
+    told = Engine("webhooks", url, state).ask("/v1/webhooks/test", "POST", {"by": by})
+    for target in told["told"]:
+        click.echo(f"told {target}")
+    if not told["told"]:
+        click.echo("there are no webhooks; see webhooks.urls in docs/rootcause.md")
+
+
+def _list(engine: Engine) -> None:
+    silences = engine.ask("/v1/silences")["silences"]
+    for held in silences:
+        click.echo(f"{held['service']} until {held['until'][:19]} UTC, by {held['by']}: {held['because']}")
+    if not silences:
+        click.echo("no silences")

@@ -1,0 +1,137 @@
+"""The part of the HTTP API by which people act: acknowledge, note, silence, try the webhooks.
+
+In: requests with JSON. Out: what holds now, as JSON. Never: an order from a web page of another origin, for a browser
+sends JSON abroad only after asking, and nobody answers that here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from collector.store.errors import QueryFailed, StoreUnavailable
+from rootcause.alerts.formats import Event
+from rootcause.alerts.trial import trial
+from rootcause.casebook import Casebook
+from rootcause.finding import Finding, Note
+from rootcause.silences import Silence
+
+LONGEST_SILENCE_S = 30 * 86_400
+_Text = Annotated[str, Field(max_length=2_000)]
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+T = TypeVar("T")
+B = TypeVar("B", bound="_Body")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: _Name
+
+
+class _Said(_Body):
+    text: _Text = ""
+
+
+class _Noted(_Body):
+    text: Annotated[_Text, Field(min_length=1)]
+
+
+class _Hush(_Body):
+    because: Annotated[_Text, Field(min_length=1)]
+    for_s: Annotated[float, Field(gt=0, le=LONGEST_SILENCE_S)]
+
+
+class Orders:
+    """Carries out what people order; `tell` takes a message for every webhook, `targets` are their names."""
+
+    def __init__(self, book: Casebook, tell: Callable[[Event, Finding], None], targets: tuple[str, ...]) -> None:
+        self._book = book
+        self._tell = tell
+        self._targets = targets
+
+    def add_to(self, app: web.Application) -> None:
+        """Adds the routes."""
+        app.router.add_post("/v1/incidents/{id}/acknowledge", self._acknowledge)
+        app.router.add_post("/v1/incidents/{id}/notes", self._note)
+        app.router.add_get("/v1/silences", self._silences)
+        app.router.add_put("/v1/silences/{service}", self._silence)
+        app.router.add_delete("/v1/silences/{service}", self._end_silence)
+        app.router.add_post("/v1/webhooks/test", self._test)
+
+    async def _acknowledge(self, request: web.Request) -> web.Response:
+        said = await _body(request, _Said)
+        note = Note(time=datetime.now(UTC), by=said.by, text=said.text)
+        finding = await self._found(request, lambda id: self._book.acknowledge(id, note))
+        if not finding.held_back:
+            self._tell("acknowledged", finding)
+        return web.json_response(finding.model_dump(mode="json"))
+
+    async def _note(self, request: web.Request) -> web.Response:
+        said = await _body(request, _Noted)
+        note = Note(time=datetime.now(UTC), by=said.by, text=said.text)
+        finding = await self._found(request, lambda id: self._book.note(id, note))
+        return web.json_response(finding.model_dump(mode="json"))
+
+    async def _silences(self, _: web.Request) -> web.Response:
+        in_force = self._book.silences(datetime.now(UTC).timestamp())
+        return web.json_response({"silences": [silence.model_dump(mode="json") for silence in in_force]})
+
+    async def _silence(self, request: web.Request) -> web.Response:
+        hush = await _body(request, _Hush)
+        now = datetime.now(UTC)
+        until = now + timedelta(seconds=hush.for_s)
+        silence = Silence(service=request.match_info["service"], until=until, by=hush.by, because=hush.because)
+        await _stored(lambda: self._book.silence(silence, now.timestamp()))
+        return web.json_response(silence.model_dump(mode="json"))
+
+    async def _end_silence(self, request: web.Request) -> web.Response:
+        by = (await _body(request, _Body)).by
+        now = datetime.now(UTC)
+        over = Silence(service=request.match_info["service"], until=now, by=by, because="ended")
+        await _stored(lambda: self._book.silence(over, now.timestamp()))
+        return web.json_response(over.model_dump(mode="json"))
+
+    async def _test(self, request: web.Request) -> web.Response:
+        await _body(request, _Body)
+        opened, resolved = trial(datetime.now(UTC))
+        self._tell("opened", opened)
+        self._tell("resolved", resolved)
+        return web.json_response({"id": opened.id, "told": list(self._targets)})
+
+    async def _found(self, request: web.Request, order: Callable[[str], Finding | None]) -> Finding:
+        id = request.match_info["id"]
+        finding = await _stored(lambda: order(id))
+        if finding is None:
+            raise problem(web.HTTPNotFound, f"there is no incident {id}; /v1/incidents lists them")
+        return finding
+
+
+def problem(kind: type[web.HTTPException], message: str) -> web.HTTPException:
+    """An answer that says what is wrong."""
+    return kind(text=json.dumps({"error": message}), content_type="application/json")
+
+
+async def _stored(order: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(order)
+    except (StoreUnavailable, QueryFailed) as error:
+        raise problem(web.HTTPServiceUnavailable, str(error)) from None
+
+
+async def _body(request: web.Request, shape: type[B]) -> B:
+    if request.content_type != "application/json":
+        raise problem(web.HTTPUnsupportedMediaType, "send JSON, with Content-Type: application/json")
+    try:
+        return shape.model_validate_json(await request.read())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise problem(web.HTTPBadRequest, f"{where}: {first['msg']}") from None
