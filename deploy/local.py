@@ -106,51 +106,58 @@ def mesh_processes(
     return specs
 
 
-def endpoint_processes(
-    endpoint: EndpointSpec, ports: Ports, folder: RunFolder, *, directory: Path, app_ready: str = ""
-) -> list[Spec]:
-    """The application of an endpoint, if it says how to run it, and its sidecar, if it has one."""
-    specs = []
-    if endpoint.run:
-        calls_through = {"HTTP_PROXY": f"http://{endpoint.sidecar.outbound}"} if endpoint.sidecar else {}
-        specs.append(
-            Spec(
-                endpoint.instance,
-                endpoint.run.command,
-                {**calls_through, **endpoint.run.env},
-                cwd=directory / (endpoint.run.directory or ""),
-                ready=app_ready or f"tcp://{endpoint.app}",
-            )
+def application(endpoint: EndpointSpec, *, directory: Path, ready: str = "") -> list[Spec]:
+    """The application of an endpoint, if it says how to run it."""
+    if not endpoint.run:
+        return []
+    calls_through = {"HTTP_PROXY": f"http://{endpoint.sidecar.outbound}"} if endpoint.sidecar else {}
+    return [
+        Spec(
+            endpoint.instance,
+            endpoint.run.command,
+            {**calls_through, **endpoint.run.env},
+            cwd=directory / (endpoint.run.directory or ""),
+            ready=ready or f"tcp://{endpoint.app}",
         )
-    if endpoint.sidecar:
-        specs.append(
-            Spec(
-                sidecar_of(endpoint.instance),
-                ours(
-                    "proxy",
-                    "--control", ports.url("control"),
-                    "--instance", endpoint.instance,
-                    "--admin", endpoint.sidecar.admin,
-                    "--state", str(folder.proxies),
-                ),
-                our_environment(),
-                ready=f"http://{endpoint.sidecar.admin}/readyz",
-                after=("control", "collector", *(spec.name for spec in specs)),
-                grace_s=12.0,
-            )
-        )  # fmt: skip
-    return specs
+    ]
 
 
-def sidecar_of(instance: str) -> str:
-    """The name of the process beside an instance."""
-    return f"{instance}-sidecar"
+def sidecar(name: str, endpoints: Sequence[EndpointSpec], ports: Ports, folder: RunFolder) -> list[Spec]:
+    """The proxy beside some endpoints, if they have one: one of its own, or that of their node."""
+    sidecars = [endpoint.sidecar for endpoint in endpoints if endpoint.sidecar]
+    if not sidecars:
+        return []
+    return [
+        Spec(
+            sidecar_of(name),
+            ours(
+                "proxy",
+                "--control", ports.url("control"),
+                "--node" if sidecars[0].node else "--instance", name,
+                "--admin", sidecars[0].admin,
+                "--state", str(folder.proxies),
+            ),
+            our_environment(),
+            ready=f"http://{sidecars[0].admin}/readyz",
+            after=("control", "collector", *(endpoint.instance for endpoint in endpoints if endpoint.run)),
+            grace_s=12.0,
+        )
+    ]  # fmt: skip
 
 
-def endpoint_ports(endpoint: EndpointSpec, flag: str) -> list[Wanted]:
-    """Every address that starting this endpoint listens on; `flag` is where they can be changed."""
-    wanted = [Wanted(endpoint.app, endpoint.instance, flag)] if endpoint.run else []
-    if endpoint.sidecar:
-        beside = f"the sidecar of {endpoint.instance}"
-        wanted += [Wanted(address, beside, flag) for address in endpoint.sidecar.model_dump().values()]
-    return wanted
+def sidecar_of(name: str) -> str:
+    """The name of the process beside an instance, or of the one of a node."""
+    return f"{name}-sidecar"
+
+
+def endpoint_ports(endpoints: Sequence[EndpointSpec], flag: str) -> list[Wanted]:
+    """Every address that starting these endpoints listens on; `flag` is where they can be changed."""
+    wanted = {}
+    for endpoint in endpoints:
+        if endpoint.run:
+            wanted[endpoint.app] = Wanted(endpoint.app, endpoint.instance, flag)
+        if endpoint.sidecar:
+            beside = f"the sidecar of {endpoint.sidecar.node or endpoint.instance}"
+            for address in (endpoint.sidecar.inbound, endpoint.sidecar.outbound, endpoint.sidecar.admin):
+                wanted[address] = Wanted(address, beside, flag)
+    return list(wanted.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Column, Table
 
-from deploy.local import endpoint_ports, endpoint_processes, mesh_processes, wanted_ports
+from deploy.local import application, endpoint_ports, mesh_processes, sidecar, wanted_ports
 from deploy.ports import Ports
 from deploy.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal
 from deploy.state import RunFolder, Running, default_state
@@ -57,13 +57,13 @@ async def _up(path: Path, directory: Path, registry: Registry, state: Path, port
     console = terminal()
     folder = RunFolder(state / registry.mesh.metadata.name)
     endpoints = [endpoint for _, endpoint in registry.instances()]
-    wanted = wanted_ports(ports, ui=ui)
-    for endpoint in endpoints:
-        wanted += endpoint_ports(endpoint, f"its endpoint in {path.name}")
+    wanted = wanted_ports(ports, ui=ui) + endpoint_ports(endpoints, f"its endpoint in {path.name}")
     webhooks = registry.mesh.spec.alerts.webhooks
     specs = mesh_processes(path, ports, folder, webhooks=webhooks, ui=ui)
     for endpoint in endpoints:
-        specs += endpoint_processes(endpoint, ports, folder, directory=directory)
+        specs += application(endpoint, directory=directory)
+    for proxy in registry.proxies:
+        specs += sidecar(proxy.name, [endpoint for _, endpoint in proxy.instances], ports, folder)
     stop = stop_signal()
     async with session(folder, wanted, console, fresh=False) as supervisor:
         await start(supervisor, specs, console, stop)

@@ -19,9 +19,9 @@ from proxy.serve import Settings
 @click.option("--control", default="http://127.0.0.1:7460", show_default=True, help="The control plane.")
 @click.option(
     "--instance",
-    required=True,
     help="The instance this proxy stands beside, as the mesh configuration names it.",
 )
+@click.option("--node", help="Instead: the node whose instances share this proxy (sidecar.node).")
 @click.option("--admin", default="127.0.0.1:15020", show_default=True, help="/metrics /healthz /readyz /config /stats.")
 @click.option(
     "--state",
@@ -32,17 +32,22 @@ from proxy.serve import Settings
     "--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads that carry traffic."
 )
 @click.option("--drain", default=10.0, show_default=True, help="Seconds requests in flight may take after SIGTERM.")
-def command(control: str, instance: str, admin: str, state: Path | None, workers: int, drain: float) -> None:
-    """Carry the traffic of one service instance and record every request.
+def command(
+    control: str, instance: str | None, node: str | None, admin: str, state: Path | None, workers: int, drain: float
+) -> None:
+    """Carry the traffic of one service instance, or of those of a node, and record every request.
 
     Follows the control plane for what to do; starts from the last good snapshot when the control plane is away.
 
     \b
     Example:
       whymesh proxy --instance payments-1 --state state/
+      whymesh proxy --node edge-1 --state state/
       curl http://127.0.0.1:15020/metrics
     """
-    settings = Settings(control, instance, admin, str(state or ""), workers, drain)
+    if bool(instance) == bool(node):
+        raise click.UsageError("name what the proxy stands beside: either --instance or --node")
+    settings = Settings(control, instance or node or "", admin, str(state or ""), workers, drain)
     os.execv(sys.executable, settings.command())  # noqa: S606  (no shell: our own interpreter)
 
 

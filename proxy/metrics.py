@@ -10,9 +10,10 @@ from typing import Any
 from proxy import standings
 from proxy.exposition import Page
 
-_COUNTER_LABELS = ("direction", "peer", "version", "route", "status", "reason")
-_HISTOGRAM_LABELS = ("direction", "peer", "route", "status")
+_COUNTER_LABELS = ("service", "instance", "direction", "peer", "version", "route", "status", "reason")
+_HISTOGRAM_LABELS = ("service", "instance", "direction", "peer", "route", "status")
 """A histogram is twenty lines of a scrape: it is not split by version and reason, which the counter is."""
+_TUNNEL_LABELS = ("service", "instance", "direction", "peer", "protocol")
 
 
 def render(stats: dict[str, Any] | None) -> str:
@@ -68,7 +69,7 @@ def _policies(page: Page, policies: list[dict[str, Any]]) -> None:
 
 def _tunnels(page: Page, tunnels: list[dict[str, Any]]) -> None:
     """Connections that are not HTTP."""
-    series = [({label: one[label] for label in ("direction", "peer", "protocol")}, one) for one in tunnels]
+    series = [({label: one[label] for label in _TUNNEL_LABELS}, one) for one in tunnels]
     page.counters_by("whymesh_proxy_tunnels_opened", "Tunnels.", [(labels, one["opened"]) for labels, one in series])
     ended = [({**labels, "reason": reason}, n) for labels, one in series for reason, n in one["ended"].items()]
     page.counters_by("whymesh_proxy_tunnels_ended", "Tunnels that have ended, by reason.", ended)

@@ -21,10 +21,10 @@ from proxy.subscribe import ControlPlane
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one sidecar; `state` is empty for none, `drain` in seconds."""
+    """The options of one sidecar; `proxy` is its instance or node, `state` is empty for none, `drain` in seconds."""
 
     control: str
-    instance: str
+    proxy: str
     admin: str
     state: str
     workers: int
@@ -41,11 +41,11 @@ def serve(settings: Settings) -> int:
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
-    instance, state = settings.instance, Path(settings.state) if settings.state else None
+    name, state = settings.proxy, Path(settings.state) if settings.state else None
     try:
-        follow = ControlPlane(settings.control, instance, stop)
-        saved = SavedSnapshot(state / f"{instance}.snapshot.json" if state else None)
-        sidecar = Sidecar(follow, saved, settings.workers, stop, state / f"{instance}.spool" if state else None)
+        follow = ControlPlane(settings.control, name, stop)
+        saved = SavedSnapshot(state / f"{name}.snapshot.json" if state else None)
+        sidecar = Sidecar(follow, saved, settings.workers, stop, state / f"{name}.spool" if state else None)
         host, _, port = settings.admin.rpartition(":")
         server = AdminServer(host.strip("[]"), int(port), sidecar)
     except (OSError, ValueError) as error:

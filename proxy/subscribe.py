@@ -1,4 +1,4 @@
-"""Follows one instance's snapshot stream of the control plane, for as long as the process lives.
+"""Follows one proxy's snapshot stream of the control plane, for as long as the process lives.
 
 In: newline-delimited JSON over HTTP. Out: snapshots as JSON text and traces to flush, in order.
 Standard library only: a sidecar stays small.
@@ -37,12 +37,12 @@ class Flush:
 class ControlPlane:
     """The control plane as one proxy sees it; `stop` ends every wait."""
 
-    def __init__(self, url: str, instance: str, stop: threading.Event) -> None:
+    def __init__(self, url: str, proxy: str, stop: threading.Event) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"--control {url}: expected http://host:port")
         self._host, self._port = parts.hostname, parts.port or 7460
-        self._path = f"/v1/snapshots/{quote(instance, safe='')}"
+        self._path = f"/v1/snapshots/{quote(proxy, safe='')}"
         self._stop = stop
         self.connected = False
 

@@ -15,11 +15,12 @@ import aiohttp
 from deploy.demo.mesh import ADMIN, APP, INBOUND, LINK, LOAD, WIRE, Instance, first_instances, own_ports, write
 from deploy.demo.topology import BY_NAME
 from deploy.local import (
+    application,
     endpoint_ports,
-    endpoint_processes,
     mesh_processes,
     our_environment,
     ours,
+    sidecar,
     sidecar_of,
     wanted_ports,
 )
@@ -97,11 +98,11 @@ class RunningShop:
     async def appear(self, instance: Instance, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
         """Starts a new instance and adds it to the configuration; its link opens when its sidecar can serve."""
         check_free(self._wanted_by(instance))
-        app, sidecar = self._processes(instance)
+        app, beside = self._processes(instance)
         await supervisor.start([app])
         self.instances.append(instance)
         write(self.mesh_file, self.instances, self.ports)
-        await supervisor.start([sidecar])
+        await supervisor.start([beside])
         link = {"listen": instance.address(LINK, self.ports), "target": instance.address(INBOUND, self.ports)}
         async with http.put(f"{self.url(WIRE)}/links/{instance.name}", json=link) as answer:
             answer.raise_for_status()
@@ -148,18 +149,15 @@ class RunningShop:
         return all(p["epoch"] is not None and p["epoch"] > epoch for p in status["proxies"] if p["connected"])
 
     def _processes(self, instance: Instance) -> list[Spec]:
-        return endpoint_processes(
-            instance.endpoint(self.ports),
-            self.ports,
-            self.folder,
-            directory=self.folder.root,
-            app_ready=f"{self.app(instance)}/readyz",
-        )
+        endpoint = instance.endpoint(self.ports)
+        return [
+            *application(endpoint, directory=self.folder.root, ready=f"{self.app(instance)}/readyz"),
+            *sidecar(instance.name, [endpoint], self.ports, self.folder),
+        ]
 
     def _wanted_by(self, instance: Instance) -> list[Wanted]:
-        endpoint = instance.endpoint(self.ports)
         link = Wanted(instance.address(LINK, self.ports), f"the link to {instance.name}")
-        return [*endpoint_ports(endpoint, "--port-offset"), link]
+        return [*endpoint_ports([instance.endpoint(self.ports)], "--port-offset"), link]
 
 
 def next_instance(instances: list[Instance], service: str, born_with: str) -> Instance:

@@ -1,8 +1,8 @@
 """The control plane's HTTP door: snapshot streams for proxies, status for people.
 
-GET  /v1/snapshots/{instance}       newline-delimited JSON: the snapshot in force, then each newer one;
+GET  /v1/snapshots/{proxy}          newline-delimited JSON: the snapshot in force, then each newer one;
                                         blank lines keep the connection alive; {"flush": [trace ids]} between them
-POST /v1/snapshots/{instance}/ack   {"epoch": 7, "accepted": true, "reason": ""}
+POST /v1/snapshots/{proxy}/ack      {"epoch": 7, "accepted": true, "reason": ""}
 POST /v1/flush                          {"traces": ["0af7651916cd43dd8448eb211c80319c"]}: every proxy sends what it
                                         keeps of them
 GET  /v1/status, /v1/registry, /healthz, /readyz, /metrics
@@ -17,8 +17,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from proxy.control.errors import UnknownInstance
+from proxy.control.errors import UnknownProxy
 from proxy.control.flush import AT_ONCE
+from proxy.control.proxies import Proxy
 from proxy.control.publish import Acknowledgement, Flush, Publisher
 from proxy.snapshot import Snapshot
 
@@ -49,8 +50,8 @@ class Api:
         app = web.Application(client_max_size=64 * 1024)
         app.add_routes(
             [
-                web.get("/v1/snapshots/{instance}", self._stream),
-                web.post("/v1/snapshots/{instance}/ack", self._acknowledge),
+                web.get("/v1/snapshots/{proxy}", self._stream),
+                web.post("/v1/snapshots/{proxy}/ack", self._acknowledge),
                 web.post("/v1/flush", self._flush),
                 web.get("/v1/status", self._status),
                 web.get("/v1/registry", self._registry),
@@ -62,30 +63,30 @@ class Api:
         return app
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        instance = request.match_info["instance"]
+        proxy = request.match_info["proxy"]
         try:
-            self._publisher.registry.find(instance)
-        except UnknownInstance as error:
+            self._publisher.registry.proxy(proxy)
+        except UnknownProxy as error:
             return web.json_response({"error": str(error)}, status=404)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
         await response.prepare(request)
         try:
-            async for message in self._publisher.subscribe(instance, HEARTBEAT_S):
+            async for message in self._publisher.subscribe(proxy, HEARTBEAT_S):
                 await response.write(_line(message))
-        except (UnknownInstance, ConnectionResetError):
+        except (UnknownProxy, ConnectionResetError):
             pass  # it left the configuration, or hung up: the stream ends, and a proxy that asks again is told why
         return response
 
     async def _acknowledge(self, request: web.Request) -> web.Response:
-        instance = request.match_info["instance"]
+        proxy = request.match_info["proxy"]
         try:
-            self._publisher.registry.find(instance)
+            self._publisher.registry.proxy(proxy)
             said = _Ack.model_validate_json(await request.read())
-        except UnknownInstance as error:
+        except UnknownProxy as error:
             return web.json_response({"error": str(error)}, status=404)
         except ValidationError as error:
             return web.json_response({"error": f"not an acknowledgement: {error.errors()[0]['msg']}"}, status=400)
-        self._publisher.acknowledge(instance, Acknowledgement(said.epoch, said.accepted, said.reason))
+        self._publisher.acknowledge(proxy, Acknowledgement(said.epoch, said.accepted, said.reason))
         return web.Response(status=204)
 
     async def _flush(self, request: web.Request) -> web.Response:
@@ -103,15 +104,16 @@ class Api:
                 "mesh": publisher.registry.mesh.metadata.name,
                 "epoch": publisher.epoch,
                 "config_errors": publisher.mistakes,
-                "proxies": [self._proxy(e.instance) for _, e in publisher.registry.instances() if e.sidecar],
+                "proxies": [self._proxy(proxy) for proxy in publisher.registry.proxies],
             }
         )
 
-    def _proxy(self, instance: str) -> dict[str, Any]:
-        said = self._publisher.acknowledged.get(instance)
+    def _proxy(self, proxy: Proxy) -> dict[str, Any]:
+        said = self._publisher.acknowledged.get(proxy.name)
         return {
-            "instance": instance,
-            "connected": instance in self._publisher.connected,
+            "name": proxy.name,
+            "instances": [endpoint.instance for _, endpoint in proxy.instances],
+            "connected": proxy.name in self._publisher.connected,
             "epoch": said.epoch if said and said.accepted else None,
             "refused": said.reason if said and not said.accepted else None,
         }

@@ -2,7 +2,7 @@
 
 ControlError
 ├── ConfigRefused    the configuration as a whole is not taken; lists every mistake with its path
-└── UnknownInstance  a proxy asks for a snapshot of an instance that no Service names
+└── UnknownProxy     a proxy asks for a snapshot under a name that the configuration does not have
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ class ConfigRefused(ControlError):
         self.mistakes = mistakes
 
 
-class UnknownInstance(ControlError):
-    """No Service has an endpoint of that name."""
+class UnknownProxy(ControlError):
+    """No proxy of that name is in the configuration."""

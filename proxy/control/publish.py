@@ -1,6 +1,6 @@
 """Holds the configuration in force and hands each proxy its snapshot as soon as there is a newer one.
 
-In: registries as they are accepted, acknowledgements from proxies. Out: snapshots by instance, who serves which epoch.
+In: registries as they are accepted, acknowledgements from proxies. Out: snapshots by proxy, who serves which epoch.
 Never: a broken configuration; the last good one stays in force and the mistake is shown beside it.
 """
 
@@ -54,9 +54,9 @@ class Publisher:
         """Remembers why the newest configuration was not taken."""
         self.mistakes = mistakes
 
-    def acknowledge(self, instance: str, said: Acknowledgement) -> None:
+    def acknowledge(self, proxy: str, said: Acknowledgement) -> None:
         """Remembers what a proxy said of its snapshot."""
-        self.acknowledged[instance] = said
+        self.acknowledged[proxy] = said
 
     async def flush(self, traces: list[str]) -> None:
         """Has every proxy send what it keeps of these traces."""
@@ -64,29 +64,29 @@ class Publisher:
             if self._flushes.add(traces):
                 self._newer.notify_all()
 
-    async def subscribe(self, instance: str, heartbeat_s: float) -> AsyncIterator[Snapshot | Flush | None]:
+    async def subscribe(self, proxy: str, heartbeat_s: float) -> AsyncIterator[Snapshot | Flush | None]:
         """Yields the snapshot in force, then each newer one, and traces to flush; None after `heartbeat_s` s without.
 
         A proxy that connects again hears of the last flushes again: to flush twice does nothing.
 
-        Raises UnknownInstance at once, or when the instance has left the configuration.
+        Raises UnknownProxy at once, or when the proxy has left the configuration.
         """
-        self.connected[instance] = self.connected.get(instance, 0) + 1
+        self.connected[proxy] = self.connected.get(proxy, 0) + 1
         try:
             sent = flushed = 0
             while True:
                 if self.epoch != sent:
                     sent = self.epoch
-                    yield compile_snapshot(self.registry, instance, sent)
+                    yield compile_snapshot(self.registry, proxy, sent)
                 elif flushed != self._flushes.last:
                     flushed, traces = self._flushes.after(flushed)
                     yield Flush(traces)
                 elif not await self._newer_than(sent, flushed, heartbeat_s):
                     yield None
         finally:
-            self.connected[instance] -= 1
-            if not self.connected[instance]:
-                del self.connected[instance]
+            self.connected[proxy] -= 1
+            if not self.connected[proxy]:
+                del self.connected[proxy]
 
     async def _newer_than(self, epoch: int, flushed: int, patience_s: float) -> bool:
         def newer() -> bool:

@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import TypeVar
 
 from proxy.control.documents import Document, EndpointSpec, Mesh, RouteDocument, Service, Telemetry, TrafficPolicy
-from proxy.control.errors import ConfigRefused, UnknownInstance
+from proxy.control.documents.telemetry import TelemetrySpec
+from proxy.control.errors import ConfigRefused, UnknownProxy
+from proxy.control.proxies import Proxy, mistakes_of, proxies_of
 from proxy.control.read import Configuration
 from proxy.control.references import mixed_kinds, strangers, unknown
 
@@ -35,13 +37,27 @@ class Registry:
         """Every document of one kind."""
         return tuple(document for document in self.documents if isinstance(document, kind))
 
-    def find(self, instance: str) -> tuple[Service, EndpointSpec]:
-        """The service and endpoint an instance name stands for; raises UnknownInstance."""
-        for service, endpoint in self.instances():
-            if endpoint.instance == instance:
-                return service, endpoint
-        known = ", ".join(endpoint.instance for _, endpoint in self.instances()) or "none"
-        raise UnknownInstance(f"instance {instance!r} is in no Service; known instances: {known}")
+    @cached_property
+    def proxies(self) -> tuple[Proxy, ...]:
+        """Every proxy process of the mesh."""
+        return proxies_of(self.services)
+
+    def proxy(self, name: str) -> Proxy:
+        """The proxy of that name: an instance's, or a node's; raises UnknownProxy."""
+        for proxy in self.proxies:
+            if proxy.name == name:
+                return proxy
+        for proxy in self.proxies:
+            if name in {endpoint.instance for _, endpoint in proxy.instances}:
+                raise UnknownProxy(f"instance {name!r} is carried by the proxy of node {proxy.name!r}: use --node")
+        known = ", ".join(proxy.name for proxy in self.proxies) or "none"
+        raise UnknownProxy(f"no sidecar of {name!r} is in the configuration; known proxies: {known}")
+
+    def telemetry(self, service: Service) -> TelemetrySpec:
+        """The settings of the mesh, with those of the service's own Telemetry in their place."""
+        mesh = self.mesh.spec.telemetry
+        own = (one.spec for one in self.of(Telemetry) if one.concerns == service.full_name)
+        return next((spec.on(mesh) for spec in own), mesh)
 
     def instances(self) -> Iterator[tuple[Service, EndpointSpec]]:
         """Every endpoint with its service."""
@@ -63,6 +79,8 @@ def register(configuration: Configuration) -> Registry:
         *strangers(registry.documents, registry.services),
         *unknown(registry.mesh, registry.services),
         *mixed_kinds(registry.of(RouteDocument)),
+        *mistakes_of(registry.services, registry.proxies),
+        *_torn(registry),
         *_twice("TrafficPolicy of", ((one.concerns, one.full_name) for one in registry.of(TrafficPolicy))),
         *_twice("Telemetry of", ((one.concerns, one.full_name) for one in registry.of(Telemetry))),
     ]
@@ -77,10 +95,24 @@ def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
     for _, endpoint in registry.instances():
         if endpoint.sidecar is None:
             continue
-        for field in ("inbound", "outbound", "admin"):
+        for field in ("inbound", "outbound"):
             yield getattr(endpoint.sidecar, field), f"{endpoint.instance}.sidecar.{field}"
         for place, listener in enumerate(endpoint.sidecar.listeners):
             yield listener.listen, f"{endpoint.instance}.sidecar.listeners[{place}]"
+    for proxy in registry.proxies:
+        yield proxy.admin, f"{proxy.name}.sidecar.admin"
+
+
+def _torn(registry: Registry) -> Iterator[str]:
+    """Nodes whose one process would have to export in two ways."""
+    for proxy in registry.proxies:
+        first, *others = (service for service, _ in proxy.instances)
+        for service in others:
+            if registry.telemetry(service) != registry.telemetry(first):
+                yield (
+                    f"node {proxy.name}: is one process and exports one way, but the Telemetry of "
+                    f"{service.full_name} differs from that of {first.full_name}"
+                )
 
 
 def _repeated(documents: tuple[Document, ...]) -> list[str]:

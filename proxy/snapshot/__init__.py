@@ -16,11 +16,12 @@ from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 from proxy.snapshot.services import Endpoint, Upstream
 from proxy.snapshot.telemetry import BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes, Telemetry
+from proxy.snapshot.workload import Workload
 
 __all__ = [
     "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "IpPort", "Label", "Limits",
     "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "Snapshot",
-    "SpoolBytes", "Telemetry", "Upstream",
+    "SpoolBytes", "Telemetry", "Upstream", "Workload",
 ]  # fmt: skip
 
 
@@ -28,9 +29,6 @@ class Snapshot(Part):
     """Everything one proxy must do, as of one epoch."""
 
     epoch: int = Field(ge=1)
-    node: Node
-    inbound: Inbound | None = None
-    outbound: Outbound | None = None
-    services: tuple[Upstream, ...] = ()
+    workloads: tuple[Workload, ...] = Field(min_length=1, description="One, or all those of a host in node mode.")
     telemetry: Telemetry = Telemetry()
     limits: Limits = Limits()

@@ -1,4 +1,4 @@
-"""Who a proxy stands beside."""
+"""Who a workload is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from proxy.snapshot.parts import Label, Name, Part
 
 
 class Node(Part):
-    """Who this proxy stands beside; stamped on each span it records."""
+    """Who a workload is; stamped on each span recorded for it."""
 
     service: Name
     version: Label

@@ -50,18 +50,24 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
         {"name": name, "authorities": [name, f"{name}:{draw(ports)}"], **draw(upstream)}
         for name in draw(st.lists(names, unique=True, max_size=3))
     ]
+    node = st.fixed_dictionaries(
+        {"service": names, "version": labels, "instance": names},
+        optional={"namespace": names, "zone": st.none() | labels},
+    )
+    workload = st.fixed_dictionaries(
+        {"node": node},
+        optional={
+            "inbound": st.none() | inbound,
+            "outbound": st.none() | st.fixed_dictionaries({"listen": st.just("127.0.0.1:2")}),
+            "services": st.just(services),
+        },
+    )
     whole = st.fixed_dictionaries(
         {
             "epoch": positive,
-            "node": st.fixed_dictionaries(
-                {"service": names, "version": labels, "instance": names},
-                optional={"namespace": names, "zone": st.none() | labels},
-            ),
+            "workloads": st.tuples(workload),
         },
         optional={
-            "inbound": st.none() | inbound,
-            "outbound": st.none() | st.fixed_dictionaries({"listen": addresses}),
-            "services": st.just(services),
             "telemetry": st.fixed_dictionaries(
                 {"endpoint": st.sampled_from(["", "http://127.0.0.1:4318/v1/traces"])},
                 optional={
@@ -115,105 +121,109 @@ def route(**parts: Any) -> dict[str, Any]:
 
 WHOLE: dict[str, Any] = {
     "epoch": 1,
-    "node": {"service": "front", "version": "v1", "instance": "front-1", "namespace": "default", "zone": "a"},
-    "inbound": {
-        "listen": "127.0.0.1:1",
-        "app": "127.0.0.1:2",
-        "protocol": "http1",
-        "connect_timeout_ms": 1,
-        "timeout_ms": 1,
-        "transparent": True,
-        "gate": {
-            "rate_limit": {
-                "requests": 1,
-                "per_ms": 1,
-                "burst": 1,
-                "by": {"kind": "header", "name": "x-a"},
-                "keys": 1,
-            },
-            "concurrency": {"least": 1, "most": 1, "tolerance": 2.0, "window_ms": 10, "measure_ms": 1_000},
-            "shedding": {"lag_ms": 5, "spared": {"name": "x-a", "value": "1"}},
-        },
-    },
-    "outbound": {
-        "listen": "127.0.0.1:3",
-        "listeners": [{"listen": "127.0.0.1:5", "service": "pay"}, {"listen": "[::1]:6", "service": None}],
-        "connect": ["pay"],
-        "transparent": True,
-        "outside": "deny",
-    },
-    "services": [
+    "workloads": [
         {
-            "name": "pay",
-            "authorities": ["pay"],
-            "protocol": "http1",
-            "connect_timeout_ms": 1,
-            "timeout_ms": 1,
-            "server_names": ["pay.example.com"],
-            "addresses": ["10.0.0.1:80", "[fd00::1]:80"],
-            "connect_attempts": 1,
-            "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1", "zone": "b"}],
-            "policy": {
-                "balancer": {
-                    "kind": "hash",
-                    "hash_on": {"kind": "header", "name": "x-a"},
-                    "slow_start_ms": 1,
-                    "zone_percent": 1,
-                },
-                "outlier": {
-                    "consecutive": 1,
-                    "success_rate": True,
-                    "latency_factor": 2.0,
-                    "interval_ms": 1,
-                    "least_requests": 1,
-                    "ejection_ms": 1,
-                    "most_ejected": 1,
-                    "panic": 1,
-                },
-                "breaker": {"requests": 1, "pending": 1, "connections": 1},
-                "hedge": {"after_ms": 1},
-                "retry": {
-                    "attempts": 1,
-                    "on": ["5xx"],
-                    "statuses": [503],
-                    "backoff_ms": 1,
-                    "backoff_max_ms": 1,
-                    "budget_percent": 1,
-                    "budget_per_s": 1,
-                    "body_bytes": 1,
+            "node": {"service": "front", "version": "v1", "instance": "front-1", "namespace": "default", "zone": "a"},
+            "inbound": {
+                "listen": "127.0.0.1:1",
+                "app": "127.0.0.1:2",
+                "protocol": "http1",
+                "connect_timeout_ms": 1,
+                "timeout_ms": 1,
+                "transparent": True,
+                "gate": {
+                    "rate_limit": {
+                        "requests": 1,
+                        "per_ms": 1,
+                        "burst": 1,
+                        "by": {"kind": "header", "name": "x-a"},
+                        "keys": 1,
+                    },
+                    "concurrency": {"least": 1, "most": 1, "tolerance": 2.0, "window_ms": 10, "measure_ms": 1_000},
+                    "shedding": {"lag_ms": 5, "spared": {"name": "x-a", "value": "1"}},
                 },
             },
-            "faults": [
+            "outbound": {
+                "listen": "127.0.0.1:3",
+                "listeners": [{"listen": "127.0.0.1:5", "service": "pay"}, {"listen": "[::1]:6", "service": None}],
+                "connect": ["pay"],
+                "transparent": True,
+                "outside": "deny",
+            },
+            "services": [
                 {
-                    "name": "f/0",
-                    "path": {"kind": "regex", "value": "/a"},
-                    "method": "GET",
-                    "headers": [{"name": "x-a", "kind": "exact", "value": "1"}],
-                    "query": [{"name": "q", "kind": "exact", "value": "1"}],
-                    "per_million": 1,
-                    "delay_ms": 1,
-                    "delay_jitter_ms": 1,
-                    "abort": {"status": 503, "grpc_status": None, "reset": False},
+                    "name": "pay",
+                    "authorities": ["pay"],
+                    "protocol": "http1",
+                    "connect_timeout_ms": 1,
+                    "timeout_ms": 1,
+                    "server_names": ["pay.example.com"],
+                    "addresses": ["10.0.0.1:80", "[fd00::1]:80"],
+                    "connect_attempts": 1,
+                    "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1", "zone": "b"}],
+                    "policy": {
+                        "balancer": {
+                            "kind": "hash",
+                            "hash_on": {"kind": "header", "name": "x-a"},
+                            "slow_start_ms": 1,
+                            "zone_percent": 1,
+                        },
+                        "outlier": {
+                            "consecutive": 1,
+                            "success_rate": True,
+                            "latency_factor": 2.0,
+                            "interval_ms": 1,
+                            "least_requests": 1,
+                            "ejection_ms": 1,
+                            "most_ejected": 1,
+                            "panic": 1,
+                        },
+                        "breaker": {"requests": 1, "pending": 1, "connections": 1},
+                        "hedge": {"after_ms": 1},
+                        "retry": {
+                            "attempts": 1,
+                            "on": ["5xx"],
+                            "statuses": [503],
+                            "backoff_ms": 1,
+                            "backoff_max_ms": 1,
+                            "budget_percent": 1,
+                            "budget_per_s": 1,
+                            "body_bytes": 1,
+                        },
+                    },
+                    "faults": [
+                        {
+                            "name": "f/0",
+                            "path": {"kind": "regex", "value": "/a"},
+                            "method": "GET",
+                            "headers": [{"name": "x-a", "kind": "exact", "value": "1"}],
+                            "query": [{"name": "q", "kind": "exact", "value": "1"}],
+                            "per_million": 1,
+                            "delay_ms": 1,
+                            "delay_jitter_ms": 1,
+                            "abort": {"status": 503, "grpc_status": None, "reset": False},
+                        }
+                    ],
+                    "routes": [
+                        route(
+                            path={"kind": "prefix", "value": "/a"},
+                            method="GET",
+                            headers=[{"name": "x-a", "kind": "exact", "value": "1"}],
+                            query=[{"name": "q", "kind": "regex", "value": "1"}],
+                            request_headers={"set": [["x-b", "1"]], "add": [["x-c", "1"]], "remove": ["x-d"]},
+                            response_headers={"set": [], "add": [], "remove": []},
+                            rewrite={"host": "other", "path": {"value": "/b", "prefix": "/a"}},
+                            mirrors=[{"to": BACKEND, "per_million": 1}],
+                            backends=[BACKEND],
+                            sticky={"kind": "header", "name": "x-user", "given": True, "max_age_s": 1},
+                            timeout_ms=1,
+                            attempt_timeout_ms=1,
+                            retry={"attempts": 1, "statuses": [500], "pause_ms": 1},
+                        ),
+                        route(redirect={"scheme": "https", "host": "a", "port": 1, "path": None, "status": 301}),
+                        route(answer={"status": 200, "body": "", "content_type": "text/plain"}),
+                    ],
                 }
-            ],
-            "routes": [
-                route(
-                    path={"kind": "prefix", "value": "/a"},
-                    method="GET",
-                    headers=[{"name": "x-a", "kind": "exact", "value": "1"}],
-                    query=[{"name": "q", "kind": "regex", "value": "1"}],
-                    request_headers={"set": [["x-b", "1"]], "add": [["x-c", "1"]], "remove": ["x-d"]},
-                    response_headers={"set": [], "add": [], "remove": []},
-                    rewrite={"host": "other", "path": {"value": "/b", "prefix": "/a"}},
-                    mirrors=[{"to": BACKEND, "per_million": 1}],
-                    backends=[BACKEND],
-                    sticky={"kind": "header", "name": "x-user", "given": True, "max_age_s": 1},
-                    timeout_ms=1,
-                    attempt_timeout_ms=1,
-                    retry={"attempts": 1, "statuses": [500], "pause_ms": 1},
-                ),
-                route(redirect={"scheme": "https", "host": "a", "port": 1, "path": None, "status": 301}),
-                route(answer={"status": 200, "body": "", "content_type": "text/plain"}),
             ],
         }
     ],

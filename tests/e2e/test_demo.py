@@ -152,7 +152,7 @@ def test_every_kind_of_fault_breaks_the_running_shop_and_is_healed(offset: int, 
 
     def instances() -> set[str]:
         status = json.loads(get(f"{Ports(offset).url('control')}/v1/status")[1])
-        return {proxy["instance"] for proxy in status["proxies"] if proxy["epoch"]}
+        return {proxy["name"] for proxy in status["proxies"] if proxy["epoch"]}
 
     with demo(offset, tmp_path):
         for kind, amount in (("latency", "1s"), ("link", "1s")):

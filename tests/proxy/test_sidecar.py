@@ -116,9 +116,11 @@ def test_requests_are_carried_counted_and_an_edit_drops_none(place: Place) -> No
         assert sum(s["count"] for s in counted if s["direction"] == "inbound") == len(answers)
         metrics = place.admin_page("/metrics")[1]
         assert "whymesh_proxy_epoch 7.0" in metrics
-        series = 'direction="inbound",peer="",route="/",status="2xx"'
+        series = 'direction="inbound",instance="front-1",peer="",route="/",service="front",status="2xx"'
         assert f"whymesh_proxy_request_duration_seconds_count{{{series}}} {len(answers)}.0" in metrics
-        series = 'direction="inbound",peer="",reason="",route="/",status="2xx",version=""'
+        series = (
+            'direction="inbound",instance="front-1",peer="",reason="",route="/",service="front",status="2xx",version=""'
+        )
         assert f"whymesh_proxy_requests_total{{{series}}} {len(answers)}.0" in metrics
         assert sidecar.terminate() == 0
 
@@ -186,7 +188,7 @@ def test_the_control_plane_knows_which_epoch_is_served(place: Place) -> None:
             return json.loads(get(f"http://127.0.0.1:{place.control}/v1/status")[1])["proxies"][0]
 
         until(lambda: served()["epoch"] == 1, "the acknowledgement")
-        assert served() == {"instance": "front-1", "connected": True, "epoch": 1, "refused": None}
+        assert served() == {"name": "front-1", "instances": ["front-1"], "connected": True, "epoch": 1, "refused": None}
 
 
 def test_it_serves_on_and_starts_again_while_the_control_plane_is_away(place: Place) -> None:
@@ -207,7 +209,7 @@ def test_it_serves_on_and_starts_again_while_the_control_plane_is_away(place: Pl
 def test_an_instance_nobody_named_waits_and_says_so(place: Place) -> None:
     with place.start_control() as control, place.start_sidecar("front-9") as sidecar:
         control.ready(f"http://127.0.0.1:{place.control}/readyz")
-        until(lambda: "known instances: front-1" in sidecar.output(), "the reason in the log")
+        until(lambda: "known proxies: front-1" in sidecar.output(), "the reason in the log")
         assert place.admin_page("/readyz")[0] == 503
         assert place.admin_page("/healthz")[0] == 200
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy._engine import Engine
-from proxy.snapshot import Endpoint, Inbound, Limits, Node, Outbound, Snapshot, Telemetry, Upstream
+from proxy.snapshot import Endpoint, Inbound, Limits, Node, Outbound, Snapshot, Telemetry, Upstream, Workload
 from tests.world.otlp_sink import eventually
 from tests.world.processes import free_port
 
@@ -24,19 +24,24 @@ class Sidecar:
     snapshot: Snapshot
 
     @property
+    def workload(self) -> Workload:
+        """The first instance it stands beside."""
+        return self.snapshot.workloads[0]
+
+    @property
     def node(self) -> Node:
-        return self.snapshot.node
+        return self.workload.node
 
     @property
     def inbound(self) -> str:
-        assert self.snapshot.inbound
-        return self.snapshot.inbound.listen
+        assert self.workload.inbound
+        return self.workload.inbound.listen
 
     @property
     def proxy(self) -> str:
         """The value of HTTP_PROXY for the application."""
-        assert self.snapshot.outbound
-        return f"http://{self.snapshot.outbound.listen}"
+        assert self.workload.outbound
+        return f"http://{self.workload.outbound.listen}"
 
     @property
     def endpoint(self) -> Endpoint:
@@ -61,6 +66,10 @@ class Sidecar:
         changed = self.snapshot.model_copy(update={"epoch": self.snapshot.epoch + 1, **changes})
         self.snapshot = Snapshot.model_validate_json(changed.model_dump_json())
         await asyncio.to_thread(self.engine.apply, self.snapshot.model_dump_json())
+
+    async def change(self, **parts: Any) -> None:
+        """Serves the first workload with these parts changed, as the next epoch."""
+        await self.apply(workloads=(self.workload.model_copy(update=parts), *self.snapshot.workloads[1:]))
 
     async def drain(self, timeout_s: float = 5.0) -> bool:
         return await asyncio.to_thread(self.engine.drain, timeout_s)
@@ -103,10 +112,14 @@ async def sidecar(
     """
     snapshot = Snapshot(
         epoch=1,
-        node=Node(service=service, version=version, instance=f"{service}-1", zone=zone),
-        inbound=Inbound(app=app, **{"listen": f"127.0.0.1:{free_port()}", **(inbound or {})}) if app else None,
-        outbound=outbound or (Outbound(listen=f"127.0.0.1:{free_port()}") if calls is not None else None),
-        services=calls or (),
+        workloads=(
+            Workload(
+                node=Node(service=service, version=version, instance=f"{service}-1", zone=zone),
+                inbound=Inbound(app=app, **{"listen": f"127.0.0.1:{free_port()}", **(inbound or {})}) if app else None,
+                outbound=outbound or (Outbound(listen=f"127.0.0.1:{free_port()}") if calls is not None else None),
+                services=calls or (),
+            ),
+        ),
         telemetry=Telemetry(
             endpoint=telemetry,
             flush_ms=20,

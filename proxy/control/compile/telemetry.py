@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from proxy.control import documents
-from proxy.control.documents import Service
-from proxy.control.registry import Registry
+from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.snapshot import Mode, Telemetry
 
 _MEMORY: dict[Mode, int] = {"all": 1 << 20, "recorder": 16 << 20}
 """For the last records: in mode `all` they are only looked at."""
 
 
-def telemetry(registry: Registry, service: Service) -> Telemetry:
-    """The settings of the proxies of a service in the units of the engine; no endpoint when switched off."""
-    spec = registry.mesh.spec.telemetry
-    for own in registry.of(documents.Telemetry):
-        if own.concerns == service.full_name:
-            spec = own.spec.on(spec)
+def telemetry(spec: TelemetrySpec) -> Telemetry:
+    """The settings of a proxy in the units of the engine; no endpoint when switched off."""
     return Telemetry(
         endpoint=spec.address if spec.enabled else "",
         protocol=spec.protocol,

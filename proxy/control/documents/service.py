@@ -20,13 +20,14 @@ class ListenerSpec(Spec):
 
 
 class SidecarSpec(Spec):
-    """Addresses of the proxy beside one instance."""
+    """Addresses of the proxy beside one instance, and whether others share it."""
 
     inbound: Address
     outbound: Address
     admin: Address
     listeners: tuple[ListenerSpec, ...] = ()
     transparent: bool = False
+    node: Name | None = Field(default=None, description="One proxy for all instances that name the same node.")
 
 
 class RunSpec(Spec):

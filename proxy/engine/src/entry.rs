@@ -10,6 +10,7 @@ pub mod conduct;
 mod connection;
 pub mod cut;
 pub mod detect;
+pub mod entrance;
 mod farewell;
 pub mod fault;
 pub mod frames;

@@ -26,7 +26,7 @@ use self::sieve::Sieve;
 use crate::recording::flags::Outbox;
 use crate::recording::otlp::Encoder;
 use crate::recording::queue::Page;
-use crate::snapshot::{Node, Telemetry};
+use crate::snapshot::Telemetry;
 
 mod account;
 mod backlog;
@@ -51,7 +51,6 @@ const SPILL_EVERY: Duration = Duration::from_secs(2);
 
 /// What the exporter works with.
 pub struct Outlet {
-    pub node: Node,
     pub pages: mpsc::UnboundedReceiver<Page>,
     pub settings: watch::Receiver<Telemetry>,
     /// Traces that others have flagged.
@@ -111,7 +110,6 @@ struct Exporter {
 impl Exporter {
     fn new(outlet: Outlet) -> Self {
         let Outlet {
-            node,
             pages,
             mut settings,
             orders,
@@ -127,7 +125,7 @@ impl Exporter {
             settings,
             orders,
             sieve: Sieve::new(&telemetry, flagged, Arc::clone(&account.recorder)),
-            encoder: Encoder::new(&node),
+            encoder: Encoder::default(),
             budget: Budget::new(telemetry.budget_bytes),
             backlog: Backlog::default(),
             held: None,

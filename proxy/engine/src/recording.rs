@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod flags;
 pub(crate) mod flight;
+pub(crate) mod identity;
 pub mod otlp;
 pub(crate) mod pad;
 pub(crate) mod queue;

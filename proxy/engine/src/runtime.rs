@@ -10,3 +10,4 @@ pub(crate) mod stats;
 pub(crate) mod thread;
 pub(crate) mod totals;
 pub(crate) mod worker;
+pub(crate) mod workload;

@@ -2,7 +2,11 @@
 //!
 //! In: JSON. Out: a snapshot that can be served. Never: a field that is not known here, or a value out of range.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
+
+use crate::entry::way::Way;
 
 pub mod faults;
 pub mod gate;
@@ -16,12 +20,14 @@ pub mod routes;
 mod rules;
 mod services;
 mod telemetry;
+mod workload;
 
 pub use limits::Limits;
 pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;
 pub use services::{Endpoint, Upstream};
 pub use telemetry::{ExportProtocol, Mode, Telemetry};
+pub use workload::Workload;
 
 /// A snapshot that cannot be served; the text names the field and what is wrong with it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -57,13 +63,7 @@ impl Protocol {
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     pub epoch: u64,
-    pub node: Node,
-    #[serde(default)]
-    pub inbound: Option<Inbound>,
-    #[serde(default)]
-    pub outbound: Option<Outbound>,
-    #[serde(default)]
-    pub services: Vec<Upstream>,
+    pub workloads: Vec<Workload>,
     #[serde(default, deserialize_with = "named::object")]
     pub telemetry: Telemetry,
     #[serde(default, deserialize_with = "named::object")]
@@ -93,42 +93,26 @@ impl Snapshot {
 
     fn check(&self) -> Result<(), Refused> {
         rules::positive("epoch", self.epoch)?;
-        node::check(&self.node)?;
-        self.inbound.as_ref().map_or(Ok(()), listeners::inbound)?;
-        services::check(&self.services)?;
-        self.outbound.as_ref().map_or(Ok(()), |outbound| {
-            listeners::outbound(outbound, &self.services)
-        })?;
+        workload::check(&self.workloads)?;
         telemetry::check(&self.telemetry)?;
         limits::check(&self.limits)
     }
 
-    /// Refuses what cannot change while serving: who the proxy is, and where it listens.
-    pub fn may_follow(&self, current: &Self) -> Result<(), Refused> {
-        let fixed = [
-            ("node", self.node == current.node),
-            (
-                "inbound.listen",
-                listen(self.inbound.as_ref()) == listen(current.inbound.as_ref()),
-            ),
-            (
-                "outbound.listen",
-                self.outbound.as_ref().map(Outbound::addresses)
-                    == current.outbound.as_ref().map(Outbound::addresses),
-            ),
-        ];
-        match fixed.into_iter().find(|(_, same)| !same) {
-            None => Ok(()),
-            Some((field, _)) => Err(Refused {
-                field: field.into(),
-                problem: "cannot change while the proxy runs; restart it with the new value".into(),
-            }),
-        }
+    /// Every address to listen on.
+    #[must_use]
+    pub fn addresses(&self) -> HashSet<String> {
+        let addresses = self.entrances().map(|(_, _, address)| address.to_owned());
+        addresses.collect()
     }
-}
 
-fn listen(inbound: Option<&Inbound>) -> Option<&str> {
-    inbound.map(|inbound| inbound.listen.as_str())
+    /// The same, with the place of its workload and what it is for.
+    pub fn entrances(&self) -> impl Iterator<Item = (usize, Way, &str)> {
+        let workloads = self.workloads.iter().enumerate();
+        workloads.flat_map(|(place, workload)| {
+            let ways = workload.ways();
+            ways.map(move |(way, address)| (place, way, address))
+        })
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ def test_the_control_plane_takes_it(tmp_path: Path) -> None:
     write(path, first_instances(), Ports(100))
     registry = register(load(path))
     assert [service.metadata.name for service in registry.services] == [shop.name for shop in SHOPS]
-    _, second = registry.find("recommendations-2")
+    ((_, second),) = registry.proxy("recommendations-2").instances
     assert second.version == "v2"
     assert second.sidecar is not None
     assert second.reachable_at not in {second.app, second.sidecar.inbound}
@@ -37,7 +37,7 @@ def test_a_bad_version_is_a_new_instance_at_a_place_of_its_own(tmp_path: Path) -
     new = next_instance(instances, "recommendations", "latency_ms=300")
     assert (new.name, new.version) == ("recommendations-3", "v3")
     write(tmp_path / "mesh.yaml", [*instances, new], Ports())
-    _, endpoint = register(load(tmp_path / "mesh.yaml")).find("recommendations-3")
+    ((_, endpoint),) = register(load(tmp_path / "mesh.yaml")).proxy("recommendations-3").instances
     assert endpoint.run is not None
     assert endpoint.run.env["FAULT"] == "latency_ms=300"
     assert new.place not in {instance.place for instance in instances}

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.control.changes import changes_between
 from proxy.control.compile import compile_snapshot
-from proxy.control.errors import ConfigRefused, UnknownInstance
+from proxy.control.errors import ConfigRefused, UnknownProxy
 from proxy.control.read import load
 from proxy.control.registry import Registry, register
 from proxy.snapshot import Limits, Telemetry
@@ -30,12 +30,14 @@ def test_one_snapshot_has_both_sides_of_its_proxy_and_every_service(tmp_path: Pa
         "card-1",
         9,
     )
-    assert (made.epoch, made.node.service, made.node.instance) == (9, "card", "card-1")
-    assert made.inbound is not None
-    assert (made.inbound.listen, made.inbound.app, made.inbound.timeout_ms) == ("127.0.0.1:1", "127.0.0.1:18002", 3000)
-    assert made.outbound is not None
-    assert made.outbound.listen == "127.0.0.1:2"
-    reached = {e.instance: e.address for service in made.services for e in service.endpoints}
+    (workload,) = made.workloads
+    inbound, outbound = workload.inbound, workload.outbound
+    assert (made.epoch, workload.node.service, workload.node.instance) == (9, "card", "card-1")
+    assert inbound is not None
+    assert (inbound.listen, inbound.app, inbound.timeout_ms) == ("127.0.0.1:1", "127.0.0.1:18002", 3000)
+    assert outbound is not None
+    assert outbound.listen == "127.0.0.1:2"
+    reached = {e.instance: e.address for service in made.workloads[0].services for e in service.endpoints}
     assert reached == {"card-1": "127.0.0.1:1", "card-2": "10.0.0.9:7", "old-1": "127.0.0.1:18003"}
 
 
@@ -45,7 +47,7 @@ def test_authorities_say_what_callers_may_write(tmp_path: Path) -> None:
         "card-1",
         1,
     )
-    card, api = made.services
+    card, api = made.workloads[0].services
     assert card.authorities == (
         *("card", "card.default", "card.default.mesh"),
         *("card:80", "card.default:80", "card.default.mesh:80"),
@@ -71,7 +73,8 @@ def test_telemetry_is_handed_to_each_proxy(tmp_path: Path) -> None:
 
 def test_a_service_may_have_other_telemetry_than_the_mesh(tmp_path: Path) -> None:
     def telemetry(instance: str, *documents: dict[str, Any]) -> Telemetry:
-        services = (meshes.service("card", CARD), meshes.service("api", meshes.endpoint("api-1", 18_009)))
+        api = meshes.endpoint("api-1", 18_009, sidecar=meshes.sidecar(4, 5, 6))
+        services = (meshes.service("card", CARD), meshes.service("api", api))
         mesh = meshes.mesh(telemetry={"budget": "1MiB", "recorder": {"slow": "p99", "memory": "4MiB"}})
         return compile_snapshot(registry(tmp_path, mesh, *services, *documents), instance, 1).telemetry
 
@@ -96,8 +99,47 @@ def test_telemetry_can_be_switched_off(tmp_path: Path) -> None:
 
 
 def test_an_instance_nobody_named(tmp_path: Path) -> None:
-    with pytest.raises(UnknownInstance, match="'card-9' is in no Service; known instances: card-1"):
+    with pytest.raises(UnknownProxy, match="no sidecar of 'card-9' is in the configuration; known proxies: card-1"):
         compile_snapshot(registry(tmp_path, meshes.service("card", CARD)), "card-9", 1)
+
+
+def test_instances_of_a_node_share_one_snapshot(tmp_path: Path) -> None:
+    def on_edge(instance: str, ports: int, app: int) -> dict[str, Any]:
+        sidecar = meshes.sidecar(ports, ports + 1, 99) | {"node": "edge-1"}
+        return meshes.endpoint(instance, app, sidecar=sidecar)
+
+    both = registry(
+        tmp_path,
+        meshes.service("card", on_edge("card-1", 10, 18_001)),
+        meshes.service("cart", on_edge("cart-1", 20, 18_002)),
+    )
+    made = compile_snapshot(both, "edge-1", 1)
+    assert [(w.node.service, w.inbound and w.inbound.listen) for w in made.workloads] == [
+        ("card", "127.0.0.1:10"),
+        ("cart", "127.0.0.1:20"),
+    ]
+    with pytest.raises(UnknownProxy, match="'cart-1' is carried by the proxy of node 'edge-1': use --node"):
+        compile_snapshot(both, "cart-1", 1)
+
+
+def test_a_node_exports_one_way(tmp_path: Path) -> None:
+    own = {"apiVersion": meshes.API_VERSION, "kind": "Telemetry", "metadata": {"name": "t"}}
+    spec = {"targetRef": {"name": "cart"}, "mode": "recorder"}
+    first = meshes.endpoint("card-1", 18_001, sidecar=meshes.sidecar(1, 2, 3) | {"node": "edge-1"})
+    second = meshes.endpoint("cart-1", 18_002, sidecar=meshes.sidecar(4, 5, 3) | {"node": "edge-1"})
+    with pytest.raises(ConfigRefused, match=r"node edge-1: is one process and exports one way, but .* cart differs"):
+        registry(tmp_path, meshes.service("card", first), meshes.service("cart", second), {**own, "spec": spec})
+
+
+def test_a_node_is_one_process_with_a_name_of_its_own(tmp_path: Path) -> None:
+    first = meshes.endpoint("card-1", 18_001, sidecar=meshes.sidecar(1, 2, 3) | {"node": "card-2"})
+    second = meshes.endpoint("card-2", 18_002, sidecar=meshes.sidecar(4, 5, 6) | {"node": "card-2"})
+    with pytest.raises(ConfigRefused) as refused:
+        registry(tmp_path, meshes.service("card", first, second))
+    assert refused.value.mistakes == [
+        "node card-2: is the name of an instance too",
+        "card-2.sidecar.admin: is 127.0.0.1:6, but node card-2 is one process and has 127.0.0.1:3",
+    ]
 
 
 def test_a_new_version_is_a_rollout_and_an_instance_more(tmp_path: Path) -> None:
@@ -193,17 +235,18 @@ def test_ways_in_reach_the_proxies_that_have_them(tmp_path: Path) -> None:
         "card-1",
         1,
     )
-    assert made.inbound
-    assert made.outbound
-    assert made.inbound.transparent
-    assert made.outbound.model_dump() == {
+    (workload,) = made.workloads
+    assert workload.inbound
+    assert workload.outbound
+    assert workload.inbound.transparent
+    assert workload.outbound.model_dump() == {
         "listen": "127.0.0.1:2",
         "listeners": ({"listen": "127.0.0.1:5432", "service": "db"}, {"listen": "127.0.0.1:8443", "service": None}),
         "connect": ("db",),
         "transparent": True,
         "outside": "deny",
     }
-    _, db, web = made.services
+    _, db, web = workload.services
     assert (db.protocol, db.addresses, db.server_names) == ("tcp", ("10.0.0.1:5432",), ())
     assert web.server_names == ("web", "web.default", "web.default.mesh", "web.example.com")
 

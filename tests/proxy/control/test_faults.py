@@ -36,7 +36,7 @@ def registry(tmp_path: Path, *documents: dict[str, Any]) -> Registry:
 
 
 def faults(tmp_path: Path, *documents: dict[str, Any], caller: str = "front") -> tuple[Fault, ...]:
-    services = compile_snapshot(registry(tmp_path, *documents), f"{caller}-1", 1).services
+    services = compile_snapshot(registry(tmp_path, *documents), f"{caller}-1", 1).workloads[0].services
     return next(one.faults for one in services if one.name == "cart")
 
 
@@ -68,7 +68,7 @@ def test_faults_are_made_by_the_callers_that_are_named(tmp_path: Path) -> None:
     assert [one.name for one in faults(tmp_path, document)] == ["f/0", "f/1"]
     assert [one.name for one in faults(tmp_path, document, caller="admin")] == ["f/1"]
     made = compile_snapshot(registry(tmp_path, document), "front-1", 1)
-    assert [one.faults for one in made.services if one.name != "cart"] == [(), ()]
+    assert [one.faults for one in made.workloads[0].services if one.name != "cart"] == [(), ()]
 
 
 def test_documents_are_tried_in_order_of_name(tmp_path: Path) -> None:

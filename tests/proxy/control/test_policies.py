@@ -34,7 +34,7 @@ def registry(tmp_path: Path, *documents: dict[str, Any]) -> Registry:
 
 def policies(tmp_path: Path, *documents: dict[str, Any]) -> dict[str, Policy]:
     made = compile_snapshot(registry(tmp_path, *documents), "api-1", 1)
-    return {service.name: service.policy for service in made.services}
+    return {service.name: service.policy for service in made.workloads[0].services}
 
 
 def test_everything_a_policy_says_is_carried_over(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_an_edit_reaches_a_follower_within_a_second(control: Control, process: P
         control.write(timeout="3s")
         second = json.loads(stream.readline())
     assert time.monotonic() - edited < 1.0
-    assert (second["epoch"], second["services"][0]["timeout_ms"]) == (2, 3000)
+    assert (second["epoch"], second["workloads"][0]["services"][0]["timeout_ms"]) == (2, 3000)
 
 
 def test_a_mistake_leaves_the_last_good_configuration_in_force(control: Control, process: Process) -> None:
@@ -96,7 +96,9 @@ def test_who_serves_what_is_known(control: Control, process: Process) -> None:
         with control.request("POST", "/v1/snapshots/front-1/ack", said) as answer:
             assert answer.status == 204
         proxies = control.status()["proxies"]
-        assert proxies == [{"instance": "front-1", "connected": True, "epoch": 1, "refused": None}]
+        assert proxies == [
+            {"name": "front-1", "instances": ["front-1"], "connected": True, "epoch": 1, "refused": None}
+        ]
         assert "whymesh_control_proxies_connected 1.0" in get(control.url("/metrics"))[1]
 
 
@@ -116,9 +118,9 @@ def test_a_wrong_acknowledgement_is_answered(
         assert answer.status == status
 
 
-def test_an_unknown_instance_is_told_who_there_is(control: Control, process: Process) -> None:
+def test_an_unknown_proxy_is_told_who_there_is(control: Control, process: Process) -> None:
     status, body = get(control.url("/v1/snapshots/nobody"))
-    assert (status, "known instances: front-1" in body) == (404, True)
+    assert (status, "known proxies: front-1" in body) == (404, True)
 
 
 def test_garbage_on_the_port_disturbs_nobody(control: Control, process: Process) -> None:

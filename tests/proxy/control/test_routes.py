@@ -24,7 +24,7 @@ def registry(tmp_path: Path, *documents: dict[str, Any]) -> Registry:
 
 
 def routes(tmp_path: Path, *documents: dict[str, Any]) -> tuple[Route, ...]:
-    made = compile_snapshot(registry(tmp_path, *documents), "api-1", 1).services[0].routes
+    made = compile_snapshot(registry(tmp_path, *documents), "api-1", 1).workloads[0].services[0].routes
     assert made is not None
     return made
 
@@ -45,7 +45,7 @@ def path(value: str, kind: str = "PathPrefix") -> dict[str, Any]:
 
 
 def test_a_service_without_a_route_has_none(tmp_path: Path) -> None:
-    assert compile_snapshot(registry(tmp_path), "api-1", 1).services[0].routes is None
+    assert compile_snapshot(registry(tmp_path), "api-1", 1).workloads[0].services[0].routes is None
 
 
 def test_the_most_specific_match_is_tried_first(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_route_of_the_callers_namespace_stands_in_for_those_of_the_service(tmp
     consumer["spec"]["rules"][0]["backendRefs"][0]["namespace"] = "default"
 
     def names(instance: str, *documents: dict[str, Any]) -> list[str] | None:
-        made = compile_snapshot(registry(tmp_path, there, *documents), instance, 1).services
+        made = compile_snapshot(registry(tmp_path, there, *documents), instance, 1).workloads[0].services
         found = next(one for one in made if one.name == "api").routes
         return None if found is None else [one.name for one in found]
 

@@ -48,7 +48,7 @@ async def test_no_request_fails_while_plans_change(sink: OtlpSink) -> None:
         workers = [asyncio.create_task(load()) for _ in range(8)]
         for turn in range(40):
             chosen = [(a,), (a, b), (b,)][turn % 3]
-            await front.apply(services=(upstream("back", *chosen),))
+            await front.change(services=(upstream("back", *chosen),))
             await asyncio.sleep(0.01)
         stop.set()
         done = sum(await asyncio.gather(*workers))
@@ -61,7 +61,7 @@ async def test_no_request_fails_while_plans_change(sink: OtlpSink) -> None:
 async def test_a_new_plan_is_in_force_when_apply_returns(pair: Pair) -> None:
     async with pair.session.get("http://late/", proxy=pair.front.proxy) as response:
         assert response.headers["mesh-reason"] == "unknown_service"
-    await pair.front.apply(services=(upstream("late", pair.back.endpoint),))
+    await pair.front.change(services=(upstream("late", pair.back.endpoint),))
     async with pair.session.get("http://late/", proxy=pair.front.proxy) as response:
         assert response.status == 200
     async with pair.call() as response:
@@ -73,14 +73,14 @@ async def test_connections_to_a_removed_endpoint_are_closed(pair: Pair) -> None:
     async with pair.call() as response:
         await response.read()
     assert pair.back.stats()["connections"]["inbound"] == 1
-    await pair.front.apply(services=(upstream("back"),))
+    await pair.front.change(services=(upstream("back"),))
     await eventually(lambda: pair.back.stats()["connections"]["inbound"] == 0, "the idle connection to close")
 
 
 async def test_connections_to_an_endpoint_that_stays_are_kept(pair: Pair) -> None:
     async with pair.call() as response:
         await response.read()
-    await pair.front.apply(services=(upstream("back", pair.back.endpoint), upstream("other")))
+    await pair.front.change(services=(upstream("back", pair.back.endpoint), upstream("other")))
     async with pair.call() as response:
         await response.read()
     spans = await pair.sink.wait(2, "front")
@@ -89,9 +89,9 @@ async def test_connections_to_an_endpoint_that_stays_are_kept(pair: Pair) -> Non
 
 async def test_a_refused_snapshot_changes_nothing(pair: Pair) -> None:
     for path, value, field in [
-        (("node", "instance"), "other", "node"),
-        (("outbound", "listen"), "127.0.0.1:1", "outbound.listen"),
-        (("services", 0, "connect_attempts"), 11, r"services\[0\].connect_attempts"),
+        (("workloads", 0, "node", "instance"), "Other", r"workloads\[0\].node.instance"),
+        (("workloads", 0, "outbound", "listen"), pair.back.inbound, r"workloads\[0\].outbound.listen"),
+        (("workloads", 0, "services", 0, "connect_attempts"), 11, r"workloads\[0\].services\[0\].connect_attempts"),
     ]:
         whole = json.loads(pair.front.snapshot.model_dump_json())
         part = whole
@@ -107,10 +107,11 @@ async def test_a_refused_snapshot_changes_nothing(pair: Pair) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_port_in_use_is_named(pair: Pair, workers: int) -> None:
-    for side, address in [("outbound", pair.front.snapshot.outbound), ("inbound", pair.back.snapshot.inbound)]:
+    for side, address in [("outbound", pair.front.workload.outbound), ("inbound", pair.back.workload.inbound)]:
         assert address
         taken = {side: address.model_dump()}
-        snapshot = {"epoch": 1, "node": {"service": "x", "version": "v1", "instance": "x-1"}, **taken}
+        workload = {"node": {"service": "x", "version": "v1", "instance": "x-1"}, **taken}
+        snapshot = {"epoch": 1, "workloads": [workload]}
         with pytest.raises(BindError, match=f"{side}.listen {address.listen}: .*in use") as refused:
             Engine(json.dumps(snapshot), workers)
         assert refused.value.errno == 98

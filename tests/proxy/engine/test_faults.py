@@ -24,7 +24,7 @@ def faulty(pair: Pair, *faults: dict[str, Any]) -> tuple[Upstream, ...]:
 
 
 async def inject(pair: Pair, *faults: dict[str, Any]) -> None:
-    await pair.front.apply(services=faulty(pair, *faults))
+    await pair.front.change(services=faulty(pair, *faults))
 
 
 async def test_an_aborted_request_never_reaches_the_service(pair: Pair) -> None:
@@ -136,7 +136,7 @@ async def test_faults_of_a_backend_hold_after_routing(sink: OtlpSink, session: a
 
     async with app(plain) as address, sidecar("front", calls=(), telemetry=sink.url) as front:
         routed = upstream("api", address, routes=(Route(name="r", backends=(Backend(service="cart"),)),))
-        await front.apply(
+        await front.change(
             services=(routed, upstream("cart", address, faults=(Fault(name="f/0", abort={"status": 503}),)))
         )
         assert await asked(front, session, "api") == 503

@@ -36,9 +36,9 @@ class Shop:
     session: aiohttp.ClientSession
 
     async def let_in(self, **parts: Any) -> None:
-        assert self.back.snapshot.inbound
-        inbound = self.back.snapshot.inbound.model_copy(update={"gate": Gate(**parts)})
-        await self.back.apply(inbound=inbound)
+        inbound = self.back.workload.inbound
+        assert inbound
+        await self.back.change(inbound=inbound.model_copy(update={"gate": Gate(**parts)}))
 
     async def ask(self, **headers: str) -> tuple[int, dict[str, str]]:
         async with self.session.get(f"http://{self.back.inbound}/", headers=headers) as response:

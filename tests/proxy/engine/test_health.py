@@ -121,7 +121,7 @@ async def test_a_caller_keeps_its_instance_while_others_come_and_go(session: aio
         assert await homes() == before
         assert set(before.values()) == {"i0", "i1", "i2", "i3"}
         fewer = upstream("back", *addresses[:3], policy=Policy.model_validate(policy))
-        await front.apply(services=(fewer,))
+        await front.change(services=(fewer,))
         after = await homes()
         moved = {user for user in before if after[user] != before[user]}
         assert moved == {user for user, home in before.items() if home == "i3"}
@@ -149,7 +149,7 @@ async def test_connections_being_opened_and_open_ones_have_limits(session: aioht
 
     async with talker(silent) as address, sidecar("front", calls=()) as front:
         policy = Policy.model_validate({"breaker": {"connections": 2}})
-        await front.apply(services=(upstream("back", address, policy=policy, timeout_ms=300),))
+        await front.change(services=(upstream("back", address, policy=policy, timeout_ms=300),))
 
         async def one() -> str:
             async with session.get("http://back/", proxy=front.proxy) as response:

@@ -71,7 +71,7 @@ async def test_the_first_answer_counts_and_the_other_attempt_is_given_up(
         app(repeat) as other,
         sidecar("front", calls=(service(one, other, after_ms=0),), telemetry=sink.url) as front,
     ):
-        await front.apply(services=(service(one, other),))
+        await front.change(services=(service(one, other),))
         assert await call(front, session, "PUT", data=LONG) == (200, LONG), "the body came whole to the other"
         await asyncio.wait_for(slow.given_up.wait(), 10)
         lost, won = sorted(await sink.wait(2), key=lambda span: span["mesh.attempt"])

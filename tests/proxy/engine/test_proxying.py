@@ -89,8 +89,8 @@ async def test_streams_flow_in_both_directions_while_both_are_open(pair: Pair) -
             yield b"piece %d" % number
 
     async with app(handle) as address:
-        assert pair.back.snapshot.inbound
-        await pair.back.apply(inbound=pair.back.snapshot.inbound.model_copy(update={"app": address}))
+        assert pair.back.workload.inbound
+        await pair.back.change(inbound=pair.back.workload.inbound.model_copy(update={"app": address}))
         async with pair.call(method="POST", data=talk()) as response:
             async for piece in response.content.iter_any():
                 heard.put_nowait(piece)
@@ -110,8 +110,8 @@ async def test_a_slow_reader_holds_the_writer_back(pair: Pair) -> None:
         return response
 
     async with app(handle) as address:
-        assert pair.back.snapshot.inbound
-        await pair.back.apply(inbound=pair.back.snapshot.inbound.model_copy(update={"app": address}))
+        assert pair.back.workload.inbound
+        await pair.back.change(inbound=pair.back.workload.inbound.model_copy(update={"app": address}))
         async with pair.call() as response:
             await response.content.readexactly(1_000)
             seen = -1
@@ -131,7 +131,7 @@ async def test_a_slow_upload_is_no_timeout(pair: Pair) -> None:
             await asyncio.sleep(0.05)
             yield b"x"
 
-    await pair.front.apply(services=(upstream("back", pair.back.endpoint, timeout_ms=200),))
+    await pair.front.change(services=(upstream("back", pair.back.endpoint, timeout_ms=200),))
     async with pair.call(method="POST", data=drip()) as response:
         assert (await response.json())["body"] == "x" * 8
 

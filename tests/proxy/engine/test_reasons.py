@@ -139,7 +139,7 @@ async def trouble(code: str, sink: OtlpSink) -> AsyncIterator[Sidecar]:
         front = await world.enter_async_context(sidecar("front", calls=calls, telemetry=sink.url))
         if code == "request_loop":
             looped = upstream("back", front.proxy.removeprefix("http://"))
-            await front.apply(services=(looped,))
+            await front.change(services=(looped,))
         yield front
 
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from proxy._engine import Engine
-from proxy.snapshot import Node, Snapshot
+from proxy.snapshot import Node, Snapshot, Workload
 from tests.world.apps import app
 from tests.world.engines import sidecar
 from tests.world.otlp_sink import OtlpSink, eventually
@@ -83,7 +83,8 @@ async def test_the_mode_changes_live(sink: OtlpSink, session: aiohttp.ClientSess
 
 
 def test_what_is_no_trace_is_refused() -> None:
-    engine = Engine(Snapshot(epoch=1, node=Node(service="a", version="v1", instance="a-1")).model_dump_json())
+    workload = Workload(node=Node(service="a", version="v1", instance="a-1"))
+    engine = Engine(Snapshot(epoch=1, workloads=(workload,)).model_dump_json())
     for text in ("", "0af7651916cd43dd8448eb211c80319", "0AF7651916CD43DD8448EB211C80319C", "x" * 32):
         with pytest.raises(ValueError, match="32 lower-case"):
             engine.flush([text])

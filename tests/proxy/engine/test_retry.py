@@ -122,7 +122,7 @@ async def test_attempts_wait_for_each_other_and_for_no_longer_than_there_is_time
         routed = service(back, **slow).model_copy(
             update={"routes": (Route(name="r", backends=(Backend(service="back"),), timeout_ms=600),)}
         )
-        await front.apply(services=(routed,))
+        await front.change(services=(routed,))
         began = time.monotonic()
         assert (await call(front, session))[0] == 503
         assert time.monotonic() - began < 1.5
@@ -139,7 +139,7 @@ async def test_a_rule_has_the_last_word_and_takes_it_live(session: aiohttp.Clien
     async with app(failing(1_000, 500, seen)) as back, sidecar("front", calls=()) as front:
 
         async def asked(service: Upstream) -> int:
-            await front.apply(services=(service,))
+            await front.change(services=(service,))
             seen.clear()
             assert (await call(front, session))[0] == 500
             return len(seen)
@@ -157,7 +157,7 @@ async def test_a_rule_has_the_last_word_and_takes_it_live(session: aiohttp.Clien
 async def test_the_pause_of_a_rule_is_the_least(session: aiohttp.ClientSession) -> None:
     seen: list[str] = []
     async with app(failing(2, 503, seen)) as back, sidecar("front", calls=()) as front:
-        await front.apply(services=(ruled(service(back), attempts=3, pause_ms=100),))
+        await front.change(services=(ruled(service(back), attempts=3, pause_ms=100),))
         began = time.monotonic()
         assert (await call(front, session))[0] == 200
         assert time.monotonic() - began > 0.2
@@ -168,7 +168,7 @@ async def test_rules_share_the_budget_of_their_backend(session: aiohttp.ClientSe
     policy = {"budget_percent": 20, "budget_per_s": 0}
     async with app(failing(10_000, 503, seen)) as back, sidecar("front", calls=()) as front:
         for attempts in (3, 4):
-            await front.apply(services=(ruled(service(back, **policy), attempts=attempts),))
+            await front.change(services=(ruled(service(back, **policy), attempts=attempts),))
             for _ in range(100):
                 assert (await call(front, session))[0] == 503
     assert 230 <= len(seen) <= 240, "and keep what is left of it when they change"

@@ -44,7 +44,7 @@ class Shop:
         return api, upstream("other", self.apps["other"]), upstream("shadow", self.apps["shadow"]), *self.more
 
     async def route(self, *routes: dict[str, Any]) -> None:
-        await self.front.apply(services=self.services(*routes))
+        await self.front.change(services=self.services(*routes))
 
     async def ask(self, path: str = "/", method: str = "GET", **more: Any) -> tuple[int, dict[str, Any]]:
         url = f"http://api{path}"
@@ -274,7 +274,7 @@ async def test_a_route_to_nowhere_is_refused(shop: Shop) -> None:
         ({"answer": {"status": 200}, **to("other")}, "can have backends, a redirect or an answer"),
     ]:
         with pytest.raises(SnapshotRefused, match=re.escape(told)):
-            await shop.front.apply(services=shop.services(broken))
+            await shop.front.change(services=shop.services(broken))
         assert await shop.who() == "other", "what was in force stays in force"
 
 

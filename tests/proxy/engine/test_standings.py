@@ -78,7 +78,7 @@ async def test_unreachable_new_and_far_instances_are_told_apart(session: aiohttp
         await ask(front, session, 4)
         _, unreachable = service(front)["instances"]
         assert (unreachable["state"], unreachable["reason"]) == ("unreachable", "connect")
-        await front.apply(services=(upstream("back", good, "127.0.0.1:1", policy=slow),))
+        await front.change(services=(upstream("back", good, "127.0.0.1:1", policy=slow),))
         _, new = service(front)["instances"]
         assert new["state"] == "slow_start"
         assert 0 < new["share"] < 1
@@ -86,7 +86,7 @@ async def test_unreachable_new_and_far_instances_are_told_apart(session: aiohttp
         zones = Policy.model_validate({"balancer": {"zone_percent": 50}})
         near = Endpoint(address=good, version="v1", instance="near", zone="a")
         far = Endpoint(address=good, version="v1", instance="far", zone="b")
-        await front.apply(services=(upstream("back", near, far, policy=zones),))
+        await front.change(services=(upstream("back", near, far, policy=zones),))
         assert states(front) == {"near": "healthy", "far": "other_zone"}
         assert {one["zone"] for one in service(front)["instances"]} == {"a", "b"}
 

@@ -124,8 +124,8 @@ async def test_own_time_leaves_out_the_union_of_concurrent_calls(
     async with app(slow) as back_app, sidecar("back", app=back_app, telemetry=sink.url) as back:
         outbound = sidecar("front", calls=(upstream("back", back.endpoint),), telemetry=sink.url, app="127.0.0.1:1")
         async with outbound as front, app(calling(front.proxy, *urls, carry=carry)) as front_app:
-            assert front.snapshot.inbound
-            await front.apply(inbound=front.snapshot.inbound.model_copy(update={"app": front_app}))
+            assert front.workload.inbound
+            await front.change(inbound=front.workload.inbound.model_copy(update={"app": front_app}))
             async with session.get(f"http://{front.inbound}/") as response:
                 assert sorted(await response.json()) == [200, 200, 500]
             (server,) = await sink.wait(1, "front", "server")
@@ -155,8 +155,8 @@ async def test_a_foreign_span_in_between_still_leads_home(sink: OtlpSink, sessio
                     return web.json_response(await response.json())
 
             async with app(handle) as front_app:
-                assert front.snapshot.inbound
-                await front.apply(inbound=front.snapshot.inbound.model_copy(update={"app": front_app}))
+                assert front.workload.inbound
+                await front.change(inbound=front.workload.inbound.model_copy(update={"app": front_app}))
                 async with session.get(f"http://{front.inbound}/") as response:
                     told = (await response.json())["headers"]
             (server,) = await sink.wait(1, "front", "server")
@@ -183,8 +183,8 @@ async def test_two_workers_share_what_they_know_of_requests(sink: OtlpSink) -> N
             "front", calls=(upstream("back", back.endpoint),), telemetry=sink.url, app="127.0.0.1:1", workers=2
         )
         async with outbound as front, app(calling(front.proxy, "http://back/")) as front_app:
-            assert front.snapshot.inbound
-            await front.apply(inbound=front.snapshot.inbound.model_copy(update={"app": front_app}))
+            assert front.workload.inbound
+            await front.change(inbound=front.workload.inbound.model_copy(update={"app": front_app}))
             for _ in range(20):
                 async with aiohttp.ClientSession() as session, session.get(f"http://{front.inbound}/") as response:
                     assert response.status == 200

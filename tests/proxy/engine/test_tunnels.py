@@ -133,7 +133,7 @@ async def test_another_endpoint_is_tried_and_each_attempt_is_a_span(sink: OtlpSi
         (span,) = await sink.wait(1)
         assert span.attributes["mesh.reason"] == "connect_refused"
         async with talker(shout) as address:
-            await front.apply(services=(upstream("db", nobody, nobody, address, protocol="tcp"),))
+            await front.change(services=(upstream("db", nobody, nobody, address, protocol="tcp"),))
             for _ in range(8):
                 async with dial(listener) as (reader, writer):
                     writer.write(b"a")
@@ -280,7 +280,7 @@ async def test_connect_tunnels_to_the_services_that_are_named(sink: OtlpSink) ->
                 writer.write(b"CONNECT db:80 HTTP/1.1\r\nhost: db:80\r\n\r\n")
                 assert "mesh-reason: connect_not_allowed" in await head(reader)
             nobody = f"127.0.0.1:{free_port()}"
-            await front.apply(services=(upstream("mail", nobody, protocol="tcp"), calls[1]))
+            await front.change(services=(upstream("mail", nobody, protocol="tcp"), calls[1]))
             async with dial(front.proxy) as (reader, writer):
                 writer.write(b"CONNECT mail:80 HTTP/1.1\r\nhost: mail:80\r\n\r\n")
                 answer = await head(reader)

@@ -6,39 +6,39 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
 use crate::entry::caller::{Caller, Known, Presence};
 use crate::entry::conduct::Conduct;
 use crate::entry::connection::{self, Accepted};
 use crate::entry::detect::{self, Detected, Spoken};
+use crate::entry::entrance::Entrance;
 use crate::entry::limits::Patience;
 use crate::entry::original;
-use crate::entry::way::Way;
 use crate::reasons::Reason;
 use crate::routing::targets::{Meant, Target};
 use crate::routing::tunnel::{self, Arrived};
 use crate::runtime::worker::Worker;
+use crate::runtime::workload::Lead;
 use crate::snapshot::Protocol;
 
 /// Serves a connection until it ends.
 pub async fn serve(
     worker: Rc<Worker>,
-    way: Way,
+    entrance: Rc<Entrance>,
     mut stream: TcpStream,
     remote: SocketAddr,
     presence: Rc<Presence>,
-    drain: watch::Receiver<bool>,
 ) {
-    let plan = worker.plan();
+    let Lead { way, workload } = entrance.lead();
     let started = worker.clock.now();
-    let original = if plan.targets.intercepts(way) {
+    let original = if workload.targets.intercepts(way) {
         original::destination(&stream)
     } else {
         None
     };
-    let (meant, target) = plan.target(way, original);
-    let looked = look(target.protocol(&plan), &mut stream, plan.limits.patience).await;
+    let (meant, target) = workload.target(way, original);
+    let patience = worker.plan().limits.patience;
+    let looked = look(target.protocol(&workload), &mut stream, patience).await;
     // Nothing was asked: a connection that opens and breaks needs no answer.
     let Ok((detected, held)) = looked else { return };
     let accepted = Accepted {
@@ -46,11 +46,14 @@ pub async fn serve(
         held,
         remote,
         presence,
+        entrance,
         detected,
         meant,
     };
     let Some(detected) = accepted.opaque() else {
-        connection::serve(worker, way.direction(), accepted, drain).await;
+        // A connection may outlive what is in force now.
+        drop((workload, target));
+        connection::serve(worker, accepted).await;
         return;
     };
     let arrived = Arrived {
@@ -59,6 +62,7 @@ pub async fn serve(
             Conduct::new(),
             Rc::clone(&worker.requests),
             accepted.presence,
+            accepted.entrance,
             Known::default(),
         ),
         asked: asked(meant, &detected),
@@ -71,7 +75,10 @@ pub async fn serve(
         Target::Service(destination) => {
             tunnel::outbound(&worker, &destination.service, arrived, stream, held).await;
         }
-        Target::ServerName => match plan.targets.named(arrived.detected.server_name.as_deref()) {
+        Target::ServerName => match workload
+            .targets
+            .named(arrived.detected.server_name.as_deref())
+        {
             Ok(service) => tunnel::outbound(&worker, service, arrived, stream, held).await,
             Err(reason) => tunnel::refuse(&worker, way.direction(), &arrived, reason),
         },

@@ -11,10 +11,14 @@ use tokio::sync::Notify;
 
 use crate::entry::conduct::Conduct;
 use crate::entry::detect::Detected;
+use crate::entry::entrance::Entrance;
+use crate::entry::way::Way;
 use crate::recording::otlp::{Attributes, peer};
 use crate::recording::record::Encoded;
+use crate::recording::tally::Direction;
 use crate::routing::mark::fnv;
 use crate::routing::targets::Meant;
+use crate::runtime::workload::Workload;
 use crate::upstream::endpoint::peer_address;
 use crate::upstream::headers::{MESH_SOURCE, source};
 
@@ -24,8 +28,7 @@ pub struct Caller {
     pub attributes: Encoded,
     /// Tells its address from others.
     pub mark: u64,
-    /// What tells the service that its requests are for.
-    pub meant: Meant,
+    meant: Meant,
     /// Span attributes of how its protocol was found out; `None` when it was declared.
     detected: Option<Encoded>,
     /// What the end that reads its bytes has seen.
@@ -36,6 +39,7 @@ pub struct Caller {
     /// Requests in flight at this worker, on all connections.
     requests: Rc<Cell<usize>>,
     begun: Cell<u64>,
+    entrance: Rc<Entrance>,
     _presence: Rc<Presence>,
 }
 
@@ -76,6 +80,7 @@ impl Caller {
         conduct: Arc<Conduct>,
         requests: Rc<Cell<usize>>,
         presence: Rc<Presence>,
+        entrance: Rc<Entrance>,
         known: Known,
     ) -> Rc<Self> {
         let mut attributes = Attributes::default();
@@ -96,8 +101,30 @@ impl Caller {
             nobody: "".into(),
             requests,
             begun: Cell::new(0),
+            entrance,
             _presence: presence,
         })
+    }
+
+    /// Which way its next request goes.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.entrance.lead().way.direction()
+    }
+
+    /// What tells the service that its next request is for.
+    #[must_use]
+    pub fn meant(&self) -> Meant {
+        match (self.meant, self.entrance.lead().way) {
+            (Meant::Listener(_), Way::Listener(place)) => Meant::Listener(place),
+            (meant, _) => meant,
+        }
+    }
+
+    /// For which workload its next request is, or which one makes it.
+    #[must_use]
+    pub fn workload(&self) -> Rc<Workload> {
+        self.entrance.lead().workload
     }
 
     /// Notes that a request begins.

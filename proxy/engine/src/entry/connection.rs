@@ -21,6 +21,7 @@ use crate::entry::caller::{Caller, Known, Presence};
 use crate::entry::conduct::Conduct;
 use crate::entry::cut::{Cut, uncut};
 use crate::entry::detect::Detected;
+use crate::entry::entrance::Entrance;
 use crate::entry::limits::Limits;
 use crate::entry::paced::{Paced, Streams};
 use crate::entry::tap::Tap;
@@ -51,6 +52,7 @@ pub struct Accepted {
     pub held: BytesMut,
     pub remote: SocketAddr,
     pub presence: Rc<Presence>,
+    pub entrance: Rc<Entrance>,
     /// What it speaks, where that was not declared to be HTTP.
     pub detected: Option<Detected>,
     pub meant: Meant,
@@ -66,21 +68,18 @@ impl Accepted {
     }
 }
 
-/// Serves a connection until it ends, or until its last response once `drain` says so.
-pub async fn serve(
-    worker: Rc<Worker>,
-    direction: Direction,
-    accepted: Accepted,
-    mut drain: watch::Receiver<bool>,
-) {
+/// Serves a connection until it ends, or until its last response once the entrance closes.
+pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let Accepted {
         mut stream,
         held,
         remote,
         presence,
+        entrance,
         detected,
         meant,
     } = accepted;
+    let mut drain = entrance.closing();
     let limits = worker.plan().limits;
     let conduct = Conduct::new();
     let read = tokio::select! {
@@ -92,11 +91,18 @@ pub async fn serve(
     let tap = Tap::new(stream, held, &limits, Arc::clone(&conduct));
     let requests = Rc::clone(&worker.requests);
     let known = Known { meant, detected };
-    let caller = Caller::new(remote, Arc::clone(&conduct), requests, presence, known);
+    let caller = Caller::new(
+        remote,
+        Arc::clone(&conduct),
+        requests,
+        presence,
+        entrance,
+        known,
+    );
     let ended = if tap.is_http2() {
-        speak_http2(&worker, direction, &caller, tap, &limits, drain).await
+        speak_http2(&worker, &caller, tap, &limits, drain).await
     } else {
-        speak_http1(&worker, direction, &caller, tap, &limits, drain).await
+        speak_http1(&worker, &caller, tap, &limits, drain).await
     };
     let broken = ended.is_err();
     if ended.is_err_and(|error| is_flood(&error)) {
@@ -120,14 +126,12 @@ pub async fn serve(
 
 async fn speak_http1(
     worker: &Rc<Worker>,
-    direction: Direction,
     caller: &Rc<Caller>,
     tap: Tap,
     limits: &Limits,
     drain: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    let service =
-        service_fn(|request: Request<Incoming>| respond(worker, direction, caller, request));
+    let service = service_fn(|request: Request<Incoming>| respond(worker, caller, request));
     let mut builder = http1::Builder::new();
     builder.max_buf_size(limits.head.bytes + READ_AHEAD);
     if limits.head.headers > HYPER_HEADERS {
@@ -141,7 +145,6 @@ async fn speak_http1(
 
 async fn speak_http2(
     worker: &Rc<Worker>,
-    direction: Direction,
     caller: &Rc<Caller>,
     tap: Tap,
     limits: &Limits,
@@ -152,9 +155,8 @@ async fn speak_http2(
         Arc::clone(&worker.totals),
         limits.patience.reader,
     );
-    let service = service_fn(|request: Request<Incoming>| {
-        streams.asked(respond(worker, direction, caller, request))
-    });
+    let service =
+        service_fn(|request: Request<Incoming>| streams.asked(respond(worker, caller, request)));
     let mut builder = http2::Builder::new(streams.clone());
     // Up to twice the limit is read, so that what is too much can be answered with its reason.
     let header_list = u32::try_from(limits.head.bytes.saturating_mul(2)).unwrap_or(u32::MAX);
@@ -177,7 +179,6 @@ async fn speak_http2(
 /// Answers one request; a defect of the proxy that shows in it is its own affair.
 fn respond(
     worker: &Rc<Worker>,
-    direction: Direction,
     caller: &Rc<Caller>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Cut>> + 'static {
@@ -187,7 +188,7 @@ fn respond(
     async move {
         let _answering = answering;
         let totals = Arc::clone(&worker.totals);
-        let response = match direction {
+        let response = match caller.direction() {
             Direction::Inbound => {
                 Caught::new(inbound::serve(worker, caller, request), &totals).await
             }

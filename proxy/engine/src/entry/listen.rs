@@ -8,15 +8,15 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 use crate::address::Address;
 use crate::entry::admission::{Admission, TurnedAway};
 use crate::entry::arrival;
 use crate::entry::caller::Presence;
-use crate::entry::way::Way;
+use crate::entry::entrance::Entrance;
 use crate::runtime::caught::spawn;
 use crate::runtime::worker::Worker;
+use crate::snapshot::Refused;
 use crate::upstream::answer::raw;
 
 const BACKLOG: i32 = 1_024;
@@ -25,19 +25,28 @@ const BACKLOG: i32 = 1_024;
 #[derive(Debug, thiserror::Error)]
 #[error("{field} {address}: {source}")]
 pub struct BindError {
-    pub field: &'static str,
+    pub field: String,
     pub address: String,
     pub source: io::Error,
 }
 
+impl From<BindError> for Refused {
+    fn from(error: BindError) -> Self {
+        Self {
+            problem: format!("cannot listen on {}: {}", error.address, error.source),
+            field: error.field,
+        }
+    }
+}
+
 /// Opens one socket a worker on the same address, between which the kernel spreads new connections.
 pub fn open(
-    field: &'static str,
+    field: &str,
     address: &str,
     workers: usize,
 ) -> Result<Vec<std::net::TcpListener>, BindError> {
     let fail = |source| BindError {
-        field,
+        field: field.to_owned(),
         address: address.to_owned(),
         source,
     };
@@ -77,46 +86,47 @@ fn bind(at: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts connections until `drain` says so; each is served by a task of its own.
+/// Accepts connections until the entrance closes; each is served by a task of its own.
 pub async fn accept(
     worker: Rc<Worker>,
-    way: Way,
+    entrance: Rc<Entrance>,
     listener: TcpListener,
     presence: Rc<Presence>,
-    drain: watch::Receiver<bool>,
 ) {
-    let mut stop = drain.clone();
+    let mut closing = entrance.closing();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|drain| *drain) => return,
+            _ = closing.wait_for(|closing| *closing) => return,
         };
         let Ok((stream, remote)) = accepted else {
             // Out of file descriptors, most likely: let connections end before taking more.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
-        let (worker, presence, drain) = (Rc::clone(&worker), Rc::clone(&presence), drain.clone());
+        let (worker, entrance) = (Rc::clone(&worker), Rc::clone(&entrance));
+        let presence = Rc::clone(&presence);
         let totals = Arc::clone(&worker.totals);
         spawn(&totals, async move {
             let limits = worker.plan().limits;
-            match Admission::of(&worker.totals, way.direction(), remote.ip(), &limits) {
+            let direction = entrance.lead().way.direction();
+            match Admission::of(&worker.totals, direction, remote.ip(), &limits) {
                 Ok(_admitted) => {
                     if stream.set_nodelay(true).is_ok() {
-                        arrival::serve(worker, way, stream, remote, presence, drain).await;
+                        arrival::serve(worker, entrance, stream, remote, presence).await;
                     }
                 }
-                Err(away) => turn_away(&worker, way, stream, &away).await,
+                Err(away) => turn_away(&worker, &entrance, stream, &away).await,
             }
         });
     }
 }
 
-async fn turn_away(worker: &Worker, way: Way, mut stream: TcpStream, away: &TurnedAway) {
+async fn turn_away(worker: &Worker, entrance: &Entrance, mut stream: TcpStream, away: &TurnedAway) {
     worker.totals.refuse(away.reason);
-    let plan = worker.plan();
-    let (_, target) = plan.target(way, None);
-    if target.protocol(&plan).is_opaque() {
+    let lead = entrance.lead();
+    let (_, target) = lead.workload.target(lead.way, None);
+    if target.protocol(&lead.workload).is_opaque() {
         return;
     }
     let text = raw(away.reason, &format!("{} connections", away.connections));

@@ -20,4 +20,14 @@ impl Way {
             Self::Outbound | Self::Listener(_) => Direction::Outbound,
         }
     }
+
+    /// Its field in a workload of the snapshot.
+    #[must_use]
+    pub fn field(self) -> String {
+        match self {
+            Self::Inbound => "inbound.listen".into(),
+            Self::Outbound => "outbound.listen".into(),
+            Self::Listener(place) => format!("outbound.listeners[{place}].listen"),
+        }
+    }
 }

@@ -75,7 +75,7 @@ impl Backlog {
         'full: while let Some(page) = self.pages.front() {
             budget.tick(now);
             let before = self.taken;
-            for (record, text) in page.records().skip(before) {
+            for (record, text, identity) in page.records().skip(before) {
                 if kept >= size.records || encoder.len() >= size.bytes {
                     owed.push((Arc::clone(&page.ledger), (self.taken - before) as u64));
                     break 'full;
@@ -83,7 +83,7 @@ impl Backlog {
                 let matters = budget.limits() && matters(record);
                 match budget.choice(record.trace, matters) {
                     Choice::Keep(threshold) => {
-                        let length = encoder.add(record, text, threshold);
+                        let length = encoder.add(record, text, identity, threshold);
                         budget.charge(length, matters);
                         kept += 1;
                     }

@@ -60,7 +60,7 @@ impl Sieve {
         let mut out = if found { self.release() } else { Vec::new() };
         let mut sent = Places::default();
         if !self.flags.is_empty() {
-            for (place, (record, _)) in page.records().enumerate() {
+            for (place, (record, ..)) in page.records().enumerate() {
                 if self.flags.has(record.trace) {
                     sent.add(place);
                 }
@@ -92,7 +92,7 @@ impl Sieve {
     /// Flags the traces of a page in which something happened; whether one of them is new.
     fn find(&mut self, page: &Page) -> bool {
         let mut found = false;
-        for (record, text) in page.records() {
+        for (record, text, _) in page.records() {
             // The slow are asked first: every request counts for what is usual.
             if !(self.slow.is(record, text.route) || calls_attention(record)) {
                 continue;

@@ -16,6 +16,7 @@ use crate::recording::slots::Call;
 use crate::recording::tally::{Direction, Labels, Outcome};
 use crate::recording::trace::Context;
 use crate::runtime::worker::Worker;
+use crate::runtime::workload::Workload;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Departure;
 
@@ -37,6 +38,7 @@ pub struct Opening<'a> {
 /// A span in progress. Dropped without an end, it says that the caller left (or that the proxy stopped).
 pub struct Flight {
     worker: Rc<Worker>,
+    workload: Rc<Workload>,
     record: Record,
     started: Nanos,
     /// When the request began; attempts after the first start later.
@@ -125,6 +127,7 @@ impl Flight {
         };
         Self {
             worker: Rc::clone(worker),
+            workload: opening.busy.workload(),
             record,
             started,
             request_started: started,
@@ -251,6 +254,7 @@ impl Flight {
         self.attempts.set(attempt);
         Self {
             worker: Rc::clone(&self.worker),
+            workload: Rc::clone(&self.workload),
             record: Record {
                 span: self.worker.random().max(1),
                 attempt,
@@ -338,9 +342,12 @@ impl Flight {
                 class,
                 reason,
             };
-            self.worker
-                .tally
-                .add(&self.labels, outcome, micros(self.request_started, now));
+            self.worker.tally.add(
+                &self.workload.identity,
+                &self.labels,
+                outcome,
+                micros(self.request_started, now),
+            );
         }
         let host = self
             .host
@@ -358,6 +365,7 @@ impl Flight {
                 authority,
                 route: &self.labels.route,
             },
+            &self.workload.identity,
         );
     }
 

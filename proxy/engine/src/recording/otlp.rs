@@ -1,6 +1,9 @@
 //! Encodes records as OTLP spans (opentelemetry-proto, trace/v1), by hand: the constant parts once, the rest in one pass.
 
+use std::sync::Arc;
+
 use crate::export::budget::Threshold;
+use crate::recording::identity::Identity;
 use crate::recording::record::{Kind, Record, Text};
 use crate::recording::verdict::error_type;
 use crate::snapshot::Node;
@@ -45,87 +48,122 @@ pub const MESH_ATTRIBUTES: &[&str] = &[
     "mesh.received_bytes",
 ];
 
-/// Encodes batches of one proxy.
+/// Encodes batches of one proxy: the spans of each of its workloads under a resource of their own.
 pub struct Encoder {
-    /// `ResourceSpans.resource`, as a field.
-    resource: Vec<u8>,
     /// `ScopeSpans.scope`, as a field.
     scope: Vec<u8>,
-    /// Who this proxy is: the callee of server spans, the caller of client spans.
-    server_self: Attributes,
-    client_self: Attributes,
     span: Vec<u8>,
+    groups: Vec<Group>,
+    /// Where the last span went; most often the next goes there too.
+    last: usize,
+    len: usize,
+}
+
+/// The spans of one workload.
+struct Group {
+    identity: Arc<Identity>,
     spans: Vec<u8>,
 }
 
-impl Encoder {
-    #[must_use]
-    pub fn new(node: &Node) -> Self {
-        let mut attributes = Attributes::default();
-        attributes.text("service.name", &node.service);
-        attributes.text("service.namespace", &node.namespace);
-        attributes.text("service.version", &node.version);
-        attributes.text("service.instance.id", &node.instance);
-        if let Some(zone) = &node.zone {
-            attributes.text("cloud.availability_zone", zone);
-        }
-        let mut resource = Vec::new();
-        wire::bytes(&mut resource, 1, &attributes.retagged(1));
+impl Default for Encoder {
+    fn default() -> Self {
         let mut named = Vec::new();
         wire::bytes(&mut named, 1, SCOPE.as_bytes());
         wire::bytes(&mut named, 2, env!("CARGO_PKG_VERSION").as_bytes());
         let mut scope = Vec::new();
         wire::bytes(&mut scope, 1, &named);
-        let own = [node.service.as_str(), &node.version, &node.instance];
         Self {
-            resource,
             scope,
-            server_self: peer("destination", own),
-            client_self: peer("source", own),
             span: Vec::new(),
-            spans: Vec::new(),
+            groups: Vec::new(),
+            last: 0,
+            len: 0,
         }
     }
+}
 
+impl Encoder {
     /// Adds one span to the batch, with what it stands for when traces are thinned; the bytes it takes.
-    pub fn add(&mut self, record: &Record, text: Text<'_>, threshold: Option<Threshold>) -> usize {
+    pub fn add(
+        &mut self,
+        record: &Record,
+        text: Text<'_>,
+        identity: &Arc<Identity>,
+        threshold: Option<Threshold>,
+    ) -> usize {
         self.span.clear();
-        let own = if record.kind == Kind::Server {
-            &self.server_self
-        } else {
-            &self.client_self
-        };
-        span(&mut self.span, record, text, own);
+        span(&mut self.span, record, text, identity.end(record.kind));
         if let Some(threshold) = threshold {
             wire::bytes(&mut self.span, 3, threshold.member().as_bytes());
         }
-        wire::bytes(&mut self.spans, 2, &self.span);
+        self.last = self.group(identity);
+        let spans = &mut self.groups[self.last].spans;
+        let before = spans.len();
+        wire::bytes(spans, 2, &self.span);
+        self.len += spans.len() - before;
         self.span.len()
+    }
+
+    fn group(&mut self, identity: &Arc<Identity>) -> usize {
+        let is_last = |group: &Group| Arc::ptr_eq(&group.identity, identity);
+        if self.groups.get(self.last).is_some_and(is_last) {
+            return self.last;
+        }
+        let of_same = |group: &Group| group.identity.node == identity.node;
+        self.groups.iter().position(of_same).unwrap_or_else(|| {
+            self.groups.push(Group {
+                identity: Arc::clone(identity),
+                spans: Vec::new(),
+            });
+            self.groups.len() - 1
+        })
     }
 
     /// Bytes of the spans added since the last batch ended.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.spans.len()
+        self.len
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.len == 0
     }
 
     /// Ends the batch: an `ExportTraceServiceRequest` with every span added since the last one.
     pub fn finish(&mut self) -> Vec<u8> {
-        let scope_spans = self.scope.len() + self.spans.len();
-        let resource_spans = self.resource.len() + wire::field_len(scope_spans) + scope_spans;
-        let mut request = Vec::with_capacity(resource_spans + 16);
-        wire::head(&mut request, 1, resource_spans);
-        request.extend_from_slice(&self.resource);
-        wire::head(&mut request, 2, scope_spans);
-        request.extend_from_slice(&self.scope);
-        request.append(&mut self.spans);
+        // Workloads without a span in this batch may be gone for good.
+        self.groups.retain(|group| !group.spans.is_empty());
+        let mut request = Vec::with_capacity(self.len + 512 * self.groups.len());
+        for Group { identity, spans } in &mut self.groups {
+            let scope_spans = self.scope.len() + spans.len();
+            let resource = &identity.resource;
+            let resource_spans = resource.len() + wire::field_len(scope_spans) + scope_spans;
+            wire::head(&mut request, 1, resource_spans);
+            request.extend_from_slice(resource);
+            wire::head(&mut request, 2, scope_spans);
+            request.extend_from_slice(&self.scope);
+            request.append(spans);
+        }
+        (self.last, self.len) = (0, 0);
         request
     }
+}
+
+/// `ResourceSpans.resource` of a workload, as a field.
+#[must_use]
+pub fn resource(node: &Node) -> Vec<u8> {
+    let mut attributes = Attributes::default();
+    attributes.text("service.name", &node.service);
+    attributes.text("service.namespace", &node.namespace);
+    attributes.text("service.version", &node.version);
+    attributes.text("service.instance.id", &node.instance);
+    if let Some(zone) = &node.zone {
+        attributes.text("cloud.availability_zone", zone);
+    }
+    let mut resource = Vec::new();
+    wire::bytes(&mut resource, 1, &attributes.retagged(1));
+    resource
 }
 
 /// `mesh.source.*` or `mesh.destination.*`.
@@ -142,7 +180,7 @@ pub fn peer(end: &str, [service, version, instance]: [&str; 3]) -> Attributes {
     attributes
 }
 
-fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &Attributes) {
+fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &[u8]) {
     wire::bytes(out, 1, &record.trace.to_be_bytes());
     wire::bytes(out, 2, &record.span.to_be_bytes());
     if record.parent != 0 {
@@ -160,7 +198,7 @@ fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &Attributes) {
         None => attributes(out, record, text),
     }
     timings(out, record);
-    out.extend_from_slice(own.bytes());
+    out.extend_from_slice(own);
     for shared in [&record.peer, &record.also, &record.note]
         .into_iter()
         .flatten()

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::recording::identity::Identity;
 use crate::recording::record::{Record, Text};
 use crate::recording::ring::Places;
 use crate::snapshot::Telemetry;
@@ -23,8 +24,18 @@ pub struct Page {
     pub ledger: Arc<Ledger>,
     /// The flush interval has passed: send what there is.
     pub due: bool,
-    records: Vec<(Record, [u16; 3])>,
+    records: Vec<Entry>,
     text: String,
+    /// Whose records they are, in order of the first.
+    identities: Vec<Arc<Identity>>,
+}
+
+/// One record of a page, the lengths of its texts, and whose it is.
+#[derive(Debug)]
+struct Entry {
+    record: Record,
+    lengths: [u16; 3],
+    identity: u16,
 }
 
 /// The exact account of one worker's records. Every record is in exactly one of: dropped here, done, pending.
@@ -74,6 +85,7 @@ impl Page {
             due: false,
             records: Vec::new(),
             text: String::new(),
+            identities: Vec::new(),
         }
     }
 
@@ -99,8 +111,8 @@ impl Page {
         let mut part = Self::new(&self.ledger);
         part.due = true;
         let chosen = self.records().enumerate();
-        for (_, (record, text)) in chosen.filter(|(place, _)| places.has(*place)) {
-            part.push(record.clone(), text);
+        for (_, (record, text, identity)) in chosen.filter(|(place, _)| places.has(*place)) {
+            part.push(record.clone(), text, identity);
         }
         part
     }
@@ -108,40 +120,54 @@ impl Page {
     /// Memory it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.records.len() * size_of::<(Record, [u16; 3])>() + self.text.len()
+        size_of::<Self>() + self.records.len() * size_of::<Entry>() + self.text.len()
     }
 
     /// When the last of its records ended, in nanoseconds since 1970.
     #[must_use]
     pub fn ended(&self) -> u64 {
-        self.records.last().map_or(0, |(record, _)| record.end_unix)
+        self.records.last().map_or(0, |last| last.record.end_unix)
     }
 
-    pub fn push(&mut self, record: Record, text: Text<'_>) {
+    pub fn push(&mut self, record: Record, text: Text<'_>, identity: &Arc<Identity>) {
         let parts = [text.path, text.authority, text.route].map(bounded);
         let lengths = parts.map(|part| u16::try_from(part.len()).unwrap_or(0));
         for part in parts {
             self.text.push_str(part);
         }
-        self.records.push((record, lengths));
+        let identity = self.place_of(identity);
+        self.records.push(Entry {
+            record,
+            lengths,
+            identity,
+        });
     }
 
-    pub fn records(&self) -> impl Iterator<Item = (&Record, Text<'_>)> {
+    fn place_of(&mut self, identity: &Arc<Identity>) -> u16 {
+        let mut known = self.identities.iter();
+        let place = known.position(|known| Arc::ptr_eq(known, identity));
+        let place = place.unwrap_or_else(|| {
+            self.identities.push(Arc::clone(identity));
+            self.identities.len() - 1
+        });
+        u16::try_from(place).expect("no more identities than records of a page")
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = (&Record, Text<'_>, &Arc<Identity>)> {
         let mut rest = self.text.as_str();
-        self.records.iter().map(move |(record, lengths)| {
-            let [path, authority, route] = lengths.map(|length| {
+        self.records.iter().map(move |entry| {
+            let [path, authority, route] = entry.lengths.map(|length| {
                 let (part, after) = rest.split_at(usize::from(length));
                 rest = after;
                 part
             });
-            (
-                record,
-                Text {
-                    path,
-                    authority,
-                    route,
-                },
-            )
+            let text = Text {
+                path,
+                authority,
+                route,
+            };
+            let identity = &self.identities[usize::from(entry.identity)];
+            (&entry.record, text, identity)
         })
     }
 
@@ -184,7 +210,7 @@ impl Recorder {
     }
 
     /// Keeps one record; true when it is the first of a page, whose flush must then be arranged.
-    pub fn keep(&mut self, record: Record, text: Text<'_>) -> bool {
+    pub fn keep(&mut self, record: Record, text: Text<'_>, identity: &Arc<Identity>) -> bool {
         let Ledger {
             recorded,
             queue_full,
@@ -195,7 +221,7 @@ impl Recorder {
             queue_full.fetch_add(1, Relaxed);
             return false;
         }
-        self.page.push(record, text);
+        self.page.push(record, text, identity);
         if self.page.len() >= self.room.batch.min(MAX_PAGE) {
             self.seal(false);
             return false;
@@ -232,6 +258,7 @@ mod tests {
                 batch: 4_096,
             },
         );
+        let me = Identity::of_tests();
         for _ in 0..1_000 {
             recorder.keep(
                 Record::sample(),
@@ -240,12 +267,13 @@ mod tests {
                     authority: "b",
                     route: "/c",
                 },
+                &me,
             );
         }
         recorder.seal(true);
         let mut kept = 0;
         while let Ok(page) = pages.try_recv() {
-            assert!(page.records().all(|(_, text)| text
+            assert!(page.records().all(|(_, text, _)| text
                 == Text {
                     path: "/a",
                     authority: "b",
@@ -255,7 +283,7 @@ mod tests {
             page.ledger.done.fetch_add(page.len() as u64, Relaxed);
         }
         assert_eq!((kept, recorder.ledger.queue_full.load(Relaxed)), (300, 700));
-        recorder.keep(Record::sample(), Text::default());
+        recorder.keep(Record::sample(), Text::default(), &me);
         assert_eq!(
             recorder.ledger.queue_full.load(Relaxed),
             700,
@@ -280,11 +308,12 @@ mod tests {
                 path: &path,
                 authority: "",
                 route: "r"
-            }
+            },
+            &Identity::of_tests()
         ));
         recorder.seal(true);
         let page = pages.try_recv().unwrap();
-        let (_, text) = page.records().next().unwrap();
+        let (_, text, _) = page.records().next().unwrap();
         assert_eq!((text.path.len(), text.route), (MAX_TEXT, "r"));
     }
 }

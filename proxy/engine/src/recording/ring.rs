@@ -100,7 +100,7 @@ impl Ring {
         let mut taken = Vec::new();
         for kept in &mut self.pages {
             let mut places = Places::default();
-            for (place, (record, _)) in kept.page.records().enumerate() {
+            for (place, (record, ..)) in kept.page.records().enumerate() {
                 if !kept.sent.has(place) && wanted(record.trace) {
                     places.add(place);
                     kept.sent.add(place);
@@ -123,6 +123,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::identity::Identity;
     use crate::recording::record::{Record, Text};
 
     fn page(traces: &[u128], end: u64) -> Rc<Page> {
@@ -133,14 +134,14 @@ mod tests {
                 end_unix: end,
                 ..Record::sample()
             };
-            page.push(record, Text::default());
+            page.push(record, Text::default(), &Identity::of_tests());
         }
         Rc::new(page)
     }
 
     fn traces(pages: &[Page]) -> Vec<u128> {
         let records = pages.iter().flat_map(Page::records);
-        records.map(|(record, _)| record.trace).collect()
+        records.map(|(record, ..)| record.trace).collect()
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use crate::reasons::{self, Reason};
+use crate::recording::identity::Identity;
 
 /// Upper bounds in microseconds: the OpenTelemetry HTTP buckets and finer ones below, where a mesh lives.
 pub const BOUNDS_US: [u64; 17] = [
@@ -63,6 +64,8 @@ pub struct Outcome {
 /// One series. A single worker writes, so plain loads and stores are exact.
 #[derive(Debug)]
 pub struct Series {
+    /// Whose request it was; no one's in particular where even the peer is `{other}`.
+    pub identity: Option<Arc<Identity>>,
     pub peer: Box<str>,
     pub version: Box<str>,
     pub route: Box<str>,
@@ -80,11 +83,14 @@ pub struct Board {
     pub folded: AtomicU64,
 }
 
+/// What tells series apart. An identity is known by its place in memory: its series keep it there.
+type Key = (Option<*const Identity>, Labels, Outcome);
+
 /// The writing side, of one worker.
 pub struct Tally {
     board: Arc<Board>,
     /// Where series stand on the board.
-    places: RefCell<HashMap<(Labels, Outcome), usize>>,
+    places: RefCell<HashMap<Key, usize>>,
     none: Rc<str>,
     other: Rc<str>,
 }
@@ -112,9 +118,10 @@ impl Board {
 // === impl Series ===
 
 impl Series {
-    fn new(labels: &Labels, outcome: Outcome) -> Self {
+    fn new(identity: Option<&Arc<Identity>>, labels: &Labels, outcome: Outcome) -> Self {
         let buckets = std::array::from_fn(|_| AtomicU64::new(0));
         Self {
+            identity: identity.cloned(),
             peer: (&*labels.peer).into(),
             version: (&*labels.version).into(),
             route: (&*labels.route).into(),
@@ -153,10 +160,11 @@ impl Tally {
     }
 
     /// Counts one request.
-    pub fn add(&self, labels: &Labels, outcome: Outcome, micros: u64) {
-        let place = self.place(labels, outcome, MAX_ROUTED).or_else(|| {
+    pub fn add(&self, identity: &Arc<Identity>, labels: &Labels, outcome: Outcome, micros: u64) {
+        let place = self.place(Some(identity), labels, outcome, MAX_ROUTED);
+        let place = place.or_else(|| {
             raise(&self.board.folded, 1);
-            self.folded(labels, outcome)
+            self.folded(identity, labels, outcome)
         });
         if let Some(series) = place.and_then(|place| self.board.series[place].get()) {
             series.add(micros);
@@ -165,22 +173,29 @@ impl Tally {
 
     /// The series of a request that has none of its own: that of its peer, or of all the others.
     #[cold]
-    fn folded(&self, labels: &Labels, outcome: Outcome) -> Option<usize> {
+    fn folded(&self, identity: &Arc<Identity>, labels: &Labels, outcome: Outcome) -> Option<usize> {
         let mut labels = Labels {
             route: Rc::clone(&self.other),
             version: Rc::clone(&self.none),
             ..labels.clone()
         };
-        self.place(&labels, outcome, MAX_NAMED).or_else(|| {
+        let of_peer = self.place(Some(identity), &labels, outcome, MAX_NAMED);
+        of_peer.or_else(|| {
             labels.peer = Rc::clone(&self.other);
-            self.place(&labels, outcome, MAX_SERIES)
+            self.place(None, &labels, outcome, MAX_SERIES)
         })
     }
 
     /// Where a series stands; a new one is begun only while there are fewer than `bound`.
-    fn place(&self, labels: &Labels, outcome: Outcome, bound: usize) -> Option<usize> {
+    fn place(
+        &self,
+        identity: Option<&Arc<Identity>>,
+        labels: &Labels,
+        outcome: Outcome,
+        bound: usize,
+    ) -> Option<usize> {
         let mut places = self.places.borrow_mut();
-        let key = (labels.clone(), outcome);
+        let key = (identity.map(Arc::as_ptr), labels.clone(), outcome);
         if let Some(place) = places.get(&key) {
             return Some(*place);
         }
@@ -188,7 +203,7 @@ impl Tally {
         if place >= bound {
             return None;
         }
-        let series = Box::new(Series::new(labels, outcome));
+        let series = Box::new(Series::new(identity, labels, outcome));
         self.board.series[place].set(series).ok()?;
         places.insert(key, place);
         Some(place)
@@ -226,12 +241,13 @@ mod tests {
     fn each_request_lands_in_its_series_and_bucket() {
         let board = Arc::new(Board::default());
         let tally = Tally::new(Arc::clone(&board));
+        let me = Identity::of_tests();
         let front = labels("front", "/a");
         for micros in [1, 500, 501, 20_000_000] {
-            tally.add(&front, outcome(2), micros);
+            tally.add(&me, &front, outcome(2), micros);
         }
-        tally.add(&front, outcome(5), 7);
-        tally.add(&labels("front", "/b"), outcome(5), 7);
+        tally.add(&me, &front, outcome(5), 7);
+        tally.add(&me, &labels("front", "/b"), outcome(5), 7);
         let series: Vec<_> = board.series().collect();
         assert_eq!(series.len(), 3);
         assert_eq!((&*series[2].route, &*series[2].version), ("/b", "v1"));
@@ -253,8 +269,9 @@ mod tests {
     fn peers_are_bounded_and_none_is_lost() {
         let board = Arc::new(Board::default());
         let tally = Tally::new(Arc::clone(&board));
+        let me = Identity::of_tests();
         for n in 0..5_000 {
-            tally.add(&labels(&format!("peer-{n}"), "/"), outcome(2), 1);
+            tally.add(&me, &labels(&format!("peer-{n}"), "/"), outcome(2), 1);
         }
         assert_eq!(counted(&board), 5_000);
         assert_eq!(board.series().count(), MAX_NAMED + 1);
@@ -265,10 +282,11 @@ mod tests {
     fn a_flood_of_routes_leaves_room_for_peers() {
         let board = Arc::new(Board::default());
         let tally = Tally::new(Arc::clone(&board));
+        let me = Identity::of_tests();
         for n in 0..5_000 {
-            tally.add(&labels("front", &format!("/{n}")), outcome(2), 1);
+            tally.add(&me, &labels("front", &format!("/{n}")), outcome(2), 1);
         }
-        tally.add(&labels("late", "/"), outcome(2), 1);
+        tally.add(&me, &labels("late", "/"), outcome(2), 1);
         let late = board.series().last().expect("there are some");
         assert_eq!((&*late.peer, &*late.route), ("late", "{other}"));
         assert_eq!(counted(&board), 5_001);
@@ -278,6 +296,7 @@ mod tests {
     fn a_million_random_paths_take_bounded_memory() {
         let board = Arc::new(Board::default());
         let tally = Tally::new(Arc::clone(&board));
+        let me = Identity::of_tests();
         let mut templates = crate::routing::templates::Templates::default();
         let mut rng = fastrand::Rng::with_seed(1);
         for _ in 0..1_000_000 {
@@ -288,7 +307,7 @@ mod tests {
                 route: templates.of(&path),
                 ..labels("front", "")
             };
-            tally.add(&labels, outcome(2), 1);
+            tally.add(&me, &labels, outcome(2), 1);
         }
         assert_eq!(counted(&board), 1_000_000);
         assert!(

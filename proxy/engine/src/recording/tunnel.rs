@@ -13,6 +13,7 @@ use crate::recording::tally::Direction;
 use crate::recording::trace::Context;
 use crate::recording::tunnels::Counts;
 use crate::runtime::worker::Worker;
+use crate::runtime::workload::Workload;
 use crate::upstream::forward::Departure;
 use crate::upstream::splice::Flow;
 
@@ -29,6 +30,7 @@ pub struct Facts {
 /// A tunnel in progress. Dropped without an end, it was cut off.
 pub struct Tunnel {
     worker: Rc<Worker>,
+    workload: Rc<Workload>,
     record: Record,
     facts: Facts,
     started: Nanos,
@@ -89,12 +91,12 @@ impl Tunnel {
             note: None,
             tunnel: None,
         };
-        let counts = worker
-            .totals
-            .tunnels
-            .open(direction, &opening.peer_name, protocol);
+        let workload = opening.caller.workload();
+        let key = (direction, &*opening.peer_name, protocol);
+        let counts = worker.totals.tunnels.open(&workload.identity.node, key);
         Self {
             worker: Rc::clone(worker),
+            workload,
             record,
             facts: Facts {
                 detected: opening.detected,
@@ -146,6 +148,7 @@ impl Tunnel {
         let now = self.worker.clock.now();
         let next = Self {
             worker: Rc::clone(&self.worker),
+            workload: Rc::clone(&self.workload),
             record: Record {
                 span: self.worker.random().max(1),
                 attempt: self.record.attempt.saturating_add(1),
@@ -192,6 +195,7 @@ impl Tunnel {
                 authority: &self.asked,
                 route: self.facts.detected.protocol.name(),
             },
+            &self.workload.identity,
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Counts tunnels and their bytes exactly, by direction, peer and protocol, while they are open.
+//! Counts tunnels and their bytes exactly, by workload, direction, peer and protocol, while they are open.
 //!
 //! In: tunnels of every worker as they open, carry and end. Out: numbers for any thread. Never: more than a bounded number
 //! of series; the overflow goes to the peer `{other}`.
@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 
 use crate::reasons::Reason;
 use crate::recording::tally::Direction;
+use crate::snapshot::Node;
 use crate::upstream::splice::Flow;
 
 const MAX_SERIES: usize = 1_024;
 const OTHER: &str = "{other}";
 
-type Key = (Direction, Box<str>, &'static str);
+/// Service and instance, direction, peer, protocol.
+type Key = ([Box<str>; 2], Direction, Box<str>, &'static str);
 
 /// One series.
 #[derive(Debug, Default)]
@@ -36,15 +38,17 @@ pub struct Tunnels(Mutex<BTreeMap<Key, Arc<Counts>>>);
 
 impl Tunnels {
     /// Counts a tunnel in.
-    pub fn open(&self, direction: Direction, peer: &str, protocol: &'static str) -> Arc<Counts> {
+    pub fn open(
+        &self,
+        node: &Node,
+        (direction, peer, protocol): (Direction, &str, &'static str),
+    ) -> Arc<Counts> {
         let mut all = self.all();
-        let key = (direction, peer.into(), protocol);
-        let full = all.len() >= MAX_SERIES && !all.contains_key(&key);
-        let key = if full {
-            (direction, OTHER.into(), protocol)
-        } else {
-            key
-        };
+        let whose = [&node.service, &node.instance].map(|name| name.as_str().into());
+        let mut key = (whose, direction, peer.into(), protocol);
+        if all.len() >= MAX_SERIES && !all.contains_key(&key) {
+            key.2 = OTHER.into();
+        }
         let counts = Arc::clone(all.entry(key).or_default());
         counts.opened.fetch_add(1, Relaxed);
         counts
@@ -56,20 +60,23 @@ impl Tunnels {
 
     #[must_use]
     pub fn json(&self) -> Vec<Value> {
-        let line = |((direction, peer, protocol), counts): (&Key, &Arc<Counts>)| {
-            let ended = counts.ended().clone();
-            let opened = counts.opened.load(Relaxed);
-            json!({
-                "direction": direction.name(),
-                "peer": peer,
-                "protocol": protocol,
-                "opened": opened,
-                "open": opened - ended.values().sum::<u64>(),
-                "sent_bytes": counts.sent.load(Relaxed),
-                "received_bytes": counts.received.load(Relaxed),
-                "ended": ended,
-            })
-        };
+        let line =
+            |(([service, instance], direction, peer, protocol), counts): (&Key, &Arc<Counts>)| {
+                let ended = counts.ended().clone();
+                let opened = counts.opened.load(Relaxed);
+                json!({
+                    "service": service,
+                    "instance": instance,
+                    "direction": direction.name(),
+                    "peer": peer,
+                    "protocol": protocol,
+                    "opened": opened,
+                    "open": opened - ended.values().sum::<u64>(),
+                    "sent_bytes": counts.sent.load(Relaxed),
+                    "received_bytes": counts.received.load(Relaxed),
+                    "ended": ended,
+                })
+            };
         self.all().iter().map(line).collect()
     }
 }
@@ -98,24 +105,26 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::identity::Identity;
 
     #[test]
     fn each_tunnel_is_counted_once_and_peers_are_bounded() {
         let tunnels = Tunnels::default();
-        let one = tunnels.open(Direction::Outbound, "db", "tcp");
+        let node = &Identity::of_tests().node;
+        let one = tunnels.open(node, (Direction::Outbound, "db", "tcp"));
         one.moved(Flow::Sent, 3);
         one.moved(Flow::Received, 4);
-        let two = tunnels.open(Direction::Outbound, "db", "tcp");
+        let two = tunnels.open(node, (Direction::Outbound, "db", "tcp"));
         two.end(Some(Reason::ConnectRefused));
         assert_eq!(
             tunnels.json(),
             [json!({
-                "direction": "outbound", "peer": "db", "protocol": "tcp", "opened": 2, "open": 1,
+                "service": "front", "instance": "front-1", "direction": "outbound", "peer": "db", "protocol": "tcp", "opened": 2, "open": 1,
                 "sent_bytes": 3, "received_bytes": 4, "ended": {"connect_refused": 1},
             })]
         );
         for n in 0..2_000 {
-            tunnels.open(Direction::Inbound, &n.to_string(), "tls");
+            tunnels.open(node, (Direction::Inbound, &n.to_string(), "tls"));
         }
         assert_eq!(tunnels.json().len(), MAX_SERIES + 1);
     }

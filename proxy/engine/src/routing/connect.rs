@@ -18,21 +18,27 @@ use crate::routing::tunnel::{Arrived, carry, reach};
 use crate::runtime::caught::spawn;
 use crate::runtime::plan::{Plan, Service};
 use crate::runtime::worker::Worker;
+use crate::runtime::workload::Workload;
 use crate::snapshot::Protocol;
 use crate::upstream::answer::answer;
 use crate::upstream::response_body::ResponseBody;
 
 /// The service that a `CONNECT` is for, if it may be connected to.
-pub fn allowed(plan: &Plan, caller: &Caller, request: &Request<Incoming>) -> Option<Rc<Service>> {
+pub fn allowed(
+    workload: &Workload,
+    plan: &Plan,
+    caller: &Caller,
+    request: &Request<Incoming>,
+) -> Option<Rc<Service>> {
     if request.method() != Method::CONNECT {
         return None;
     }
-    let service = &plan
+    let service = &workload
         .routes
         .find(request.uri().authority()?.as_str())?
         .service;
     let sound = guard::objection(request, caller, &plan.limits).is_none();
-    (sound && plan.targets.may_connect(&service.name)).then(|| Rc::clone(service))
+    (sound && workload.targets.may_connect(&service.name)).then(|| Rc::clone(service))
 }
 
 pub async fn serve(

@@ -32,7 +32,8 @@ pub async fn serve(
     mut request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let plan = worker.plan();
-    let Some(application) = &plan.application else {
+    let workload = caller.workload();
+    let Some(application) = &workload.application else {
         return answer(Reason::NoEndpoints, "this proxy has no application");
     };
     let started = worker.clock.now();

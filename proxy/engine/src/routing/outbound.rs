@@ -22,6 +22,7 @@ use crate::recording::tally::Labels;
 use crate::recording::trace::{Context, unmark_state};
 use crate::runtime::plan::{Plan, Service};
 use crate::runtime::worker::Worker;
+use crate::runtime::workload::Workload;
 use crate::upstream::answer::answer;
 use crate::upstream::forward::Terms;
 use crate::upstream::headers::{MESH_SOURCE, end_request_hop};
@@ -36,7 +37,8 @@ pub async fn serve(
     mut request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let plan = worker.plan();
-    if let Some(service) = connect::allowed(&plan, &caller, &request) {
+    let workload = caller.workload();
+    if let Some(service) = connect::allowed(&workload, &plan, &caller, &request) {
         return connect::serve(&worker, caller, service, request).await;
     }
     let started = worker.clock.now();
@@ -46,7 +48,7 @@ pub async fn serve(
         .into_iter()
         .flatten()
         .find_map(|span| worker.all_slots.begin_call(span, started));
-    let way = destination(&plan, &caller, &request)
+    let way = destination(&workload, &caller, &request)
         .map(|destination| destination.way(&request, &caller, || worker.random()));
     let service = way.as_ref().map(Way::service);
     let opening = Opening {
@@ -61,7 +63,7 @@ pub async fn serve(
         busy: caller.busy(),
     };
     let mut flight = Flight::client(&worker, opening, started, call);
-    if let Some((reason, place)) = refusal(&request, &caller, &plan) {
+    if let Some((reason, place)) = refusal(&request, &caller, &workload, &plan) {
         return refuse(flight, reason, &place);
     }
     let (taken, service) = match led(way, &request) {
@@ -87,6 +89,7 @@ pub async fn serve(
         worker: &worker,
         caller: &caller,
         plan: &plan,
+        workload: &workload,
         context,
         started,
     };
@@ -100,6 +103,7 @@ struct Passage<'a> {
     worker: &'a Rc<Worker>,
     caller: &'a Rc<Caller>,
     plan: &'a Plan,
+    workload: &'a Workload,
     context: Context,
     started: Nanos,
 }
@@ -125,7 +129,7 @@ impl Passage<'_> {
         }
         request
             .headers_mut()
-            .insert(&MESH_SOURCE, self.plan.source.clone());
+            .insert(&MESH_SOURCE, self.workload.source.clone());
         let mut terms = Terms {
             upgrade: upgrade.is_some(),
             ..service.terms
@@ -181,14 +185,14 @@ fn refuse(flight: Flight, reason: Reason, place: &str) -> Response<ResponseBody>
 
 /// The service that a request means, or the one that its connection means whatever the request says.
 fn destination<'a>(
-    plan: &'a Plan,
+    workload: &'a Workload,
     caller: &Caller,
     request: &Request<Incoming>,
 ) -> Option<&'a Rc<Destination>> {
-    if caller.meant == Meant::Authority {
-        return plan.routes.find(authority(request)?);
+    match caller.meant() {
+        Meant::Authority => workload.routes.find(authority(request)?),
+        meant => workload.targets.destination(meant),
     }
-    plan.targets.destination(caller.meant)
 }
 
 /// The rule that a request takes, if any, and the service it leads to; or why it leads to none.
@@ -215,14 +219,19 @@ fn led(
 }
 
 /// Why a request is not carried whatever it is for, and where.
-fn refusal(request: &Request<Incoming>, caller: &Caller, plan: &Plan) -> Option<(Reason, String)> {
+fn refusal(
+    request: &Request<Incoming>,
+    caller: &Caller,
+    workload: &Workload,
+    plan: &Plan,
+) -> Option<(Reason, String)> {
     if let Some(fault) = guard::objection(request, caller, &plan.limits) {
         return Some((fault.reason, fault.text.to_owned()));
     }
     if request.method() == Method::CONNECT {
         return Some((Reason::ConnectNotAllowed, request.uri().to_string()));
     }
-    if request.headers().get(&MESH_SOURCE) == Some(&plan.source) {
+    if request.headers().get(&MESH_SOURCE) == Some(&workload.source) {
         let asked = authority(request).unwrap_or_default().to_owned();
         return Some((Reason::RequestLoop, asked));
     }

@@ -1,6 +1,6 @@
 //! Finds what a connection means that says so by where it goes, not by a request: a listener, an address, a server name.
 //!
-//! In: a snapshot. Out: a service, or that it goes outside the mesh, or that it may not. Never: a guess.
+//! In: a workload of a snapshot. Out: a service, or that it goes outside the mesh, or that it may not. Never: a guess.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -10,8 +10,9 @@ use crate::entry::way::Way;
 use crate::reasons::Reason;
 use crate::recording::tally::Direction;
 use crate::routing::rules::Destination;
-use crate::runtime::plan::{Plan, Service};
-use crate::snapshot::{Outside, Protocol, Snapshot};
+use crate::runtime::plan::Service;
+use crate::runtime::workload::Workload;
+use crate::snapshot::{self, Outside, Protocol, Upstream};
 
 /// What tells the service that the requests of a connection are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,10 +54,10 @@ pub struct Targets {
 impl Target {
     /// What has to be known of the connection's protocol before it is served.
     #[must_use]
-    pub fn protocol(&self, plan: &Plan) -> Protocol {
+    pub fn protocol(&self, workload: &Workload) -> Protocol {
         match self {
             Self::Authority => Protocol::Http1,
-            Self::Application => plan
+            Self::Application => workload
                 .application
                 .as_ref()
                 .map_or(Protocol::Http1, |application| application.endpoint.protocol),
@@ -73,9 +74,9 @@ impl Target {
 
 impl Targets {
     #[must_use]
-    pub fn of(snapshot: &Snapshot, destinations: &HashMap<&str, Rc<Destination>>) -> Self {
+    pub fn of(from: &snapshot::Workload, destinations: &HashMap<&str, Rc<Destination>>) -> Self {
         let mut targets = Self::default();
-        if let Some(outbound) = &snapshot.outbound {
+        if let Some(outbound) = &from.outbound {
             let listener = |service: &Option<String>| {
                 let name = service.as_deref()?;
                 destinations.get(name).cloned()
@@ -93,18 +94,22 @@ impl Targets {
             targets.transparent[Direction::Outbound as usize] = outbound.transparent;
             targets.outside = outbound.outside;
         }
-        if let Some(inbound) = &snapshot.inbound {
+        if let Some(inbound) = &from.inbound {
             targets.transparent[Direction::Inbound as usize] = inbound.transparent;
             let port = inbound.app.rsplit_once(':').map(|(_, port)| port);
             targets.application_port = port.and_then(|port| port.parse().ok());
         }
-        targets.add_services(snapshot, destinations);
+        targets.add_services(&from.services, destinations);
         targets
     }
 
     /// An address of one instance means that instance and no other; one of the service means any.
-    fn add_services(&mut self, snapshot: &Snapshot, destinations: &HashMap<&str, Rc<Destination>>) {
-        for upstream in &snapshot.services {
+    fn add_services(
+        &mut self,
+        services: &[Upstream],
+        destinations: &HashMap<&str, Rc<Destination>>,
+    ) {
+        for upstream in services {
             let Some(destination) = destinations.get(upstream.name.as_str()) else {
                 continue;
             };
@@ -160,7 +165,7 @@ impl Targets {
     }
 }
 
-impl Plan {
+impl Workload {
     /// Where a connection goes that came by `way`, and was going to `original` if it was intercepted.
     #[must_use]
     pub fn target(&self, way: Way, original: Option<SocketAddr>) -> (Meant, Target) {

@@ -65,7 +65,8 @@ pub async fn outbound(
 /// Carries a connection that came in to the application.
 pub async fn inbound(worker: &Rc<Worker>, arrived: Arrived, mut stream: TcpStream, held: Bytes) {
     let plan = worker.plan();
-    let Some(application) = &plan.application else {
+    let workload = arrived.caller.workload();
+    let Some(application) = &workload.application else {
         return;
     };
     let context = worker.with_rng(Context::fresh);

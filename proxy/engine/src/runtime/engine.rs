@@ -1,5 +1,6 @@
 //! The wiring of one engine: listeners, worker threads, the exporter thread, and the orders they take.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -72,7 +73,7 @@ impl Engine {
     /// While the collector is away batches wait in `spool`, or in memory only without such a directory.
     pub fn start(json: &str, workers: usize, spool: Option<PathBuf>) -> Result<Self, StartError> {
         let snapshot = Arc::new(Snapshot::parse(json)?);
-        let listeners = Listeners::open(&snapshot, workers.max(1))?;
+        let listeners = Listeners::open(&snapshot, &HashSet::new(), workers.max(1))?;
         let workers = listeners.len();
         let clock = Clock::start();
         let all_slots = Slots::new();
@@ -85,7 +86,6 @@ impl Engine {
         let flagged = Arc::new(Outbox::default());
 
         let outlet = Outlet {
-            node: snapshot.node.clone(),
             pages: inbox,
             settings,
             orders: flush_orders,
@@ -144,18 +144,19 @@ impl Engine {
     }
 
     /// Serves a newer snapshot from the next request on; returns once every worker does.
+    ///
+    /// Opens listeners that are new, and closes those that are gone. A snapshot whose addresses cannot be opened is
+    /// refused, and the one in force stays so.
     pub fn apply(&self, json: &str) -> Result<u64, Refused> {
         let snapshot = Arc::new(Snapshot::parse(json)?);
         let mut running = self.running();
-        snapshot.may_follow(&running.snapshot)?;
-        let (done, all_done) = sync_channel(running.workers.len());
-        for worker in &running.workers {
+        let workers = running.workers.len();
+        let listeners = Listeners::open(&snapshot, &running.snapshot.addresses(), workers)?;
+        let (done, all_done) = sync_channel(workers);
+        for (worker, listeners) in running.workers.iter().zip(listeners) {
+            let order = Order::Apply(Arc::clone(&snapshot), listeners, done.clone());
             // A worker that has ended serves nothing, so nothing is served by an older plan.
-            drop(
-                worker
-                    .orders
-                    .send(Order::Apply(Arc::clone(&snapshot), done.clone())),
-            );
+            drop(worker.orders.send(order));
         }
         drop(done);
         while all_done.recv().is_ok() {}

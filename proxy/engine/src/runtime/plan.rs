@@ -2,14 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-
 use crate::entry::limits::Limits;
+use crate::entry::way::Way;
 use crate::gate::Gate;
 use crate::recording::clock::Nanos;
 use crate::recording::otlp::Attributes;
@@ -18,20 +16,15 @@ use crate::recording::record::Encoded;
 use crate::routing::care::Care;
 use crate::routing::inject::Injection;
 use crate::routing::retry::Retry;
-use crate::routing::route::Routes;
 use crate::routing::rules::{Destination, Rule};
-use crate::routing::targets::Targets;
 use crate::routing::templates::Templates;
 use crate::runtime::meters::Meter;
-use crate::snapshot::policies::Policy;
+use crate::runtime::workload::{Lead, Workload};
 use crate::snapshot::routes::RouteRetry;
 use crate::snapshot::{self, Protocol, Snapshot, Upstream};
 use crate::upstream::connect::Bounds;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
-
-/// The system's own patience is minutes; a caller that is intercepted should see a failure sooner than that.
-const OUTSIDE_CONNECT_MS: u64 = 10_000;
 
 /// A service this proxy may call.
 pub struct Service {
@@ -49,29 +42,16 @@ pub struct Service {
     pub attributes: Encoded,
 }
 
-/// The application beside this proxy.
-pub struct Application {
-    pub endpoint: Rc<Endpoint>,
-    pub terms: Terms,
-    pub templates: Rc<RefCell<Templates>>,
-    pub gate: Option<Rc<Gate>>,
-}
-
 pub struct Plan {
     pub epoch: u64,
-    pub source: HeaderValue,
-    pub routes: Routes<Rc<Destination>>,
-    /// What connections mean that do not say so by a request.
-    pub targets: Targets,
-    pub application: Option<Application>,
     pub room: Room,
     pub flush: Duration,
     pub limits: Limits,
     /// Templates of requests that mean no service.
     pub stray_templates: Rc<RefCell<Templates>>,
-    services: HashMap<Box<str>, Rc<Service>>,
-    /// For what is outside the mesh.
-    outside: Terms,
+    workloads: Vec<Rc<Workload>>,
+    /// By listen address.
+    leads: HashMap<Box<str>, Lead>,
 }
 
 impl Plan {
@@ -79,76 +59,66 @@ impl Plan {
     #[must_use]
     pub fn compile(snapshot: &Snapshot, before: Option<&Self>, workers: usize, now: Nanos) -> Self {
         let limits = &snapshot.limits;
-        let services: HashMap<Box<str>, Rc<Service>> = snapshot
-            .services
+        let workloads: Vec<_> = snapshot
+            .workloads
             .iter()
-            .map(|upstream| {
-                let known = before.and_then(|plan| plan.services.get(upstream.name.as_str()));
-                (
-                    upstream.name.as_str().into(),
-                    Rc::new(service(upstream, snapshot, workers, known, now)),
-                )
+            .map(|from| {
+                let known = before.and_then(|plan| plan.workload(&from.node.instance));
+                Rc::new(Workload::of(from, limits, workers, known, now))
             })
             .collect();
-        let destinations: HashMap<&str, Rc<Destination>> = snapshot
-            .services
-            .iter()
-            .map(|upstream| {
-                let to = Rc::new(destination(upstream, &services));
-                (upstream.name.as_str(), to)
-            })
-            .collect();
-        let routes = snapshot.services.iter().flat_map(|upstream| {
-            let destination = &destinations[upstream.name.as_str()];
-            upstream
-                .authorities
-                .iter()
-                .map(move |authority| (authority.as_str(), Rc::clone(destination)))
-        });
-        let node = &snapshot.node;
         Self {
             epoch: snapshot.epoch,
-            source: HeaderValue::try_from(format!(
-                "{}/{}/{}",
-                node.service, node.version, node.instance
-            ))
-            .expect("names and labels are plain text"),
-            routes: Routes::new(routes),
-            targets: Targets::of(snapshot, &destinations),
-            application: application(snapshot, before, workers),
             room: Room::of(&snapshot.telemetry),
             flush: Duration::from_millis(snapshot.telemetry.flush_ms),
             limits: Limits::of(limits, workers),
             stray_templates: before
                 .map(|plan| Rc::clone(&plan.stray_templates))
                 .unwrap_or_default(),
-            services,
-            outside: terms(OUTSIDE_CONNECT_MS, OUTSIDE_CONNECT_MS, limits),
+            leads: leads(snapshot, &workloads),
+            workloads,
         }
     }
 
     /// What shows how policies stand.
     pub fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
-        let gate = self
-            .application
+        self.gates().flat_map(|gate| gate.meters())
+    }
+
+    /// Whether anything it asks for depends on how late a worker is.
+    pub fn minds_lag(&self) -> bool {
+        self.gates().any(|gate| gate.minds_lag())
+    }
+
+    fn gates(&self) -> impl Iterator<Item = &Rc<Gate>> {
+        let applications = self
+            .workloads
             .iter()
-            .filter_map(|application| application.gate.as_ref());
-        gate.flat_map(|gate| gate.meters())
+            .filter_map(|one| one.application.as_ref());
+        applications.filter_map(|application| application.gate.as_ref())
+    }
+
+    /// Where an address of the proxy leads.
+    #[must_use]
+    pub fn lead(&self, address: &str) -> Option<Lead> {
+        self.leads.get(address).cloned()
+    }
+
+    fn workload(&self, instance: &str) -> Option<&Rc<Workload>> {
+        self.workloads
+            .iter()
+            .find(|workload| workload.identity.node.instance == instance)
     }
 
     pub fn services(&self) -> impl Iterator<Item = &Rc<Service>> {
-        self.services.values()
+        let workloads = self.workloads.iter();
+        workloads.flat_map(|workload| workload.services())
     }
 
     pub fn endpoints(&self) -> impl Iterator<Item = &Rc<Endpoint>> {
-        let application = self
-            .application
+        self.workloads
             .iter()
-            .map(|application| &application.endpoint);
-        self.services
-            .values()
-            .flat_map(|service| &service.endpoints)
-            .chain(application)
+            .flat_map(|workload| workload.endpoints())
     }
 
     /// Lets go of the idle connections to endpoints that the next plan does not have.
@@ -161,26 +131,19 @@ impl Plan {
     }
 }
 
-impl Plan {
-    /// What is at an address outside the mesh, as a service that nobody declared.
-    #[must_use]
-    pub fn outside(&self, address: SocketAddr) -> Service {
-        Service {
-            name: "".into(),
-            terms: self.outside,
-            protocol: Protocol::Tcp,
-            connect_attempts: 1,
-            care: Rc::new(Care::of(&Policy::default(), 1, None)),
-            retry: None,
-            faults: Rc::from([]),
-            endpoints: vec![Rc::new(Endpoint::outside(address))],
-            templates: Rc::clone(&self.stray_templates),
-            attributes: Encoded::from([]),
-        }
-    }
+fn leads(snapshot: &Snapshot, workloads: &[Rc<Workload>]) -> HashMap<Box<str>, Lead> {
+    let of_workload = |(place, way, address): (usize, Way, &str)| {
+        let workload = Rc::clone(&workloads[place]);
+        let lead = Lead { way, workload };
+        (address.into(), lead)
+    };
+    snapshot.entrances().map(of_workload).collect()
 }
 
-fn destination(upstream: &Upstream, services: &HashMap<Box<str>, Rc<Service>>) -> Destination {
+pub(super) fn destination(
+    upstream: &Upstream,
+    services: &HashMap<Box<str>, Rc<Service>>,
+) -> Destination {
     let find = |name: &str, version: &str| {
         let service = services.get(name)?;
         if version.is_empty() {
@@ -234,14 +197,14 @@ impl Service {
     }
 }
 
-fn service(
+pub(super) fn service(
     upstream: &Upstream,
-    snapshot: &Snapshot,
+    zone: Option<&str>,
+    limits: &snapshot::Limits,
     workers: usize,
     known: Option<&Rc<Service>>,
     now: Nanos,
 ) -> Service {
-    let zone = snapshot.node.zone.as_deref();
     let known_endpoints = known.map_or(&[][..], |service| &service.endpoints);
     let endpoints = upstream.endpoints.iter().filter_map(|from| {
         let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from, zone)?;
@@ -256,11 +219,7 @@ fn service(
     let care = Rc::new(Care::of(&upstream.policy, workers, before));
     Service {
         name: upstream.name.as_str().into(),
-        terms: terms(
-            upstream.connect_timeout_ms,
-            upstream.timeout_ms,
-            &snapshot.limits,
-        ),
+        terms: terms(upstream.connect_timeout_ms, upstream.timeout_ms, limits),
         protocol: upstream.protocol,
         connect_attempts: upstream.connect_attempts,
         retry: care.retry.clone(),
@@ -274,33 +233,17 @@ fn service(
     }
 }
 
-fn application(snapshot: &Snapshot, before: Option<&Plan>, workers: usize) -> Option<Application> {
-    let inbound = snapshot.inbound.as_ref()?;
-    let known = before.and_then(|plan| plan.application.as_ref());
-    let endpoint = Endpoint::application(inbound)?;
-    let gate = known.and_then(|known| known.gate.as_ref());
-    Some(Application {
-        gate: Gate::of(&snapshot.node.service, &inbound.gate, workers, gate),
-        endpoint: keep(endpoint, known.map(|known| &known.endpoint)),
-        terms: terms(
-            inbound.connect_timeout_ms,
-            inbound.timeout_ms,
-            &snapshot.limits,
-        ),
-        templates: known
-            .map(|known| Rc::clone(&known.templates))
-            .unwrap_or_default(),
-    })
-}
-
-fn keep<'a>(endpoint: Endpoint, known: impl IntoIterator<Item = &'a Rc<Endpoint>>) -> Rc<Endpoint> {
+pub(super) fn keep<'a>(
+    endpoint: Endpoint,
+    known: impl IntoIterator<Item = &'a Rc<Endpoint>>,
+) -> Rc<Endpoint> {
     known
         .into_iter()
         .find(|known| known.same(&endpoint))
         .map_or_else(|| Rc::new(endpoint), Rc::clone)
 }
 
-fn terms(connect_ms: u64, first_byte_ms: u64, limits: &snapshot::Limits) -> Terms {
+pub(super) fn terms(connect_ms: u64, first_byte_ms: u64, limits: &snapshot::Limits) -> Terms {
     Terms {
         connect: Bounds {
             connect: Duration::from_millis(connect_ms),

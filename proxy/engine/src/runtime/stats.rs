@@ -22,8 +22,8 @@ pub struct Books {
     pub ledgers: Vec<Arc<Ledger>>,
 }
 
-/// What tells series apart: direction, peer with version and route, status class, reason.
-type Key<'a> = (Direction, [&'a str; 3], u8, &'a str);
+/// What tells series apart: service and instance, direction, peer with version and route, status class, reason.
+type Key<'a> = ([&'a str; 2], Direction, [&'a str; 3], u8, &'a str);
 
 #[derive(Default)]
 struct Sum {
@@ -71,11 +71,16 @@ impl Books {
             } = series.outcome;
             let labels = [&*series.peer, &*series.version, &*series.route];
             let reason = reason.map_or("", Reason::code);
-            let key = (direction, labels, class, reason);
+            let whose = series.identity.as_deref().map(|identity| &identity.node);
+            let whose = whose.map_or(["", ""], |node| [&node.service, &node.instance]);
+            let key = (whose, direction, labels, class, reason);
             sums.entry(key).or_default().add(series);
         }
-        let line = |((direction, [peer, version, route], class, reason), sum): (Key<'_>, Sum)| {
+        let line = |(key, sum): (Key<'_>, Sum)| {
+            let ([service, instance], direction, [peer, version, route], class, reason) = key;
             json!({
+                "service": service,
+                "instance": instance,
                 "direction": direction.name(),
                 "peer": peer,
                 "version": version,

@@ -1,17 +1,18 @@
 //! One worker thread: its own single-threaded runtime, listeners and tasks, and the orders that reach it.
 
+use std::collections::HashSet;
 use std::io;
+use std::rc::Rc;
 use std::sync::{Arc, mpsc::SyncSender};
 use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::watch;
 
 use crate::entry::caller::Presence;
+use crate::entry::entrance::Entrance;
 use crate::entry::listen::{self, BindError};
-use crate::entry::way::Way;
 use crate::recording::clock::Clock;
 use crate::recording::queue::Recorder;
 use crate::recording::slots::{FreeSlots, Slots};
@@ -24,12 +25,13 @@ use crate::runtime::worker::Worker;
 use crate::snapshot::Snapshot;
 
 /// The sockets of one worker.
-pub struct Listeners(Vec<(Way, std::net::TcpListener)>);
+#[derive(Default)]
+pub struct Listeners(Vec<(String, std::net::TcpListener)>);
 
 /// What an engine asks of its workers.
 pub enum Order {
-    /// Serve this from the next request on, and say so.
-    Apply(Arc<Snapshot>, SyncSender<()>),
+    /// Serve this from the next request on, also at the listeners that are new, and say so.
+    Apply(Arc<Snapshot>, Listeners, SyncSender<()>),
     /// Say how the endpoints stand.
     Report(SyncSender<Vec<Standings>>),
     /// Accept nothing more, and end when every request has ended, or at this moment.
@@ -54,32 +56,62 @@ pub struct Outfit {
 // === impl Listeners ===
 
 impl Listeners {
-    /// Opens every listener of a snapshot, once for each worker.
-    pub fn open(snapshot: &Snapshot, workers: usize) -> Result<Vec<Self>, BindError> {
-        let inbound = snapshot
-            .inbound
-            .as_ref()
-            .map(|part| (Way::Inbound, "inbound.listen", &*part.listen));
-        let outbound = snapshot.outbound.iter().flat_map(|part| {
-            let place_of = |place| match place {
-                0 => (Way::Outbound, "outbound.listen"),
-                place => (Way::Listener(place - 1), "outbound.listeners"),
-            };
-            part.addresses()
-                .into_iter()
-                .enumerate()
-                .map(move |(place, address)| {
-                    let (way, field) = place_of(place);
-                    (way, field, address)
-                })
-        });
-        let mut all: Vec<Self> = (0..workers).map(|_| Self(Vec::new())).collect();
-        for (way, field, address) in inbound.into_iter().chain(outbound) {
-            for (of_worker, socket) in all.iter_mut().zip(listen::open(field, address, workers)?) {
-                of_worker.0.push((way, socket));
+    /// Opens the listeners of a snapshot that are not in `open` already, once for each worker.
+    pub fn open(
+        snapshot: &Snapshot,
+        open: &HashSet<String>,
+        workers: usize,
+    ) -> Result<Vec<Self>, BindError> {
+        let mut all: Vec<Self> = (0..workers).map(|_| Self::default()).collect();
+        for (place, way, address) in snapshot.entrances() {
+            if open.contains(address) {
+                continue;
+            }
+            let field = format!("workloads[{place}].{}", way.field());
+            for (of_worker, socket) in all.iter_mut().zip(listen::open(&field, address, workers)?) {
+                of_worker.0.push((address.to_owned(), socket));
             }
         }
         Ok(all)
+    }
+}
+
+/// The open entrances of one worker.
+struct Entrances {
+    worker: Rc<Worker>,
+    presence: Rc<Presence>,
+    open: Vec<Rc<Entrance>>,
+}
+
+impl Entrances {
+    /// Turns those that stay, closes those that the plan in force does not have, and opens the new ones.
+    fn follow(&mut self, listeners: Listeners) -> io::Result<()> {
+        let plan = self.worker.plan();
+        self.open.retain(|entrance| {
+            let lead = plan.lead(&entrance.address);
+            let stays = lead.is_some();
+            match lead {
+                Some(lead) => entrance.turn(lead),
+                None => entrance.close(),
+            }
+            stays
+        });
+        for (address, socket) in listeners.0 {
+            let Some(lead) = plan.lead(&address) else {
+                continue;
+            };
+            let listener = TcpListener::from_std(socket)?;
+            let entrance = Entrance::new(&address, lead);
+            self.open.push(Rc::clone(&entrance));
+            let (worker, presence) = (Rc::clone(&self.worker), Rc::clone(&self.presence));
+            let accept = listen::accept(worker, entrance, listener, presence);
+            spawn(&self.worker.totals, accept);
+        }
+        Ok(())
+    }
+
+    fn close(self) {
+        self.open.iter().for_each(|entrance| entrance.close());
     }
 }
 
@@ -100,29 +132,22 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
         plan,
     );
     let clean = runtime.block_on(async {
-        let (stop, drain) = watch::channel(false);
         let (presence, gone) = Presence::new();
-        for (way, socket) in outfit.listeners.0 {
-            let listener = TcpListener::from_std(socket)?;
-            let accept = listen::accept(
-                worker.clone(),
-                way,
-                listener,
-                presence.clone(),
-                drain.clone(),
-            );
-            spawn(&worker.totals, accept);
-        }
+        let mut entrances = Entrances {
+            worker: Rc::clone(&worker),
+            presence,
+            open: Vec::new(),
+        };
+        entrances.follow(outfit.listeners)?;
         let flushed = worker.clone();
         spawn(&worker.totals, async move { flushed.flush_records().await });
         let reaped = worker.clone();
         spawn(&worker.totals, async move { reaped.reap_idle().await });
         let late = worker.clone();
         spawn(&worker.totals, async move { late.lag.measure().await });
-        drop((presence, drain));
 
-        let deadline = follow_orders(&worker, outfit.orders, outfit.workers).await;
-        stop.send_replace(true);
+        let deadline = follow_orders(&mut entrances, outfit.orders, outfit.workers).await?;
+        entrances.close();
         Ok::<bool, io::Error>(
             tokio::time::timeout_at(deadline.into(), gone.notified())
                 .await
@@ -138,15 +163,17 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
 
 /// Applies plans until the order to drain, or until the engine is gone; returns when to be done by.
 async fn follow_orders(
-    worker: &Worker,
+    entrances: &mut Entrances,
     mut orders: UnboundedReceiver<Order>,
     workers: usize,
-) -> Instant {
+) -> io::Result<Instant> {
+    let worker = Rc::clone(&entrances.worker);
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Apply(snapshot, done) => {
+            Order::Apply(snapshot, listeners, done) => {
                 let now = worker.clock.now();
                 worker.follow(Plan::compile(&snapshot, Some(&worker.plan()), workers, now));
+                entrances.follow(listeners)?;
                 // The engine may have stopped waiting; the plan is in force all the same.
                 let _ = done.send(());
             }
@@ -155,8 +182,8 @@ async fn follow_orders(
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(standings);
             }
-            Order::Drain(deadline) => return deadline,
+            Order::Drain(deadline) => return Ok(deadline),
         }
     }
-    Instant::now()
+    Ok(Instant::now())
 }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::gate::Lag;
 use crate::recording::clock::Clock;
+use crate::recording::identity::Identity;
 use crate::recording::pad::Pad;
 use crate::recording::queue::Recorder;
 use crate::recording::record::{Record, Text};
@@ -85,11 +86,7 @@ impl Worker {
     /// Measures and shows what the policies of a plan want.
     fn attend(&self, plan: &Plan) {
         self.totals.meters.show(plan.meters());
-        let gate = plan
-            .application
-            .as_ref()
-            .and_then(|application| application.gate.as_ref());
-        self.lag.ask_for(gate.is_some_and(|gate| gate.minds_lag()));
+        self.lag.ask_for(plan.minds_lag());
     }
 
     pub fn random(&self) -> u64 {
@@ -100,8 +97,9 @@ impl Worker {
         use_rng(&mut self.rng.borrow_mut())
     }
 
-    pub fn record(&self, record: &Record, text: Text<'_>) {
-        if self.recorder.borrow_mut().keep(record.clone(), text) {
+    pub fn record(&self, record: &Record, text: Text<'_>, identity: &Arc<Identity>) {
+        let mut recorder = self.recorder.borrow_mut();
+        if recorder.keep(record.clone(), text, identity) {
             self.first_record.notify_one();
         }
     }

@@ -57,44 +57,38 @@ pub enum Outside {
     Deny,
 }
 
-impl Outbound {
-    /// Everywhere it listens.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<&str> {
-        let others = self.listeners.iter().map(|listener| &*listener.listen);
-        std::iter::once(&*self.listen).chain(others).collect()
-    }
-}
-
 fn default_app_timeout_ms() -> u64 {
     60_000
 }
 
-pub(super) fn inbound(inbound: &Inbound) -> Checked {
-    host_port("inbound.listen", &inbound.listen)?;
-    host_port("inbound.app", &inbound.app)?;
+pub(super) fn inbound(at: &str, inbound: &Inbound) -> Checked {
+    host_port(&format!("{at}.listen"), &inbound.listen)?;
+    host_port(&format!("{at}.app"), &inbound.app)?;
     if inbound.listen == inbound.app {
         return refuse(
-            "inbound.app",
+            &format!("{at}.app"),
             "is the proxy's own inbound address; name the address of the application",
         );
     }
-    positive("inbound.connect_timeout_ms", inbound.connect_timeout_ms)?;
-    positive("inbound.timeout_ms", inbound.timeout_ms)?;
-    gate::check("inbound.gate", &inbound.gate)
+    positive(
+        &format!("{at}.connect_timeout_ms"),
+        inbound.connect_timeout_ms,
+    )?;
+    positive(&format!("{at}.timeout_ms"), inbound.timeout_ms)?;
+    gate::check(&format!("{at}.gate"), &inbound.gate)
 }
 
-pub(super) fn outbound(outbound: &Outbound, services: &[Upstream]) -> Checked {
-    host_port("outbound.listen", &outbound.listen)?;
+pub(super) fn outbound(at: &str, outbound: &Outbound, services: &[Upstream]) -> Checked {
+    host_port(&format!("{at}.listen"), &outbound.listen)?;
     for (place, listener) in outbound.listeners.iter().enumerate() {
-        let at = format!("outbound.listeners[{place}]");
+        let at = format!("{at}.listeners[{place}]");
         host_port(&format!("{at}.listen"), &listener.listen)?;
         if let Some(service) = &listener.service {
             known(&format!("{at}.service"), service, services)?;
         }
     }
     for (place, service) in outbound.connect.iter().enumerate() {
-        known(&format!("outbound.connect[{place}]"), service, services)?;
+        known(&format!("{at}.connect[{place}]"), service, services)?;
     }
     Ok(())
 }

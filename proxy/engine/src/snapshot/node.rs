@@ -1,4 +1,4 @@
-//! Who a proxy stands beside.
+//! Who a workload is.
 
 use serde::Deserialize;
 
@@ -20,10 +20,10 @@ fn default_namespace() -> String {
     "default".into()
 }
 
-pub(super) fn check(node: &Node) -> Checked {
-    name("node.service", &node.service)?;
-    label("node.version", &node.version)?;
-    name("node.instance", &node.instance)?;
-    name("node.namespace", &node.namespace)?;
-    zone("node.zone", node.zone.as_deref())
+pub(super) fn check(at: &str, node: &Node) -> Checked {
+    name(&format!("{at}.service"), &node.service)?;
+    label(&format!("{at}.version"), &node.version)?;
+    name(&format!("{at}.instance"), &node.instance)?;
+    name(&format!("{at}.namespace"), &node.namespace)?;
+    zone(&format!("{at}.zone"), node.zone.as_deref())
 }

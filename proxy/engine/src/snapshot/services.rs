@@ -62,10 +62,10 @@ fn default_connect_attempts() -> u8 {
     3
 }
 
-pub(super) fn check(services: &[Upstream]) -> Checked {
+pub(super) fn check(at: &str, services: &[Upstream]) -> Checked {
     let mut owners = HashMap::new();
     for (place, service) in services.iter().enumerate() {
-        let at = format!("services[{place}]");
+        let at = format!("{at}.services[{place}]");
         name(&format!("{at}.name"), &service.name)?;
         if services[..place]
             .iter()

@@ -1,0 +1,25 @@
+"""The instances that a proxy stands beside."""
+
+from __future__ import annotations
+
+from proxy.control.compile.listeners import inbound, outbound
+from proxy.control.compile.services import upstream
+from proxy.control.documents import EndpointSpec, Service
+from proxy.control.registry import Registry
+from proxy.snapshot import Node, Workload
+
+
+def workload(registry: Registry, service: Service, endpoint: EndpointSpec) -> Workload:
+    """One instance of a service: its identity, where its proxy listens for it, and what it may call."""
+    return Workload(
+        node=Node(
+            service=service.full_name,
+            version=endpoint.version,
+            instance=endpoint.instance,
+            namespace=service.metadata.namespace,
+            zone=endpoint.zone,
+        ),
+        inbound=inbound(registry, service, endpoint),
+        outbound=outbound(endpoint, registry.mesh.spec.outbound),
+        services=tuple(upstream(registry, other, service) for other in registry.services),
+    )

@@ -1,0 +1,49 @@
+"""Which proxies a mesh has, and whose traffic each of them carries.
+
+In: services. Out: one `Proxy` an instance with a sidecar, or one a node where several share it. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from proxy.control.documents import EndpointSpec, Service
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """One proxy process: its name, its admin address, and the instances that it stands beside."""
+
+    name: str
+    admin: str
+    instances: tuple[tuple[Service, EndpointSpec], ...] = field(repr=False)
+
+
+def proxies_of(services: Sequence[Service]) -> tuple[Proxy, ...]:
+    """Every proxy, in the order of its first instance."""
+    found: dict[str, list[tuple[Service, EndpointSpec]]] = {}
+    for service in services:
+        for endpoint in service.spec.endpoints:
+            if endpoint.sidecar:
+                found.setdefault(endpoint.sidecar.node or endpoint.instance, []).append((service, endpoint))
+    return tuple(Proxy(name, _admin(instances), tuple(instances)) for name, instances in found.items())
+
+
+def mistakes_of(services: Sequence[Service], proxies: Sequence[Proxy]) -> Iterator[str]:
+    """What keeps proxies from being told apart, or from being one process."""
+    instances = {endpoint.instance for service in services for endpoint in service.spec.endpoints}
+    for proxy in proxies:
+        sharing = [(e.instance, e.sidecar) for _, e in proxy.instances if e.sidecar and e.sidecar.node]
+        if sharing and proxy.name in instances:
+            yield f"node {proxy.name}: is the name of an instance too"
+        for instance, sidecar in sharing:
+            if sidecar.admin != proxy.admin:
+                yield (
+                    f"{instance}.sidecar.admin: is {sidecar.admin}, but node {proxy.name} is one "
+                    f"process and has {proxy.admin}"
+                )
+
+
+def _admin(instances: list[tuple[Service, EndpointSpec]]) -> str:
+    return next(endpoint.sidecar.admin for _, endpoint in instances if endpoint.sidecar)

@@ -1,0 +1,166 @@
+//! One service instance that the proxy stands beside, made ready for one worker.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::entry::way::Way;
+use crate::gate::Gate;
+use crate::recording::clock::Nanos;
+use crate::recording::identity::Identity;
+use crate::recording::record::Encoded;
+use crate::routing::care::Care;
+use crate::routing::route::Routes;
+use crate::routing::rules::Destination;
+use crate::routing::targets::Targets;
+use crate::routing::templates::Templates;
+use crate::runtime::plan::{Service, destination, keep, service, terms};
+use crate::snapshot::policies::Policy;
+use crate::snapshot::{self, Protocol};
+use crate::upstream::endpoint::Endpoint;
+use crate::upstream::forward::Terms;
+
+/// The system's own patience is minutes; a caller that is intercepted should see a failure sooner than that.
+const OUTSIDE_CONNECT_MS: u64 = 10_000;
+
+pub struct Workload {
+    pub identity: Arc<Identity>,
+    /// What its calls say of where they come from.
+    pub source: HeaderValue,
+    pub application: Option<Application>,
+    /// Where its calls go.
+    pub routes: Routes<Rc<Destination>>,
+    /// What connections mean that do not say so by a request.
+    pub targets: Targets,
+    /// For what is outside the mesh.
+    outside: Terms,
+    services: HashMap<Box<str>, Rc<Service>>,
+}
+
+/// The application beside this proxy.
+pub struct Application {
+    pub endpoint: Rc<Endpoint>,
+    pub terms: Terms,
+    pub templates: Rc<RefCell<Templates>>,
+    pub gate: Option<Rc<Gate>>,
+}
+
+/// Where an address of the proxy leads.
+#[derive(Clone)]
+pub struct Lead {
+    pub way: Way,
+    pub workload: Rc<Workload>,
+}
+
+impl Workload {
+    /// Keeps what was known of the same instance before.
+    #[must_use]
+    pub fn of(
+        from: &snapshot::Workload,
+        limits: &snapshot::Limits,
+        workers: usize,
+        known: Option<&Rc<Self>>,
+        now: Nanos,
+    ) -> Self {
+        let zone = from.node.zone.as_deref();
+        let services: HashMap<Box<str>, Rc<Service>> = from
+            .services
+            .iter()
+            .map(|upstream| {
+                let known = known.and_then(|known| known.services.get(upstream.name.as_str()));
+                (
+                    upstream.name.as_str().into(),
+                    Rc::new(service(upstream, zone, limits, workers, known, now)),
+                )
+            })
+            .collect();
+        let destinations: HashMap<&str, Rc<Destination>> = from
+            .services
+            .iter()
+            .map(|upstream| {
+                let to = Rc::new(destination(upstream, &services));
+                (upstream.name.as_str(), to)
+            })
+            .collect();
+        let routes = from.services.iter().flat_map(|upstream| {
+            let destination = &destinations[upstream.name.as_str()];
+            upstream
+                .authorities
+                .iter()
+                .map(move |authority| (authority.as_str(), Rc::clone(destination)))
+        });
+        let node = &from.node;
+        let identity = known
+            .map(|known| &known.identity)
+            .filter(|identity| identity.node == *node)
+            .map_or_else(|| Arc::new(Identity::new(node)), Arc::clone);
+        let source = format!("{}/{}/{}", node.service, node.version, node.instance);
+        let application = known.and_then(|known| known.application.as_ref());
+        Self {
+            identity,
+            source: HeaderValue::try_from(source).expect("names and labels are plain text"),
+            application: from.inbound.as_ref().and_then(|inbound| {
+                Application::of(inbound, &node.service, limits, workers, application)
+            }),
+            routes: Routes::new(routes),
+            targets: Targets::of(from, &destinations),
+            outside: terms(OUTSIDE_CONNECT_MS, OUTSIDE_CONNECT_MS, limits),
+            services,
+        }
+    }
+
+    /// What is at an address outside the mesh, as a service that nobody declared.
+    #[must_use]
+    pub fn outside(&self, address: SocketAddr) -> Service {
+        Service {
+            name: "".into(),
+            terms: self.outside,
+            protocol: Protocol::Tcp,
+            connect_attempts: 1,
+            care: Rc::new(Care::of(&Policy::default(), 1, None)),
+            retry: None,
+            faults: Rc::from([]),
+            endpoints: vec![Rc::new(Endpoint::outside(address))],
+            templates: Rc::default(),
+            attributes: Encoded::from([]),
+        }
+    }
+
+    /// Every service it may call.
+    pub fn services(&self) -> impl Iterator<Item = &Rc<Service>> {
+        self.services.values()
+    }
+
+    /// Every place it sends requests to.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Rc<Endpoint>> {
+        let application = self.application.iter();
+        self.services()
+            .flat_map(|service| &service.endpoints)
+            .chain(application.map(|application| &application.endpoint))
+    }
+}
+
+impl Application {
+    fn of(
+        inbound: &snapshot::Inbound,
+        service: &str,
+        limits: &snapshot::Limits,
+        workers: usize,
+        known: Option<&Self>,
+    ) -> Option<Self> {
+        let endpoint = Endpoint::application(inbound)?;
+        let gate = known.and_then(|known| known.gate.as_ref());
+        Some(Self {
+            gate: Gate::of(service, &inbound.gate, workers, gate),
+            endpoint: keep(endpoint, known.map(|known| &known.endpoint)),
+            terms: terms(inbound.connect_timeout_ms, inbound.timeout_ms, limits),
+            templates: known
+                .map(|known| Rc::clone(&known.templates))
+                .unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,19 @@
+"""One service instance that a proxy stands beside: who it is, the way in to it, the way out of it and to whom."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from proxy.snapshot.listeners import Inbound, Outbound
+from proxy.snapshot.node import Node
+from proxy.snapshot.parts import Part
+from proxy.snapshot.services import Upstream
+
+
+class Workload(Part):
+    """One service instance that a proxy stands beside."""
+
+    node: Node
+    inbound: Inbound | None = None
+    outbound: Outbound | None = None
+    services: tuple[Upstream, ...] = Field(default=(), description="What it may call, and how.")
