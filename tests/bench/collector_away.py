@@ -42,7 +42,7 @@ class Figures:
     stored: int
     lost: int
     repeated: int
-    """Spans stored more than once: sent again after an answer that was lost with the collector."""
+    """Spans stored more than once."""
     dropped: dict[str, int]
     spool_peak_bytes: int
     catch_up_s: float
@@ -116,6 +116,7 @@ async def measure(folder: Path, seconds: float, rate: float, **export: object) -
                 lambda: proxy.stats()["records"]["pending"] == 0, lambda: str(proxy.stats()["export"]), _PATIENCE_S
             )
             caught_up = time.monotonic()
+            await asyncio.to_thread(second.settle)
             stored, distinct = (await asyncio.to_thread(second.query, _COUNT))[0]
     return _figures(proxy, load, (killed, back, caught_up), int(stored), int(distinct))
 
