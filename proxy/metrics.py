@@ -58,9 +58,9 @@ def _policies(page: Page, policies: list[dict[str, Any]]) -> None:
     """How the policies in force stand."""
     page.gauges_by(
         "whymesh_proxy_policy",
-        "How policies in force stand, by service, policy and value.",
+        "How policies in force stand.",
         (
-            ({"service": one["service"], "policy": one["policy"], "value": name}, value)
+            ({**{key: one[key] for key in ("service", "policy", "name")}, "value": name}, value)
             for one in policies
             for name, value in one["values"].items()
         ),

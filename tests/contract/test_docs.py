@@ -55,7 +55,8 @@ def test_every_field_of_the_mesh_configuration_is_described() -> None:
     parents = {"telemetry", "batch", "recorder", "spool", "alerts", "endpoints", "sidecar", "run", "listeners"}
     parents |= {"outbound"}
     parents |= {"rules", "matches", "filters", "backendRefs", "timeouts", "sessionPersistence"}
-    parents |= {"delay", "abort", "rateLimit", "shedding", "balancer", "breaker", "retry", "backoff", "budget", "hedge"}
+    parents |= {"delay", "abort", "rateLimits", "shedding", "priority"}
+    parents |= {"balancer", "breaker", "retry", "backoff", "budget", "hedge"}
 
     def described(field: str) -> bool:
         return bool(re.search(rf"`(spec\.[\w.\[\]]*)?{field}(\[\])?`", text))

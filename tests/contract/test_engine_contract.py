@@ -119,6 +119,8 @@ def route(**parts: Any) -> dict[str, Any]:
     return {"name": "r", **dict.fromkeys((*none, "timeout_ms", "attempt_timeout_ms", "retry")), **lists, **parts}
 
 
+ASKED = {"path": {"kind": "prefix", "value": "/a"}, "method": "GET", "headers": [], "query": []}
+
 WHOLE: dict[str, Any] = {
     "epoch": 1,
     "workloads": [
@@ -132,15 +134,19 @@ WHOLE: dict[str, Any] = {
                 "timeout_ms": 1,
                 "transparent": True,
                 "gate": {
-                    "rate_limit": {
-                        "requests": 1,
-                        "per_ms": 1,
-                        "burst": 1,
-                        "by": {"kind": "header", "name": "x-a"},
-                        "keys": 1,
-                    },
+                    "rate_limits": [
+                        {
+                            "name": "a",
+                            "matches": [ASKED],
+                            "rate": {"requests": 1, "per_ms": 1, "burst": 1},
+                            "by": {"kind": "header", "name": "x-a"},
+                            "keys": 1,
+                            "own": [{"key": "a", "rate": {"requests": 1, "per_ms": 1, "burst": 1}}],
+                        }
+                    ],
                     "concurrency": {"least": 1, "most": 1, "tolerance": 2.0, "window_ms": 10, "measure_ms": 1_000},
-                    "shedding": {"lag_ms": 5, "spared": {"name": "x-a", "value": "1"}},
+                    "shedding": {"lag_ms": 5},
+                    "priority": {"spared": [ASKED], "expendable": [ASKED]},
                 },
             },
             "outbound": {

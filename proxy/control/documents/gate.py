@@ -1,4 +1,4 @@
-"""`TrafficPolicy.spec`, the parts that hold where requests arrive: rate limit, concurrency limit, load shedding."""
+"""`TrafficPolicy.spec`, the parts that hold where requests arrive: rate limits, concurrency limit, load shedding."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from proxy.control.documents.base import Spec
+from proxy.control.documents.http_route import HttpMatch
 from proxy.control.documents.route_parts import HeaderName
 from proxy.control.documents.spelling import Milliseconds
-from proxy.snapshot.routes import HeaderValue
+from proxy.snapshot.gate import MOST
 
 Amount = Annotated[int, Field(gt=0, le=1_000_000_000)]
 AtOnce = Annotated[int, Field(gt=0, le=100_000)]
@@ -28,12 +29,30 @@ class RateKeySpec(Spec):
         return self
 
 
-class RateLimitSpec(Spec):
+class RateSpec(Spec):
     requests: Amount
     per: Milliseconds = 1_000
     burst: Amount | None = None
+
+
+class OverrideSpec(RateSpec):
+    """The rate of one caller in the place of that of the others."""
+
+    value: str = Field(min_length=1, max_length=4_096)
+
+
+class RateLimitSpec(RateSpec):
+    name: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?$")
+    matches: tuple[HttpMatch, ...] = Field(default=(), max_length=MOST)
     by: RateKeySpec | None = None
     keys: AtOnce = 1_000
+    overrides: tuple[OverrideSpec, ...] = Field(default=(), max_length=MOST)
+
+    @model_validator(mode="after")
+    def _tells_callers_apart(self) -> RateLimitSpec:
+        if self.overrides and self.by is None:
+            raise ValueError("overrides: say by what callers are told apart (by)")
+        return self
 
 
 class ConcurrencySpec(Spec):
@@ -50,11 +69,12 @@ class ConcurrencySpec(Spec):
         return self
 
 
-class SparedSpec(Spec):
-    header: HeaderName
-    value: HeaderValue
-
-
 class SheddingSpec(Spec):
     lag: Annotated[Milliseconds, Field(ge=5, le=60_000)]
-    spared: SparedSpec | None = None
+
+
+class PrioritySpec(Spec):
+    """Who is let in whatever happens, and who is refused first."""
+
+    spared: tuple[HttpMatch, ...] = Field(default=(), max_length=MOST)
+    expendable: tuple[HttpMatch, ...] = Field(default=(), max_length=MOST)

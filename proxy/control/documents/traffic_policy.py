@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from proxy.control.documents.base import OwnDocument, Spec
-from proxy.control.documents.gate import ConcurrencySpec, RateLimitSpec, SheddingSpec
+from proxy.control.documents.gate import ConcurrencySpec, PrioritySpec, RateLimitSpec, SheddingSpec
 from proxy.control.documents.route_parts import HeaderName, Target
 from proxy.control.documents.spelling import Milliseconds, Size
+from proxy.snapshot.gate import MOST
 from proxy.snapshot.policies import BalancerKind, Percent, RetryOn
 from proxy.snapshot.routes import Attempts, Status
 
@@ -87,9 +88,10 @@ class TrafficPolicySpec(Spec):
     outlier: OutlierSpec | None = None
     breaker: BreakerSpec | None = None
     retry: RetrySpec | None = None
-    rate_limit: RateLimitSpec | None = Field(default=None, alias="rateLimit")
+    rate_limits: tuple[RateLimitSpec, ...] = Field(default=(), max_length=MOST, alias="rateLimits")
     concurrency: ConcurrencySpec | None = None
     shedding: SheddingSpec | None = None
+    priority: PrioritySpec = PrioritySpec()
     hedge: HedgeSpec | None = None
 
 

@@ -3,45 +3,42 @@
 //! In: the head of a request, who sends it, how late the worker is. Out: a pass, or why there is none and when to ask again.
 //! Never: a refusal that costs the application anything, or more memory for more callers.
 
+mod asked;
 mod buckets;
 mod gradient;
 mod lag;
 mod latencies;
+mod limit;
+mod priority;
+mod rate;
+mod refusal;
+mod room;
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::Request;
 
-use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
 use crate::runtime::meters::Meter;
 use crate::snapshot::gate as policy;
-use crate::upstream::answer::answer;
-use crate::upstream::response_body::ResponseBody;
-use buckets::Buckets;
-use gradient::Gradient;
 pub use lag::Lag;
+use limit::{Limit, take_all};
+use priority::{Class, Priority};
+pub use refusal::Refusal;
+use room::Room;
+
+/// Places in every meter of a gate; what the second shows differs.
+const REFUSED: usize = 0;
+const LEVEL: usize = 1;
 
 pub struct Gate {
     policy: policy::Gate,
-    limit: Option<(Rc<Buckets>, Arc<Meter>)>,
-    concurrency: Option<Rc<Room>>,
-    shedding: Option<(Shedding, Arc<Meter>)>,
-}
-
-/// What the application may be asked at once, as far as is known by now.
-struct Room {
-    gradient: RefCell<Gradient>,
-    meter: Arc<Meter>,
-}
-
-struct Shedding {
-    lag: Duration,
-    spared: Option<(HeaderName, HeaderValue)>,
+    priority: Priority,
+    limits: Vec<Rc<Limit>>,
+    room: Option<Rc<Room>>,
+    shedding: Option<(Duration, Arc<Meter>)>,
 }
 
 /// A request that was let in, until the answer to it begins.
@@ -49,18 +46,6 @@ pub struct Pass {
     room: Option<Rc<Room>>,
     since: Nanos,
 }
-
-/// A request that was not.
-pub struct Refusal {
-    pub reason: Reason,
-    what: &'static str,
-    wait: Duration,
-}
-
-const REFUSED: usize = 0;
-const LEVEL: usize = 1;
-const IN_FLIGHT: usize = 2;
-const BASELINE: usize = 3;
 
 // === impl Gate ===
 
@@ -74,38 +59,30 @@ impl Gate {
         workers: usize,
         before: Option<&Rc<Self>>,
     ) -> Option<Rc<Self>> {
-        if *policy == policy::Gate::default() {
+        if policy.is_open() {
             return None;
         }
         if let Some(same) = before.filter(|before| before.policy == *policy) {
             return Some(Rc::clone(same));
         }
-        let meter = |policy, values| Arc::new(Meter::new(policy, service, values));
-        let kept = before.filter(|before| before.policy.rate_limit == policy.rate_limit);
-        let kept = kept.and_then(|before| before.limit.clone());
-        let limit = kept.or_else(|| {
-            let limit = policy.rate_limit.as_ref()?;
-            let meter = meter("rate_limit", &["refused", "keys"]);
-            Some((Rc::new(Buckets::of(limit, workers)), meter))
-        });
+        let limit = |limit| {
+            let known = before.and_then(|before| before.limits.iter().find(|one| one.is(limit)));
+            known.map_or_else(|| Rc::new(Limit::of(service, limit, workers)), Rc::clone)
+        };
         let kept = before.filter(|before| before.policy.concurrency == policy.concurrency);
-        let kept = kept.and_then(|before| before.concurrency.clone());
-        let concurrency = kept.or_else(|| {
-            let gradient = Gradient::of(&policy.concurrency?, workers);
-            let values = &["refused", "limit", "in_flight", "baseline_us"];
-            let meter = meter("concurrency", values);
-            meter.set(LEVEL, gradient.limit());
-            let gradient = RefCell::new(gradient);
-            Some(Rc::new(Room { gradient, meter }))
+        let room = kept.and_then(|before| before.room.clone()).or_else(|| {
+            let concurrency = policy.concurrency.as_ref()?;
+            Some(Rc::new(Room::of(service, concurrency, workers)))
         });
-        let shedding = policy.shedding.as_ref().map(|shedding| {
-            let meter = meter("shedding", &["refused", "lag_us"]);
-            (Shedding::of(shedding), meter)
+        let shedding = policy.shedding.map(|shedding| {
+            let meter = Meter::new("shedding", service, "", &["refused", "lag_us"]);
+            (Duration::from_millis(shedding.lag_ms), Arc::new(meter))
         });
         Some(Rc::new(Self {
             policy: policy.clone(),
-            limit,
-            concurrency,
+            priority: Priority::of(&policy.priority),
+            limits: policy.rate_limits.iter().map(limit).collect(),
+            room,
             shedding,
         }))
     }
@@ -117,67 +94,53 @@ impl Gate {
     }
 
     pub fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
-        let limit = self.limit.iter().map(|(_, meter)| meter);
-        let room = self.concurrency.iter().map(|room| &room.meter);
+        let limits = self.limits.iter().map(|limit| &limit.meter);
+        let room = self.room.iter().map(|room| &room.meter);
         let shedding = self.shedding.iter().map(|(_, meter)| meter);
-        limit.chain(room).chain(shedding)
+        limits.chain(room).chain(shedding)
     }
 
     /// Lets a request in, or says why not.
-    pub fn admit(
+    pub fn admit<B>(
         &self,
-        headers: &HeaderMap,
+        request: &Request<B>,
         source: &str,
         lag: Duration,
         now: Nanos,
     ) -> Result<Pass, Refusal> {
-        if let Some((shedding, meter)) = &self.shedding {
-            meter.set(LEVEL, micros(lag));
-            if shedding.sheds(headers, lag) {
-                return Err(refuse(meter, Reason::Overloaded, "shedding.lag", lag));
-            }
-        }
-        if let Some((buckets, meter)) = &self.limit {
-            let taken = buckets.take(headers, source, now);
-            meter.set(LEVEL, buckets.keys());
-            if let Err(wait) = taken {
-                let wait = Duration::from_nanos(wait);
-                return Err(refuse(meter, Reason::RateLimited, "rateLimit", wait));
-            }
-        }
-        if let Some(room) = &self.concurrency
-            && !room.enter(now)
-        {
-            let reason = Reason::ConcurrencyLimit;
-            return Err(refuse(&room.meter, reason, "concurrency", Duration::ZERO));
-        }
-        Ok(Pass {
-            room: self.concurrency.clone(),
+        let class = self.priority.class(request);
+        let mut pass = Pass {
+            room: None,
             since: now,
-        })
+        };
+        if class == Class::Spared {
+            return Ok(pass);
+        }
+        let expendable = class == Class::Expendable;
+        self.shed(expendable, lag)?;
+        take_all(&self.limits, request, source, now).map_err(|(limit, wait)| {
+            Refusal::of_rate(limit.name(), limit.requests(), Duration::from_nanos(wait))
+        })?;
+        if let Some(room) = &self.room {
+            room.enter(expendable, now)
+                .map_err(Refusal::of_concurrency)?;
+            pass.room = Some(Rc::clone(room));
+        }
+        Ok(pass)
     }
-}
 
-fn refuse(meter: &Meter, reason: Reason, what: &'static str, wait: Duration) -> Refusal {
-    meter.add(REFUSED);
-    Refusal { reason, what, wait }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-// === impl Refusal ===
-
-impl Refusal {
-    /// The answer, with whole seconds after which it may be worth asking again (RFC 9110, 10.2.3).
-    #[must_use]
-    pub fn answer(&self) -> Response<ResponseBody> {
-        let mut response = answer(self.reason, self.what);
-        let seconds = self.wait.as_secs() + u64::from(self.wait.subsec_nanos() > 0);
-        let seconds = HeaderValue::from(seconds.max(1));
-        response.headers_mut().insert(RETRY_AFTER, seconds);
-        response
+    /// A worker that is late lets in nothing new, and half as late nothing that is expendable.
+    fn shed(&self, expendable: bool, lag: Duration) -> Result<(), Refusal> {
+        let Some((most, meter)) = &self.shedding else {
+            return Ok(());
+        };
+        let micros = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
+        meter.set(LEVEL, micros);
+        if lag <= if expendable { *most / 2 } else { *most } {
+            return Ok(());
+        }
+        meter.add(REFUSED);
+        Err(Refusal::of_lag(lag, micros))
     }
 }
 
@@ -198,46 +161,5 @@ impl Drop for Pass {
         if let Some(room) = self.room.take() {
             room.leave(self.since, None);
         }
-    }
-}
-
-// === impl Room ===
-
-impl Room {
-    fn enter(&self, now: Nanos) -> bool {
-        let mut gradient = self.gradient.borrow_mut();
-        let entered = gradient.enter(now);
-        self.meter.set(IN_FLIGHT, gradient.in_flight().into());
-        entered
-    }
-
-    fn leave(&self, now: Nanos, latency: Option<Nanos>) {
-        let mut gradient = self.gradient.borrow_mut();
-        if gradient.leave(now, latency) {
-            self.meter.set(LEVEL, gradient.limit());
-            self.meter.set(BASELINE, gradient.baseline() / 1_000);
-        }
-        self.meter.set(IN_FLIGHT, gradient.in_flight().into());
-    }
-}
-
-// === impl Shedding ===
-
-impl Shedding {
-    fn of(policy: &policy::Shedding) -> Self {
-        let spared = policy.spared.as_ref().and_then(|spared| {
-            let name = HeaderName::try_from(&spared.name).ok()?;
-            Some((name, HeaderValue::try_from(&spared.value).ok()?))
-        });
-        Self {
-            lag: Duration::from_millis(policy.lag_ms),
-            spared,
-        }
-    }
-
-    fn sheds(&self, headers: &HeaderMap, lag: Duration) -> bool {
-        let is_spared =
-            |(name, value): &(HeaderName, HeaderValue)| headers.get(name) == Some(value);
-        lag > self.lag && !self.spared.as_ref().is_some_and(is_spared)
     }
 }

@@ -391,7 +391,7 @@ const CATALOGUE: &[Entry] = &[
         "rate_limited",
         429,
         "The service gets as many requests as its TrafficPolicy allows",
-        "Ask again after the seconds that Retry-After says, or raise rateLimit of the TrafficPolicy.",
+        "Ask again after the seconds that Retry-After says, or raise rateLimits of the TrafficPolicy.",
     ),
     entry(
         Reason::ConcurrencyLimit,

@@ -1,5 +1,4 @@
-//! Limits the rate of requests, of all together or of each caller: token buckets kept as the moment at which each is full
-//! again ("virtual scheduling" of the generic cell rate algorithm, ITU-T I.371).
+//! Limits the rate of requests, of all together or of each caller.
 //!
 //! In: who asks, and the time. Out: yes, or how long until there is a token. Never: more buckets than allowed: callers for
 //! whom there is none share one.
@@ -10,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use http::{HeaderMap, HeaderName};
 
+use super::rate::Rate;
 use crate::recording::clock::Nanos;
 use crate::snapshot::gate::{RateKeyKind, RateLimit};
 
@@ -19,6 +19,8 @@ const SWEEP: Nanos = 100_000_000;
 pub struct Buckets {
     rate: Rate,
     by: Option<By>,
+    /// Rates of callers that are not that of the others.
+    own: HashMap<Box<[u8]>, Rate>,
     most: usize,
     hasher: RandomState,
     full_at: RefCell<HashMap<u64, Nanos>>,
@@ -32,34 +34,24 @@ enum By {
     Header(HeaderName),
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Rate {
-    /// Until one more token is there.
-    token: Nanos,
-    /// Until an empty bucket is full.
-    whole: Nanos,
-}
-
 // === impl Buckets ===
 
 impl Buckets {
     /// One worker's share of a limit.
     #[must_use]
     pub fn of(limit: &RateLimit, workers: usize) -> Self {
-        let workers = workers as u64;
-        let period = limit.per_ms.saturating_mul(1_000_000 * workers);
-        let token = (period / limit.requests).max(1);
-        let burst = limit.burst.div_ceil(workers);
         let by = limit.by.as_ref().and_then(|by| match (by.kind, &by.name) {
             (RateKeyKind::Source, _) => Some(By::Source),
             (RateKeyKind::Header, name) => Some(By::Header(name.as_deref()?.try_into().ok()?)),
         });
+        let own = limit
+            .own
+            .iter()
+            .map(|own| (own.key.as_bytes().into(), Rate::of(&own.rate, workers)));
         Self {
-            rate: Rate {
-                token,
-                whole: token.saturating_mul(burst),
-            },
+            rate: Rate::of(&limit.rate, workers),
             by,
+            own: own.collect(),
             most: limit.keys,
             hasher: RandomState::new(),
             full_at: RefCell::default(),
@@ -70,12 +62,24 @@ impl Buckets {
 
     /// Takes a token, or says how long until there is one.
     pub fn take(&self, headers: &HeaderMap, source: &str, now: Nanos) -> Result<(), Nanos> {
-        let key = match &self.by {
-            None => return self.take_shared(now),
-            Some(By::Source) => source.as_bytes(),
-            Some(By::Header(name)) => headers.get(name).map_or(&[][..], |value| value.as_bytes()),
-        };
-        self.take_own(self.hasher.hash_one(key), now)
+        match self.key(headers, source) {
+            None => self.take_shared(now),
+            Some(key) => self.take_own(key, now),
+        }
+    }
+
+    /// Puts back the token that the same caller took just now.
+    pub fn put_back(&self, headers: &HeaderMap, source: &str) {
+        if let Some(key) = self.key(headers, source)
+            && let Some(at) = self
+                .full_at
+                .borrow_mut()
+                .get_mut(&self.hasher.hash_one(key))
+        {
+            *at = self.own(key).unwrap_or(self.rate).put_back(*at);
+            return;
+        }
+        self.rest.set(self.rate.put_back(self.rest.get()));
     }
 
     /// Callers that have a bucket of their own.
@@ -84,10 +88,27 @@ impl Buckets {
         self.full_at.borrow().len() as u64
     }
 
-    fn take_own(&self, key: u64, now: Nanos) -> Result<(), Nanos> {
+    fn key<'a>(&self, headers: &'a HeaderMap, source: &'a str) -> Option<&'a [u8]> {
+        Some(match self.by.as_ref()? {
+            By::Source => source.as_bytes(),
+            By::Header(name) => headers.get(name).map_or(&[][..], |value| value.as_bytes()),
+        })
+    }
+
+    fn own(&self, key: &[u8]) -> Option<Rate> {
+        if self.own.is_empty() {
+            return None;
+        }
+        self.own.get(key).copied()
+    }
+
+    fn take_own(&self, key: &[u8], now: Nanos) -> Result<(), Nanos> {
+        let own = self.own(key);
+        let rate = own.unwrap_or(self.rate);
+        let key = self.hasher.hash_one(key);
         let mut full_at = self.full_at.borrow_mut();
         if let Some(at) = full_at.get_mut(&key) {
-            *at = self.rate.take(*at, now)?;
+            *at = rate.take(*at, now)?;
             return Ok(());
         }
         if full_at.len() >= self.most && now.saturating_sub(self.swept.get()) >= SWEEP {
@@ -95,10 +116,10 @@ impl Buckets {
             full_at.retain(|_, at| *at > now);
             self.swept.set(now);
         }
-        if full_at.len() >= self.most {
+        if full_at.len() >= self.most && own.is_none() {
             return self.take_shared(now);
         }
-        full_at.insert(key, self.rate.take(0, now)?);
+        full_at.insert(key, rate.take(0, now)?);
         Ok(())
     }
 
@@ -108,24 +129,18 @@ impl Buckets {
     }
 }
 
-// === impl Rate ===
-
-impl Rate {
-    /// When a bucket is full again after one more token is taken from it, or how long until one can be.
-    fn take(self, full_at: Nanos, now: Nanos) -> Result<Nanos, Nanos> {
-        let after = full_at.max(now).saturating_add(self.token);
-        let over = (after - now).saturating_sub(self.whole);
-        if over == 0 { Ok(after) } else { Err(over) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const S: Nanos = 1_000_000_000;
 
-    fn buckets(json: serde_json::Value, workers: usize) -> Buckets {
+    fn buckets(requests: u64, burst: u64, more: &serde_json::Value, workers: usize) -> Buckets {
+        let mut json = serde_json::json!(
+            {"name": "0", "rate": {"requests": requests, "burst": burst}});
+        for (field, value) in more.as_object().into_iter().flatten() {
+            json[field] = value.clone();
+        }
         Buckets::of(&serde_json::from_value(json).unwrap(), workers)
     }
 
@@ -136,43 +151,56 @@ mod tests {
 
     #[test]
     fn a_burst_and_then_the_rate_to_the_token() {
-        let one = buckets(serde_json::json!({"requests": 10, "burst": 25}), 1);
+        let one = buckets(10, 25, &serde_json::json!({}), 1);
         assert_eq!(taken(&one, "", S), 25);
         assert_eq!(one.take(&HeaderMap::new(), "", S), Err(S / 10));
         assert_eq!(taken(&one, "", S + S / 10 - 1), 0);
         assert_eq!(taken(&one, "", S + S / 10), 1);
         assert_eq!(taken(&one, "", 2 * S), 9);
         assert_eq!(taken(&one, "", 100 * S), 25, "no more is saved up");
+        one.put_back(&HeaderMap::new(), "");
+        assert_eq!(taken(&one, "", 100 * S), 1, "what was put back");
     }
 
     #[test]
     fn workers_share_a_limit() {
-        let half = buckets(serde_json::json!({"requests": 10, "burst": 5}), 2);
+        let half = buckets(10, 5, &serde_json::json!({}), 2);
         assert_eq!(taken(&half, "", S), 3);
         assert_eq!(taken(&half, "", S + S / 5), 1);
     }
 
     #[test]
     fn each_caller_has_its_own_and_too_many_share_one() {
-        let json =
-            serde_json::json!({"requests": 1, "burst": 2, "by": {"kind": "source"}, "keys": 3});
-        let keyed = buckets(json, 1);
+        let by = serde_json::json!({"by": {"kind": "source"}, "keys": 3});
+        let keyed = buckets(1, 2, &by, 1);
         for source in ["a", "b", "c"] {
             assert_eq!(taken(&keyed, source, S), 2, "{source}");
         }
         assert_eq!(taken(&keyed, "d", S), 2, "the shared one");
         assert_eq!(taken(&keyed, "e", S), 0);
         assert_eq!(keyed.keys(), 3);
+        keyed.put_back(&HeaderMap::new(), "a");
+        assert_eq!([taken(&keyed, "a", S), taken(&keyed, "b", S)], [1, 0]);
         assert_eq!(taken(&keyed, "a", 2 * S), 1, "known callers keep theirs");
         assert_eq!(taken(&keyed, "e", 3 * S), 2, "idle ones make room");
         assert!(keyed.keys() <= 3);
     }
 
     #[test]
+    fn a_caller_can_have_another_rate_and_always_a_bucket() {
+        let own = serde_json::json!([{"key": "batch", "rate": {"requests": 1, "burst": 5}}]);
+        let by = serde_json::json!({"by": {"kind": "source"}, "keys": 1, "own": own});
+        let keyed = buckets(10, 2, &by, 1);
+        assert_eq!([taken(&keyed, "a", S), taken(&keyed, "b", S)], [2, 2]);
+        assert_eq!([taken(&keyed, "c", S), taken(&keyed, "batch", S)], [0, 5]);
+        assert_eq!(taken(&keyed, "batch", S + S / 2), 0);
+        assert_eq!(taken(&keyed, "batch", 2 * S), 1);
+    }
+
+    #[test]
     fn a_header_tells_callers_apart() {
-        let json = serde_json::json!(
-            {"requests": 1, "burst": 1, "by": {"kind": "header", "name": "x-user"}});
-        let keyed = buckets(json, 1);
+        let by = serde_json::json!({"by": {"kind": "header", "name": "x-user"}});
+        let keyed = buckets(1, 1, &by, 1);
         let ask = |user: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("x-user", user.parse().unwrap());

@@ -73,13 +73,14 @@ impl Gradient {
         }
     }
 
-    /// A request begins, if one more may.
-    pub fn enter(&mut self, now: Nanos) -> bool {
+    /// A request begins, if one more may; of the expendable ones, as long as a quarter of the room is left for others.
+    pub fn enter(&mut self, expendable: bool, now: Nanos) -> bool {
         if self.window_ends == 0 {
             self.window_ends = now + self.window;
         }
-        if u64::from(self.in_flight) >= self.limit() {
-            self.peak = self.in_flight;
+        let limit = self.limit();
+        let kept = if expendable { limit.div_ceil(4) } else { 0 };
+        if u64::from(self.in_flight) >= (limit - kept).max(1) {
             return false;
         }
         self.in_flight += 1;
@@ -240,7 +241,9 @@ mod tests {
                     self.latencies.add(now - began);
                     self.gradient.leave(now, Some(now - began));
                 }
-                while self.waiting.len() + self.served.len() < clients && self.gradient.enter(now) {
+                while self.waiting.len() + self.served.len() < clients
+                    && self.gradient.enter(false, now)
+                {
                     self.waiting.push_back(now);
                 }
                 while self.served.len() < servers
@@ -299,6 +302,14 @@ mod tests {
         let baseline = world.gradient.baseline() / MS;
         assert!((38..50).contains(&baseline), "{baseline}");
         assert!(world.gradient.limit() >= 20, "{}", world.gradient.limit());
+    }
+
+    #[test]
+    fn expendable_requests_leave_room_for_others() {
+        let policy = serde_json::json!({"least": 8, "most": 8});
+        let mut gradient = Gradient::of(&serde_json::from_value(policy).unwrap(), 1);
+        let mut entered = |expendable| (0..20).filter(|_| gradient.enter(expendable, MS)).count();
+        assert_eq!([entered(true), entered(false), entered(true)], [6, 2, 0]);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub const MESH_ATTRIBUTES: &[&str] = &[
     "mesh.rule",
     "mesh.mirror",
     "mesh.fault",
+    "mesh.limit",
+    "mesh.limit.at",
     "mesh.epoch",
     "mesh.attempt",
     "mesh.reason",

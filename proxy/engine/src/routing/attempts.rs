@@ -20,6 +20,7 @@ use crate::runtime::plan::Service;
 use crate::runtime::worker::Worker;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::{Answer, Departure, Failure, Terms, exchange};
+use crate::upstream::headers::MESH_RETRY;
 use crate::upstream::relay::begun;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::spare::{Spare, is_safe};
@@ -195,7 +196,7 @@ impl Call<'_> {
     /// The same request again, if the policy wants that and it can be had.
     fn repeat(&self, second: Option<&Second>, attempt: u8, ended: Ended) -> Option<Next> {
         let second = second?;
-        let copy = second.spare.as_ref()?.request()?;
+        let copy = second.copy(attempt)?;
         self.follow(second, attempt, ended)
             .map(|pause| (copy, pause))
     }
@@ -280,6 +281,16 @@ impl Call<'_> {
         let balancer = &self.service.care.balancer;
         self.worker
             .with_rng(|rng| balancer.choose(endpoints, now, rng, self.mark, untried))
+    }
+}
+
+impl Second {
+    /// The request once more after so many attempts, if all of it was kept; its callee learns that it is not the first.
+    fn copy(&self, attempts: u8) -> Option<Request<RequestBody>> {
+        let mut copy = self.spare.as_ref()?.request()?;
+        copy.headers_mut()
+            .insert(&MESH_RETRY, u16::from(attempts).into());
+        Some(copy)
     }
 }
 

@@ -65,15 +65,10 @@ pub async fn serve(
     }
     let pass = match &application.gate {
         None => None,
-        Some(gate) => {
-            match gate.admit(request.headers(), flight.peer(), worker.lag.get(), started) {
-                Ok(pass) => Some(pass),
-                Err(refusal) => {
-                    flight.refuse(refusal.reason);
-                    return refusal.answer();
-                }
-            }
-        }
+        Some(gate) => match gate.admit(&request, flight.peer(), worker.lag.get(), started) {
+            Ok(pass) => Some(pass),
+            Err(refusal) => return refusal.end(flight),
+        },
     };
     let upgrade = end_request_hop(request.headers_mut());
     let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));

@@ -64,7 +64,7 @@ impl Worker {
             recorder: RefCell::new(recorder),
             first_record: Notify::new(),
         });
-        worker.attend(&worker.plan());
+        worker.attend(None);
         worker
     }
 
@@ -77,15 +77,15 @@ impl Worker {
     pub fn follow(&self, plan: Plan) {
         self.recorder.borrow_mut().resize(plan.room);
         let before = self.plan.replace(Rc::new(plan));
-        let plan = self.plan();
-        before.close_endpoints_missing_from(&plan);
-        drop(before);
-        self.attend(&plan);
+        before.close_endpoints_missing_from(&self.plan());
+        self.attend(Some(&before));
     }
 
-    /// Measures and shows what the policies of a plan want.
-    fn attend(&self, plan: &Plan) {
-        self.totals.meters.show(plan.meters());
+    /// Measures and shows what the policies of the plan want, in the place of those before.
+    fn attend(&self, before: Option<&Plan>) {
+        let plan = self.plan();
+        let gone = before.into_iter().flat_map(Plan::meters);
+        self.totals.meters.show(gone, plan.meters());
         self.lag.ask_for(plan.minds_lag());
     }
 
@@ -108,9 +108,7 @@ impl Worker {
     pub async fn flush_records(&self) {
         loop {
             self.first_record.notified().await;
-            // The plan itself is let go of, so that what is no longer in force does not live on.
-            let flush = self.plan().flush;
-            tokio::time::sleep(flush).await;
+            tokio::time::sleep(self.plan().flush).await;
             self.recorder.borrow_mut().seal(true);
         }
     }

@@ -26,17 +26,23 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result
     from.deserialize_map(Named(PhantomData))
 }
 
+struct Part<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Part<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        object(from).map(Self)
+    }
+}
+
 /// The same where the part may be missing.
 pub fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     from: D,
 ) -> Result<Option<T>, D::Error> {
-    struct Part<T>(T);
-
-    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Part<T> {
-        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            object(from).map(Self)
-        }
-    }
-
     Ok(Option::<Part<T>>::deserialize(from)?.map(|part| part.0))
+}
+
+/// The same of a list of parts.
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    let parts = Vec::<Part<T>>::deserialize(from)?;
+    Ok(parts.into_iter().map(|part| part.0).collect())
 }

@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 
 pub static MESH_SOURCE: HeaderName = HeaderName::from_static("x-mesh-source");
+/// On a request that was sent before, in another attempt.
+pub static MESH_RETRY: HeaderName = HeaderName::from_static("mesh-retry");
 pub static MESH_REASON: HeaderName = HeaderName::from_static("mesh-reason");
 static NOT_IN_TRAILERS: [HeaderName; 24] = [
     CONTENT_LENGTH,

@@ -49,7 +49,7 @@ impl Call<'_> {
             let mut leading = pin!(self.ask(one, &flight, request));
             if let Ok(outcome) = timeout(after, &mut leading).await {
                 Finish::of_the_only(outcome)
-            } else if let Some((other, copy)) = self.copy(second, *tried) {
+            } else if let Some((other, copy)) = self.copy(second, flight.attempts(), *tried) {
                 *tried |= other.bit();
                 let mut beside = flight.fork();
                 beside.to(self.endpoint(other));
@@ -73,8 +73,13 @@ impl Call<'_> {
     }
 
     /// The same request for another endpoint, if there is one, all of it has been sent and the budget has room.
-    fn copy(&self, second: &Second, tried: u64) -> Option<(Try, Request<RequestBody>)> {
-        let copy = second.spare.as_ref()?.request()?;
+    fn copy(
+        &self,
+        second: &Second,
+        attempts: u8,
+        tried: u64,
+    ) -> Option<(Try, Request<RequestBody>)> {
+        let copy = second.copy(attempts)?;
         let other = self.choose(tried).ok()?;
         let budget = &self.service.care.budget;
         budget.spend(other.began).then_some((other, copy))
