@@ -5,6 +5,7 @@
 BIN := .venv/bin
 CHROMIUM := chromium:chromium
 CLIENTS := clickhouse-client:clickhouse-client nghttp2-client:nghttp curl:curl
+NETWORK := iproute2:ip nftables:/usr/sbin/nft iptables:/usr/sbin/iptables
 PEERS := haproxy:/usr/sbin/haproxy nginx-light:/usr/sbin/nginx wrk:wrk
 
 help: ## this list
@@ -15,7 +16,7 @@ demo: ## a shop of eight services under the mesh, with load and a web UI; Ctrl-C
 	@$(BIN)/whymesh demo
 
 test: ## everything that checks: Rust and Python tests, real processes, a real browser
-	@deploy/prepare.sh dev $(CHROMIUM) $(CLIENTS)
+	@deploy/prepare.sh dev $(CHROMIUM) $(CLIENTS) $(NETWORK)
 	cargo test --workspace --quiet
 	$(BIN)/python -m pytest
 

@@ -50,6 +50,7 @@ COMMANDS = {
     "sql": Entry("deploy.sql:command", "Ask the store a question in SQL.", "rootcause"),
     "replay": Entry("deploy.replay:command", "Put a recorded incident through collector and root cause.", "all"),
     "proxy": Entry("proxy.__main__:command", "Carry the traffic of one instance (the sidecar)."),
+    "intercept": Entry("proxy.intercept.command:command", "Redirect an application's connections to its proxy."),
     "control": Entry("proxy.control.__main__:command", "Tell every proxy what to do (the control plane).", "control"),
     "collector": Entry("collector.__main__:command", "Store OTLP spans in ClickHouse.", "embedded"),
     "rootcause": Entry("rootcause.__main__:command", "Find what degraded and which part did it.", "rootcause"),

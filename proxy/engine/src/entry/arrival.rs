@@ -50,7 +50,12 @@ pub async fn serve(
         detected,
         meant,
     };
-    let Some(detected) = accepted.opaque() else {
+    let carried = match target {
+        // HTTP too: its requests are for nobody that the mesh knows.
+        Target::Outside(_) => accepted.detected.clone(),
+        _ => accepted.opaque(),
+    };
+    let Some(detected) = carried else {
         // A connection may outlive what is in force now.
         drop((workload, target));
         connection::serve(worker, accepted).await;

@@ -189,7 +189,9 @@ impl Workload {
             (Way::Inbound | Way::Outbound, Some(address)) => {
                 match self.targets.destination(meant) {
                     Some(to) if way == Way::Outbound => Target::Service(Rc::clone(to)),
-                    _ if self.targets.outside == Outside::Deny => Target::Denied,
+                    _ if way == Way::Outbound && self.targets.outside == Outside::Deny => {
+                        Target::Denied
+                    }
                     _ => Target::Outside(Rc::new(self.outside(address))),
                 }
             }
