@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import secrets
 import signal
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +30,10 @@ from collector.errors import CannotListen, CollectorError
 from collector.group import Limits
 from collector.ingest import Ingest
 from collector.receive_grpc import GrpcReceiver
-from collector.receive_http import OWN_HEADER, HttpReceiver
+from collector.receive_http import HttpReceiver
+from collector.receive_zipkin import ZipkinReceiver
 from collector.repeats import Repeats
+from collector.request import Form
 from collector.resume import Resume
 from collector.settle import Ledger
 from collector.signals import Signal
@@ -49,6 +50,7 @@ log = logging.getLogger(SCOPE)
 
 ENCODERS = 2
 GRACE_S = 10.0
+OWN_SPANS_S = 5.0
 
 
 @click.command(name="collector")
@@ -56,6 +58,7 @@ GRACE_S = 10.0
 @click.option("--data", type=click.Path(path_type=Path), help="Directory of the embedded ClickHouse.")
 @click.option("--grpc", help="OTLP/gRPC.  [default: 127.0.0.1:4317]")
 @click.option("--http", help="OTLP/HTTP.  [default: 127.0.0.1:4318]")
+@click.option("--zipkin", help="Zipkin's JSON, such as 127.0.0.1:9411.  [default: closed]")
 @click.option("--clickhouse-native", help="ClickHouse native protocol.  [default: 127.0.0.1:9000]")
 @click.option("--clickhouse-http", help="ClickHouse HTTP.  [default: 127.0.0.1:8123]")
 @click.option("--metrics", help="/metrics /healthz /readyz.  [default: 127.0.0.1:8888]")
@@ -124,17 +127,10 @@ async def run(config: Config) -> None:
         budget = Budget(config.requests.under_way_bytes)
         meters.held.set_function(lambda: budget.held)
 
-        token = secrets.token_hex(8)
-        receiver = HttpReceiver(ingest, budget, token)
-        ports["http"] = await _serve(opened, "http", config.listen.http, receiver.application(), raw_bodies=True)
-        grpc = GrpcReceiver(ingest, budget, config.requests.grpc_calls)
-        ports["grpc"] = await grpc.start(config.listen.grpc)
-        opened.push_async_callback(grpc.stop, GRACE_S)
+        ports |= await _receivers(opened, config, ingest, budget)
 
         if config.own_spans:
-            host, _ = _host_port(config.listen.http)
-            receiver_url = f"http://{_reachable(host)}:{ports['http']}{Signal.TRACES.path}"
-            await opened.enter_async_context(_reporting(reporter, receiver_url, token))
+            await opened.enter_async_context(_reporting(reporter, ingest))
 
         admin.ready = True
         log.info(
@@ -145,6 +141,22 @@ async def run(config: Config) -> None:
         writers.hurry()
         log.info("stopping: what was accepted is stored first")
     log.info("stopped")
+
+
+async def _receivers(
+    opened: contextlib.AsyncExitStack, config: Config, ingest: Ingest, budget: Budget
+) -> dict[str, int]:
+    """Opens the doors that take telemetry; returns their ports."""
+    ports, listen = {}, config.listen
+    http = HttpReceiver(ingest, budget).application()
+    ports["http"] = await _serve(opened, "http", listen.http, http, raw_bodies=True)
+    if listen.zipkin is not None:
+        zipkin = ZipkinReceiver(ingest, budget).application()
+        ports["zipkin"] = await _serve(opened, "zipkin", listen.zipkin, zipkin, raw_bodies=True)
+    grpc = GrpcReceiver(ingest, budget, config.requests.grpc_calls)
+    ports["grpc"] = await grpc.start(listen.grpc)
+    opened.push_async_callback(grpc.stop, GRACE_S)
+    return ports
 
 
 async def _serve(
@@ -168,9 +180,14 @@ async def _serve(
 
 
 @contextlib.asynccontextmanager
-async def _reporting(reporter: Reporter, receiver_url: str, token: str) -> AsyncIterator[None]:
-    """Sends own spans until the stack unwinds, then those that are left; inserting these makes no more."""
-    provider = own_spans(receiver_url, OWN_HEADER, token)
+async def _reporting(reporter: Reporter, ingest: Ingest) -> AsyncIterator[None]:
+    """Takes own spans until the stack unwinds, then those that are left; inserting these makes no more."""
+    loop = asyncio.get_running_loop()
+
+    def take(body: bytes) -> None:
+        asyncio.run_coroutine_threadsafe(ingest.take(Signal.TRACES, body, Form(own=True)), loop).result(OWN_SPANS_S)
+
+    provider = own_spans(take)
     reporter.tracer = provider.get_tracer(SCOPE)
     try:
         yield
@@ -194,12 +211,6 @@ def _listening(flag: str, address: str) -> Iterator[None]:
 def _host_port(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def _reachable(host: str) -> str:
-    """An address to reach ourselves at: what listens everywhere is on loopback too."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (recognised here, not bound)
-    return f"[{host}]" if ":" in host else host
 
 
 def _limits(config: Config) -> Limits:

@@ -27,6 +27,7 @@ class Listen(_Part):
 
     grpc: HostPort = Field(default="127.0.0.1:4317", description="OTLP/gRPC.")
     http: HostPort = Field(default="127.0.0.1:4318", description="OTLP/HTTP.")
+    zipkin: HostPort | None = Field(default=None, description="Zipkin's JSON, usually on 9411; closed when not set.")
     clickhouse_native: HostPort = Field(default="127.0.0.1:9000", description="ClickHouse native protocol.")
     clickhouse_http: HostPort = Field(default="127.0.0.1:8123", description="ClickHouse HTTP.")
     metrics: HostPort = Field(default="127.0.0.1:8888", description="/metrics, /healthz, /readyz.")

@@ -16,9 +16,10 @@ from google.protobuf.message import Message
 from google.rpc.code_pb2 import INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
 from google.rpc.status_pb2 import Status
 
-from collector.budget import Budget, Share
-from collector.errors import CollectorError, Malformed, Retryable, TooLarge
+from collector.budget import Budget
+from collector.errors import CollectorError, Retryable, TooLarge
 from collector.ingest import Ingest
+from collector.read_body import read_body
 from collector.repeats import BATCH_HEADER, batch_id
 from collector.request import Coding, Form
 from collector.signals import Signal
@@ -27,19 +28,17 @@ log = logging.getLogger("whymesh.collector")
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
-OWN_HEADER = "x-whymesh-collector"
 CODINGS: dict[str, Coding] = {"identity": "identity", "gzip": "gzip", "zstd": "zstd"}
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpReceiver:
-    """The routes; `own_token` marks requests with the collector's own spans."""
+    """The three routes."""
 
-    def __init__(self, ingest: Ingest, budget: Budget, own_token: str) -> None:
+    def __init__(self, ingest: Ingest, budget: Budget) -> None:
         self._ingest = ingest
         self._budget = budget
-        self._own_token = own_token
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[_as_status])
@@ -48,10 +47,10 @@ class HttpReceiver:
 
     def _export(self, signal: Signal) -> _Handler:
         async def export(request: web.Request) -> web.Response:
-            form = self._form(request)
+            form = _form(request)
             try:
                 with self._budget.share() as share:
-                    body = await _read(request, self._ingest.limit, share)
+                    body = await read_body(request, self._ingest.limit, share)
                     taken = await self._ingest.take(signal, body, form)
             except CollectorError as error:
                 self._ingest.refuse(signal, error)
@@ -60,44 +59,20 @@ class HttpReceiver:
 
         return export
 
-    def _form(self, request: web.Request) -> Form:
-        """Raises 415 for what OTLP does not speak."""
-        if request.content_type not in (PROTOBUF, JSON):
-            raise web.HTTPUnsupportedMediaType(reason=f"send {PROTOBUF} or {JSON}, not {request.content_type}")
-        name = request.headers.get("Content-Encoding", "identity").lower()
-        coding = CODINGS.get(name)
-        if coding is None:
-            raise web.HTTPUnsupportedMediaType(
-                reason="send the body plain or with Content-Encoding: gzip or zstd",
-                headers={"Accept-Encoding": "gzip, zstd"},
-            )
-        own = request.headers.get(OWN_HEADER) == self._own_token
-        batch = batch_id(request.headers.get(BATCH_HEADER))
-        return Form(json=request.content_type == JSON, coding=coding, own=own, batch=batch)
 
-
-async def _read(request: web.Request, limit: int, share: Share) -> bytes:
-    """The body as sent. Raises TooLarge, Overloaded, Malformed; stops reading at the limit."""
-    told = request.content_length
-    if told is not None:
-        _check_size(told, limit)
-        share.add(told)
-    chunks, size = [], 0
-    try:
-        async for chunk in request.content.iter_any():
-            size += len(chunk)
-            _check_size(size, limit)
-            if told is None:
-                share.add(len(chunk))
-            chunks.append(chunk)
-    except web.RequestPayloadError as error:
-        raise Malformed(f"the body ended early: {error}") from None
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise TooLarge(f"the body is more than {limit} bytes: send smaller batches")
+def _form(request: web.Request) -> Form:
+    """Raises 415 for what OTLP does not speak."""
+    if request.content_type not in (PROTOBUF, JSON):
+        raise web.HTTPUnsupportedMediaType(reason=f"send {PROTOBUF} or {JSON}, not {request.content_type}")
+    name = request.headers.get("Content-Encoding", "identity").lower()
+    coding = CODINGS.get(name)
+    if coding is None:
+        raise web.HTTPUnsupportedMediaType(
+            reason="send the body plain or with Content-Encoding: gzip or zstd",
+            headers={"Accept-Encoding": "gzip, zstd"},
+        )
+    batch = batch_id(request.headers.get(BATCH_HEADER))
+    return Form(json=request.content_type == JSON, coding=coding, batch=batch)
 
 
 @web.middleware

@@ -26,6 +26,7 @@ from rootcause.recorded import SPANS, Case, CaseRefused, messages
 from rootcause.spans import from_otlp
 
 MOST_SPANS = 5_000_000
+STORED_WITHIN_S = 60.0
 RETRIES = 5
 
 
@@ -87,16 +88,25 @@ def _judge(case: Case, reader: Reader, sent: int, stored_before: int, began: flo
 
 
 def _feed(case: Case, collector: Collector, reader: Reader, progress: Callable[[str], None]) -> tuple[int, int]:
-    """Sends every message that the store does not hold; returns spans sent and spans that were there."""
+    """Sends every message that the store does not hold; returns spans sent and spans that were there.
+
+    Returns once the store holds the last of them; it takes them in the order in which they were sent.
+    """
     sent = there = 0
+    last = None
     for path, body in _recorded(case):
         spans = list(from_otlp(ExportTraceServiceRequest.FromString(body)))
         if spans and _stored(reader, spans[0].trace, spans[0].id):
             there += len(spans)
             continue
         _post(collector.otlp, body)
-        sent += len(spans)
+        sent, last = sent + len(spans), spans[-1] if spans else last
         progress(f"{path.name}: {sent} spans sent")
+    deadline = time.monotonic() + STORED_WITHIN_S
+    while last is not None and not _stored(reader, last.trace, last.id):
+        if time.monotonic() > deadline:
+            raise OSError(f"{collector.otlp} took all spans, but has not stored them after {STORED_WITHIN_S:.0f} s")
+        time.sleep(0.1)
     return sent, there
 
 

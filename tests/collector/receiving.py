@@ -18,12 +18,12 @@ from collector.encode import Encoder
 from collector.ingest import Ingest
 from collector.receive_grpc import GrpcReceiver
 from collector.receive_http import HttpReceiver
+from collector.receive_zipkin import ZipkinReceiver
 from collector.repeats import Repeats
 from collector.request import Request, Taken
 from collector.wal.batches import Batches
 
 LIMIT = 200_000
-OWN_TOKEN = "ours"
 
 
 @dataclass
@@ -32,10 +32,10 @@ class Receiving:
 
     http: str = ""
     grpc: str = ""
+    zipkin: str = ""
     rows: int = 0
     running: int = 0
     tables: set[str] = field(default_factory=set)
-    own: list[bool] = field(default_factory=list)
     error: Exception | None = None
     gate: asyncio.Event | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -49,7 +49,6 @@ class Receiving:
         self.running -= 1
         self.rows += sum(block.rows for block in blocks)
         self.tables.update({block.table for block in blocks})
-        self.own.append(request.form.own)
 
     def dropped(self, signal: str, cause: str) -> float:
         labels = {"signal": signal, "cause": cause}
@@ -69,15 +68,20 @@ async def receiving(
         drops = Drops(parts.registry)
         ingest = Ingest(Encoder(threads, LIMIT), parts.keep, Repeats(Batches(10), drops.repeated), drops)
         budget = Budget(under_way_bytes)
-        runner = web.AppRunner(HttpReceiver(ingest, budget, OWN_TOKEN).application(), auto_decompress=False)
+        runner = web.AppRunner(HttpReceiver(ingest, budget).application(), auto_decompress=False)
+        zipkin = web.AppRunner(ZipkinReceiver(ingest, budget).application(), auto_decompress=False)
         grpc = GrpcReceiver(ingest, budget, grpc_calls)
         try:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             parts.http = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            await zipkin.setup()
+            await web.TCPSite(zipkin, "127.0.0.1", 0).start()
+            parts.zipkin = f"http://127.0.0.1:{zipkin.addresses[0][1]}"
             parts.grpc = f"127.0.0.1:{await grpc.start(grpc_address)}"
             yield parts
         finally:
             await grpc.stop(1)
             await runner.cleanup()
+            await zipkin.cleanup()
         assert budget.held == 0, "every request gives its bytes back"

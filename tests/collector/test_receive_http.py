@@ -23,8 +23,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics
 
 from collector.errors import LogFull, Overloaded
-from collector.receive_http import JSON, OWN_HEADER, PROTOBUF
-from tests.collector.receiving import LIMIT, OWN_TOKEN, Receiving, receiving
+from collector.receive_http import JSON, PROTOBUF
+from tests.collector.receiving import LIMIT, Receiving, receiving
 from tests.world import otlp_oracle as oracle
 from tests.world import otlp_requests as world
 
@@ -83,13 +83,12 @@ async def test_full_success_in_the_kind_of_the_request(
         b"" if kind == PROTOBUF else b"{}",
     )
     assert parts.rows == 2
-    assert parts.own == [False]
 
 
 async def test_nothing_sent_is_a_success(parts: Receiving) -> None:
     assert (await post(f"{parts.http}/v1/traces", b"")).status == 200
     assert (await post(f"{parts.http}/v1/traces", b"{}", JSON)).body == b"{}"
-    assert parts.own == [], "nothing is submitted"
+    assert parts.rows == 0, "nothing is kept"
 
 
 async def test_partial_success_names_what_was_rejected(parts: Receiving) -> None:
@@ -215,12 +214,6 @@ async def test_metrics_and_logs_with_their_own_words_for_what_was_rejected(parts
         assert parts.dropped(path, "bad_time") == 1
     assert parts.rows == 2
     assert (await post(f"{parts.http}/v1/logs", b"")).body == b""
-
-
-async def test_own_spans_are_known_by_the_token(parts: Receiving) -> None:
-    await post(f"{parts.http}/v1/traces", BODY, **{OWN_HEADER: OWN_TOKEN})
-    await post(f"{parts.http}/v1/traces", BODY, **{OWN_HEADER: "guessed"})
-    assert parts.own == [True, False]
 
 
 async def until_answered(url: str, status: int) -> None:

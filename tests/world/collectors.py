@@ -14,7 +14,7 @@ from tests.world.processes import Process, get, running, until
 
 FREE_PORTS = tuple(
     part
-    for flag in ("--grpc", "--http", "--clickhouse-native", "--clickhouse-http", "--metrics")
+    for flag in ("--grpc", "--http", "--zipkin", "--clickhouse-native", "--clickhouse-http", "--metrics")
     for part in (flag, "127.0.0.1:0")
 )
 
