@@ -15,12 +15,21 @@ from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 from proxy.snapshot.services import Endpoint, Upstream
-from proxy.snapshot.telemetry import BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes, Telemetry
+from proxy.snapshot.telemetry import (
+    B3,
+    BudgetBytes,
+    Compression,
+    ExportProtocol,
+    Mode,
+    RingBytes,
+    SpoolBytes,
+    Telemetry,
+)
 from proxy.snapshot.workload import Workload
 
 __all__ = [
-    "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "IpPort", "Label", "Limits",
-    "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "Snapshot",
+    "B3", "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "IpPort", "Label",
+    "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "Snapshot",
     "SpoolBytes", "Telemetry", "Upstream", "Workload",
 ]  # fmt: skip
 

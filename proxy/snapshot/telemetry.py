@@ -12,6 +12,7 @@ from proxy.snapshot.parts import Part
 ExportProtocol = Literal["http", "grpc"]
 Compression = Literal["none", "gzip", "zstd"]
 Mode = Literal["all", "recorder"]
+B3 = Literal["none", "single", "multi", "both"]
 
 
 def _zero_or_at_least(least: int) -> Callable[[int], int]:
@@ -50,3 +51,4 @@ class Telemetry(Part):
     ring_bytes: RingBytes = Field(default=1 << 20, description="Memory for the last records.")
     slow_ms: int = Field(default=1_000, ge=0, le=86_400_000, description="What takes so long is slow; 0: nothing is.")
     slow_adaptive: bool = Field(default=False, description="So is what takes longer than 99 of 100 of its route.")
+    b3: B3 = Field(default="none", description="Headers that go out beside W3C's.")

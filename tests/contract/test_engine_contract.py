@@ -79,6 +79,7 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
                     "spool_bytes": st.just(0) | st.integers(1 << 20, 1 << 40),
                     "budget_bytes": st.just(0) | st.integers(10_000, 1 << 40),
                     "mode": st.sampled_from(["all", "recorder"]),
+                    "b3": st.sampled_from(["none", "single", "multi", "both"]),
                     "ring_bytes": st.just(0) | st.integers(65_536, 1 << 32),
                     "slow_ms": st.integers(0, 86_400_000),
                     "flush_ms": st.integers(10, 60_000),
@@ -247,6 +248,7 @@ WHOLE: dict[str, Any] = {
         "ring_bytes": 0,
         "slow_ms": 0,
         "slow_adaptive": False,
+        "b3": "none",
     },
     "limits": {
         "connections": 1,

@@ -24,4 +24,5 @@ def telemetry(spec: TelemetrySpec) -> Telemetry:
         ring_bytes=_MEMORY[spec.mode] if spec.recorder.memory is None else spec.recorder.memory,
         slow_ms=spec.recorder.slow if isinstance(spec.recorder.slow, int) else 0,
         slow_adaptive=spec.recorder.slow == "p99",
+        b3=spec.b3,
     )

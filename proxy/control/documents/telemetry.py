@@ -9,7 +9,7 @@ from pydantic import AnyUrl, Field, UrlConstraints
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.route_parts import Target
 from proxy.control.documents.spelling import Milliseconds, Size, WrittenAsSize
-from proxy.snapshot import BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes
+from proxy.snapshot import B3, BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes
 
 
 class PlainUrl(AnyUrl):
@@ -68,6 +68,7 @@ class TelemetrySpec(RecordingSpec):
     flush: Milliseconds = 500
     batch: BatchSpec = BatchSpec()
     spool: SpoolSpec = SpoolSpec()
+    b3: B3 = "none"
 
     @property
     def address(self) -> str:

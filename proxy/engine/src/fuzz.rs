@@ -29,11 +29,12 @@ use crate::export::retry::Verdict;
 use crate::export::url::Url;
 use crate::export::{over_grpc, over_http};
 use crate::reasons::Reason;
+use crate::recording::b3;
 use crate::recording::pad::Pad;
 use crate::recording::trace::{Context, mark_state, unmark_state};
 use crate::routing::route;
 use crate::runtime::plan::Plan;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{B3, Snapshot};
 use crate::upstream::headers;
 
 /// The framing of a connection does not depend on how its bytes were cut, and the parser behind it refuses none of what was
@@ -181,6 +182,10 @@ pub fn trace(bytes: &[u8]) {
     next.insert("traceparent", written.clone());
     let (read_back, _) = Context::of(&next, &mut rng);
     assert_eq!((read_back.trace, read_back.parent), (context.trace, 7));
+    b3::write(B3::Both, &mut next, context, 8, &Pad::default());
+    next.remove("traceparent");
+    let (read_back, _) = Context::of(&next, &mut rng);
+    assert_eq!((read_back.trace, read_back.parent), (context.trace, 8));
     mark_state(&mut headers, 9, keep, &Pad::default());
     assert_eq!(unmark_state(&mut headers, true), Some(9));
 }

@@ -1,5 +1,6 @@
 //! REQUEST -> SPAN AND COUNTS: what is known of a request afterwards.
 
+pub(crate) mod b3;
 pub(crate) mod clock;
 pub(crate) mod flags;
 pub(crate) mod flight;

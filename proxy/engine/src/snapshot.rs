@@ -26,7 +26,7 @@ pub use limits::Limits;
 pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;
 pub use services::{Endpoint, Upstream};
-pub use telemetry::{ExportProtocol, Mode, Telemetry};
+pub use telemetry::{B3, ExportProtocol, Mode, Telemetry};
 pub use workload::Workload;
 
 /// A snapshot that cannot be served; the text names the field and what is wrong with it.

@@ -5,6 +5,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::recording::b3;
 use crate::recording::pad::Pad;
 
 pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -16,7 +17,7 @@ const MEMBER: &str = "whymesh";
 const MAX_MEMBERS: usize = 32;
 /// Bytes of `tracestate` carried on; the specification asks for 512 at least.
 const MAX_STATE: usize = 2_048;
-const SAMPLED: u8 = 1;
+pub(super) const SAMPLED: u8 = 1;
 
 /// The position of a request in a trace, as its caller told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Continues the caller's trace, or starts one. The second value says whether the caller's `tracestate` still counts.
+    /// Continues the caller's trace, told in W3C's form or else in B3's, or starts one. The second value says whether the caller's `tracestate` still counts.
     pub fn of(headers: &HeaderMap, rng: &mut fastrand::Rng) -> (Self, bool) {
         let mut values = headers.get_all(&TRACEPARENT).iter();
         match (
@@ -36,8 +37,12 @@ impl Context {
             values.next(),
         ) {
             (Some(context), None) => (context, true),
-            _ => (Self::fresh(rng), false),
+            _ => (Self::told_in_b3(headers, rng), false),
         }
+    }
+
+    fn told_in_b3(headers: &HeaderMap, rng: &mut fastrand::Rng) -> Self {
+        b3::read(headers, rng).unwrap_or_else(|| Self::fresh(rng))
     }
 
     /// The beginning of a trace.
@@ -164,7 +169,7 @@ fn named(value: &str) -> Option<u64> {
     u64::try_from(unhex(value.as_bytes())?).ok()
 }
 
-fn hex(into: &mut [u8], value: &[u8]) {
+pub(super) fn hex(into: &mut [u8], value: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in into.chunks_exact_mut(2).zip(value) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
@@ -173,7 +178,7 @@ fn hex(into: &mut [u8], value: &[u8]) {
 }
 
 /// Lower-case hexadecimal only, as the specification wants; at most 32 digits.
-fn unhex(text: &[u8]) -> Option<u128> {
+pub(super) fn unhex(text: &[u8]) -> Option<u128> {
     text.iter().try_fold(0_u128, |value, byte| {
         let digit = match byte {
             b'0'..=b'9' => byte - b'0',

@@ -13,6 +13,7 @@ use super::retry::Ended;
 use crate::entry::caller::Caller;
 use crate::grpc::status_of;
 use crate::reasons::Reason;
+use crate::recording::b3;
 use crate::recording::clock::Nanos;
 use crate::recording::flight::Flight;
 use crate::recording::trace::{Context, TRACEPARENT};
@@ -132,6 +133,13 @@ impl Call<'_> {
         request.headers_mut().insert(
             &TRACEPARENT,
             self.context.header(flight.span(), &self.worker.pad),
+        );
+        b3::write(
+            self.worker.plan().b3,
+            request.headers_mut(),
+            self.context,
+            flight.span(),
+            &self.worker.pad,
         );
         let departed = |departure: Departure| flight.sent_after(departure);
         let (terms, clock) = (self.terms_at(one.began), self.worker.clock);

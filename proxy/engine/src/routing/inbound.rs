@@ -5,18 +5,21 @@
 
 use std::rc::Rc;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
 use crate::entry::caller::Caller;
 use crate::entry::guard;
 use crate::grpc::status_of;
 use crate::reasons::Reason;
+use crate::recording::b3;
 use crate::recording::flight::{Flight, Opening};
+use crate::recording::pad::Pad;
 use crate::recording::record::Encoded;
 use crate::recording::tally::Labels;
 use crate::recording::trace::{Context, TRACEPARENT, mark_state};
 use crate::runtime::worker::Worker;
+use crate::snapshot::B3;
 use crate::upstream::answer::answer;
 use crate::upstream::connect;
 use crate::upstream::forward::{Failure, Terms, exchange};
@@ -72,13 +75,12 @@ pub async fn serve(
     };
     let upgrade = end_request_hop(request.headers_mut());
     let caller_leg = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-    request
-        .headers_mut()
-        .insert(&TRACEPARENT, context.header(flight.span(), &worker.pad));
-    mark_state(
+    let place = (context, keep_state);
+    tell(
         request.headers_mut(),
+        place,
         flight.span(),
-        keep_state,
+        plan.b3,
         &worker.pad,
     );
 
@@ -122,6 +124,13 @@ pub async fn serve(
             answer(reason, &place)
         }
     }
+}
+
+/// Tells the application its server span, in every form that it may know.
+fn tell(headers: &mut HeaderMap, (context, keep): (Context, bool), span: u64, form: B3, pad: &Pad) {
+    headers.insert(&TRACEPARENT, context.header(span, pad));
+    mark_state(headers, span, keep, pad);
+    b3::write(form, headers, context, span, pad);
 }
 
 /// Why there is no connection to the application.

@@ -15,6 +15,7 @@ use super::{connect, inject, mirror};
 use crate::entry::caller::Caller;
 use crate::entry::guard;
 use crate::reasons::Reason;
+use crate::recording::b3;
 use crate::recording::clock::Nanos;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::record::Encoded;
@@ -44,8 +45,10 @@ pub async fn serve(
     let started = worker.clock.now();
     let (context, keep_state) = worker.with_rng(|rng| Context::of(request.headers(), rng));
     let marked = unmark_state(request.headers_mut(), keep_state);
+    let above = || (!keep_state).then(|| b3::above(request.headers()))?;
     let call = [Some(context.parent), marked]
         .into_iter()
+        .chain(std::iter::once_with(above))
         .flatten()
         .find_map(|span| worker.all_slots.begin_call(span, started));
     let way = destination(&workload, &caller, &request)

@@ -21,7 +21,7 @@ use crate::routing::templates::Templates;
 use crate::runtime::meters::Meter;
 use crate::runtime::workload::{Lead, Workload};
 use crate::snapshot::routes::RouteRetry;
-use crate::snapshot::{self, Protocol, Snapshot, Upstream};
+use crate::snapshot::{self, B3, Protocol, Snapshot, Upstream};
 use crate::upstream::connect::Bounds;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
@@ -46,6 +46,8 @@ pub struct Plan {
     pub epoch: u64,
     pub room: Room,
     pub flush: Duration,
+    /// The forms of B3 that callees are told, beside W3C's.
+    pub b3: B3,
     pub limits: Limits,
     /// Templates of requests that mean no service.
     pub stray_templates: Rc<RefCell<Templates>>,
@@ -71,6 +73,7 @@ impl Plan {
             epoch: snapshot.epoch,
             room: Room::of(&snapshot.telemetry),
             flush: Duration::from_millis(snapshot.telemetry.flush_ms),
+            b3: snapshot.telemetry.b3,
             limits: Limits::of(limits, workers),
             stray_templates: before
                 .map(|plan| Rc::clone(&plan.stray_templates))

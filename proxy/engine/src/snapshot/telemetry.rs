@@ -26,6 +26,17 @@ pub enum Mode {
     Recorder,
 }
 
+/// The forms of B3 that go out beside W3C's.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum B3 {
+    #[default]
+    None,
+    Single,
+    Multi,
+    Both,
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
@@ -47,6 +58,7 @@ pub struct Telemetry {
     pub slow_ms: u64,
     /// What takes longer than 99 of 100 requests of its route is slow, too.
     pub slow_adaptive: bool,
+    pub b3: B3,
 }
 
 impl Default for Telemetry {
@@ -65,6 +77,7 @@ impl Default for Telemetry {
             ring_bytes: 1 << 20,
             slow_ms: 1_000,
             slow_adaptive: false,
+            b3: B3::None,
         }
     }
 }

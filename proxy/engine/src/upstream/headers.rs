@@ -13,7 +13,7 @@ pub static MESH_SOURCE: HeaderName = HeaderName::from_static("x-mesh-source");
 /// On a request that was sent before, in another attempt.
 pub static MESH_RETRY: HeaderName = HeaderName::from_static("mesh-retry");
 pub static MESH_REASON: HeaderName = HeaderName::from_static("mesh-reason");
-static NOT_IN_TRAILERS: [HeaderName; 24] = [
+static NOT_IN_TRAILERS: [HeaderName; 30] = [
     CONTENT_LENGTH,
     TRANSFER_ENCODING,
     CONNECTION,
@@ -36,6 +36,12 @@ static NOT_IN_TRAILERS: [HeaderName; 24] = [
     HeaderName::from_static("forwarded"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
+    HeaderName::from_static("b3"),
+    HeaderName::from_static("x-b3-traceid"),
+    HeaderName::from_static("x-b3-spanid"),
+    HeaderName::from_static("x-b3-parentspanid"),
+    HeaderName::from_static("x-b3-sampled"),
+    HeaderName::from_static("x-b3-flags"),
     HeaderName::from_static("x-mesh-source"),
     HeaderName::from_static("mesh-reason"),
 ];
