@@ -25,6 +25,13 @@ def free_port() -> int:
         return port
 
 
+def listens(address: str) -> bool:
+    """Whether anybody does, at host:port or http://host:port of IPv4."""
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    with socket.socket() as caller:
+        return caller.connect_ex((host, int(port))) == 0
+
+
 def until(met: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
     """Polls a condition; fails the test saying what never came."""
     deadline = time.monotonic() + patience_s

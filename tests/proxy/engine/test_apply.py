@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 
 import aiohttp
@@ -16,12 +15,7 @@ from tests.proxy.engine.conftest import Pair
 from tests.world.apps import app, dial, head, talker
 from tests.world.engines import sidecar, upstream
 from tests.world.otlp_sink import OtlpSink, eventually
-
-
-def listens(address: str) -> bool:
-    host, _, port = address.removeprefix("http://").rpartition(":")
-    with socket.socket() as caller:
-        return caller.connect_ex((host, int(port))) == 0
+from tests.world.processes import listens
 
 
 async def _ok(request: web.Request) -> web.StreamResponse:

@@ -15,7 +15,7 @@ from proxy.snapshot import Listener, Outbound, Upstream
 from tests.world.apps import app, dial, echo, head, talker
 from tests.world.engines import Sidecar, sidecar, upstream
 from tests.world.otlp_sink import OtlpSink, eventually
-from tests.world.processes import free_port
+from tests.world.processes import free_port, listens
 
 
 async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -181,24 +181,56 @@ async def test_the_protocol_of_an_undeclared_service_is_found_out(sink: OtlpSink
         assert tunnels(front) == []
 
 
-async def test_a_server_that_speaks_first_is_heard_after_the_timeout_or_at_once_when_declared(sink: OtlpSink) -> None:
-    loop = asyncio.get_running_loop()
-    async with talker(greet) as address:
-        for protocol in ("detect", "tcp"):
-            call = upstream("mail", address, protocol=protocol)
-            async with caller(sink, call, detect_timeout_ms=400) as (front, listener):
-                start = loop.time()
-                async with dial(listener) as (reader, writer):
-                    assert await asyncio.wait_for(reader.readline(), 5) == b"220 ready\r\n"
-                    waited = loop.time() - start
-                    writer.write(b"quit")
-                    assert await reader.readexactly(4) == b"QUIT"
-                assert (waited >= 0.4) == (protocol == "detect")
-                await ended(front)
-        detected, declared = await sink.wait(2)
-        assert detected.attributes["mesh.detect_us"] >= 400_000
-        assert "mesh.detect_us" not in declared.attributes
-        assert detected.attributes["mesh.protocol"] == declared.attributes["mesh.protocol"] == "tcp"
+@pytest.mark.parametrize("protocol", ["detect", "tcp"])
+async def test_a_server_that_speaks_first_is_heard_without_waiting(sink: OtlpSink, protocol: str) -> None:
+    patience = {"detect_timeout_ms": 60_000}
+    async with (
+        talker(greet) as address,
+        sidecar("mail", app=address, inbound={"protocol": protocol}, telemetry=sink.url, **patience) as back,
+        caller(sink, upstream("mail", back.endpoint, protocol=protocol), **patience) as (front, listener),
+    ):
+        async with dial(listener) as (reader, writer):
+            assert await asyncio.wait_for(reader.readline(), 30) == b"220 ready\r\n"
+            writer.write(b"quit")
+            assert await reader.readexactly(4) == b"QUIT"
+        assert (await ended(front))["opened"] == 1
+        for span in await sink.wait(2):
+            assert span.attributes["mesh.protocol"] == "tcp"
+            assert ("mesh.detect_us" in span.attributes) == (protocol == "detect")
+            assert (span.attributes["mesh.sent_bytes"], span.attributes["mesh.received_bytes"]) == (4, 15)
+
+
+async def test_where_both_are_silent_it_is_carried_after_the_timeout(sink: OtlpSink) -> None:
+    connected = asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await shout(reader, writer)
+
+    async with (
+        talker(wait) as address,
+        caller(sink, upstream("odd", address, protocol="detect"), detect_timeout_ms=100) as (front, listener),
+        dial(listener) as (reader, writer),
+    ):
+        await asyncio.wait_for(connected.wait(), 10)
+        await eventually(lambda: tunnels(front), "the tunnel to open")
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await reader.readexactly(4) == b"GET ", "too late to be taken for a request"
+        assert tunnels(front)[0]["protocol"] == "tcp"
+
+
+async def test_a_listener_comes_and_goes_while_the_proxy_serves(sink: OtlpSink) -> None:
+    async with talker(shout) as address, caller(sink, upstream("db", address, protocol="tcp")) as (front, first):
+        added = Listener(listen=f"127.0.0.1:{free_port()}", service="db")
+        assert front.workload.outbound
+        async with dial(first) as (reader, writer):
+            await front.change(outbound=front.workload.outbound.model_copy(update={"listeners": (added,)}))
+            writer.write(b"a")
+            assert await reader.readexactly(1) == b"A", "what is open stays so"
+            async with dial(added.listen) as (other, to_other):
+                to_other.write(b"b")
+                assert await other.readexactly(1) == b"B"
+        await eventually(lambda: not listens(first), "the listener that is gone to close")
 
 
 # === TLS passed through

@@ -6,19 +6,20 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::entry::caller::{Caller, Known, Presence};
 use crate::entry::conduct::Conduct;
 use crate::entry::connection::{self, Accepted};
 use crate::entry::detect::{self, Detected, Spoken};
 use crate::entry::entrance::Entrance;
-use crate::entry::limits::Patience;
 use crate::entry::original;
 use crate::reasons::Reason;
+use crate::routing::early::{self, Early};
 use crate::routing::targets::{Meant, Target};
 use crate::routing::tunnel::{self, Arrived};
 use crate::runtime::worker::Worker;
-use crate::runtime::workload::Lead;
+use crate::runtime::workload::{Lead, Workload};
 use crate::snapshot::Protocol;
 
 /// Serves a connection until it ends.
@@ -37,10 +38,16 @@ pub async fn serve(
         None
     };
     let (meant, target) = workload.target(way, original);
-    let patience = worker.plan().limits.patience;
-    let looked = look(target.protocol(&workload), &mut stream, patience).await;
+    let looked = look(&worker, &workload, &target, &mut stream).await;
     // Nothing was asked: a connection that opens and breaks needs no answer.
-    let Ok((detected, held)) = looked else { return };
+    let Ok(Seen {
+        detected,
+        held,
+        early,
+    }) = looked
+    else {
+        return;
+    };
     let accepted = Accepted {
         stream,
         held,
@@ -73,6 +80,7 @@ pub async fn serve(
         asked: asked(meant, &detected),
         detected,
         started,
+        early,
     };
     let (stream, held) = (accepted.stream, accepted.held.freeze());
     match target {
@@ -97,29 +105,47 @@ pub async fn serve(
     }
 }
 
-/// What the connection speaks, as far as that has to be known; `None` where it is declared to be HTTP.
+/// What the connection speaks, as far as that has to be known.
+#[derive(Default)]
+struct Seen {
+    /// `None` where it is declared to be HTTP.
+    detected: Option<Detected>,
+    held: BytesMut,
+    early: Option<Early>,
+}
+
 async fn look(
-    protocol: Protocol,
+    worker: &Worker,
+    workload: &Workload,
+    target: &Target,
     stream: &mut TcpStream,
-    patience: Patience,
-) -> io::Result<(Option<Detected>, BytesMut)> {
-    Ok(match protocol {
-        Protocol::Http1 | Protocol::Http2 => (None, BytesMut::new()),
-        Protocol::Tcp => (Some(Detected::declared(Spoken::Tcp)), BytesMut::new()),
+) -> io::Result<Seen> {
+    let patience = worker.plan().limits.patience;
+    let mut seen = Seen::default();
+    seen.detected = match target.protocol(workload) {
+        Protocol::Http1 | Protocol::Http2 => None,
+        Protocol::Tcp => Some(Detected::declared(Spoken::Tcp)),
         Protocol::Tls => {
             // The client speaks first, and its name may decide where it goes.
-            let (found, held) = detect::any(stream, patience.head).await?;
-            let declared = Detected {
+            let found = detect::any(stream, &mut seen.held, patience.head).await?;
+            Some(Detected {
                 server_name: found.server_name,
                 ..Detected::declared(Spoken::Tls)
-            };
-            (Some(declared), held)
+            })
         }
         Protocol::Detect => {
-            let (found, held) = detect::any(stream, patience.detect).await?;
-            (Some(found), held)
+            let start = Instant::now();
+            tokio::select! {
+                biased;
+                found = detect::any(stream, &mut seen.held, patience.detect) => Some(found?),
+                early = early::word(worker, workload, target) => {
+                    seen.early = Some(early);
+                    Some(Detected::found(Spoken::Tcp, start))
+                }
+            }
         }
-    })
+    };
+    Ok(seen)
 }
 
 fn asked(meant: Meant, detected: &Detected) -> Box<str> {

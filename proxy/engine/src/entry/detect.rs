@@ -1,7 +1,7 @@
 //! Which protocol a connection speaks, by its first bytes.
 //!
 //! In: a connection. Out: what it speaks, how long it took to tell, and what was read of it. Never: longer than the time
-//! allowed: a client that waits for its server to speak first is told from others by its silence.
+//! allowed.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::entry::client_hello::{self, Hello};
 use crate::entry::frames::PREFACE;
@@ -63,6 +63,16 @@ impl Detected {
             protocol,
             detect_us: None,
             server_name: None,
+        }
+    }
+
+    /// Told since `start`.
+    #[must_use]
+    pub fn found(protocol: Spoken, start: Instant) -> Self {
+        let took = u64::try_from(start.elapsed().as_micros());
+        Self {
+            detect_us: Some(took.unwrap_or(u64::MAX)),
+            ..Self::declared(protocol)
         }
     }
 
@@ -125,17 +135,21 @@ fn request_line(rest: &[u8]) -> Option<(Spoken, Option<Box<str>>)> {
     (named == NAME).then_some((Spoken::Http1, None))
 }
 
-/// Reads until the protocol is known, or the time is over; then it is TCP, or TLS whose name never came.
-pub async fn any(stream: &mut TcpStream, limit: Duration) -> io::Result<(Detected, BytesMut)> {
-    let start = tokio::time::Instant::now();
-    let mut held = BytesMut::new();
+/// Reads into `held` until the protocol is known, or the time is over; then it is TCP, or TLS whose name never came.
+/// When dropped before that, nothing that was read is lost.
+pub async fn any(
+    stream: &mut TcpStream,
+    held: &mut BytesMut,
+    limit: Duration,
+) -> io::Result<Detected> {
+    let start = Instant::now();
     let found = timeout(limit, async {
         loop {
-            if let Some(found) = guess(&held) {
+            if let Some(found) = guess(held) {
                 return Ok(Some(found));
             }
             held.reserve(2_048);
-            if stream.read_buf(&mut held).await? == 0 {
+            if stream.read_buf(held).await? == 0 {
                 return Ok::<_, io::Error>(None);
             }
         }
@@ -146,12 +160,10 @@ pub async fn any(stream: &mut TcpStream, limit: Duration) -> io::Result<(Detecte
         Err(_) => None,
     }
     .unwrap_or((Spoken::Tcp, None));
-    let detected = Detected {
-        protocol,
-        detect_us: Some(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)),
+    Ok(Detected {
         server_name,
-    };
-    Ok((detected, held))
+        ..Detected::found(protocol, start)
+    })
 }
 
 /// Reads just enough to tell HTTP/2 from HTTP/1, beginning with what is there.

@@ -52,13 +52,14 @@ pub async fn serve(
         Protocol::Tls => Spoken::Tls,
         _ => Spoken::Tcp,
     };
-    let arrived = Arrived {
+    let mut arrived = Arrived {
         caller: Rc::clone(&caller),
         detected: Detected::declared(protocol),
         asked: request.uri().to_string().into(),
         started: worker.clock.now(),
+        early: None,
     };
-    let mut reached = match reach(worker, &service, &arrived, context).await {
+    let mut reached = match reach(worker, &service, &mut arrived, context).await {
         Ok(reached) => reached,
         Err((reason, place)) => return answer(reason, &place),
     };

@@ -20,6 +20,7 @@ use crate::recording::record::{Encoded, Kind};
 use crate::recording::tally::Direction;
 use crate::recording::trace::Context;
 use crate::recording::tunnel::{Opening, Tunnel};
+use crate::routing::early::Early;
 use crate::routing::inbound;
 use crate::routing::outlier::Outcome;
 use crate::runtime::plan::Service;
@@ -36,6 +37,8 @@ pub struct Arrived {
     /// Where it was meant to go, in its caller's words; empty when it said nothing.
     pub asked: Box<str>,
     pub started: Nanos,
+    /// The callee's end, where it spoke first.
+    pub early: Option<Early>,
 }
 
 /// A connection to an endpoint.
@@ -49,12 +52,12 @@ pub struct Reached {
 pub async fn outbound(
     worker: &Rc<Worker>,
     service: &Rc<Service>,
-    arrived: Arrived,
+    mut arrived: Arrived,
     mut stream: TcpStream,
     held: Bytes,
 ) {
     let context = worker.with_rng(Context::fresh);
-    let Ok(mut reached) = reach(worker, service, &arrived, context).await else {
+    let Ok(mut reached) = reach(worker, service, &mut arrived, context).await else {
         return;
     };
     let idle = worker.plan().limits.tunnel_idle;
@@ -63,7 +66,12 @@ pub async fn outbound(
 }
 
 /// Carries a connection that came in to the application.
-pub async fn inbound(worker: &Rc<Worker>, arrived: Arrived, mut stream: TcpStream, held: Bytes) {
+pub async fn inbound(
+    worker: &Rc<Worker>,
+    mut arrived: Arrived,
+    mut stream: TcpStream,
+    held: Bytes,
+) {
     let plan = worker.plan();
     let workload = arrived.caller.workload();
     let Some(application) = &workload.application else {
@@ -75,6 +83,7 @@ pub async fn inbound(worker: &Rc<Worker>, arrived: Arrived, mut stream: TcpStrea
         worker,
         &application.endpoint,
         application.terms.connect.connect,
+        arrived.early.take(),
         &mut tunnel,
     );
     let stream_to_app = match dialled.await {
@@ -120,7 +129,7 @@ fn opening(kind: Kind, arrived: &Arrived, context: Context) -> Opening<'_> {
 pub async fn reach(
     worker: &Rc<Worker>,
     service: &Rc<Service>,
-    arrived: &Arrived,
+    arrived: &mut Arrived,
     context: Context,
 ) -> Result<Reached, (Reason, String)> {
     let mut opening = opening(Kind::Client, arrived, context);
@@ -129,7 +138,9 @@ pub async fn reach(
     let mut tunnel = Tunnel::open(worker, opening);
     let (mut tried, mut attempt): (u64, u8) = (0, 1);
     loop {
-        let Some(place) = choose(worker, service, tried) else {
+        let early = arrived.early.take();
+        let place = early.as_ref().map(|early| early.place);
+        let Some(place) = place.or_else(|| choose(worker, service, tried)) else {
             tunnel.refuse(Reason::NoEndpoints);
             return Err((Reason::NoEndpoints, service.name.to_string()));
         };
@@ -141,7 +152,7 @@ pub async fn reach(
         let endpoint = &service.endpoints[place];
         tunnel.to(Encoded::clone(&endpoint.attributes));
         let limit = service.terms.connect.connect;
-        let dialled = dial(worker, endpoint, limit, &mut tunnel).await;
+        let dialled = dial(worker, endpoint, limit, early, &mut tunnel).await;
         learn(worker, service, place, dialled.is_ok());
         let failure = match dialled {
             Ok(stream) => {
@@ -164,7 +175,8 @@ pub async fn reach(
     }
 }
 
-fn choose(worker: &Worker, service: &Service, tried: u64) -> Option<usize> {
+/// An endpoint that was not tried yet; `None` when there is none.
+pub fn choose(worker: &Worker, service: &Service, tried: u64) -> Option<usize> {
     let untried = |place: usize| tried >> (place % 64) & 1 == 0;
     let now = worker.clock.now();
     worker.with_rng(|rng| {
@@ -198,8 +210,13 @@ async fn dial(
     worker: &Worker,
     endpoint: &Endpoint,
     limit: Duration,
+    early: Option<Early>,
     tunnel: &mut Tunnel,
 ) -> Result<TcpStream, connect::Failure> {
+    if let Some(early) = early {
+        tunnel.connected(early.stream.local_addr().ok(), early.departure);
+        return Ok(early.stream);
+    }
     let asked = worker.clock.now();
     let _opening = endpoint.opening();
     let stream = connect::dial(endpoint, limit).await?;
