@@ -42,6 +42,8 @@ from collector.store.doors.native import serve_native
 from collector.store.embedded import EmbeddedStore
 from collector.store.errors import StoreError
 from collector.telemetry import SCOPE, Meters, Reporter, own_spans
+from collector.tenants import Tenants, read_terms
+from collector.tls import Tls
 from collector.wal.log import Log
 from collector.wal.policy import Policy
 from collector.writers import Writers
@@ -51,6 +53,7 @@ log = logging.getLogger(SCOPE)
 ENCODERS = 2
 GRACE_S = 10.0
 OWN_SPANS_S = 5.0
+RENEW_S = 10.0
 
 
 @click.command(name="collector")
@@ -127,7 +130,7 @@ async def run(config: Config) -> None:
         budget = Budget(config.requests.under_way_bytes)
         meters.held.set_function(lambda: budget.held)
 
-        ports |= await _receivers(opened, config, ingest, budget)
+        ports |= await _receivers(opened, config, ingest, budget, meters)
 
         if config.own_spans:
             await opened.enter_async_context(_reporting(reporter, ingest))
@@ -144,19 +147,40 @@ async def run(config: Config) -> None:
 
 
 async def _receivers(
-    opened: contextlib.AsyncExitStack, config: Config, ingest: Ingest, budget: Budget
+    opened: contextlib.AsyncExitStack, config: Config, ingest: Ingest, budget: Budget, meters: Meters
 ) -> dict[str, int]:
-    """Opens the doors that take telemetry; returns their ports."""
+    """Opens the doors that take telemetry; returns their ports. Raises CannotListen, ConfigRefused."""
     ports, listen = {}, config.listen
-    http = HttpReceiver(ingest, budget).application()
-    ports["http"] = await _serve(opened, "http", listen.http, http, raw_bodies=True)
+    tenants = Tenants([read_terms(one.name, one.token_file, one.identities, one.bytes_per_s) for one in config.tenants])
+    meters.sent_by(tenants.all)
+    tls = Tls(config.tls.certificate, config.tls.key, config.tls.client_ca) if config.tls else None
+    if tls is not None:
+        await opened.enter_async_context(_renewing(tls))
+    http = HttpReceiver(ingest, budget, tenants).application()
+    ports["http"] = await _serve(opened, "http", listen.http, http, tls=tls, raw_bodies=True)
     if listen.zipkin is not None:
-        zipkin = ZipkinReceiver(ingest, budget).application()
-        ports["zipkin"] = await _serve(opened, "zipkin", listen.zipkin, zipkin, raw_bodies=True)
-    grpc = GrpcReceiver(ingest, budget, config.requests.grpc_calls)
-    ports["grpc"] = await grpc.start(listen.grpc)
+        zipkin = ZipkinReceiver(ingest, budget, tenants).application()
+        ports["zipkin"] = await _serve(opened, "zipkin", listen.zipkin, zipkin, tls=tls, raw_bodies=True)
+    grpc = GrpcReceiver(ingest, budget, tenants, config.requests.grpc_calls)
+    ports["grpc"] = await grpc.start(listen.grpc, tls)
     opened.push_async_callback(grpc.stop, GRACE_S)
     return ports
+
+
+@contextlib.asynccontextmanager
+async def _renewing(tls: Tls) -> AsyncIterator[None]:
+    """Looks for renewed certificates until the stack unwinds."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            await asyncio.to_thread(tls.renew)
+
+    task = asyncio.create_task(look(), name="renew")
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def _serve(
@@ -165,6 +189,7 @@ async def _serve(
     address: str,
     application: web.Application,
     *,
+    tls: Tls | None = None,
     raw_bodies: bool = False,
 ) -> int:
     """Serves an application until the stack unwinds, then waits for its requests; returns the port."""
@@ -174,7 +199,7 @@ async def _serve(
     await runner.setup()
     opened.push_async_callback(runner.cleanup)
     with _listening(flag, address):
-        await web.TCPSite(runner, *_host_port(address)).start()
+        await web.TCPSite(runner, *_host_port(address), ssl_context=tls.context if tls else None).start()
     port: int = runner.addresses[0][1]
     return port
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from collector.errors import ConfigRefused
 from collector.wal.policy import Fsync
@@ -62,6 +62,29 @@ class Wal(_Part):
     batches: int = Field(default=50_000, ge=0, le=1_000_000, description="Batches remembered, to know repeated ones.")
 
 
+class TlsFiles(_Part):
+    """PEM files of the doors that take telemetry; read anew when they change."""
+
+    certificate: Path = Field(description="Certificate, with those between it and its authority.")
+    key: Path = Field(description="Its private key.")
+    client_ca: Path | None = Field(default=None, description="Authorities that senders' certificates must be from.")
+
+
+class TenantPart(_Part):
+    """Who may send; one of token and identities is needed."""
+
+    name: str = Field(min_length=1, description="As it is counted.")
+    token_file: Path | None = Field(default=None, description="Holds the bearer token.")
+    identities: tuple[str, ...] = Field(default=(), description="SPIFFE ids of certificates; * stands for anything.")
+    bytes_per_s: int | None = Field(default=None, ge=1, description="What it may send, as sent; no bound when not set.")
+
+    @model_validator(mode="after")
+    def _can_be_known(self) -> Self:
+        if self.token_file is None and not self.identities:
+            raise ValueError("give token_file or identities, or nobody is this tenant")
+        return self
+
+
 class Config(_Part):
     """Everything that can be set."""
 
@@ -70,6 +93,8 @@ class Config(_Part):
     requests: Requests = Requests()
     write: Write = Write()
     wal: Wal = Wal()
+    tls: TlsFiles | None = Field(default=None, description="TLS of the doors that take telemetry; plain when not set.")
+    tenants: tuple[TenantPart, ...] = Field(default=(), description="Who may send; anyone when empty.")
     own_spans: bool = Field(default=True, description="Report own inserts as spans of whymesh.collector.")
 
 

@@ -3,9 +3,11 @@
 CollectorError
 ├── Refused            the same request will never be taken
 │   ├── Malformed      the bytes are not the OTLP message they were said to be
-│   └── TooLarge       over the limit, before or after decompression
+│   ├── TooLarge       over the limit, before or after decompression
+│   └── Unauthenticated  the sender is none of the tenants
 ├── Retryable          the same request may be taken later; `retry_after_s` says when to try
 │   ├── Overloaded     more requests are under way than we hold
+│   ├── OverQuota      its tenant sends more than it may
 │   ├── LogFull        the store is behind by as much as the disk may hold
 │   └── LogUnwritable  the disk does not take it
 ├── ConfigRefused      the configuration file or a flag is wrong
@@ -35,6 +37,12 @@ class TooLarge(Refused):
     cause = "too_large"
 
 
+class Unauthenticated(Refused):
+    """The message says what to send."""
+
+    cause = "unauthenticated"
+
+
 class Retryable(CollectorError):
     """Send it again after `retry_after_s` seconds."""
 
@@ -47,6 +55,12 @@ class Overloaded(Retryable):
     """Taking it would pass a bound on memory."""
 
     cause = "overloaded"
+
+
+class OverQuota(Retryable):
+    """The message names the tenant and its rate."""
+
+    cause = "over_quota"
 
 
 class LogFull(Retryable):

@@ -1,7 +1,7 @@
 """OTLP/gRPC: Export of the trace, metrics and logs services, messages taken as raw bytes, plain or gzip.
 
 In: messages. Out: answers, errors as status codes with google.rpc.Status details.
-Source: OTLP specification 1.x, "OTLP/gRPC". Only UNAVAILABLE, with RetryInfo, asks a sender to try again.
+Source: OTLP specification 1.x, "OTLP/gRPC". Only errors with RetryInfo ask a sender to try again.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from collector.budget import Budget
-from collector.errors import CannotListen, CollectorError, Overloaded, Retryable, TooLarge
+from collector.errors import CannotListen, CollectorError, Overloaded, OverQuota, Retryable, TooLarge, Unauthenticated
 from collector.ingest import Ingest
 from collector.repeats import BATCH_HEADER, batch_id
 from collector.request import Form
 from collector.signals import Signal
+from collector.tenants import Tenants
+from collector.tls import Tls
 
 _Export = Callable[[bytes, "grpc.aio.ServicerContext"], Awaitable[bytes]]
 
@@ -30,9 +32,10 @@ _Export = Callable[[bytes, "grpc.aio.ServicerContext"], Awaitable[bytes]]
 class GrpcReceiver:
     """One gRPC server with the three services; at most `calls` run at one time, over all connections."""
 
-    def __init__(self, ingest: Ingest, budget: Budget, calls: int) -> None:
+    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants, calls: int) -> None:
         self._ingest = ingest
         self._budget = budget
+        self._tenants = tenants
         self._most_calls = calls
         self._calls = 0
         self._server = grpc.aio.server(
@@ -44,10 +47,14 @@ class GrpcReceiver:
         )
         self._server.add_generic_rpc_handlers(tuple(_handler(signal, self._export(signal)) for signal in Signal))
 
-    async def start(self, address: str) -> int:
+    async def start(self, address: str, tls: Tls | None = None) -> int:
         """Listens and returns the port. Raises CannotListen."""
         try:
-            port: int = self._server.add_insecure_port(address)
+            port: int = (
+                self._server.add_secure_port(address, tls.grpc())
+                if tls is not None
+                else self._server.add_insecure_port(address)
+            )
         except RuntimeError:
             raise CannotListen(f"--grpc {address}: the address is in use or cannot be had") from None
         await self._server.start()
@@ -60,9 +67,13 @@ class GrpcReceiver:
     def _export(self, signal: Signal) -> _Export:
         async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
             try:
+                metadata = _metadata(context)
+                tenant = self._tenants.admit(metadata.get("authorization"), _identities(context))
                 with self._call(), self._budget.share() as share:
                     share.add(len(body))
-                    taken = await self._ingest.take(signal, body, Form(batch=_batch(context)))
+                    tenant.spend(len(body))
+                    form = Form(batch=batch_id(metadata.get(BATCH_HEADER)))
+                    taken = await self._ingest.take(signal, body, form)
             except CollectorError as error:
                 self._ingest.refuse(signal, error)
                 await _abort(context, error)
@@ -84,10 +95,13 @@ class GrpcReceiver:
             self._calls -= 1
 
 
-def _batch(context: grpc.aio.ServicerContext) -> bytes:
-    """The batch id in the call's metadata."""
-    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-    return batch_id(metadata.get(BATCH_HEADER))
+def _metadata(context: grpc.aio.ServicerContext) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _identities(context: grpc.aio.ServicerContext) -> tuple[str, ...]:
+    """The SPIFFE id of the sender's certificate, where it showed one."""
+    return tuple(identity.decode() for identity in context.auth_context().get("peer_spiffe_id", ()))
 
 
 def _handler(signal: Signal, export: _Export) -> grpc.GenericRpcHandler:
@@ -97,8 +111,11 @@ def _handler(signal: Signal, export: _Export) -> grpc.GenericRpcHandler:
 async def _abort(context: grpc.aio.ServicerContext, error: CollectorError) -> None:
     """Ends the call with the code of the error; the details say when to try again, if at all."""
     if isinstance(error, Retryable):
-        code, details = grpc.StatusCode.UNAVAILABLE, RetryInfo()
+        over = isinstance(error, OverQuota)
+        code, details = grpc.StatusCode.RESOURCE_EXHAUSTED if over else grpc.StatusCode.UNAVAILABLE, RetryInfo()
         details.retry_delay.FromSeconds(error.retry_after_s)
+    elif isinstance(error, Unauthenticated):
+        code, details = grpc.StatusCode.UNAUTHENTICATED, None
     elif isinstance(error, TooLarge):
         code, details = grpc.StatusCode.RESOURCE_EXHAUSTED, None
     else:

@@ -1,7 +1,7 @@
 """OTLP/HTTP: POST /v1/traces, /v1/metrics, /v1/logs in protobuf or JSON, plain, gzip or zstd.
 
 In: bodies. Out: answers in the request's own content type, errors as google.rpc.Status.
-Source: OTLP specification 1.x, "OTLP/HTTP". Only 503 asks a sender to try again; overload is never a 500.
+Source: OTLP specification 1.x, "OTLP/HTTP".
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from http import HTTPStatus
 from aiohttp import web
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.rpc.code_pb2 import INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
+from google.rpc.code_pb2 import INTERNAL, UNIMPLEMENTED
 from google.rpc.status_pb2 import Status
 
 from collector.budget import Budget
-from collector.errors import CollectorError, Retryable, TooLarge
+from collector.errors import CollectorError
+from collector.http_body import read_body, sender
+from collector.http_errors import failure
 from collector.ingest import Ingest
-from collector.read_body import read_body
 from collector.repeats import BATCH_HEADER, batch_id
 from collector.request import Coding, Form
 from collector.signals import Signal
+from collector.tenants import Tenants
 
 log = logging.getLogger("whymesh.collector")
 
@@ -36,9 +38,10 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class HttpReceiver:
     """The three routes."""
 
-    def __init__(self, ingest: Ingest, budget: Budget) -> None:
+    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants) -> None:
         self._ingest = ingest
         self._budget = budget
+        self._tenants = tenants
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[_as_status])
@@ -49,8 +52,10 @@ class HttpReceiver:
         async def export(request: web.Request) -> web.Response:
             form = _form(request)
             try:
+                tenant = sender(self._tenants, request)
                 with self._budget.share() as share:
                     body = await read_body(request, self._ingest.limit, share)
+                    tenant.spend(len(body))
                     taken = await self._ingest.take(signal, body, form)
             except CollectorError as error:
                 self._ingest.refuse(signal, error)
@@ -80,13 +85,9 @@ async def _as_status(request: web.Request, handler: _Handler) -> web.StreamRespo
     """Turns every failure into a google.rpc.Status; the connection closes when its body was not read."""
     try:
         return await handler(request)
-    except Retryable as error:
-        headers = {"Retry-After": str(error.retry_after_s)}
-        return _failure(request, HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, str(error), headers)
-    except TooLarge as error:
-        return _failure(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, RESOURCE_EXHAUSTED, str(error))
     except CollectorError as error:
-        return _failure(request, HTTPStatus.BAD_REQUEST, INVALID_ARGUMENT, str(error))
+        told = failure(error)
+        return _failure(request, told.status, told.code, str(error), told.headers)
     except web.HTTPException as error:
         kept = {name: error.headers[name] for name in ("Allow", "Accept-Encoding") if name in error.headers}
         message = f"{request.method} {request.path}: {error.reason}"

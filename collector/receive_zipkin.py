@@ -15,11 +15,13 @@ from http import HTTPStatus
 from aiohttp import web
 
 from collector.budget import Budget
-from collector.errors import CollectorError, Malformed, Retryable, TooLarge
+from collector.errors import CollectorError, Malformed, TooLarge
+from collector.http_body import read_body, sender
+from collector.http_errors import failure
 from collector.ingest import Ingest
-from collector.read_body import read_body
 from collector.request import Form
 from collector.signals import Signal
+from collector.tenants import Tenants
 from collector.zipkin import translate
 
 log = logging.getLogger("whymesh.collector")
@@ -28,9 +30,10 @@ log = logging.getLogger("whymesh.collector")
 class ZipkinReceiver:
     """The one route that Zipkin's senders use."""
 
-    def __init__(self, ingest: Ingest, budget: Budget) -> None:
+    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants) -> None:
         self._ingest = ingest
         self._budget = budget
+        self._tenants = tenants
 
     def application(self) -> web.Application:
         application = web.Application()
@@ -43,8 +46,10 @@ class ZipkinReceiver:
                 return _failure(
                     request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, not {request.content_type}"
                 )
+            tenant = sender(self._tenants, request)
             with self._budget.share() as share:
                 body = await read_body(request, self._ingest.limit, share)
+                tenant.spend(len(body))
                 plain = _plain(body, request.headers.get("Content-Encoding", "identity").lower(), self._ingest.limit)
                 spans = await asyncio.to_thread(translate, plain)
                 await self._ingest.take(Signal.TRACES, spans, Form())
@@ -73,12 +78,10 @@ def _plain(body: bytes, coding: str, limit: int) -> bytes:
 
 
 def _refusal(request: web.Request, error: CollectorError) -> web.Response:
-    if isinstance(error, Retryable):
-        answer = _failure(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-        answer.headers["Retry-After"] = str(error.retry_after_s)
-        return answer
-    too_large = isinstance(error, TooLarge)
-    return _failure(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE if too_large else HTTPStatus.BAD_REQUEST, str(error))
+    told = failure(error)
+    answer = _failure(request, told.status, str(error))
+    answer.headers.update(told.headers)
+    return answer
 
 
 def _failure(request: web.Request, status: HTTPStatus, message: str) -> web.Response:

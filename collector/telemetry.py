@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
@@ -19,6 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from collector.drops import Drops
 from collector.errors import CollectorError
 from collector.group import Group, Waiting
+from collector.tenants import Tenant
 
 SCOPE = "whymesh.collector"
 
@@ -46,9 +48,17 @@ class Meters:
         self.log_requests = Gauge(
             "whymesh_collector_log_requests", "Requests in the log whose rows are not all stored.", registry=registry
         )
+        self._tenants = Gauge(
+            "whymesh_collector_tenant_bytes", "Bodies taken from each tenant.", ("tenant",), registry=registry
+        )
         self.behind = Gauge(
             "whymesh_collector_log_behind_requests", "Those of them that wait on disk alone.", registry=registry
         )
+
+    def sent_by(self, tenants: Sequence[Tenant]) -> None:
+        """Shows what each tenant sent, in bytes as sent."""
+        for tenant in tenants:
+            self._tenants.labels(tenant.terms.name).set_function(partial(getattr, tenant, "bytes"))
 
 
 class Reporter:

@@ -21,6 +21,7 @@ from collector.receive_http import HttpReceiver
 from collector.receive_zipkin import ZipkinReceiver
 from collector.repeats import Repeats
 from collector.request import Request, Taken
+from collector.tenants import Tenants, Terms
 from collector.wal.batches import Batches
 
 LIMIT = 200_000
@@ -61,16 +62,20 @@ class Receiving:
 
 @contextlib.asynccontextmanager
 async def receiving(
-    *, under_way_bytes: int = 10 * LIMIT, grpc_address: str = "127.0.0.1:0", grpc_calls: int = 256
+    *,
+    tenants: Sequence[Terms] = (),
+    under_way_bytes: int = 10 * LIMIT,
+    grpc_address: str = "127.0.0.1:0",
+    grpc_calls: int = 256,
 ) -> AsyncIterator[Receiving]:
     parts = Receiving()
     with ThreadPoolExecutor(1) as threads:
         drops = Drops(parts.registry)
         ingest = Ingest(Encoder(threads, LIMIT), parts.keep, Repeats(Batches(10), drops.repeated), drops)
-        budget = Budget(under_way_bytes)
-        runner = web.AppRunner(HttpReceiver(ingest, budget).application(), auto_decompress=False)
-        zipkin = web.AppRunner(ZipkinReceiver(ingest, budget).application(), auto_decompress=False)
-        grpc = GrpcReceiver(ingest, budget, grpc_calls)
+        budget, senders = Budget(under_way_bytes), Tenants(tenants)
+        runner = web.AppRunner(HttpReceiver(ingest, budget, senders).application(), auto_decompress=False)
+        zipkin = web.AppRunner(ZipkinReceiver(ingest, budget, senders).application(), auto_decompress=False)
+        grpc = GrpcReceiver(ingest, budget, senders, grpc_calls)
         try:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,4 +1,4 @@
-"""Reads the body of an HTTP request within its bounds, as it was sent."""
+"""What receivers over HTTP do alike: know the sender, and read the body within its bounds, as it was sent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from aiohttp import web
 
 from collector.budget import Share
 from collector.errors import Malformed, TooLarge
+from collector.tenants import Tenant, Tenants
+from collector.tls import identities
+
+
+def sender(tenants: Tenants, request: web.Request) -> Tenant:
+    """Raises Unauthenticated."""
+    certificate = request.transport.get_extra_info("peercert") if request.transport else None
+    return tenants.admit(request.headers.get("Authorization"), identities(certificate))
 
 
 async def read_body(request: web.Request, limit: int, share: Share) -> bytes:
