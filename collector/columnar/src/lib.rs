@@ -1,6 +1,8 @@
 //! OTLP request bytes to ClickHouse Native blocks, and nothing in between: no object per item.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod native;
 mod otlp;
 mod rejects;

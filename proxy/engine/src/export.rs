@@ -42,7 +42,7 @@ mod route;
 mod settle;
 mod shelf;
 mod sieve;
-mod spool;
+pub mod spool;
 pub mod url;
 
 /// While the collector is away, records gather in memory for so long before they go to disk: a collector that is back

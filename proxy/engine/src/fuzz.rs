@@ -26,14 +26,20 @@ use crate::entry::limits::HeadLimits;
 use crate::entry::{head, strict};
 use crate::export::coding::Coding;
 use crate::export::retry::Verdict;
+use crate::export::spool::Spool;
 use crate::export::url::Url;
 use crate::export::{over_grpc, over_http};
 use crate::reasons::Reason;
 use crate::recording::b3;
 use crate::recording::pad::Pad;
 use crate::recording::trace::{Context, mark_state, unmark_state};
+use crate::routing::edits::{Redirect, Rewrite};
+use crate::routing::mark::cookie;
+use crate::routing::matching::Match;
 use crate::routing::route;
+use crate::routing::templates::{MAX_LENGTH, Templates};
 use crate::runtime::plan::Plan;
+use crate::snapshot::routes::Route;
 use crate::snapshot::{B3, Snapshot};
 use crate::upstream::headers;
 
@@ -250,6 +256,75 @@ pub fn snapshot(bytes: &[u8]) {
             snapshot.epoch
         );
     }
+}
+
+/// The first line is the target of a request, the others its headers: what rules make of it can be sent on.
+pub fn routing(bytes: &[u8]) {
+    let (target, rest) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap_or(0));
+    let Ok(uri) = Uri::try_from(target) else {
+        return;
+    };
+    let headers = fields(rest);
+    if let Some(value) = cookie(&headers, "user") {
+        assert!(!value.contains(&b';') && value.trim_ascii_end() == value);
+    }
+    let template = Templates::default().of(uri.path());
+    assert!(template.len() <= MAX_LENGTH && template.starts_with(['/', '{']));
+    let mut request = Request::new(());
+    (*request.uri_mut(), *request.headers_mut()) = (uri.clone(), headers);
+    for rule in rules() {
+        let matches = Match::of(&rule).expect("is a rule");
+        if !matches.holds(request.method(), &uri, request.headers()) {
+            continue;
+        }
+        if let Some(rewrite) = &rule.rewrite {
+            let mut sent = request.clone();
+            Rewrite::of(rewrite).apply(&mut sent);
+            assert!(sent.uri().path().starts_with('/'), "{:?}", sent.uri());
+            assert_eq!(sent.uri().query(), uri.query());
+        }
+        if let Some(redirect) = &rule.redirect {
+            let told = Redirect::of(redirect).answer(&uri, "asked:8080");
+            let location = told.headers()["location"].to_str().expect("is plain text");
+            let location: Uri = location.parse().expect("is a URL");
+            assert_eq!(
+                location.authority().expect("is whole").as_str(),
+                "asked:8080"
+            );
+        }
+    }
+}
+
+/// Rules of each kind.
+fn rules() -> Vec<Route> {
+    let prefix = serde_json::json!({"kind": "prefix", "value": "/a"});
+    let cut = serde_json::json!({"path": {"value": "/", "prefix": "/a"}});
+    let regex = serde_json::json!({"kind": "regex", "value": "/[a-z]+(/[0-9]+)*"});
+    let query = serde_json::json!([{"name": "q", "kind": "regex", "value": ".*"}]);
+    let rules = serde_json::json!([
+        {"name": "cut", "path": prefix, "rewrite": cut},
+        {"name": "led", "path": prefix, "redirect": cut},
+        {"name": "by expression", "path": regex, "redirect": {}},
+        {"name": "by query", "query": query, "rewrite": {"path": {"value": "/new"}}},
+        {"name": "by headers", "headers": [{"name": "x-a", "kind": "regex", "value": ".*"}], "redirect": {}},
+    ]);
+    serde_json::from_value(rules).expect("are rules")
+}
+
+/// A file that an earlier process left: what is whole in it is read back, and in the end none of it waits.
+pub fn spool(bytes: &[u8]) {
+    let folder = std::env::temp_dir().join(format!("whymesh-fuzz-{:016x}", fastrand::u64(..)));
+    std::fs::create_dir(&folder).expect("there is room");
+    std::fs::write(folder.join("0000000000000001.spool"), bytes).expect("there is room");
+    let (mut spool, _) = Spool::open(&folder, 1 << 30).expect("opens");
+    while let Some(read) = spool.front().expect("can be read").transpose() {
+        if let Ok(stored) = read {
+            assert!(stored.body.len() < bytes.len());
+            spool.done(stored.id).expect("can be written");
+        }
+    }
+    assert_eq!(spool.records(), 0);
+    std::fs::remove_dir_all(&folder).expect("is ours");
 }
 
 /// The first two bytes are the collector's status, the rest its answer.

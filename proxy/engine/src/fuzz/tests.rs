@@ -1,115 +1,18 @@
-//! The promises of the fuzz targets, held to a few thousand mutations of their corpus: the same ones on every run.
+//! The promises of the fuzz targets, held to mutations of their seeds.
 
-use std::fs;
-use std::path::Path;
+#[path = "../../../../fuzz/mutations.rs"]
+pub mod mutations;
 
-/// What parsers trip over.
-const TOKENS: [&[u8]; 24] = [
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\r\n\r\n",
-    b"\0",
-    b" ",
-    b"\t",
-    b":",
-    b";",
-    b",",
-    b"0",
-    b"\xff",
-    b"\x80",
-    b"[",
-    b"]",
-    b"@",
-    b"#",
-    b"%",
-    b"content-length: 5\r\n",
-    b"transfer-encoding: chunked\r\n",
-    b"host: a\r\n",
-    b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
-    b"5\r\nhello\r\n0\r\n\r\n",
-    b"99999999999999999999",
-];
-
-fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(target);
-    let mut files: Vec<_> = fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "{} holds no seeds", folder.display());
-    files
-        .into_iter()
-        .map(|file| fs::read(file).unwrap())
-        .collect()
-}
-
-fn mutated(seeds: &[Vec<u8>], rng: &mut fastrand::Rng) -> Vec<u8> {
-    let mut bytes = rng.choice(seeds).unwrap().clone();
-    for _ in 0..rng.usize(1..6) {
-        let at = rng.usize(0..=bytes.len());
-        let end = (at + rng.usize(0..12)).min(bytes.len());
-        match rng.u8(0..6) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << rng.u8(0..8),
-            1 if at < bytes.len() => bytes[at] = rng.u8(..),
-            2 => drop(bytes.splice(at..at, rng.choice(TOKENS).unwrap().iter().copied())),
-            3 => drop(bytes.drain(at..end)),
-            4 => {
-                let again = bytes[at..end].to_vec();
-                drop(bytes.splice(at..at, again));
-            }
-            _ => {
-                let other = rng.choice(seeds).unwrap();
-                let tail = &other[rng.usize(0..=other.len())..];
-                bytes.truncate(at);
-                bytes.extend_from_slice(tail);
-            }
-        }
-    }
-    bytes
-}
-
-fn hold(target: &str, promise: fn(&[u8]), rounds: usize) {
-    let seeds = seeds(target);
-    for seed in &seeds {
-        promise(seed);
-    }
-    let mut rng = fastrand::Rng::with_seed(2_026);
-    for round in 0..rounds {
-        let bytes = mutated(&seeds, &mut rng);
-        let kept = std::panic::catch_unwind(|| promise(&bytes));
-        assert!(
-            kept.is_ok(),
-            "round {round} of {target}: {:?}",
-            bytes.escape_ascii().to_string()
-        );
-    }
-}
-
-macro_rules! holds {
-    ($($target:ident: $rounds:literal),* $(,)?) => {
-        $(#[test]
-        fn $target() {
-            hold(stringify!($target), crate::fuzz::$target, $rounds);
-        })*
-    };
-}
-
-mod of {
-    use super::hold;
-
-    holds! {
-        framing: 40_000,
-        head: 100_000,
-        chunk: 200_000,
-        first_bytes: 40_000,
-        frames: 20_000,
-        trace: 60_000,
-        names: 200_000,
-        snapshot: 30_000,
-        otlp_answer: 60_000,
-    }
+mutations::holds! {
+    framing: 40_000,
+    head: 100_000,
+    chunk: 200_000,
+    first_bytes: 40_000,
+    frames: 20_000,
+    trace: 60_000,
+    names: 200_000,
+    routing: 20_000,
+    snapshot: 30_000,
+    spool: 1_000,
+    otlp_answer: 60_000,
 }

@@ -202,10 +202,13 @@ impl Redirect {
             _ => String::new(),
         };
         let edited = self.path.as_ref().and_then(|path| path.apply(uri));
+        // The target of `OPTIONS *` is no path.
         let path = edited
             .as_ref()
             .or(uri.path_and_query())
-            .map_or("/", PathAndQuery::as_str);
+            .map(PathAndQuery::as_str)
+            .filter(|path| path.starts_with('/'))
+            .unwrap_or("/");
         format!("{scheme}://{host}{port}{path}")
     }
 }

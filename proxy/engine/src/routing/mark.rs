@@ -1,7 +1,7 @@
 //! Tells callers apart by what their requests carry, as a number that is the same in every process.
 
 use http::header::COOKIE;
-use http::{HeaderName, Request};
+use http::{HeaderMap, HeaderName, Request};
 
 use super::matching::header;
 use crate::entry::caller::Caller;
@@ -32,19 +32,21 @@ impl Mark {
         match self {
             Self::Source => Some(caller.mark),
             Self::Header(name) => Some(fnv(header(request.headers(), name)?.as_bytes())),
-            Self::Cookie(name) => {
-                let lines = request.headers().get_all(COOKIE).iter();
-                let pairs = lines
-                    .filter_map(|line| line.to_str().ok())
-                    .flat_map(|line| line.split(';'));
-                let value = pairs
-                    .filter_map(|pair| pair.trim().split_once('='))
-                    .find(|(key, _)| key.eq_ignore_ascii_case(name))?
-                    .1;
-                Some(fnv(value.as_bytes()))
-            }
+            Self::Cookie(name) => Some(fnv(cookie(request.headers(), name)?)),
         }
     }
+}
+
+/// The value of the first cookie of that name, whatever its case (RFC 6265, 4.2.1).
+#[must_use]
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let lines = headers.get_all(COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.map(<[u8]>::trim_ascii).find_map(|pair| {
+        let (key, value) = pair.split_at_checked(name.len())?;
+        let value = value.strip_prefix(b"=")?;
+        key.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
+    })
 }
 
 /// Spreads texts evenly, the same in every process (FNV-1a, with the finalizer of `MurmurHash3`).
@@ -56,4 +58,20 @@ pub fn fnv(bytes: &[u8]) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        for line in ["users=no; a=b", "broken; USER=a=1;user=2", "user=3"] {
+            headers.append(COOKIE, line.parse().unwrap());
+        }
+        assert_eq!(cookie(&headers, "user"), Some(&b"a=1"[..]));
+        assert_eq!(cookie(&headers, "use"), None);
+        assert_eq!(cookie(&headers, "broken"), None);
+    }
 }

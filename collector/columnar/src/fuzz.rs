@@ -1,0 +1,40 @@
+//! What must hold for any bytes, one function for each parser of this crate; run like those of the proxy.
+//!
+//! In: bytes from outside, as a fuzzer makes them. Out: nothing, or a panic that names the promise which was broken.
+
+#![expect(clippy::missing_panics_doc, reason = "panicking is what they are for")]
+
+use crate::{Coding, Form, encode_logs, encode_metrics, encode_traces, native_block_length};
+
+/// Bytes of a request, once decompressed.
+const LIMIT: usize = 1 << 20;
+
+/// The first byte is the form of a request, the rest its body: what is taken of it becomes whole blocks.
+pub fn otlp_request(bytes: &[u8]) {
+    let Some((form, body)) = bytes.split_first() else {
+        return;
+    };
+    let coding = match form >> 1 & 3 {
+        1 => Coding::Gzip,
+        2 => Coding::Zstd,
+        _ => Coding::Identity,
+    };
+    let form = Form { json: form & 1 == 1, coding, limit: LIMIT };
+    let taken = [encode_traces(body, form), encode_logs(body, form, 1), encode_metrics(body, form)];
+    for block in taken.into_iter().flatten().flat_map(|encoded| encoded.blocks) {
+        let length = native_block_length(&block.data).expect("is a block");
+        assert_eq!(length, block.data.len(), "{}", block.table);
+        assert_eq!(block.days.is_empty(), block.rows == 0);
+    }
+}
+
+/// A block ends where it ends, whatever stands behind it.
+pub fn native_block(bytes: &[u8]) {
+    if let Ok(length @ 1..) = native_block_length(bytes) {
+        assert_eq!(native_block_length(&bytes[..length]).expect("was read"), length);
+        assert_eq!(native_block_length(&bytes[..length - 1]).expect("was read"), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests;
