@@ -117,7 +117,7 @@ def application(endpoint: EndpointSpec, *, directory: Path, ready: str = "") -> 
             endpoint.run.command,
             {**calls_through, **endpoint.run.env},
             cwd=directory / (endpoint.run.directory or ""),
-            ready=ready or f"tcp://{endpoint.app}",
+            ready=ready or (endpoint.app if is_socket(endpoint.app) else f"tcp://{endpoint.app}"),
         )
     ]
 
@@ -145,6 +145,11 @@ def sidecar(name: str, endpoints: Sequence[EndpointSpec], ports: Ports, folder: 
     ]  # fmt: skip
 
 
+def is_socket(place: str) -> bool:
+    """Whether an application listens at a path and needs no port."""
+    return place.startswith("unix:")
+
+
 def sidecar_of(name: str) -> str:
     """The name of the process beside an instance, or of the one of a node."""
     return f"{name}-sidecar"
@@ -154,10 +159,11 @@ def endpoint_ports(endpoints: Sequence[EndpointSpec], flag: str) -> list[Wanted]
     """Every address that starting these endpoints listens on; `flag` is where they can be changed."""
     wanted = {}
     for endpoint in endpoints:
-        if endpoint.run:
+        if endpoint.run and not is_socket(endpoint.app):
             wanted[endpoint.app] = Wanted(endpoint.app, endpoint.instance, flag)
         if endpoint.sidecar:
             beside = f"the sidecar of {endpoint.sidecar.node or endpoint.instance}"
-            for address in (endpoint.sidecar.inbound, endpoint.sidecar.outbound, endpoint.sidecar.admin):
+            further = (listener.listen for listener in endpoint.sidecar.listeners)
+            for address in (endpoint.sidecar.inbound, endpoint.sidecar.outbound, endpoint.sidecar.admin, *further):
                 wanted[address] = Wanted(address, beside, flag)
     return list(wanted.values())

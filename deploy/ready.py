@@ -1,6 +1,6 @@
 """Waits until something listens and says it is ready.
 
-In: `http://…` (ready at the first 200) or `tcp://host:port` (ready when it accepts). Out: nothing, once it is so.
+In: `http://…` (ready at the first 200), `tcp://host:port` or `unix:/path` (when it accepts). Out: nothing, once so.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ async def _answers(url: str) -> bool:
     """One attempt, over a bare socket: a probe needs no HTTP client (HTTP/1.0, so without keep-alive)."""
     parts = urlsplit(url)
     try:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        if parts.scheme == "unix":
+            reader, writer = await asyncio.open_unix_connection(parts.path)
+        else:
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     except OSError:
         return False
     try:
-        if parts.scheme == "tcp":
+        if parts.scheme in ("tcp", "unix"):
             return True
         writer.write(f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
         status = await asyncio.wait_for(reader.readline(), timeout=2.0)

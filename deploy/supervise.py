@@ -29,7 +29,7 @@ class Spec:
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
-    ready: str = ""  # http://… answered with 200, or tcp://host:port accepting; empty: ready when started
+    ready: str = ""  # http://… answered with 200, or tcp://host:port or unix:/path accepting; empty: ready when started
     after: tuple[str, ...] = ()
     ready_within_s: float = 60.0
     grace_s: float = 8.0  # from SIGTERM to SIGKILL

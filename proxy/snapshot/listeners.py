@@ -7,14 +7,14 @@ from typing import Literal
 from pydantic import Field
 
 from proxy.snapshot.gate import Gate
-from proxy.snapshot.parts import HostPort, Name, Part, Protocol
+from proxy.snapshot.parts import HostPort, Name, Part, Place, Protocol
 
 
 class Inbound(Part):
     """Where the mesh reaches the application, and where the application itself listens."""
 
     listen: HostPort
-    app: HostPort
+    app: Place
     protocol: Protocol = "http1"
     connect_timeout_ms: int = Field(default=1_000, gt=0)
     timeout_ms: int = Field(default=60_000, gt=0, description="Longest wait for the first response byte.")

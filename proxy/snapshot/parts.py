@@ -8,6 +8,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
+_SOCKET = r"unix:/[^\x00]{0,106}"
+
+
+def _socket_fits(text: str) -> str:
+    if text.startswith("unix:") and len(text.removeprefix("unix:").encode()) > 107:
+        raise ValueError("the path of a Unix socket has at most 107 bytes")
+    return text
+
+
+Place = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({_SOCKET}|(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{{1,5}})$"),
+    AfterValidator(_socket_fits),
+]
+"""Where an application listens: `host:port`, or `unix:` and the path of a socket."""
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?$")]
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62})?$")]
 

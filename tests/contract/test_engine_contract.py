@@ -21,6 +21,7 @@ names = st.from_regex(r"\A[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?\Z")
 labels = st.from_regex(r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,20})?\Z")
 ports = st.integers(1, 65_535)
 addresses = st.builds("{}:{}".format, st.sampled_from(["127.0.0.1", "[::1]", "localhost", "pay.svc.local"]), ports)
+sockets = st.from_regex(r"\Aunix:/[a-z/.]{0,106}\Z")
 positive = st.integers(1, 10**9)
 endpoints = st.fixed_dictionaries(
     {"address": addresses, "version": labels, "instance": names}, optional={"zone": st.none() | labels}
@@ -31,7 +32,7 @@ endpoints = st.fixed_dictionaries(
 def snapshots(draw: st.DrawFn) -> dict[str, Any]:
     """Any snapshot the models allow, with optional parts present or not."""
     inbound = st.fixed_dictionaries(
-        {"listen": st.just("127.0.0.1:1"), "app": addresses.filter(lambda at: at != "127.0.0.1:1")},
+        {"listen": st.just("127.0.0.1:1"), "app": sockets | addresses.filter(lambda at: at != "127.0.0.1:1")},
         optional={
             "protocol": st.sampled_from(["http1", "http2", "tcp", "tls", "detect"]),
             "timeout_ms": positive,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 from aiohttp import web
@@ -14,15 +15,19 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def app(handler: Handler) -> AsyncIterator[str]:
-    """An HTTP application for every path; yields its host:port."""
+async def app(handler: Handler, socket: Path | None = None) -> AsyncIterator[str]:
+    """An HTTP application for every path; yields its host:port, or the place of its Unix socket."""
     application = web.Application(client_max_size=1 << 30)
     application.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(application, shutdown_timeout=0.2)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"127.0.0.1:{runner.addresses[0][1]}"
+        if socket:
+            await web.UnixSite(runner, socket).start()
+            yield f"unix:{socket}"
+        else:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

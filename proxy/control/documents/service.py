@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from proxy.control.documents.base import OwnDocument, Spec
-from proxy.control.documents.spelling import Address, Milliseconds
+from proxy.control.documents.spelling import Address, Milliseconds, Place
 from proxy.snapshot import IpPort, Label, Name, Protocol
 
 
@@ -44,10 +44,16 @@ class EndpointSpec(Spec):
     instance: Name
     version: Label = "v1"
     zone: Label | None = None
-    app: Address
+    app: Place
     address: Address | None = Field(default=None, description="How other proxies reach it, when not directly.")
     sidecar: SidecarSpec | None = None
     run: RunSpec | None = None
+
+    @model_validator(mode="after")
+    def _is_reachable(self) -> Self:
+        if self.app.startswith("unix:") and not (self.address or self.sidecar):
+            raise ValueError("app: a Unix socket is reached through a sidecar only; give this instance one")
+        return self
 
     @property
     def reachable_at(self) -> str:

@@ -12,6 +12,8 @@ _PART = re.compile(r"([\d.]+)([a-z]+)")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 _SIZE = re.compile(r"^(\d{1,12})(KiB|MiB|GiB)$")
 _UNIT_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_LONGEST_PATH = 107
+"""What fits into the address of a Unix socket (unix(7))."""
 _LONGEST_MS = 24 * 3_600_000
 
 
@@ -51,9 +53,20 @@ def _address(value: str) -> str:
     return value
 
 
+def _place(value: str) -> str:
+    if not value.startswith("unix:"):
+        return _address(value)
+    path = value.removeprefix("unix:")
+    if not path.startswith("/") or "\0" in path or len(path.encode()) > _LONGEST_PATH:
+        raise ValueError(f"expected unix: and an absolute path of at most {_LONGEST_PATH} bytes")
+    return value
+
+
 WrittenAsSize = BeforeValidator(_bytes, json_schema_input_type=int | str)
 Size = Annotated[int, WrittenAsSize]
 Milliseconds = Annotated[int, BeforeValidator(_milliseconds, json_schema_input_type=str)]
 MillisecondsOrNone = Annotated[int, BeforeValidator(_milliseconds_or_none, json_schema_input_type=str)]
 """0 is no limit, which is what `0s` means in the Gateway API."""
 Address = Annotated[str, AfterValidator(_address)]
+Place = Annotated[str, AfterValidator(_place)]
+"""host:port, or `unix:` and the path of a socket."""

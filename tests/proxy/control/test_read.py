@@ -52,6 +52,14 @@ def test_a_folder_is_read_in_order_of_names(tmp_path: Path) -> None:
             "spec.protocol: input should be 'http1', 'http2', 'tcp', 'tls' or 'detect' (got 'http3')",
         ),
         (
+            {"endpoints": [{"instance": "a-1", "app": "unix:app.sock"}]},
+            "spec.endpoints[0].app: expected unix: and an absolute path of at most 107 bytes (got 'unix:app.sock')",
+        ),
+        (
+            {"endpoints": [{"instance": "a-1", "app": "unix:/run/app.sock"}]},
+            "spec.endpoints[0]: app: a Unix socket is reached through a sidecar only; give this instance one",
+        ),
+        (
             {"endpoints": [{"instance": "a-1", "app": "127.0.0.1"}]},
             "spec.endpoints[0].app: expected host:port with a port between 1 and 65535, "
             "such as 127.0.0.1:8080 or [::1]:8080 (got '127.0.0.1')",

@@ -254,7 +254,7 @@ impl Call<'_> {
     fn name(&self, failure: &Failure, one: Try) -> String {
         match failure {
             Failure::Caller(_) => self.caller.conduct.what_broke().to_owned(),
-            _ => format!("{} at {}", self.service.name, self.endpoint(one).address),
+            _ => format!("{} at {}", self.service.name, self.endpoint(one).place),
         }
     }
 

@@ -6,7 +6,6 @@
 use std::future::pending;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::recording::clock::micros;
@@ -18,6 +17,7 @@ use crate::runtime::workload::Workload;
 use crate::upstream::connect;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Departure;
+use crate::upstream::stream::Stream;
 
 /// Whoever speaks first on a connection has mostly begun by then, and needs no connection besides the one it will get.
 const HEAD_START: Duration = Duration::from_millis(20);
@@ -25,7 +25,7 @@ const HEAD_START: Duration = Duration::from_millis(20);
 /// A connection to a callee that has spoken.
 pub struct Early {
     pub place: usize,
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub departure: Departure,
 }
 
@@ -66,7 +66,7 @@ async fn heard(
         queue_us: 0,
         connect_us: Some(micros(asked, worker.clock.now())),
     };
-    let spoke = stream.peek(&mut [0]).await.ok()? > 0;
+    let spoke = stream.speaks().await.ok()?;
     spoke.then_some(Early {
         place,
         stream,

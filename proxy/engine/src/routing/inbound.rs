@@ -119,7 +119,7 @@ pub async fn serve(
             flight.refuse(reason);
             let place = match failure {
                 Failure::Caller(_) => caller.conduct.what_broke().to_owned(),
-                _ => format!("the application at {}", endpoint.address),
+                _ => format!("the application at {}", endpoint.place),
             };
             answer(reason, &place)
         }

@@ -115,7 +115,7 @@ impl Targets {
             };
             let service = &destination.service;
             for (place, endpoint) in service.endpoints.iter().enumerate() {
-                if let Ok(address) = endpoint.address.to_string().parse::<SocketAddr>() {
+                if let Ok(address) = endpoint.place.to_string().parse::<SocketAddr>() {
                     let only = Destination {
                         service: Rc::new(service.at(place)),
                         rules: None,

@@ -7,7 +7,6 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use socket2::SockRef;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -29,6 +28,7 @@ use crate::upstream::connect;
 use crate::upstream::endpoint::{Connected, Endpoint};
 use crate::upstream::forward::Departure;
 use crate::upstream::splice::{Ended, Flow, splice};
+use crate::upstream::stream::{Stream, reset};
 
 /// A connection to be carried.
 pub struct Arrived {
@@ -43,7 +43,7 @@ pub struct Arrived {
 
 /// A connection to an endpoint.
 pub struct Reached {
-    pub stream: TcpStream,
+    pub stream: Stream,
     tunnel: Tunnel,
     _connected: Connected,
 }
@@ -168,7 +168,7 @@ pub async fn reach(
         tried |= 1 << (place % 64);
         if attempt >= service.connect_attempts || choose(worker, service, tried).is_none() {
             tunnel.refuse(reason);
-            return Err((reason, format!("{} at {}", service.name, endpoint.address)));
+            return Err((reason, format!("{} at {}", service.name, endpoint.place)));
         }
         tunnel = tunnel.again(reason);
         attempt += 1;
@@ -212,9 +212,9 @@ async fn dial(
     limit: Duration,
     early: Option<Early>,
     tunnel: &mut Tunnel,
-) -> Result<TcpStream, connect::Failure> {
+) -> Result<Stream, connect::Failure> {
     if let Some(early) = early {
-        tunnel.connected(early.stream.local_addr().ok(), early.departure);
+        tunnel.connected(early.stream.local_address(), early.departure);
         return Ok(early.stream);
     }
     let asked = worker.clock.now();
@@ -224,7 +224,7 @@ async fn dial(
         queue_us: 0,
         connect_us: Some(micros(asked, worker.clock.now())),
     };
-    tunnel.connected(stream.local_addr().ok(), departure);
+    tunnel.connected(stream.local_address(), departure);
     Ok(stream)
 }
 
@@ -247,7 +247,7 @@ impl Reached {
             Ended::Closed => None,
             Ended::Idle => Some(Reason::TunnelIdle),
             Ended::CallerBroke => {
-                reset(&self.stream);
+                self.stream.reset();
                 Some(Reason::ClientCancelled)
             }
             Ended::CalleeBroke => {
@@ -259,10 +259,4 @@ impl Reached {
         };
         self.tunnel.close(reason);
     }
-}
-
-/// The connection ends with a reset when it is dropped.
-fn reset(stream: &TcpStream) {
-    // Where that cannot be had it ends like any other, which is all that is left to do.
-    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

@@ -65,7 +65,7 @@ fn seen(service: &Service, now: Nanos) -> Standings {
                 named: [
                     endpoint.instance.to_string(),
                     endpoint.version.to_string(),
-                    endpoint.address.to_string(),
+                    endpoint.place.to_string(),
                     endpoint.zone.as_deref().unwrap_or("").to_owned(),
                 ],
                 state: standing.state,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::Protocol;
 use super::gate::{self, Gate};
 use super::named;
-use super::rules::{Checked, host_port, positive, refuse};
+use super::rules::{Checked, host_port, place, positive, refuse};
 use super::services::{Upstream, default_connect_timeout_ms};
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -63,7 +63,7 @@ fn default_app_timeout_ms() -> u64 {
 
 pub(super) fn inbound(at: &str, inbound: &Inbound) -> Checked {
     host_port(&format!("{at}.listen"), &inbound.listen)?;
-    host_port(&format!("{at}.app"), &inbound.app)?;
+    place(&format!("{at}.app"), &inbound.app)?;
     if inbound.listen == inbound.app {
         return refuse(
             &format!("{at}.app"),

@@ -6,6 +6,7 @@ use http::HeaderName;
 
 use super::Refused;
 use crate::address::Address;
+use crate::upstream::place::Place;
 
 pub type Checked = Result<(), Refused>;
 
@@ -51,6 +52,17 @@ pub fn host_port(field: &str, text: &str) -> Checked {
         return Ok(());
     }
     refuse(field, &format!("{text:?} is not host:port"))
+}
+
+/// Where an application listens.
+pub fn place(field: &str, text: &str) -> Checked {
+    let known = Place::parse(text).is_some();
+    fits(
+        field,
+        text,
+        known,
+        "host:port, or unix: and an absolute path of at most 107 bytes",
+    )
 }
 
 pub fn ip_port(field: &str, text: &str) -> Checked {

@@ -1,12 +1,11 @@
 //! Opens a connection to an endpoint and starts speaking its protocol.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::reasons::Reason;
@@ -14,7 +13,9 @@ use crate::runtime::exec::LocalExec;
 use crate::snapshot::Protocol;
 use crate::upstream::dial;
 use crate::upstream::endpoint::Endpoint;
+use crate::upstream::place::Place;
 use crate::upstream::pool::Sender;
+use crate::upstream::stream::Stream;
 
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,27 +59,32 @@ pub async fn connect(endpoint: &Endpoint, bounds: Bounds, http1: bool) -> Result
 }
 
 /// Opens a connection within the time allowed.
-pub async fn dial(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, Failure> {
+pub async fn dial(endpoint: &Endpoint, limit: Duration) -> Result<Stream, Failure> {
     let opened = timeout(limit, open(endpoint))
         .await
         .map_err(|_| Failure::Timeout)?;
     opened.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::Refused,
+        io::ErrorKind::NotFound if endpoint.is_socket() => Failure::Refused,
         io::ErrorKind::TimedOut => Failure::Timeout,
         _ => Failure::Failed,
     })
 }
 
-async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let addresses = endpoint.names.addresses(&endpoint.address).await?;
-    let opened = dial::first(&addresses, TcpStream::connect::<SocketAddr>).await;
+async fn open(endpoint: &Endpoint) -> io::Result<Stream> {
+    let address = match &endpoint.place {
+        Place::At(address) => address,
+        Place::Socket(path) => return UnixStream::connect(&**path).await.map(Stream::Unix),
+    };
+    let addresses = endpoint.names.addresses(address).await?;
+    let opened = dial::first(&addresses, TcpStream::connect).await;
     let stream = opened.inspect_err(|_| endpoint.names.forget())?;
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok(Stream::Tcp(stream))
 }
 
 async fn speak_http1(
-    stream: TcpStream,
+    stream: Stream,
     endpoint: &Endpoint,
     bounds: Bounds,
 ) -> hyper::Result<http1::SendRequest<crate::upstream::request_body::RequestBody>> {
@@ -96,11 +102,7 @@ async fn speak_http1(
     Ok(sender)
 }
 
-async fn speak_http2(
-    stream: TcpStream,
-    endpoint: &Endpoint,
-    bounds: Bounds,
-) -> hyper::Result<Sender> {
+async fn speak_http2(stream: Stream, endpoint: &Endpoint, bounds: Bounds) -> hyper::Result<Sender> {
     let (sender, connection) = http2::Builder::new(LocalExec)
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))

@@ -15,6 +15,7 @@ use crate::routing::mark::fnv;
 use crate::routing::outlier::{Cause, Judged, Outcome};
 use crate::snapshot::{self, Protocol};
 use crate::upstream::names::Names;
+use crate::upstream::place::Place;
 use crate::upstream::pool::Pool;
 
 /// How long an endpoint that could not be connected to is left out while others are there.
@@ -23,7 +24,7 @@ const AVOID_FOR: Nanos = 2_000_000_000;
 const DECAY: f64 = 10e9;
 
 pub struct Endpoint {
-    pub address: Address,
+    pub place: Place,
     pub protocol: Protocol,
     /// Its name for a request that came without one.
     pub host: Option<HeaderValue>,
@@ -83,7 +84,7 @@ impl Endpoint {
             near: zone.is_some() && zone == from.zone.as_deref(),
             instance: from.instance.as_str().into(),
             zone: from.zone.as_deref().map(Into::into),
-            ..Self::new(address, protocol, &from.version, attributes)
+            ..Self::new(Place::At(address), protocol, &from.version, attributes)
         })
     }
 
@@ -91,7 +92,7 @@ impl Endpoint {
     #[must_use]
     pub fn application(from: &snapshot::Inbound) -> Option<Self> {
         Some(Self::new(
-            Address::parse(&from.app)?,
+            Place::parse(&from.app)?,
             from.protocol,
             "",
             Encoded::from([]),
@@ -104,16 +105,15 @@ impl Endpoint {
         let mut attributes = Attributes::default();
         peer_address(&mut attributes, &at.ip().to_string(), at.port());
         let attributes = attributes.bytes().into();
-        Self::new(Address::from(at), Protocol::Tcp, "", attributes)
+        Self::new(Place::At(at.into()), Protocol::Tcp, "", attributes)
     }
 
-    fn new(address: Address, protocol: Protocol, version: &str, attributes: Encoded) -> Self {
-        let name = address.to_string();
+    fn new(place: Place, protocol: Protocol, version: &str, attributes: Encoded) -> Self {
         Self {
-            mark: fnv(name.as_bytes()),
+            mark: fnv(place.to_string().as_bytes()),
             near: false,
-            host: HeaderValue::try_from(name).ok(),
-            address,
+            host: HeaderValue::try_from(place.host()).ok(),
+            place,
             protocol,
             version: version.into(),
             instance: Box::default(),
@@ -134,9 +134,15 @@ impl Endpoint {
     /// Whether it stands for the same place, so that what is known of it stays true.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
-        self.address == other.address
+        self.place == other.place
             && self.protocol == other.protocol
             && self.attributes == other.attributes
+    }
+
+    /// Whether it listens at a path, not at an address.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        matches!(self.place, Place::Socket(_))
     }
 
     /// It serves from now on, beside others that did before.
