@@ -23,6 +23,7 @@ Examples:
   whymesh demo                              a shop, its mesh and the UI on this machine
   whymesh fault payments latency 300ms      break something in the running demo ...
   whymesh why                               ... and ask what is wrong
+  whymesh tap payments --status 5xx         requests as they fail
   whymesh sql "SELECT count() FROM otel.otel_traces"
   whymesh up -f mesh.yaml                   your own services
 """
@@ -46,6 +47,7 @@ COMMANDS = {
     "note": Entry("deploy.incidents:note", "Write something to an incident.", "local"),
     "silence": Entry("deploy.incidents:silence", "Tell no webhook of a service for a while.", "local"),
     "webhooks": Entry("deploy.incidents:webhooks", "Try whether the webhooks are told.", "local"),
+    "tap": Entry("deploy.tap:command", "Show requests as they happen, or the last ones."),
     "fault": Entry("deploy.demo.fault:command", "Break a service of the running demo, or heal it."),
     "sql": Entry("deploy.sql:command", "Ask the store a question in SQL.", "rootcause"),
     "replay": Entry("deploy.replay:command", "Put a recorded incident through collector and root cause.", "all"),

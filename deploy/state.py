@@ -29,6 +29,7 @@ class Running:
     rootcause: str
     store: str
     faults: str = ""  # the demo's control port
+    control: str = ""
 
 
 def default_state() -> Path:

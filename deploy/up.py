@@ -67,7 +67,7 @@ async def _up(path: Path, directory: Path, registry: Registry, state: Path, port
     stop = stop_signal()
     async with session(folder, wanted, console, fresh=False) as supervisor:
         await start(supervisor, specs, console, stop)
-        folder.announce(Running(os.getpid(), ports.url("rootcause"), ports.store))
+        folder.announce(Running(os.getpid(), ports.url("rootcause"), ports.store, control=ports.url("control")))
         console.print(_overview(registry, ports, ui))
         telemetry = registry.mesh.spec.telemetry
         receiver = ports.traces if telemetry.protocol == "http" else f"{ports.url('otlp_grpc')}/"

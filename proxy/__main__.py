@@ -22,7 +22,9 @@ from proxy.serve import Settings
     help="The instance this proxy stands beside, as the mesh configuration names it.",
 )
 @click.option("--node", help="Instead: the node whose instances share this proxy (sidecar.node).")
-@click.option("--admin", default="127.0.0.1:15020", show_default=True, help="/metrics /healthz /readyz /config /stats.")
+@click.option(
+    "--admin", default="127.0.0.1:15020", show_default=True, help="/metrics /healthz /readyz /config /stats /tap."
+)
 @click.option(
     "--state",
     type=click.Path(path_type=Path),

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import final
 
 __all__ = [
-    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "check", "check_expression",
+    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "View", "check",
+    "check_expression",
 ]  # fmt: skip
 
 ATTRIBUTES: list[str]
@@ -27,6 +28,20 @@ def check(snapshot: str) -> int:
 
 def check_expression(pattern: str) -> None:
     """Compiles a regular expression as routes do; raises ValueError saying what is wrong with it."""
+
+@final
+class View:
+    """What one onlooker sees."""
+
+    def read(self, timeout_s: float) -> bytes | None:
+        """The lines of JSON since the last call, as soon as there are any.
+
+        Empty when the time is over, None when nothing more will come. `{"missed": 7}` stands for lines that came
+        while two megabytes waited to be read.
+        """
+
+    def close(self) -> None:
+        """Nothing more is wanted."""
 
 @final
 class Engine:
@@ -54,6 +69,13 @@ class Engine:
         """Waits for traces that were flagged here, which every proxy should flush; at most `most` of them.
 
         Each is returned once; none when the time is over.
+        """
+
+    def view(self, wish: dict[str, str]) -> View:
+        """Shows requests as they end, or the last ones, to whoever reads the view (docs/telemetry.md, "Looking on").
+
+        `wish` holds conditions by name. Raises ValueError naming one that makes no sense, and RuntimeError when eight
+        others look on already; a view counts until it is closed and gone.
         """
 
     def stats(self) -> str:

@@ -1,4 +1,4 @@
-"""The sidecar's admin port: /metrics /healthz /readyz /config /stats.
+"""The sidecar's admin port: /metrics /healthz /readyz /config /stats /tap.
 
 In: HTTP GETs from the loopback, one a connection. Out: what the engine counts and serves.
 Never: a change; there is nothing to POST here.
@@ -13,6 +13,7 @@ from http import HTTPStatus
 from itertools import islice
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from proxy import metrics
 from proxy.exposition import CONTENT_TYPE
@@ -24,6 +25,8 @@ _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 _LONGEST_LINE = 8 * 1024
 _MOST_HEADERS = 100
+_BLANK_S = 1.0
+"""A line at least so often shows who has left."""
 
 
 class AdminServer(ThreadingTCPServer):
@@ -59,13 +62,14 @@ class _Handler(StreamRequestHandler):
             return
         match line.split():
             case [b"GET", target, _]:
-                self._page(target.decode("latin-1").partition("?")[0])
+                path, _, query = target.decode("latin-1").partition("?")
+                self._page(path, query)
             case [_, _, _]:
                 self._answer(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, "only GET; nothing can be changed here\n")
             case _:
                 self._answer(HTTPStatus.BAD_REQUEST, _TEXT, "not HTTP/1.1\n")
 
-    def _page(self, path: str) -> None:
+    def _page(self, path: str, query: str) -> None:
         sidecar = self.server.sidecar
         match path:
             case "/healthz":
@@ -81,8 +85,30 @@ class _Handler(StreamRequestHandler):
             case "/metrics":
                 stats = sidecar.stats()
                 self._answer(HTTPStatus.OK, CONTENT_TYPE, metrics.render(json.loads(stats) if stats else None))
+            case "/tap":
+                self._tap(dict(parse_qsl(query, keep_blank_values=True)))
             case _:
-                self._answer(HTTPStatus.NOT_FOUND, _TEXT, "try /metrics /healthz /readyz /config /stats\n")
+                self._answer(HTTPStatus.NOT_FOUND, _TEXT, "try /metrics /healthz /readyz /config /stats /tap\n")
+
+    def _tap(self, wish: dict[str, str]) -> None:
+        """Writes a line for each request for as long as there are any and somebody reads; blank ones in between."""
+        try:
+            view = self.server.sidecar.view(wish)
+        except ValueError as error:
+            self._answer(HTTPStatus.BAD_REQUEST, _TEXT, f"{error}\n")
+            return
+        except RuntimeError as error:
+            self._answer(HTTPStatus.TOO_MANY_REQUESTS, _TEXT, f"{error}\n")
+            return
+        if view is None:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, f"{self.server.sidecar.state}\n")
+            return
+        try:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n")
+            while (lines := view.read(_BLANK_S)) is not None:
+                self.wfile.write(lines or b"\n")
+        finally:
+            view.close()
 
     def _answer(self, status: HTTPStatus, content_type: str, body: str) -> None:
         raw = body.encode()

@@ -11,7 +11,7 @@ import logging
 import threading
 from pathlib import Path
 
-from proxy._engine import BindError, Engine, SnapshotRefused
+from proxy._engine import BindError, Engine, SnapshotRefused, View
 from proxy.flush import report_flags
 from proxy.saved import SavedSnapshot
 from proxy.subscribe import ControlPlane, Flush
@@ -57,6 +57,10 @@ class Sidecar:
     def stats(self) -> str | None:
         """The engine's counters as JSON."""
         return self._engine.stats() if self._engine else None
+
+    def view(self, wish: dict[str, str]) -> View | None:
+        """Requests as `Engine.view` shows them; None while nothing is carried. Raises ValueError, RuntimeError."""
+        return self._engine.view(wish) if self._engine else None
 
     def drain(self, timeout_s: float) -> bool:
         """Lets requests finish and the exporter empty its queue."""

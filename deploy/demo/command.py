@@ -115,7 +115,8 @@ async def _demo(shop: RunningShop, options: Options) -> int:
 
 
 def _announce(shop: RunningShop) -> None:
-    shop.folder.announce(Running(os.getpid(), shop.ports.url("rootcause"), shop.ports.store, faults=shop.url(FAULTS)))
+    rootcause, control = shop.ports.url("rootcause"), shop.ports.url("control")
+    shop.folder.announce(Running(os.getpid(), rootcause, shop.ports.store, shop.url(FAULTS), control))
 
 
 def _greet(shop: RunningShop, console: Console, options: Options) -> None:

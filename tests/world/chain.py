@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from proxy.admin import AdminServer
 from proxy.saved import SavedSnapshot
 from proxy.sidecar import Sidecar
 from proxy.subscribe import ControlPlane
@@ -39,6 +40,8 @@ class Chain:
     folder: Path
     apps: dict[str, str]
     ports: dict[str, dict[str, str]]
+    control: str = ""
+    """The control plane's URL."""
     sidecars: list[Sidecar] = field(default_factory=list)
     epoch: int = 0
 
@@ -113,10 +116,11 @@ async def chain(folder: Path, telemetry: dict[str, Any]) -> AsyncIterator[Chain]
         listen = f"127.0.0.1:{free_port()}"
         control = running("proxy.control", "-f", str(mesh.file), "--listen", listen, log=folder / "control.log")
         world.enter_context(control)
-        stop = threading.Event()
+        mesh.control, stop = f"http://{listen}", threading.Event()
         for name in _NAMES:
-            plane = ControlPlane(f"http://{listen}", f"{name}-1", stop)
+            plane = ControlPlane(mesh.control, f"{name}-1", stop)
             mesh.sidecars.append(Sidecar(plane, SavedSnapshot(None), 1, stop, None))
+            world.enter_context(_admin(ports[name]["admin"], mesh.sidecars[-1]))
         threads = [threading.Thread(target=one.run, daemon=True) for one in mesh.sidecars]
         for thread in threads:
             thread.start()
@@ -127,6 +131,15 @@ async def chain(folder: Path, telemetry: dict[str, Any]) -> AsyncIterator[Chain]
             stop.set()
             for one in mesh.sidecars:
                 await asyncio.to_thread(one.drain, 0.5)
+
+
+@contextlib.contextmanager
+def _admin(address: str, sidecar: Sidecar) -> Iterator[None]:
+    host, _, port = address.rpartition(":")
+    with AdminServer(host, int(port), sidecar) as server:
+        server.start()
+        yield
+        server.shutdown()
 
 
 def _service(name: str, proxy: str, session: aiohttp.ClientSession) -> Any:

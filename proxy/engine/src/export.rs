@@ -23,6 +23,8 @@ use self::cargo::{Cargo, UnderWay, answer};
 use self::route::Route;
 use self::shelf::Shelf;
 use self::sieve::Sieve;
+use self::view::{View, Views};
+use crate::recording::clock::unix_now;
 use crate::recording::flags::Outbox;
 use crate::recording::otlp::Encoder;
 use crate::recording::queue::Page;
@@ -44,17 +46,25 @@ mod shelf;
 mod sieve;
 pub mod spool;
 pub mod url;
+pub mod view;
 
 /// While the collector is away, records gather in memory for so long before they go to disk: a collector that is back
 /// takes few large batches sooner than many small ones.
 const SPILL_EVERY: Duration = Duration::from_secs(2);
 
+/// What others ask of the exporter.
+pub enum Order {
+    /// Send what is kept of these traces, which others have flagged.
+    Flush(Vec<u128>),
+    /// Let somebody look on.
+    Show(View),
+}
+
 /// What the exporter works with.
 pub struct Outlet {
     pub pages: mpsc::UnboundedReceiver<Page>,
     pub settings: watch::Receiver<Telemetry>,
-    /// Traces that others have flagged.
-    pub orders: mpsc::UnboundedReceiver<Vec<u128>>,
+    pub orders: mpsc::UnboundedReceiver<Order>,
     /// Traces that are flagged here.
     pub flagged: Arc<Outbox>,
     pub account: Arc<Account>,
@@ -81,7 +91,8 @@ pub fn run(outlet: Outlet, mut stop: watch::Receiver<bool>) -> std::io::Result<(
 struct Exporter {
     pages: mpsc::UnboundedReceiver<Page>,
     settings: watch::Receiver<Telemetry>,
-    orders: mpsc::UnboundedReceiver<Vec<u128>>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    views: Views,
     sieve: Sieve,
     telemetry: Telemetry,
     account: Arc<Account>,
@@ -124,6 +135,7 @@ impl Exporter {
             pages,
             settings,
             orders,
+            views: Views::default(),
             sieve: Sieve::new(&telemetry, flagged, Arc::clone(&account.recorder)),
             encoder: Encoder::default(),
             budget: Budget::new(telemetry.budget_bytes),
@@ -157,10 +169,7 @@ impl Exporter {
                 (connection, verdict) = answer(&mut self.under_way) => self.settle(connection, verdict),
                 () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => {}
                 Ok(()) = self.settings.changed() => self.follow(),
-                Some(traces) = self.orders.recv() => {
-                    let pages = self.sieve.order(&traces);
-                    self.queue(pages);
-                }
+                Some(order) = self.orders.recv() => self.obey(order),
             }
         }
     }
@@ -191,8 +200,22 @@ impl Exporter {
         if self.failures > 0 {
             page.shrink();
         }
+        self.views.show(&page);
         let pages = self.sieve.pass(page);
         self.queue(pages);
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Flush(traces) => {
+                let pages = self.sieve.order(&traces);
+                self.queue(pages);
+            }
+            Order::Show(view) => {
+                let now = unix_now();
+                self.views.open(view, self.sieve.ring(), now);
+            }
+        }
     }
 
     fn queue(&mut self, pages: Vec<Rc<Page>>) {

@@ -25,13 +25,16 @@ pub mod fuzz;
 #[cfg(feature = "python")]
 #[pyo3::pymodule]
 mod _engine {
+    use std::collections::HashMap;
     use std::path::PathBuf;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
     use pyo3::prelude::*;
 
-    use crate::runtime::engine::{self, StartError};
+    use crate::export::view::Window;
+    use crate::runtime::engine::{self, NoView, StartError};
     use crate::snapshot::{Refused, Snapshot};
 
     pyo3::create_exception!(proxy._engine, SnapshotRefused, PyValueError);
@@ -101,6 +104,14 @@ mod _engine {
             flushed.map_err(|error| PyValueError::new_err(error.to_string()))
         }
 
+        fn view(&self, wish: HashMap<String, String>) -> PyResult<View> {
+            match self.0.view(wish) {
+                Ok(window) => Ok(View(window)),
+                Err(error @ NoView::Unclear(_)) => Err(PyValueError::new_err(error.to_string())),
+                Err(error @ NoView::Crowded) => Err(PyRuntimeError::new_err(error.to_string())),
+            }
+        }
+
         fn flagged(&self, py: Python<'_>, most: usize, timeout_s: f64) -> PyResult<Vec<String>> {
             let patience = seconds(timeout_s)?;
             let traces = py.detach(|| self.0.flagged(most, patience));
@@ -114,6 +125,21 @@ mod _engine {
         fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
             let limit = seconds(timeout_s)?;
             Ok(py.detach(|| self.0.drain(limit)))
+        }
+    }
+
+    #[pyclass(frozen)]
+    struct View(Arc<Window>);
+
+    #[pymethods]
+    impl View {
+        fn read(&self, py: Python<'_>, timeout_s: f64) -> PyResult<Option<Vec<u8>>> {
+            let patience = seconds(timeout_s)?;
+            Ok(py.detach(|| self.0.take(patience)))
+        }
+
+        fn close(&self) {
+            self.0.close();
         }
     }
 

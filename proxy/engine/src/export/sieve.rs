@@ -48,6 +48,12 @@ impl Sieve {
         }
     }
 
+    /// The last records.
+    #[must_use]
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
     /// Takes a page; those to send.
     pub fn pass(&mut self, mut page: Page) -> Vec<Rc<Page>> {
         if self.mode == Mode::All {

@@ -15,12 +15,9 @@ pub struct Clock {
 impl Clock {
     #[must_use]
     pub fn start() -> Self {
-        let unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Self {
             start: Instant::now(),
-            start_unix: saturate(unix.as_nanos()),
+            start_unix: unix_now(),
         }
     }
 
@@ -34,6 +31,15 @@ impl Clock {
     pub fn unix(&self, at: Nanos) -> u64 {
         self.start_unix + at
     }
+}
+
+/// Nanoseconds since 1970 by the wall clock.
+#[must_use]
+pub fn unix_now() -> u64 {
+    let unix = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    saturate(unix.as_nanos())
 }
 
 fn saturate(nanos: u128) -> u64 {

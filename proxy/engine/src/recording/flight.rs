@@ -336,7 +336,7 @@ impl Flight {
                 Kind::Server => Direction::Inbound,
                 Kind::Client => Direction::Outbound,
             };
-            let class = u8::try_from(self.class() / 100).unwrap_or(0);
+            let class = u8::try_from(self.record.told() / 100).unwrap_or(0);
             let outcome = Outcome {
                 direction,
                 class,
@@ -384,15 +384,6 @@ impl Flight {
     pub fn switch(&self) {
         if let Some(busy) = &self.busy {
             busy.conduct.switch();
-        }
-    }
-
-    /// The status the caller saw.
-    fn class(&self) -> u16 {
-        match (self.record.outcome(), self.record.reason) {
-            (0, Some(Reason::ClientCancelled | Reason::Draining) | None) => 0,
-            (0, Some(reason)) => reason.status().as_u16(),
-            (status, _) => status,
         }
     }
 }

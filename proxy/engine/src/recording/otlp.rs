@@ -14,7 +14,7 @@ mod tunnel;
 mod wire;
 
 pub use answer::{rejected_spans, retry_delay};
-pub use wire::Attributes;
+pub use wire::{Attributes, Field, fields, read_attribute, service_in};
 
 const SCOPE: &str = "whymesh.proxy";
 
@@ -180,6 +180,14 @@ pub fn peer(end: &str, [service, version, instance]: [&str; 3]) -> Attributes {
         attributes.text(&format!("mesh.{end}.{name}"), value);
     }
     attributes
+}
+
+/// One span by itself.
+#[must_use]
+pub fn encoded(record: &Record, text: Text<'_>, identity: &Identity) -> Vec<u8> {
+    let mut out = Vec::new();
+    span(&mut out, record, text, identity.end(record.kind));
+    out
 }
 
 fn span(out: &mut Vec<u8>, record: &Record, text: Text<'_>, own: &[u8]) {

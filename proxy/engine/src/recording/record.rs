@@ -89,6 +89,16 @@ impl Record {
         }
     }
 
+    /// The status the caller saw, also where the mesh answered in the callee's place; 0 when there was none to see.
+    #[must_use]
+    pub fn told(&self) -> u16 {
+        match (self.outcome(), self.reason) {
+            (0, Some(Reason::ClientCancelled | Reason::Draining) | None) => 0,
+            (0, Some(reason)) => reason.status().as_u16(),
+            (status, _) => status,
+        }
+    }
+
     /// From its first moment to its last.
     #[must_use]
     pub fn whole_us(&self) -> u64 {

@@ -113,6 +113,11 @@ impl Ring {
         taken
     }
 
+    /// What is kept, oldest first.
+    pub fn pages(&self) -> impl DoubleEndedIterator<Item = &Rc<Page>> {
+        self.pages.iter().map(|kept| &kept.page)
+    }
+
     /// When the newest record ended; 0 without one.
     #[must_use]
     pub fn newest(&self) -> u64 {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use crate::entry::listen::BindError;
+use crate::export::view::{self, NotAWish, View, Window, Wish};
 use crate::export::{self, Account, Outlet};
 use crate::recording::clock::Clock;
 use crate::recording::flags::Outbox;
@@ -41,11 +42,21 @@ pub enum StartError {
 #[error("traces: {0:?} is not 32 lower-case hexadecimal digits")]
 pub struct NotATrace(String);
 
+#[derive(Debug, thiserror::Error)]
+pub enum NoView {
+    #[error(transparent)]
+    Unclear(#[from] NotAWish),
+    #[error("{} look on already; try again when one has left", view::MOST)]
+    Crowded,
+}
+
 /// Worker threads that carry traffic until drained.
 pub struct Engine {
     books: Books,
-    /// Traces flagged by others, and here.
-    flushes: mpsc::UnboundedSender<Vec<u128>>,
+    exporter: mpsc::UnboundedSender<export::Order>,
+    /// Held by those who look on.
+    onlookers: Arc<()>,
+    /// Traces flagged here.
     flagged: Arc<Outbox>,
     /// To each worker, for questions that must not wait for an order under way.
     orders: Vec<mpsc::UnboundedSender<Order>>,
@@ -82,13 +93,13 @@ impl Engine {
         let (pages, inbox) = mpsc::unbounded_channel();
         let (telemetry, settings) = watch::channel(snapshot.telemetry.clone());
         let (stop_exporter, stop) = watch::channel(false);
-        let (flushes, flush_orders) = mpsc::unbounded_channel();
+        let (exporter_orders, order_inbox) = mpsc::unbounded_channel();
         let flagged = Arc::new(Outbox::default());
 
         let outlet = Outlet {
             pages: inbox,
             settings,
-            orders: flush_orders,
+            orders: order_inbox,
             flagged: Arc::clone(&flagged),
             account: Arc::clone(&account),
             spool,
@@ -136,7 +147,8 @@ impl Engine {
         let orders = running.workers.iter().map(|worker| worker.orders.clone());
         Ok(Self {
             books,
-            flushes,
+            exporter: exporter_orders,
+            onlookers: Arc::default(),
             flagged,
             orders: orders.collect(),
             running: Mutex::new(running),
@@ -177,8 +189,28 @@ impl Engine {
         let read = |text: String| read_id(text.as_bytes()).ok_or(NotATrace(text));
         let traces = traces.into_iter().map(read).collect::<Result<_, _>>()?;
         // An exporter that has ended has nothing left to send.
-        let _ = self.flushes.send(traces);
+        let _ = self.exporter.send(export::Order::Flush(traces));
         Ok(())
+    }
+
+    /// Lets somebody look on, as long as the window is not closed.
+    pub fn view(
+        &self,
+        wish: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Arc<Window>, NoView> {
+        let wish = Wish::of(wish)?;
+        if Arc::strong_count(&self.onlookers) > view::MOST {
+            return Err(NoView::Crowded);
+        }
+        let window = Window::open(&self.onlookers);
+        let view = View {
+            wish,
+            window: Arc::clone(&window),
+        };
+        if self.exporter.send(export::Order::Show(view)).is_err() {
+            window.end();
+        }
+        Ok(window)
     }
 
     /// Traces that were flagged here since the last call, as soon as there is one; none when the time is over.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::wire::read_varint;
+use super::wire::{Field, fields};
 
 const RETRY_INFO: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
 
@@ -18,7 +18,7 @@ pub fn rejected_spans(response: &[u8]) -> u64 {
 #[must_use]
 pub fn retry_delay(status: &[u8]) -> Option<Duration> {
     find(status, 3, |value| match value {
-        Value::Bytes(any) if message(any, 1) == Some(RETRY_INFO) => {
+        Field::Bytes(any) if message(any, 1) == Some(RETRY_INFO) => {
             let delay = message(message(any, 2)?, 1)?;
             let nanos = u32::try_from(number(delay, 2).unwrap_or(0)).ok()?;
             Some(Duration::new(
@@ -32,50 +32,21 @@ pub fn retry_delay(status: &[u8]) -> Option<Duration> {
 
 fn message(of: &[u8], field: u64) -> Option<&[u8]> {
     find(of, field, |value| match value {
-        Value::Bytes(bytes) => Some(bytes),
-        Value::Number(_) => None,
+        Field::Bytes(bytes) => Some(bytes),
+        Field::Number(_) => None,
     })
 }
 
 fn number(of: &[u8], field: u64) -> Option<u64> {
     find(of, field, |value| match value {
-        Value::Number(number) => Some(number),
-        Value::Bytes(_) => None,
+        Field::Number(number) => Some(number),
+        Field::Bytes(_) => None,
     })
 }
 
-enum Value<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
 /// The first field of that number which `read` makes something of.
-fn find<'a, T>(
-    mut message: &'a [u8],
-    wanted: u64,
-    read: impl Fn(Value<'a>) -> Option<T>,
-) -> Option<T> {
-    while !message.is_empty() {
-        let (key, rest) = read_varint(message)?;
-        let (value, rest) = match key & 7 {
-            0 => read_varint(rest).map(|(number, rest)| (Value::Number(number), rest))?,
-            1 => (Value::Bytes(rest.get(..8)?), rest.get(8..)?),
-            2 => {
-                let (length, rest) = read_varint(rest)?;
-                let length = usize::try_from(length).ok()?;
-                (Value::Bytes(rest.get(..length)?), rest.get(length..)?)
-            }
-            5 => (Value::Bytes(rest.get(..4)?), rest.get(4..)?),
-            _ => return None,
-        };
-        if key >> 3 == wanted
-            && let Some(found) = read(value)
-        {
-            return Some(found);
-        }
-        message = rest;
-    }
-    None
+fn find<'a, T>(message: &'a [u8], wanted: u64, read: impl Fn(Field<'a>) -> Option<T>) -> Option<T> {
+    fields(message).find_map(|(number, value)| (number == wanted).then(|| read(value))?)
 }
 
 #[cfg(test)]

@@ -137,6 +137,67 @@ pub(super) fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
+/// What one field of a message holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+/// The fields of a message in order, by number, as far as it can be read.
+pub fn fields(message: &[u8]) -> impl Iterator<Item = (u64, Field<'_>)> {
+    let mut rest = message;
+    std::iter::from_fn(move || {
+        let (number, value, after) = field(rest)?;
+        rest = after;
+        Some((number, value))
+    })
+}
+
+fn field(message: &[u8]) -> Option<(u64, Field<'_>, &[u8])> {
+    let (key, rest) = read_varint(message)?;
+    let (value, rest) = match key & 7 {
+        0 => read_varint(rest).map(|(number, rest)| (Field::Number(number), rest))?,
+        1 => (Field::Bytes(rest.get(..8)?), rest.get(8..)?),
+        2 => {
+            let (length, rest) = read_varint(rest)?;
+            let length = usize::try_from(length).ok()?;
+            (Field::Bytes(rest.get(..length)?), rest.get(length..)?)
+        }
+        5 => (Field::Bytes(rest.get(..4)?), rest.get(4..)?),
+        _ => return None,
+    };
+    Some((key >> 3, value, rest))
+}
+
+/// Name and value of a `KeyValue` as this module writes them: a string or a number.
+#[must_use]
+pub fn read_attribute(pair: &[u8]) -> Option<(&str, Field<'_>)> {
+    let (mut name, mut value) = (None, None);
+    for (number, held) in fields(pair) {
+        match (number, held) {
+            (1, Field::Bytes(key)) => name = std::str::from_utf8(key).ok(),
+            (2, Field::Bytes(any)) => value = fields(any).next().map(|(_, value)| value),
+            _ => {}
+        }
+    }
+    Some((name?, value?))
+}
+
+/// The service that attributes of a peer name.
+#[must_use]
+pub fn service_in(attributes: &[u8]) -> Option<&str> {
+    fields(attributes).find_map(|(_, pair)| match pair {
+        Field::Bytes(pair) => match read_attribute(pair)? {
+            ("mesh.source.service" | "mesh.destination.service", Field::Bytes(service)) => {
+                std::str::from_utf8(service).ok()
+            }
+            _ => None,
+        },
+        Field::Number(_) => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,163 @@
+"""`whymesh tap`: shows requests of the mesh as its proxies see them.
+
+In: which proxies, and which requests. Out: one line each, as text or JSON, as they happen or in order of time.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from deploy.state import default_state, find_running
+from deploy.tap_text import line
+
+CONTROL = "http://127.0.0.1:7460"
+REFUSED = 2
+UNREACHABLE = 3
+_TIMEOUT_S = 15
+
+Request = dict[str, Any]
+
+
+class Unanswered(Exception):
+    """A proxy or the control plane does not answer, or says no; the message is for the operator."""
+
+    def __init__(self, message: str, code: int = UNREACHABLE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@click.command(name="tap")
+@click.argument("whose", metavar="[SERVICE]", required=False)
+@click.option("--service", help="Only between it and this service.")
+@click.option("--path", help="Only this path or route; /orders/* for what begins so.")
+@click.option(
+    "--status", help="Only this status (503), class (5xx), or none for no answer. A gRPC code counts as what it means."
+)
+@click.option("--reason", help="Only with this mesh.reason, or any.")
+@click.option("--direction", type=click.Choice(["inbound", "outbound"]), help="Only what arrives, or what is called.")
+@click.option("--min", "least", help="Only what took so long: 250ms, 1.5s.")
+@click.option(
+    "--since", help="The last requests instead of the next: of so long ago, as far as they are kept (60s, 5m)."
+)
+@click.option("--follow", "-f", is_flag=True, help="With --since: then those that come, too.")
+@click.option("--limit", type=click.IntRange(1), help="So many requests of each proxy.")
+@click.option("--json", "as_json", is_flag=True, help="Everything known of each, a line of JSON.")
+@click.option("--admin", multiple=True, metavar="HOST:PORT", help="Of these proxies, whatever the control plane knows.")
+@click.option("--control", help=f"The control plane [default: that of the running demo or `up`, else {CONTROL}].")
+@click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")
+def command(
+    whose: str | None,
+    least: str | None,
+    as_json: bool,
+    admin: tuple[str, ...],
+    control: str | None,
+    state: Path | None,
+    **wish: Any,
+) -> None:
+    """Show requests as they happen, or the last ones: those of SERVICE's proxies, or of all.
+
+    \b
+    Examples:
+      whymesh tap                                       everything, until Ctrl-C
+      whymesh tap payments --status 5xx                 what fails at payments, or in its calls
+      whymesh tap payments --since 60s --min 250ms      what was slow in the last minute
+      whymesh tap --reason any --json | jq '."mesh.reason"'
+    \b
+    Exit codes: 0 shown, 2 a condition makes no sense, 3 a proxy or the control plane does not answer.
+    """
+    asked = {name: value for name, value in {**wish, "min": least}.items() if value}
+    if wish["follow"]:
+        asked["follow"] = "true"
+    try:
+        proxies = admin or tuple(admins(_control(control, state), whose))
+        for request in seen(proxies, asked):
+            click.echo(json.dumps(request) if as_json else line(request))
+    except Unanswered as error:
+        click.echo(f"whymesh tap: {error}", err=True)
+        raise SystemExit(error.code) from None
+
+
+def _control(url: str | None, state: Path | None) -> str:
+    running = find_running(state or default_state())
+    base = url or (running.control if running else "") or CONTROL
+    if not base.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{base}: expected http://host:port", param_hint="--control")
+    return base.rstrip("/")
+
+
+def admins(control: str, service: str | None) -> list[str]:
+    """The admin addresses of a service's proxies, or of all. Raises Unanswered."""
+    with _opened(f"{control}/v1/registry", f"the control plane at {control}") as answer:
+        services = json.load(answer)["services"]
+    chosen = [one for one in services if service in (None, _name(one))]
+    if not chosen:
+        raise Unanswered(f"there is no Service {service}; known: {', '.join(map(_name, services))}", REFUSED)
+    sidecars = [endpoint.get("sidecar") for one in chosen for endpoint in one["spec"]["endpoints"]]
+    found = [sidecar["admin"] for sidecar in sidecars if sidecar]
+    if not found:
+        raise Unanswered(f"no instance of {service or 'the mesh'} has a proxy", REFUSED)
+    return found
+
+
+def _name(service: dict[str, Any]) -> str:
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    return str(name if namespace == "default" else f"{name}.{namespace}")
+
+
+def seen(proxies: Iterable[str], wish: dict[str, Any]) -> Iterator[Request]:
+    """What the proxies show, each as it comes; what was before, in order of time. Raises Unanswered."""
+    found: queue.Queue[Request | Unanswered | None] = queue.Queue(maxsize=10_000)
+    proxies = list(proxies)
+    for address in proxies:
+        threading.Thread(target=_watch, args=(address, wish, found), daemon=True).start()
+    shown = _until_all_ended(found, len(proxies))
+    if "since" in wish and "follow" not in wish:
+        shown = iter(sorted(shown, key=lambda request: str(request.get("time", ""))))
+    yield from shown
+
+
+def _until_all_ended(found: queue.Queue[Request | Unanswered | None], watching: int) -> Iterator[Request]:
+    while watching:
+        match found.get():
+            case None:
+                watching -= 1
+            case Unanswered() as error:
+                raise error
+            case request:
+                yield request
+
+
+def _watch(address: str, wish: dict[str, Any], found: queue.Queue[Request | Unanswered | None]) -> None:
+    """Hands on what one proxy shows, and then None."""
+    try:
+        with _opened(f"http://{address}/tap?{urlencode(wish)}", f"the proxy at {address}") as answer:
+            for text in answer:
+                if text.strip():
+                    found.put(json.loads(text))
+    except Unanswered as error:
+        found.put(error)
+    except (OSError, ValueError) as error:
+        found.put(Unanswered(f"the proxy at {address} broke off: {error}"))
+    found.put(None)
+
+
+def _opened(url: str, who: str) -> Any:
+    try:
+        return urllib.request.urlopen(url, timeout=_TIMEOUT_S)  # noqa: S310 (http, by the callers)
+    except urllib.error.HTTPError as error:
+        with error:
+            text = error.read().decode(errors="replace").strip()
+        raise Unanswered(f"{who} refuses: {text}", REFUSED if error.code == 400 else UNREACHABLE) from None
+    except OSError as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise Unanswered(f"no answer from {who}: {reason}") from None
