@@ -17,7 +17,7 @@ def streamlit_arguments(listen: str) -> tuple[str, ...]:
     host, _, port = listen.rpartition(":")
     app = Path(dashboards.__file__).with_name("app.py")
     options = {
-        "server.address": host,
+        "server.address": host.strip("[]"),
         "server.port": port,
         "server.headless": "true",
         "server.fileWatcherType": "none",

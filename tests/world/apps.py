@@ -15,7 +15,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def app(handler: Handler, socket: Path | None = None) -> AsyncIterator[str]:
+async def app(handler: Handler, host: str = "127.0.0.1", socket: Path | None = None) -> AsyncIterator[str]:
     """An HTTP application for every path; yields its host:port, or the place of its Unix socket."""
     application = web.Application(client_max_size=1 << 30)
     application.router.add_route("*", "/{path:.*}", handler)
@@ -26,10 +26,15 @@ async def app(handler: Handler, socket: Path | None = None) -> AsyncIterator[str
             await web.UnixSite(runner, socket).start()
             yield f"unix:{socket}"
         else:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield f"127.0.0.1:{runner.addresses[0][1]}"
+            await web.TCPSite(runner, host, 0).start()
+            yield f"{shown(host)}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+def shown(host: str) -> str:
+    """A host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
@@ -90,8 +95,7 @@ async def talker(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[str]:
 
     server = await asyncio.start_server(serve, host, 0)
     try:
-        shown = f"[{host}]" if ":" in host else host
-        yield f"{shown}:{server.sockets[0].getsockname()[1]}"
+        yield f"{shown(host)}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in list(tasks):

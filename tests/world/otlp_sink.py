@@ -21,6 +21,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.world.apps import shown
+
 PATIENCE_S = 10.0
 
 
@@ -108,7 +110,7 @@ class OtlpSink:
 
 
 @contextlib.asynccontextmanager
-async def otlp_sink(port: int = 0, sink: OtlpSink | None = None) -> AsyncIterator[OtlpSink]:
+async def otlp_sink(port: int = 0, sink: OtlpSink | None = None, host: str = "127.0.0.1") -> AsyncIterator[OtlpSink]:
     """A sink on a port of its own, or one that comes back where it was."""
     sink = sink or OtlpSink()
     app = web.Application(client_max_size=64 * 1024 * 1024)
@@ -116,8 +118,8 @@ async def otlp_sink(port: int = 0, sink: OtlpSink | None = None) -> AsyncIterato
     runner = web.AppRunner(app, shutdown_timeout=0.2, auto_decompress=False)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        sink.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/traces"
+        await web.TCPSite(runner, host, port).start()
+        sink.url = f"http://{shown(host)}:{runner.addresses[0][1]}/v1/traces"
         yield sink
     finally:
         await runner.cleanup()

@@ -318,22 +318,3 @@ async def test_connect_tunnels_to_the_services_that_are_named(sink: OtlpSink) ->
                 answer = await head(reader)
                 assert answer.startswith("HTTP/1.1 503")
                 assert "mesh-reason: connect_refused" in answer
-
-
-# === IPv6
-
-
-async def test_everything_is_reached_over_ipv6(sink: OtlpSink) -> None:
-    listener = Listener(listen=f"[::1]:{free_port()}", service="db")
-    outbound = Outbound(listen=f"[::1]:{free_port()}", listeners=(listener,))
-    inbound = {"listen": f"[::1]:{free_port()}", "protocol": "tcp"}
-    async with (
-        talker(shout, "::1") as address,
-        sidecar("db", app=address, inbound=inbound, telemetry=sink.url) as db,
-        sidecar("front", calls=(upstream("db", db.endpoint, protocol="tcp"),), telemetry=sink.url, outbound=outbound),
-    ):
-        async with dial(listener.listen) as (reader, writer):
-            writer.write(b"a")
-            assert await reader.readexactly(1) == b"A"
-        for span in await sink.wait(2):
-            assert span["network.peer.address"] == "::1"

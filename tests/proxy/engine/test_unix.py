@@ -19,7 +19,7 @@ from tests.world.processes import free_port
 async def test_requests_reach_the_application_through_its_socket(tmp_path: Path) -> None:
     async with (
         otlp_sink() as sink,
-        app(echo, tmp_path / "app.sock") as place,
+        app(echo, socket=tmp_path / "app.sock") as place,
         sidecar("back", app=place, telemetry=sink.url) as back,
         aiohttp.ClientSession() as session,
     ):
@@ -33,7 +33,7 @@ async def test_requests_reach_the_application_through_its_socket(tmp_path: Path)
 
 async def test_upgrades_and_tunnels_work_through_it(tmp_path: Path) -> None:
     async with (
-        app(websocket_echo, tmp_path / "app.sock") as place,
+        app(websocket_echo, socket=tmp_path / "app.sock") as place,
         sidecar("back", app=place) as back,
         aiohttp.ClientSession() as session,
         session.ws_connect(f"http://{back.inbound}/") as socket,
@@ -88,7 +88,7 @@ async def test_an_application_that_is_not_there_is_refused_and_may_come_back(tmp
 
         assert await ask() == 503
         for _ in range(2):
-            async with app(echo, path):
+            async with app(echo, socket=path):
                 assert await ask() == 200
             path.unlink(missing_ok=True)
             assert await ask() == 503

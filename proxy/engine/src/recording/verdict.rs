@@ -81,7 +81,11 @@ fn silent(record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use crate::entry::detect::{Detected, Spoken};
     use crate::grpc::Code;
+    use crate::recording::tunnel::Facts;
 
     fn record(status: u16, reason: Option<Reason>) -> Record {
         Record {
@@ -120,6 +124,31 @@ mod tests {
         };
         assert!(calls_attention(&again));
     }
+
+    #[test]
+    fn a_tunnel_goes_wrong_only_where_there_is_a_reason() {
+        let facts = Arc::new(Facts {
+            detected: Detected::declared(Spoken::Tcp),
+            local: None,
+            sent: 0,
+            received: 0,
+        });
+        for (reason, wrong) in [
+            (None, false),
+            (Some(Reason::TunnelIdle), false),
+            (Some(Reason::ClientCancelled), false),
+            (Some(Reason::UpstreamReset), true),
+            (Some(Reason::OutsideDenied), true),
+        ] {
+            let tunnel = Record {
+                tunnel: Some(Arc::clone(&facts)),
+                ..record(0, reason)
+            };
+            let said = (calls_attention(&tunnel), failed(&tunnel));
+            assert_eq!(said, (wrong, wrong), "{reason:?}");
+        }
+    }
+
     #[test]
     fn what_is_an_error_depends_on_the_side_and_is_named() {
         let kind = |kind, number: Option<u16>, status| {

@@ -46,6 +46,7 @@ pub struct Targets {
     connect: HashSet<Box<str>>,
     transparent: [bool; 2],
     outside: Outside,
+    /// `None` where it listens on a Unix socket: all that comes in is for it.
     application_port: Option<u16>,
 }
 
@@ -177,7 +178,10 @@ impl Workload {
         let target = match (way, original) {
             (Way::Inbound, None) => Target::Application,
             (Way::Inbound, Some(address))
-                if self.targets.application_port == Some(address.port()) =>
+                if self
+                    .targets
+                    .application_port
+                    .is_none_or(|port| port == address.port()) =>
             {
                 Target::Application
             }
