@@ -55,23 +55,25 @@ def command(suites: tuple[Path, ...], out: Path | None) -> None:
         out.write_text(text + "\n")
 
 
-def rank_suite(suite: Path) -> dict[str, list[str]]:
-    """Rankings by case. Raises CaseRefused."""
+def rank_suite(suite: Path, *, beside: bool = True) -> dict[str, list[str]]:
+    """Rankings by case; without what is `beside` the spans (logs, metrics) if so told. Raises CaseRefused."""
     read_spans = cache(lambda path: list(recorded.spans(path)))
-    verdicts = {case.file.id: verdict_of(case, read_spans) for case in recorded.cases_of(suite)}
+    verdicts = {case.file.id: verdict_of(case, read_spans, beside=beside) for case in recorded.cases_of(suite)}
     return {id: [suspect.service for suspect in verdict.suspects] for id, verdict in verdicts.items()}
 
 
-def verdict_of(case: Case, read_spans: ReadSpans) -> Verdict:
+def verdict_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> Verdict:
     """The engine's verdict on one case."""
-    return diagnose(*windows_of(case, read_spans))
+    return diagnose(*windows_of(case, read_spans, beside=beside))
 
 
-def windows_of(case: Case, read_spans: ReadSpans) -> tuple[Window, Window]:
+def windows_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> tuple[Window, Window]:
     """Normal time and the incident, from spans where there are any, else from node series. Raises CaseRefused."""
     if (case.folder / SPANS).exists():
         normal = [span for path in case.baseline_files(SPANS) for span in read_spans(path)]
         incident = list(recorded.spans(case.folder / SPANS))
+        if not beside:
+            return window_of(normal, case.baseline), window_of(incident, case.incident)
         usual, now = said(_logs(case.baseline_files(LOGS)), _logs([case.folder / LOGS]))
         return (
             window_of(normal, case.baseline, usual, _usage(case.baseline_files(METRICS), case.normally_metered)),
