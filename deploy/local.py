@@ -46,7 +46,13 @@ def wanted_ports(ports: Ports, *, ui: bool) -> list[Wanted]:
 
 
 def mesh_processes(
-    mesh_file: Path, ports: Ports, folder: RunFolder, *, webhooks: Sequence[str] = (), ui: bool = True
+    mesh_file: Path,
+    ports: Ports,
+    folder: RunFolder,
+    *,
+    webhooks: Sequence[str] = (),
+    rootcause: Path | None = None,
+    ui: bool = True,
 ) -> list[Spec]:
     """Control plane, collector, root cause and UI; the latter two start when the collector's store answers."""
     environment = our_environment()
@@ -87,6 +93,7 @@ def mesh_processes(
                 "--telemetry", ports.url("otlp_http"),
                 "--state", str(folder.rootcause),
                 *(part for url in webhooks for part in ("--webhook", url)),
+                *(("--config", str(rootcause)) if rootcause is not None else ()),
             ),
             environment,
             ready=f"{ports.url('rootcause')}/readyz",

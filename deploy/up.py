@@ -16,6 +16,7 @@ from deploy.state import RunFolder, Running, default_state
 from proxy.control.errors import ConfigRefused
 from proxy.control.read import load
 from proxy.control.registry import Registry, register
+from rootcause.settings import SettingsRefused, read_settings
 
 
 @click.command(name="up")
@@ -25,7 +26,10 @@ from proxy.control.registry import Registry, register
 )
 @click.option("--port-offset", default=0, show_default=True, help="Added to every port of the mesh's own processes.")
 @click.option("--ui/--no-ui", default=True, show_default=True, help="The web UI.")
-def command(path: Path, state: Path | None, port_offset: int, ui: bool) -> None:
+@click.option(
+    "--rootcause", type=click.Path(path_type=Path), help="rootcause.yaml: objectives, rules, webhooks with secrets."
+)
+def command(path: Path, state: Path | None, port_offset: int, ui: bool, rootcause: Path | None) -> None:
     """Run the mesh of a mesh.yaml on this machine.
 
     Starts the control plane, the collector with its store, the root-cause engine and the UI, a sidecar for each
@@ -35,6 +39,7 @@ def command(path: Path, state: Path | None, port_offset: int, ui: bool) -> None:
     Examples:
       whymesh up -f mesh.yaml
       whymesh up -f mesh.d/ --port-offset 1000 --no-ui
+      whymesh up -f mesh.yaml --rootcause rootcause.yaml
     \b
     Exit codes: 0 stopped by you, 2 the configuration, a port or a process keeps it from starting.
     """
@@ -42,9 +47,15 @@ def command(path: Path, state: Path | None, port_offset: int, ui: bool) -> None:
         registry = register(load(path))
         where = path.resolve()
         directory = where if where.is_dir() else where.parent
-        asyncio.run(_up(where, directory, registry, state or default_state(), Ports(port_offset), ui))
+        if rootcause is not None:
+            read_settings(rootcause, {})
+            rootcause = rootcause.resolve()
+        asyncio.run(_up(where, directory, registry, state or default_state(), Ports(port_offset), ui, rootcause))
     except ConfigRefused as error:
         click.echo("whymesh up: the mesh configuration is not taken:\n  " + "\n  ".join(error.mistakes), err=True)
+        raise SystemExit(2) from None
+    except SettingsRefused as error:
+        click.echo(f"whymesh up: {error}", err=True)
         raise SystemExit(2) from None
     except Stopped:
         raise SystemExit(INTERRUPTED) from None
@@ -53,13 +64,15 @@ def command(path: Path, state: Path | None, port_offset: int, ui: bool) -> None:
         raise SystemExit(2) from None
 
 
-async def _up(path: Path, directory: Path, registry: Registry, state: Path, ports: Ports, ui: bool) -> None:
+async def _up(
+    path: Path, directory: Path, registry: Registry, state: Path, ports: Ports, ui: bool, rootcause: Path | None
+) -> None:
     console = terminal()
     folder = RunFolder(state / registry.mesh.metadata.name)
     endpoints = [endpoint for _, endpoint in registry.instances()]
     wanted = wanted_ports(ports, ui=ui) + endpoint_ports(endpoints, f"its endpoint in {path.name}")
     webhooks = registry.mesh.spec.alerts.webhooks
-    specs = mesh_processes(path, ports, folder, webhooks=webhooks, ui=ui)
+    specs = mesh_processes(path, ports, folder, webhooks=webhooks, rootcause=rootcause, ui=ui)
     for endpoint in endpoints:
         specs += application(endpoint, directory=directory)
     for proxy in registry.proxies:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.finding import Finding
 from rootcause.journal import Journal
 from rootcause.orders import Orders, problem
+from rootcause.promises.alarms import Alarm
 from rootcause.trace_story import TracedSpan, tell
 from rootcause.watch import Answer
 
@@ -28,12 +29,14 @@ class Api:
         answer: Callable[[], Answer | None],
         journal: Journal,
         read_trace: Callable[[str], list[TracedSpan]],
+        alarms: Callable[[], Sequence[Alarm]],
         orders: Orders,
         metrics: CollectorRegistry,
     ) -> None:
         self._answer = answer
         self._journal = journal
         self._read_trace = read_trace
+        self._alarms = alarms
         self._orders = orders
         self._metrics = metrics
         self._one_at_a_time = asyncio.Lock()
@@ -61,6 +64,7 @@ class Api:
                 "summary": answer.summary,
                 "finding": answer.finding.model_dump(mode="json") if answer.finding else None,
                 "checked": answer.checked,
+                "alarms": [alarm.model_dump(mode="json") for alarm in self._alarms()],
             }
         )
 

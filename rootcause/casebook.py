@@ -109,6 +109,11 @@ class Casebook:
             self._journal.write_silence(silence, moment(now))
             self._silences.put(silence)
 
+    def silenced(self, service: str, now: float) -> bool:
+        """Whether nobody is to be told of what the service causes."""
+        with self._turn:
+            return self._silences.cover(service, moment(now))
+
     def silences(self, now: float) -> list[Silence]:
         """Those in force."""
         with self._turn:

@@ -4,7 +4,7 @@ what they mean.
 All answers are natural logarithms of probabilities (0 = certain, -20 = two in a billion); zero traffic proves nothing.
 """
 
-from math import comb, exp, inf, lgamma, log
+from math import comb, exp, inf, lgamma, log, log1p
 
 _EXACT_ROWS = 100_000
 
@@ -20,6 +20,16 @@ def log_fisher(hits: int, of: int, hits_before: int, of_before: int) -> float:
     tail = _upto(hits, min(drawn, marked))
     terms = [_log_choose(marked, k) + _log_choose(total - marked, drawn - k) for k in tail]
     return min(0.0, _log_sum(terms) - _log_choose(total, drawn))
+
+
+def log_binomial(hits: int, of: int, rate: float) -> float:
+    """Log of the chance of at least `hits` of `of` when each is one with probability `rate`: the binomial tail."""
+    if hits <= 0 or rate >= 1:
+        return 0.0
+    if of == 0 or rate <= 0:
+        return 0.0 if of == 0 else -inf
+    terms = [_log_choose(of, k) + k * log(rate) + (of - k) * log1p(-rate) for k in _upto(hits, of)]
+    return min(0.0, _log_sum(terms))
 
 
 def _upto(low: int, high: int) -> range:

@@ -13,6 +13,7 @@ from opentelemetry.trace import Span
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreUnavailable
+from rootcause.alerts.notice import of_alarm, of_finding
 from rootcause.alerts.notify import Notifier
 from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.signing import SecretRefused, read_secret
@@ -20,6 +21,7 @@ from rootcause.alerts.targets import Target, read_target
 from rootcause.casebook import Casebook
 from rootcause.journal import Delivery, Journal
 from rootcause.orders import Orders
+from rootcause.promises.guard import EVERY_S, Guard
 from rootcause.read_spans import read_trace
 from rootcause.settings import Settings, Webhooks
 from rootcause.telemetry import Telemetry
@@ -35,8 +37,8 @@ class Live:
 
     def __init__(self, settings: Settings) -> None:
         self._every_s = settings.every_s
-        self._readers = [Reader(settings.store), Reader(settings.store), Reader(settings.store)]
-        evaluate, alerts, answers = self._readers
+        self._readers = [Reader(settings.store) for _ in range(4)]
+        evaluate, guard, alerts, answers = self._readers
         self.store = str(evaluate.url)
         self.journal = Journal(answers)
         self.read_trace = partial(read_trace, answers)
@@ -45,7 +47,8 @@ class Live:
         self._alerts = Journal(alerts)
         allow = settings.webhooks.allow_link_local
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(UNWRITTEN)
-        self.telemetry = Telemetry(settings.telemetry, lambda: len(self.book.open))
+        self.telemetry = Telemetry(settings.telemetry, lambda: len(self.book.open), lambda: len(self.guard.open))
+        self.guard = Guard(guard, Journal(guard), settings.objectives, settings.rules, self.telemetry.burning)
         outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
         targets = _targets(settings.webhooks)
         self._notifier = Notifier(targets, outbox, self._delivered, allow_link_local=allow)
@@ -56,20 +59,21 @@ class Live:
     async def start(self) -> None:
         """Starts evaluating and notifying."""
         await self._notifier.start()
-        self._tasks = [asyncio.create_task(self._evaluate_for_ever()), asyncio.create_task(self._record_for_ever())]
+        self._tasks = [asyncio.create_task(self._evaluate_for_ever()), asyncio.create_task(self._guard_for_ever())]
+        self._recording = asyncio.create_task(self._record_for_ever())
 
     async def stop(self) -> None:
         """Delivers and records what is queued, if that works at once, and closes everything."""
-        evaluating, recording = self._tasks
-        evaluating.cancel()
-        await asyncio.gather(evaluating, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._notifier.stop(within_s=2.0)
         try:
             await asyncio.wait_for(self._deliveries.join(), 2.0)
         except TimeoutError:
             log.warning("stopping with deliveries that could not be recorded")
-        recording.cancel()
-        await asyncio.gather(recording, return_exceptions=True)
+        self._recording.cancel()
+        await asyncio.gather(self._recording, return_exceptions=True)
         await asyncio.to_thread(self.telemetry.close)
         for reader in self._readers:
             await asyncio.to_thread(reader.close)
@@ -98,7 +102,21 @@ class Live:
         self.telemetry.evaluations.labels(answer.state).inc()
         for event, finding in news:
             self.telemetry.incidents.labels(event).inc()
-            self._notifier.tell(event, finding)
+            self._notifier.tell(event, of_finding(finding))
+
+    async def _guard_for_ever(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                news = await asyncio.to_thread(self.guard.look, time.time())
+            except (StoreUnavailable, QueryFailed) as error:
+                log.warning("objectives and rules are not judged: %s", error)
+                news = []
+            for event, alarm in news:
+                log.info("%s %s: %s", event, alarm.id, alarm.title)
+                if event == "resolved" or not self.book.silenced(alarm.service, time.time()):
+                    self._notifier.tell(event, of_alarm(alarm))
+            await asyncio.sleep(max(0.0, min(EVERY_S, self._every_s * 3) - (time.monotonic() - began)))
 
     def _failed(self, span: Span, error: Exception) -> None:
         span.set_attribute("error.type", type(error).__name__)

@@ -16,7 +16,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from collector.store.errors import QueryFailed, StoreUnavailable
-from rootcause.alerts.formats import Event
+from rootcause.alerts.notice import Event, Notice, of_finding
 from rootcause.alerts.trial import trial
 from rootcause.casebook import Casebook
 from rootcause.finding import Finding, Note
@@ -52,7 +52,7 @@ class _Hush(_Body):
 class Orders:
     """Carries out what people order; `tell` takes a message for every webhook, `targets` are their names."""
 
-    def __init__(self, book: Casebook, tell: Callable[[Event, Finding], None], targets: tuple[str, ...]) -> None:
+    def __init__(self, book: Casebook, tell: Callable[[Event, Notice], None], targets: tuple[str, ...]) -> None:
         self._book = book
         self._tell = tell
         self._targets = targets
@@ -71,7 +71,7 @@ class Orders:
         note = Note(time=datetime.now(UTC), by=said.by, text=said.text)
         finding = await self._found(request, lambda id: self._book.acknowledge(id, note))
         if not finding.held_back:
-            self._tell("acknowledged", finding)
+            self._tell("acknowledged", of_finding(finding))
         return web.json_response(finding.model_dump(mode="json"))
 
     async def _note(self, request: web.Request) -> web.Response:
@@ -102,8 +102,8 @@ class Orders:
     async def _test(self, request: web.Request) -> web.Response:
         await _body(request, _Body)
         opened, resolved = trial(datetime.now(UTC))
-        self._tell("opened", opened)
-        self._tell("resolved", resolved)
+        self._tell("opened", of_finding(opened))
+        self._tell("resolved", of_finding(resolved))
         return web.json_response({"id": opened.id, "told": list(self._targets)})
 
     async def _found(self, request: web.Request, order: Callable[[str], Finding | None]) -> Finding:

@@ -2,10 +2,13 @@
 starts."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rootcause.promises.objective import SENSIBLE, Objective
+from rootcause.promises.rule import Rule
 
 
 class SettingsRefused(ValueError):
@@ -26,7 +29,8 @@ class Webhooks(_Settings):
 
 
 class Settings(_Settings):
-    """Everything the live engine can be told; `every_s` seconds pass between evaluations."""
+    """Everything the live engine can be told; `every_s` seconds pass between evaluations. Without `objectives` the
+    sensible ones hold; an empty list ends them."""
 
     store: str = "clickhouse://rootcause@127.0.0.1:9000/otel"
     listen: str = "127.0.0.1:7470"
@@ -34,6 +38,16 @@ class Settings(_Settings):
     state: Path | None = None
     every_s: Annotated[float, Field(ge=0.5, le=300)] = 5.0
     webhooks: Webhooks = Webhooks()
+    objectives: tuple[Objective, ...] = SENSIBLE
+    rules: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [objective.name for objective in self.objectives] + [rule.name for rule in self.rules]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is there twice; each objective and rule is told from others by its name")
+        return self
 
 
 def read_settings(path: Path | None, given: dict[str, Any]) -> Settings:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 class Telemetry:
     """Spans and counters of one engine; `endpoint` is the base URL of an OTLP/HTTP receiver, empty for none."""
 
-    def __init__(self, endpoint: str, open_incidents: Callable[[], float]) -> None:
+    def __init__(self, endpoint: str, open_incidents: Callable[[], float], open_alarms: Callable[[], float]) -> None:
         self._provider = TracerProvider(resource=Resource.create({"service.name": "whymesh-rootcause"}))
         if endpoint:
             exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
@@ -32,6 +32,18 @@ class Telemetry:
         )
         opened = Gauge("whymesh_rootcause_incidents_open", "Incidents open now.", registry=self.metrics)
         opened.set_function(open_incidents)
+        alarms = Gauge("whymesh_rootcause_alarms_open", "Alarms open now.", registry=self.metrics)
+        alarms.set_function(open_alarms)
+        self._burn = Gauge(
+            "whymesh_rootcause_objective_burn",
+            "How many times faster than allowed the budget of an objective burns.",
+            ["objective", "service", "window_s"],
+            registry=self.metrics,
+        )
+
+    def burning(self, objective: str, service: str, window_s: int, times: float) -> None:
+        """Takes down how fast a budget burns."""
+        self._burn.labels(objective, service, window_s).set(times)
 
     def close(self) -> None:
         """Sends what is left and stops."""

@@ -27,13 +27,13 @@ OBJECTS: Final = (
     "mesh_incidents",
     "mesh_alerts",
     "mesh_silences",
+    "mesh_alarms",
     "otel_logs",
     "otel_metrics_gauge",
     "otel_metrics_sum",
     "otel_metrics_histogram",
     "otel_metrics_exponential_histogram",
     "otel_metrics_summary",
-    "mesh_captured",
 )
 
 _LEDGER: Final = """

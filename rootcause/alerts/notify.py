@@ -1,6 +1,6 @@
 """Tells the outside world: each incident opened, acknowledged or resolved, to every target, in order, until delivered.
 
-In: findings. Out: a `POST` in the target's format, and a Delivery for each. Never: a redirect followed, a link-local or
+In: notices. Out: a `POST` in the target's format, and a Delivery for each. Never: a redirect followed, a link-local or
 metadata address called unless that was allowed, a later message before an earlier one.
 """
 
@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 import aiohttp
 
 from rootcause.alerts import formats, signing
+from rootcause.alerts.notice import Event, Notice
 from rootcause.alerts.outbox import Message, Outbox
 from rootcause.alerts.targets import CheckedResolver, Target
-from rootcause.finding import Finding
 from rootcause.journal import Delivery
 
 log = logging.getLogger(__name__)
@@ -80,17 +80,17 @@ class Notifier:
             news.set()
             self._workers.append(asyncio.create_task(self._work(self._session, target, news)))
 
-    def tell(self, event: formats.Event, finding: Finding) -> None:
+    def tell(self, event: Event, notice: Notice) -> None:
         """Takes a message in for every target; when too many wait it is recorded as not delivered."""
-        text = finding.model_dump_json()
+        text = notice.model_dump_json()
         for target, news in self._targets.items():
-            if self._outbox.put(target.queue, finding.id, event, text, time.time()):
+            if self._outbox.put(target.queue, notice.id, event, text, time.time()):
                 self._idle[target].clear()
                 news.set()
                 continue
             error = "too many messages wait for this target"
-            log.error("webhook %s: %s of %s not delivered: %s", target.name, event, finding.id, error)
-            self._record(Delivery(datetime.now(UTC), finding.id, event, target.name, False, 0, error))
+            log.error("webhook %s: %s of %s not delivered: %s", target.name, event, notice.id, error)
+            self._record(Delivery(datetime.now(UTC), notice.id, event, target.name, False, 0, error))
 
     async def stop(self, within_s: float) -> None:
         """Gives the messages some time to go out, then stops; what is left goes out after the next start."""
@@ -133,8 +133,8 @@ class Notifier:
 
 async def _post(session: aiohttp.ClientSession, target: Target, message: Message) -> _Answer:
     """One attempt."""
-    finding = Finding.model_validate_json(message.finding)
-    value = formats.body(target.format, message.event, finding, datetime.now(UTC), target.key)
+    notice = Notice.model_validate_json(message.notice)
+    value = formats.body(target.format, message.event, notice, datetime.now(UTC), target.key)
     body = json.dumps(value).encode()
     headers = {
         "Content-Type": "application/json",

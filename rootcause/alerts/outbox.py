@@ -10,15 +10,15 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootcause.alerts.formats import Event
+from rootcause.alerts.notice import Event
 
 _TABLE = """
-CREATE TABLE IF NOT EXISTS message (
+CREATE TABLE IF NOT EXISTS notice (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     target TEXT NOT NULL,
     incident TEXT NOT NULL,
     event TEXT NOT NULL,
-    finding TEXT NOT NULL,
+    notice TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     queued_at REAL NOT NULL
 )
@@ -39,7 +39,7 @@ class Message:
     target: str
     incident: str
     event: Event
-    finding: str
+    notice: str
     attempts: int
     queued_at: float
 
@@ -61,21 +61,21 @@ class Outbox:
         except (sqlite3.Error, OSError) as error:
             raise OutboxRefused(f"outbox {path}: {error}; remove the file to start with an empty one") from None
 
-    def put(self, target: str, incident: str, event: Event, finding: str, now: float) -> bool:
+    def put(self, target: str, incident: str, event: Event, notice: str, now: float) -> bool:
         """Takes a message in; False when too many wait for this target."""
-        (waiting,) = self._db.execute("SELECT count(*) FROM message WHERE target = ?", (target,)).fetchone()
+        (waiting,) = self._db.execute("SELECT count(*) FROM notice WHERE target = ?", (target,)).fetchone()
         if waiting >= MOST:
             return False
         self._db.execute(
-            "INSERT INTO message (target, incident, event, finding, queued_at) VALUES (?, ?, ?, ?, ?)",
-            (target, incident, event, finding, now),
+            "INSERT INTO notice (target, incident, event, notice, queued_at) VALUES (?, ?, ?, ?, ?)",
+            (target, incident, event, notice, now),
         )
         return True
 
     def first(self, target: str) -> Message | None:
         """The oldest message of a target."""
         row = self._db.execute(
-            "SELECT number, target, incident, event, finding, attempts, queued_at FROM message WHERE target = ?"
+            "SELECT number, target, incident, event, notice, attempts, queued_at FROM notice WHERE target = ?"
             " ORDER BY number LIMIT 1",
             (target,),
         ).fetchone()
@@ -83,18 +83,18 @@ class Outbox:
 
     def tried(self, message: Message) -> Message:
         """Counts an attempt."""
-        self._db.execute("UPDATE message SET attempts = attempts + 1 WHERE number = ?", (message.number,))
+        self._db.execute("UPDATE notice SET attempts = attempts + 1 WHERE number = ?", (message.number,))
         first = self.first(message.target)
         assert first is not None, "what is being tried is there"
         return first
 
     def done(self, message: Message) -> None:
         """Lets go of a message."""
-        self._db.execute("DELETE FROM message WHERE number = ?", (message.number,))
+        self._db.execute("DELETE FROM notice WHERE number = ?", (message.number,))
 
     def waiting(self) -> int:
         """Messages of all targets."""
-        (count,) = self._db.execute("SELECT count(*) FROM message").fetchone()
+        (count,) = self._db.execute("SELECT count(*) FROM notice").fetchone()
         return int(count)
 
     def close(self) -> None:

@@ -1,14 +1,14 @@
-"""Fisher's test against counting every table, and against what it must say by itself."""
+"""Exact tests against counting, tables, and what they must say by themselves."""
 
 from __future__ import annotations
 
-from math import comb, exp, log
+from math import comb, exp, inf, log
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootcause.chance import log_fisher
+from rootcause.chance import log_binomial, log_fisher
 
 
 def counted(hits: int, of: int, hits_before: int, of_before: int) -> float:
@@ -38,3 +38,11 @@ def test_proves_nothing_without_traffic_or_failures(counts: tuple[int, int, int,
 
 def test_large_counts_neither_overflow_nor_take_long() -> None:
     assert log_fisher(90_000, 1_000_000, 1_000, 1_000_000) < -1000
+
+
+def test_the_binomial_tail_is_that_of_tables() -> None:
+    assert exp(log_binomial(3, 10, 0.1)) == pytest.approx(0.0701908, rel=1e-5)
+    assert exp(log_binomial(1, 20, 0.001)) == pytest.approx(1 - 0.999**20)
+    assert log_binomial(0, 10, 0.1) == log_binomial(0, 0, 0.1) == log_binomial(5, 5, 1.0) == 0.0
+    assert log_binomial(3, 10, 0.0) == -inf
+    assert log_binomial(2_000, 1_000_000, 0.001) < -300

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.incidents import ack, note, silence, webhooks
+from deploy.why import command as why
 from rootcause.finding import Finding
 from tests.rootcause.stored import send, store_url
 from tests.world.collectors import collector
@@ -164,6 +165,32 @@ def test_people_look_after_incidents_and_silence_services(tmp_path: Path) -> Non
     assert [message["event"] for message in got] == ["opened", "acknowledged", "opened", "resolved"]
     assert got[2]["finding"]["title"] == "Test message: nothing is wrong"
     assert (cross_site, empty) == (415, "no silences\n")
+
+
+def test_a_rule_in_sql_reaches_the_pager_and_why(tmp_path: Path) -> None:
+    with collector(tmp_path) as store, hook() as (target, got):
+        send(store, Shop(53, rate=6).run(time.time() - 20, 10))
+        (tmp_path / "rootcause.yaml").write_text(
+            "every_s: 0.5\nobjectives: []\n"
+            "rules:\n- name: busy\n  every_s: 5\n"
+            "  sql: SELECT sum(Calls) AS value FROM otel.mesh_routes HAVING value > 0\n"
+        )
+        url = f"http://127.0.0.1:{free_port()}"
+        options = ("--config", str(tmp_path / "rootcause.yaml"), "--listen", url.removeprefix("http://"))
+        options += ("--store", store_url(store), "--webhook", target)
+        with running("rootcause", *options, log=tmp_path / "rootcause.log") as process:
+            process.ready(f"{url}/readyz")
+            until(lambda: len(got) > 0, "the webhook to be told")
+            alarms = json.loads(get(f"{url}/v1/why")[1])["alarms"]
+            told = CliRunner().invoke(why, ["--url", url]).output
+            metrics = get(f"{url}/metrics")[1]
+            assert process.terminate() == 0
+    (message,) = got
+    assert (message["event"], message["alarm"]["rule"], message["alarm"]["title"]) == ("opened", "busy", "busy")
+    assert message["alarm"]["value"] > 0
+    assert [alarm["id"] for alarm in alarms] == [message["alarm"]["id"]]
+    assert "alarm since" in told
+    assert "whymesh_rootcause_alarms_open 1.0" in metrics
 
 
 def listed(url: str) -> list[Finding]:

@@ -44,3 +44,23 @@ def test_an_empty_file_means_defaults(tmp_path: Path) -> None:
     file = tmp_path / "rootcause.yaml"
     file.write_text("")
     assert read_settings(file, {}).listen == "127.0.0.1:7470"
+
+
+def test_objectives_and_rules_are_told_apart_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "rootcause.yaml"
+    path.write_text(
+        "objectives:\n- {service: front, availability: 99.5}\n"
+        "- {service: front, route: /checkout, latency: {within_ms: 300, share: 99}}\n"
+        "rules:\n- {name: full, sql: SELECT 1}\n"
+    )
+    settings = read_settings(path, {})
+    assert [objective.name for objective in settings.objectives] == [
+        "front availability 99.5%",
+        "front /checkout latency 300ms 99%",
+    ]
+    assert settings.rules[0].every_s == 60
+    path.write_text("rules:\n- {name: full, sql: SELECT 1}\n- {name: full, sql: SELECT 2}\n")
+    with pytest.raises(SettingsRefused, match="full is there twice"):
+        read_settings(path, {})
+    path.write_text("objectives: []\n")
+    assert read_settings(path, {}).objectives == ()

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 ACCOUNTS = (
     Account("default"),
-    Account("rootcause", writable=frozenset({"mesh_incidents", "mesh_alerts", "mesh_silences"})),
+    Account("rootcause", writable=frozenset({"mesh_incidents", "mesh_alerts", "mesh_silences", "mesh_alarms"})),
     Account("guarded", password="correct horse"),
 )
 

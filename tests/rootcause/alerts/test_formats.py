@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from rootcause.alerts.formats import FORMATS, Event, Format, body
+from rootcause.alerts.formats import FORMATS, Format, body
+from rootcause.alerts.notice import Event, of_alarm, of_finding
 from rootcause.alerts.signing import SecretRefused, headers, read_secret
 from rootcause.diagnose import diagnose
 from rootcause.explain import explain
 from rootcause.finding import Finding, Note
+from rootcause.promises.alarms import Alarm
 from rootcause.queries import RollupQueries
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
@@ -34,7 +36,7 @@ def finding() -> Finding:
 
 
 def said(kind: Format, finding: Finding, event: Event = "opened") -> Any:
-    return body(kind, event, finding, NOW, key="K")
+    return body(kind, event, of_finding(finding), NOW, key="K")
 
 
 def test_json_is_the_whole_finding(finding: Finding) -> None:
@@ -97,9 +99,38 @@ def test_who_looks_after_an_incident_is_told(finding: Finding) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("event", ["opened", "resolved"])
+def test_an_alarm_is_told_in_every_format(kind: Format, event: Event) -> None:
+    alarm = Alarm(
+        id="a1",
+        kind="objective",
+        rule="front availability 99.9%",
+        service="front",
+        severity="critical",
+        opened_at=NOW,
+        updated_at=NOW,
+        title="front breaks its objective",
+        why="2 % failed",
+        value=20.0,
+        limit=14.4,
+        sql="SELECT 1",
+    )
+    told = body(kind, event, of_alarm(alarm), NOW, key="K")
+    if kind == "json":
+        assert told["alarm"]["rule"] == "front availability 99.9%"
+    elif kind == "alertmanager":
+        assert told[0]["labels"]["alertname"] == "WhymeshObjective"
+        assert ("endsAt" in told[0]) is (event == "resolved")
+    elif kind == "pagerduty":
+        assert told["dedup_key"] == "a1"
+    else:
+        assert "front breaks its objective" in str(told)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
 def test_a_finding_without_details_can_be_told(kind: Format, finding: Finding) -> None:
     bare = finding.model_copy(update={"ranking": (), "exemplars": (), "change": None})
-    assert body(kind, "opened", bare, NOW)
+    assert body(kind, "opened", of_finding(bare), NOW)
 
 
 def test_a_secret_is_as_standard_webhooks_writes_it() -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from rootcause.alerts import notify
-from rootcause.alerts.formats import Event
+from rootcause.alerts.notice import Event, of_finding
 from rootcause.alerts.notify import Notifier, pause_s
 from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.targets import Target
@@ -65,7 +65,7 @@ async def delivered(target: URL, *told: tuple[Event, Finding]) -> list[Delivery]
     notifier = Notifier([Target(target)], Outbox(None), deliveries.append)
     await notifier.start()
     for event, finding in told:
-        notifier.tell(event, finding)
+        notifier.tell(event, of_finding(finding))
     await notifier.stop(within_s=20.0)
     return deliveries
 
@@ -112,7 +112,7 @@ async def test_what_was_not_delivered_goes_out_after_a_restart(finding: Finding,
             notifier = Notifier([Target(target)], Outbox(tmp_path / "outbox.sqlite"), deliveries.append)
             await notifier.start()
             for event in events:
-                notifier.tell(event, finding)
+                notifier.tell(event, of_finding(finding))
             await notifier.stop(within_s)
             return deliveries
 
@@ -131,7 +131,7 @@ async def test_a_signature_proves_who_sent_it(finding: Finding) -> None:
     async with receiver(lambda n: web.Response(status=200)) as (target, got):
         notifier = Notifier([Target(target, secret=key)], Outbox(None), lambda delivery: None)
         await notifier.start()
-        notifier.tell("opened", finding)
+        notifier.tell("opened", of_finding(finding))
         await notifier.stop(20.0)
     headers, body = got[0]["headers"], got[0]["body"]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
@@ -158,7 +158,7 @@ async def test_a_dead_target_holds_up_nobody_else(finding: Finding) -> None:
     async with receiver(answer) as (target, _):
         notifier = Notifier([Target(URL("http://127.0.0.1:1/")), Target(target)], Outbox(None), lambda delivery: None)
         await notifier.start()
-        notifier.tell("opened", finding)
+        notifier.tell("opened", of_finding(finding))
         await asyncio.wait_for(arrived.wait(), 20)
         await notifier.stop(within_s=0.0)
 

@@ -9,9 +9,9 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Response};
 
 use super::edits::{HeaderEdit, Redirect, Rewrite, direct};
+use super::matching::Match;
 use super::session::{Session, Shown};
 use super::split::Split;
-use super::table::Table;
 use super::templates::MAX_LENGTH;
 use crate::entry::caller::Caller;
 use crate::reasons::Reason;
@@ -29,13 +29,14 @@ const UNLIMITED: Duration = Duration::from_secs(365 * 86_400);
 /// What an authority means: a service, and the routes of its requests, if it has any.
 pub struct Destination {
     pub service: Rc<Service>,
-    pub rules: Option<Table<Rc<Rule>>>,
+    pub rules: Option<Vec<Rc<Rule>>>,
 }
 
 /// One route, ready to be taken.
 pub struct Rule {
     /// As people know it: its document, and its name there.
     pub name: Box<str>,
+    matching: Match,
     /// `mesh.route` of its spans, when the match says which paths there are.
     template: Option<Rc<str>>,
     /// `mesh.rule` of its spans.
@@ -125,7 +126,10 @@ impl Destination {
             return Way::Plain(Rc::clone(&self.service));
         };
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        let Some(rule) = rules.find(method, uri, headers) else {
+        let Some(rule) = rules
+            .iter()
+            .find(|rule| rule.matching.holds(method, uri, headers))
+        else {
             return Way::None(Rc::clone(&self.service));
         };
         Way::Ruled(rule.take(request, caller, chance, &self.service))
@@ -136,8 +140,7 @@ impl Destination {
 
 impl Rule {
     /// A checked route, with the services it leads to; `find` knows them by name and version.
-    #[must_use]
-    pub fn of(route: &Route, find: impl Fn(&str, &str) -> Option<Rc<Service>>) -> Self {
+    pub fn of(route: &Route, find: impl Fn(&str, &str) -> Option<Rc<Service>>) -> Option<Self> {
         let mut attributes = Attributes::default();
         attributes.text("mesh.rule", &route.name);
         let mirrors = route.mirrors.iter().filter_map(|mirror| {
@@ -146,8 +149,9 @@ impl Rule {
                 per_million: mirror.per_million,
             })
         });
-        Self {
+        Some(Self {
             name: route.name.as_str().into(),
+            matching: Match::of(route)?,
             template: route.path.as_ref().and_then(template),
             attributes: attributes.bytes().into(),
             request_headers: route.request_headers.as_ref().map(HeaderEdit::of),
@@ -156,7 +160,7 @@ impl Rule {
             mirrors: mirrors.collect(),
             timeout: route.timeout_ms.map(Duration::from_millis),
             attempt_timeout: route.attempt_timeout_ms.map(Duration::from_millis),
-        }
+        })
     }
 
     fn action(route: &Route, find: impl Fn(&str, &str) -> Option<Rc<Service>>) -> Action {

@@ -1,0 +1,77 @@
+"""An alarm opens once, goes on, and is over when its rule is calm; one per rule and service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from rootcause.promises.alarms import CALM_S, AlarmNews, Alarms, Firing, Severity
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def fired(rule: str = "r", service: str = "a", severity: Severity = "warning", value: float = 1.0) -> Firing:
+    return Firing("rule", rule, service, severity, f"{rule} of {service}", "because", value, 0.0, "SELECT 1")
+
+
+class Rounds:
+    """Rounds of one set of alarms, so many seconds after the start."""
+
+    def __init__(self) -> None:
+        self.alarms = Alarms()
+        self._ids = count()
+
+    def at(self, after_s: float, *firing: Firing, asked: frozenset[str] = frozenset({"r"})) -> list[str]:
+        news: list[AlarmNews] = self.alarms.judge(
+            START + timedelta(seconds=after_s), firing, asked, lambda: f"id{next(self._ids)}"
+        )
+        return [f"{event} {alarm.id}" for event, alarm in news]
+
+
+def test_an_alarm_opens_goes_on_and_is_over_when_calm() -> None:
+    rounds = Rounds()
+    assert rounds.at(0, fired()) == ["opened id0"]
+    assert rounds.at(15, fired(value=2.0)) == ["updated id0"]
+    assert rounds.alarms.open[0].value == 2.0
+    assert rounds.at(30) == []
+    assert rounds.at(15 + CALM_S - 1) == []
+    assert rounds.at(15 + CALM_S) == ["resolved id0"]
+    assert rounds.alarms.open == ()
+
+
+def test_what_comes_back_soon_is_the_same_alarm() -> None:
+    rounds = Rounds()
+    rounds.at(0, fired())
+    rounds.at(40)
+    assert rounds.at(55, fired()) == ["updated id0"]
+
+
+def test_services_of_a_rule_are_alarms_of_their_own() -> None:
+    rounds = Rounds()
+    assert rounds.at(0, fired(service="a"), fired(service="b")) == ["opened id0", "opened id1"]
+    assert rounds.at(CALM_S, fired(service="b")) == ["updated id1", "resolved id0"]
+
+
+def test_a_rule_that_could_not_be_asked_resolves_nothing() -> None:
+    rounds = Rounds()
+    rounds.at(0, fired())
+    assert rounds.at(10 * CALM_S, asked=frozenset()) == []
+    assert rounds.at(11 * CALM_S) == ["resolved id0"]
+
+
+def test_an_alarm_may_become_graver_and_not_milder() -> None:
+    rounds = Rounds()
+    rounds.at(0, fired(severity="warning"))
+    rounds.at(15, fired(severity="critical"))
+    assert rounds.alarms.open[0].severity == "critical"
+    rounds.at(30, fired(severity="warning"))
+    assert rounds.alarms.open[0].severity == "critical"
+
+
+def test_open_alarms_survive_a_restart() -> None:
+    rounds = Rounds()
+    rounds.at(0, fired())
+    later = Rounds()
+    later.alarms = Alarms(rounds.alarms.open)
+    assert later.at(15, fired()) == ["updated id0"]
+    assert later.at(15 + CALM_S) == ["resolved id0"]
