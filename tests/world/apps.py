@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def calling(proxy: str, *urls: str, carry: tuple[str, ...] = ("traceparent", "tr
 
 
 @contextlib.asynccontextmanager
-async def talker(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[str]:
+async def talker(talk: Talk, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A bare TCP server; `talk` has each connection to itself. Yields its host:port."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -93,7 +94,7 @@ async def talker(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[str]:
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, host, 0)
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
     try:
         yield f"{shown(host)}:{server.sockets[0].getsockname()[1]}"
     finally:

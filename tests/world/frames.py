@@ -140,6 +140,12 @@ class Http2:
                 waiting -= await self._next()
         return self.heard
 
+    async def hear_body(self, stream: int, wanted: bytes, patience_s: float = 10.0) -> None:
+        """Listens until these bytes have come on a stream that goes on."""
+        async with asyncio.timeout(patience_s):
+            while self.heard.bodies.get(stream) != wanted and not self.heard.ended:
+                await self._next()
+
     async def _next(self) -> set[int]:
         """Takes one frame in; the streams it ended."""
         try:

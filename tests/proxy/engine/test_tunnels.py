@@ -7,12 +7,14 @@ import contextlib
 import ssl
 import struct
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxy.snapshot import Listener, Outbound, Upstream
 from tests.world.apps import app, dial, echo, head, talker
+from tests.world.certificates import Authority
 from tests.world.engines import Sidecar, sidecar, upstream
 from tests.world.otlp_sink import OtlpSink, eventually
 from tests.world.processes import free_port, listens
@@ -268,6 +270,31 @@ async def test_tls_goes_by_server_name_however_it_is_cut(sink: OtlpSink) -> None
         assert span.attributes["server.address"] == "db.example.com"
 
 
+@pytest.mark.parametrize("protocol", ["tls", "detect"])
+async def test_tls_is_between_the_caller_and_the_application(sink: OtlpSink, tmp_path: Path, protocol: str) -> None:
+    authority = Authority(tmp_path)
+    theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=authority.ca)
+    theirs.load_cert_chain(*authority.issue("db"))
+    async with (
+        talker(shout, tls=theirs) as address,
+        sidecar("db", app=address, inbound={"protocol": protocol}, telemetry=sink.url) as db,
+        caller(sink, upstream("db", db.endpoint, protocol=protocol, server_names=("localhost",)), sni=True) as (
+            _,
+            listener,
+        ),
+    ):
+        host, _, port = listener.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, port, ssl=ours, server_hostname="localhost")
+        writer.write(b"select 1")
+        assert await reader.readexactly(8) == b"SELECT 1"
+        writer.close()
+        await writer.wait_closed()
+        for span in await sink.wait(2):
+            assert span.attributes["tls.client.server_name"] == "localhost"
+            assert span.attributes["mesh.protocol"] == "tls"
+            assert span.attributes["mesh.received_bytes"] > 500, "the certificate of the application"
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -288,33 +315,3 @@ async def test_tls_that_names_no_service_goes_nowhere(sink: OtlpSink, said: byte
         (span,) = await sink.wait(1)
         assert span.attributes["mesh.reason"] == reason
         assert span.error
-
-
-# === CONNECT
-
-
-async def test_connect_tunnels_to_the_services_that_are_named(sink: OtlpSink) -> None:
-    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    async with talker(greet) as address:
-        calls = (upstream("mail", address, protocol="tcp"), upstream("db", address, protocol="tcp"))
-        async with caller(sink, *calls, connect=("mail",)) as (front, _):
-            async with dial(front.proxy) as (reader, writer):
-                parent = f"traceparent: 00-{trace}-00f067aa0ba902b7-01"
-                writer.write(f"CONNECT mail:80 HTTP/1.1\r\nhost: mail:80\r\n{parent}\r\n\r\n".encode())
-                assert (await head(reader)).startswith("HTTP/1.1 200")
-                assert await reader.readline() == b"220 ready\r\n"
-                writer.write(b"quit")
-                assert await reader.readexactly(4) == b"QUIT"
-            (span,) = await sink.wait(1)
-            assert (span.name, span.trace) == ("tcp mail", trace)
-            assert span.attributes["server.port"] == 80
-            async with dial(front.proxy) as (reader, writer):
-                writer.write(b"CONNECT db:80 HTTP/1.1\r\nhost: db:80\r\n\r\n")
-                assert "mesh-reason: connect_not_allowed" in await head(reader)
-            nobody = f"127.0.0.1:{free_port()}"
-            await front.change(services=(upstream("mail", nobody, protocol="tcp"), calls[1]))
-            async with dial(front.proxy) as (reader, writer):
-                writer.write(b"CONNECT mail:80 HTTP/1.1\r\nhost: mail:80\r\n\r\n")
-                answer = await head(reader)
-                assert answer.startswith("HTTP/1.1 503")
-                assert "mesh-reason: connect_refused" in answer
