@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -13,7 +14,12 @@ SERVICE = "shop.v1beta1.Cart2"
 
 class _Handlers:
     async def add(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        """Echoes; `code:N` ends the call with that code before anything is said."""
+        """Echoes; `code:N` ends the call with that code before anything is said, `left` answers the milliseconds that
+        are left for the call, `hang` nothing."""
+        if request == b"left":
+            return b"%d" % (context.time_remaining() * 1_000)
+        if request == b"hang":
+            await asyncio.Event().wait()
         if request.startswith(b"code:"):
             number = int(request.removeprefix(b"code:"))
             code = next(code for code in grpc.StatusCode if code.value[0] == number)

@@ -54,6 +54,7 @@ pub enum Reason {
     RateLimited,
     ConcurrencyLimit,
     Overloaded,
+    DeadlineExceeded,
 }
 
 /// How many there are.
@@ -406,6 +407,13 @@ const CATALOGUE: &[Entry] = &[
         503,
         "This proxy has more to do than its processor time allows, and refuses what is new",
         "Give the proxy more processor time or workers, or raise shedding.lag of the TrafficPolicy.",
+    ),
+    entry(
+        Reason::DeadlineExceeded,
+        "deadline_exceeded",
+        504,
+        "The caller does not wait any longer for an answer to this request",
+        "Follow the trace for where its time went, or give the request more of it where it begins.",
     ),
 ];
 

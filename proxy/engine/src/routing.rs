@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod budget;
 pub mod care;
 mod connect;
+pub mod deadline;
 pub mod early;
 pub mod edits;
 pub mod inbound;

@@ -51,6 +51,7 @@ IN_TEST_LIMITS = {
 IN_TEST_ROUTES = {"no_backends", "no_route", "route_answer", "route_timeout"}
 IN_TEST_HEALTH = {"breaker_open"}
 IN_TEST_FAULTS = {"fault_abort", "fault_delay"}
+IN_TEST_DEADLINES = {"deadline_exceeded"}
 IN_TEST_GATE = {"rate_limited", "concurrency_limit", "overloaded"}
 IN_TEST_TUNNELS = {"not_http", "no_server_name", "unknown_server_name"}
 IN_TEST_INTERCEPT = {"outside_denied"}
@@ -71,6 +72,7 @@ def test_every_code_has_a_test() -> None:
         *IN_TEST_ROUTES,
         *IN_TEST_HEALTH,
         *IN_TEST_FAULTS,
+        *IN_TEST_DEADLINES,
         *IN_TEST_GATE,
         *IN_TEST_TUNNELS,
         *IN_TEST_INTERCEPT,

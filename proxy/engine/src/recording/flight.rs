@@ -168,6 +168,19 @@ impl Flight {
         self.presumed = Some(reason);
     }
 
+    /// The caller of this request waits for so long; its own calls learn of it.
+    pub fn expect(&self, deadline: Nanos) {
+        if let Some(slot) = self.slot {
+            self.worker.slots.expect(slot, deadline);
+        }
+    }
+
+    /// For how long the caller of the request waits that this call belongs to.
+    #[must_use]
+    pub fn expected(&self) -> Option<Nanos> {
+        self.call.as_ref()?.deadline()
+    }
+
     /// Attributes of this span only.
     pub fn note(&mut self, attributes: &Attributes) {
         let before = self.record.note.as_deref().unwrap_or_default();

@@ -33,6 +33,7 @@ pub const MESH_ATTRIBUTES: &[&str] = &[
     "mesh.fault",
     "mesh.limit",
     "mesh.limit.at",
+    "mesh.deadline_ms",
     "mesh.epoch",
     "mesh.attempt",
     "mesh.reason",

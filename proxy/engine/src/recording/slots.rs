@@ -5,7 +5,10 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use crate::recording::clock::Nanos;
 
@@ -26,6 +29,8 @@ const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 #[derive(Default)]
 struct Slot {
     span: AtomicU64,
+    /// Until when its answer is of use to its caller; 0 when that is not known.
+    deadline: AtomicU64,
     busy: AtomicU64,
     calls: AtomicU64,
 }
@@ -128,6 +133,7 @@ impl Slots {
         let slot = &self.0[index];
         let generation = (slot.busy.load(SeqCst) >> GENERATION_SHIFT).wrapping_add(1) & 0xffff;
         slot.span.store(span, SeqCst);
+        slot.deadline.store(0, Relaxed);
         slot.calls.store(generation << GENERATION_SHIFT, SeqCst);
         slot.busy.store(pack(generation, 0, 0), SeqCst);
     }
@@ -183,6 +189,12 @@ impl FreeSlots {
         Ok((span, index))
     }
 
+    /// Says until when the request in a slot has to be answered.
+    pub fn expect(&self, index: u16, deadline: Nanos) {
+        let slot = &self.slots.0[usize::from(index)];
+        slot.deadline.store(deadline, SeqCst);
+    }
+
     /// Ends the request in a slot and returns the slot to the list.
     pub fn close(&self, index: u16, now: Nanos) -> Children {
         let children = self.slots.close(usize::from(index), now);
@@ -199,6 +211,15 @@ pub struct Call {
 }
 
 impl Call {
+    /// Until when the request that makes the call has to be answered, where that is known and it still is in flight.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Nanos> {
+        let slot = &self.slots.0[self.index];
+        let deadline = slot.deadline.load(SeqCst);
+        let same = slot.busy.load(SeqCst) >> GENERATION_SHIFT == self.generation;
+        (same && deadline != 0).then_some(deadline)
+    }
+
     pub fn end(self, now: Nanos, failed: bool) {
         self.slots
             .end_call(self.index, self.generation, now, failed);

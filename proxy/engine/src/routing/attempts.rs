@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
 
+use super::deadline::{self, Deadline};
 use super::outlier::Outcome;
 use super::retry::Ended;
 use crate::entry::caller::Caller;
@@ -36,7 +37,7 @@ pub struct Call<'a> {
     pub context: Context,
     pub terms: Terms,
     /// When the whole request has to be answered.
-    pub deadline: Option<Nanos>,
+    pub deadline: Option<Deadline>,
     /// What tells its caller from others, where the balancer wants to know.
     pub mark: Option<u64>,
 }
@@ -142,7 +143,12 @@ impl Call<'_> {
             &self.worker.pad,
         );
         let departed = |departure: Departure| flight.sent_after(departure);
-        let (terms, clock) = (self.terms_at(one.began), self.worker.clock);
+        let clock = self.worker.clock;
+        let mut terms = self.terms;
+        if let Some(deadline) = self.deadline {
+            terms = deadline.within(terms, one.began);
+            deadline::tell(request.headers_mut(), flight.is_call(), terms.first_byte);
+        }
         exchange(self.endpoint(one), request, terms, clock, departed).await
     }
 
@@ -232,23 +238,12 @@ impl Call<'_> {
         let pause = self
             .worker
             .with_rng(|rng| retry.pause(attempt + 1, rng.f64()));
-        let in_time = self.deadline.is_none_or(|deadline| {
-            now.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX)) < deadline
-        });
+        let then = now.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+        let in_time = self
+            .deadline
+            .is_none_or(|deadline| !deadline.has_passed(then));
         let again = in_time && retry.again(attempt, &second.method, ended, now);
         again.then_some(pause)
-    }
-
-    /// What one attempt may take, within what is left for the whole request.
-    fn terms_at(&self, now: Nanos) -> Terms {
-        let Some(deadline) = self.deadline else {
-            return self.terms;
-        };
-        let left = Duration::from_nanos(deadline.saturating_sub(now)).max(Duration::from_millis(1));
-        let mut terms = self.terms;
-        terms.first_byte = terms.first_byte.min(left);
-        terms.connect.connect = terms.connect.connect.min(left);
-        terms
     }
 
     fn name(&self, failure: &Failure, one: Try) -> String {
@@ -273,8 +268,9 @@ impl Call<'_> {
         self.learn(one, None);
         let ran_out = matches!(reason, Reason::UpstreamTimeout | Reason::ConnectTimeout);
         let now = self.worker.clock.now();
-        if ran_out && self.deadline.is_some_and(|deadline| now >= deadline) {
-            return (Reason::RouteTimeout, None);
+        let passed = self.deadline.filter(|deadline| deadline.has_passed(now));
+        if let Some(deadline) = passed.filter(|_| ran_out) {
+            return (deadline.reason, None);
         }
         if intact.is_some() {
             self.endpoint(one).avoid(one.began);

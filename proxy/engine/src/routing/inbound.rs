@@ -8,11 +8,13 @@ use std::rc::Rc;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
+use super::deadline::Deadline;
 use crate::entry::caller::Caller;
 use crate::entry::guard;
 use crate::grpc::status_of;
 use crate::reasons::Reason;
 use crate::recording::b3;
+use crate::recording::clock::Nanos;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::pad::Pad;
 use crate::recording::record::Encoded;
@@ -57,7 +59,7 @@ pub async fn serve(
         },
         busy: caller.busy(),
     };
-    let flight = Flight::server(&worker, opening, started);
+    let mut flight = Flight::server(&worker, opening, started);
     if let Some(fault) = guard::objection(&request, &caller, &plan.limits) {
         flight.refuse(fault.reason);
         return answer(fault.reason, fault.text);
@@ -65,6 +67,11 @@ pub async fn serve(
     if request.method() == http::Method::CONNECT {
         flight.refuse(Reason::ConnectNotAllowed);
         return answer(Reason::ConnectNotAllowed, "inbound");
+    }
+    let deadline = expected(&request, &mut flight, started);
+    if let Some(passed) = deadline.filter(|deadline| deadline.has_passed(started)) {
+        flight.refuse(passed.reason);
+        return answer(passed.reason, "the request arrived with no time left");
     }
     let pass = match &application.gate {
         None => None,
@@ -86,7 +93,9 @@ pub async fn serve(
 
     let terms = Terms {
         upgrade: upgrade.is_some(),
-        ..application.terms
+        ..deadline.map_or(application.terms, |deadline| {
+            deadline.at_callee(application.terms, started)
+        })
     };
     let endpoint = &application.endpoint;
     match exchange(
@@ -115,7 +124,8 @@ pub async fn serve(
             relay(answered, reading, flight)
         }
         Err(failure) => {
-            let reason = reason(&failure);
+            let reason =
+                overdue(&failure, deadline, worker.clock.now()).unwrap_or_else(|| reason(&failure));
             flight.refuse(reason);
             let place = match failure {
                 Failure::Caller(_) => caller.conduct.what_broke().to_owned(),
@@ -124,6 +134,14 @@ pub async fn serve(
             answer(reason, &place)
         }
     }
+}
+
+/// Until when the caller waits, as the span says too and the calls of the application learn.
+fn expected<B>(request: &Request<B>, flight: &mut Flight, started: Nanos) -> Option<Deadline> {
+    let deadline = Deadline::asked(request.headers(), flight.is_call(), started)?;
+    flight.note(&deadline.note(started));
+    flight.expect(deadline.at);
+    Some(deadline)
 }
 
 /// Tells the application its server span, in every form that it may know.
@@ -141,6 +159,16 @@ pub fn unconnected(failure: connect::Failure) -> Reason {
         connect::Failure::Timeout => Reason::AppConnectTimeout,
         connect::Failure::Failed => Reason::AppConnectFailed,
     }
+}
+
+/// Why there is no answer when its caller does not wait any longer.
+fn overdue(failure: &Failure, deadline: Option<Deadline>, now: Nanos) -> Option<Reason> {
+    let ran_out = matches!(
+        failure,
+        Failure::Timeout | Failure::Connect(connect::Failure::Timeout, _)
+    );
+    let passed = deadline.filter(|deadline| ran_out && deadline.has_passed(now))?;
+    Some(passed.reason)
 }
 
 fn reason(failure: &Failure) -> Reason {

@@ -9,6 +9,7 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
 use super::attempts::Call;
+use super::deadline::Deadline;
 use super::rules::{Destination, Taken, Way, authority};
 use super::targets::Meant;
 use super::{connect, inject, mirror};
@@ -116,7 +117,7 @@ impl Passage<'_> {
     async fn carry(
         &self,
         mut request: Request<Incoming>,
-        flight: Flight,
+        mut flight: Flight,
         service: &Service,
         taken: Option<&Taken>,
     ) -> Response<ResponseBody> {
@@ -137,14 +138,18 @@ impl Passage<'_> {
             upgrade: upgrade.is_some(),
             ..service.terms
         };
-        let mut deadline = None;
+        let mut deadline = self.asked(&request, &mut flight);
         let mut request = request.map(|body| RequestBody::new(body, limits.body));
         if let Some(rule) = rule {
             terms.first_byte = rule.first_byte(terms.first_byte);
-            deadline = rule.deadline(self.started);
+            let own = rule.deadline(self.started);
+            deadline = own.map(|own| own.sooner(deadline)).or(deadline);
             if upgrade.is_none() {
                 mirror::copies(self.worker, self.caller, rule, self.context, &mut request);
             }
+        }
+        if let Some(passed) = deadline.filter(|one| one.has_passed(self.worker.clock.now())) {
+            return refuse(flight, passed.reason, &service.name);
         }
         let call = Call {
             worker: self.worker,
@@ -165,6 +170,15 @@ impl Passage<'_> {
             taken.edit_answer(&mut response);
         }
         response
+    }
+
+    /// Until when its caller waits: what it says, or what the one says whose request the caller is serving.
+    fn asked<B>(&self, request: &Request<B>, flight: &mut Flight) -> Option<Deadline> {
+        let asked = Deadline::asked(request.headers(), flight.is_call(), self.started);
+        let expected = flight.expected().map(Deadline::of_caller);
+        let deadline = asked.map(|asked| asked.sooner(expected)).or(expected)?;
+        flight.note(&deadline.note(self.started));
+        Some(deadline)
     }
 }
 

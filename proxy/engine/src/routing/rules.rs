@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::header::HOST;
 use http::{HeaderValue, Request, Response};
 
+use super::deadline::Deadline;
 use super::edits::{HeaderEdit, Redirect, Rewrite, direct};
 use super::matching::Match;
 use super::session::{Session, Shown};
@@ -244,10 +245,10 @@ impl Rule {
     }
 
     #[must_use]
-    pub fn deadline(&self, started: Nanos) -> Option<Nanos> {
+    pub fn deadline(&self, started: Nanos) -> Option<Deadline> {
         let timeout = self.timeout.filter(|timeout| !timeout.is_zero())?;
         let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(Nanos::MAX);
-        Some(started.saturating_add(timeout))
+        Some(Deadline::of_route(started.saturating_add(timeout)))
     }
 
     fn take<B>(
