@@ -16,6 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CLONE_NEWNET = 0x4000_0000
+_TRIAL = """
+ip link add trial0 type veth peer name trial1
+nft 'add table inet trial; add chain inet trial out { type nat hook output priority -100; }'
+nft 'add rule inet trial out meta skuid 0 meta l4proto tcp redirect to :1'
+for tool in iptables ip6tables; do
+    $tool -t nat -A OUTPUT -p tcp -m owner --uid-owner 0 -j REDIRECT --to-ports 1
+done
+"""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -23,12 +31,10 @@ def lacking() -> str | None:
     """Why this machine cannot have them; `None` where it can."""
     if os.geteuid() != 0:
         return "network namespaces take the rights of root"
-    missing = [name for name in ("ip", "unshare", "nsenter", "nft", "iptables-restore") if not shutil.which(name)]
+    missing = [name for name in ("ip", "unshare", "nsenter", "nft", "iptables", "ip6tables") if not shutil.which(name)]
     if missing:
         return f"not installed: {', '.join(missing)} (deploy/prepare.sh installs them for `make test`)"
-    tried = subprocess.run(
-        ["unshare", "--net", "nft", "add", "table", "inet", "tried"], capture_output=True, text=True, check=False
-    )
+    tried = subprocess.run(["unshare", "--net", "sh", "-ec", _TRIAL], capture_output=True, text=True, check=False)
     return f"this kernel refuses: {tried.stderr.strip()}" if tried.returncode else None
 
 
@@ -55,7 +61,7 @@ def neighbour(here: tuple[str, ...], there: tuple[str, ...]) -> Iterator[list[st
         ip("link", "add", "whymesh0", "type", "veth", "peer", "name", "whymesh1", "netns", str(machine.pid))
         for addresses, device, before in ((here, "whymesh0", []), (there, "whymesh1", inside)):
             for address in addresses:
-                ip("address", "add", address, "dev", device, *["nodad"] * (":" in address), before=before)
+                assign(address, device, before)
             ip("link", "set", device, "up", before=before)
         try:
             yield inside
@@ -87,6 +93,11 @@ def connection(address: tuple[str, int], user: int) -> socket.socket:
 def ip(*arguments: str, before: list[str] | None = None) -> None:
     """`ip`, here or in a neighbour."""
     subprocess.run([*(before or ()), "ip", *arguments], check=True, capture_output=True)
+
+
+def assign(address: str, device: str, before: list[str] | None = None) -> None:
+    """Gives a device an address (`10.0.0.1/24`) that can be used at once, without asking whether others have it."""
+    ip("address", "add", address, "dev", device, *["nodad"] * (":" in address), before=before)
 
 
 def _check(result: int) -> None:

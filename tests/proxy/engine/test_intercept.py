@@ -15,11 +15,12 @@ from proxy.snapshot import Outbound, Upstream
 from tests.proxy.engine.test_tunnels import ended, greet, shout, tunnels
 from tests.world.apps import app, echo, head, talker
 from tests.world.engines import Sidecar, sidecar, upstream
-from tests.world.namespaces import connection, ip, lacking, neighbour, own_network
+from tests.world.namespaces import assign, connection, lacking, neighbour, own_network
 from tests.world.otlp_sink import OtlpSink, otlp_sink
 from tests.world.processes import WHYMESH, free_port
 
-pytestmark = pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
+LACKING = lacking()
+pytestmark = pytest.mark.skipif(LACKING is not None, reason=str(LACKING))
 
 PROXY, APPLICATION = 0, 65_534
 HERE, HERE6 = "10.9.0.1", "fd09::1"
@@ -38,7 +39,7 @@ def network() -> Iterator[None]:
     """A machine with an address of each family that is not loopback's."""
     with own_network():
         for address in (f"{HERE}/32", f"{HERE6}/128"):
-            ip("address", "add", address, "dev", "lo")
+            assign(address, "lo")
         yield
 
 

@@ -126,6 +126,22 @@ async def test_silence_of_both_sides_ends_it(sink: OtlpSink) -> None:
         await ended(front, "tunnel_idle")
 
 
+async def test_a_proxy_that_ends_cuts_it_off_and_says_so(sink: OtlpSink) -> None:
+    async with (
+        talker(shout) as address,
+        caller(sink, upstream("db", address, protocol="tcp")) as (front, listener),
+        dial(listener) as (reader, writer),
+    ):
+        writer.write(b"a")
+        assert await reader.readexactly(1) == b"A"
+        assert not await front.drain(0.1)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        (span,) = await sink.wait(1)
+        assert span.attributes["mesh.reason"] == "draining"
+        assert span.attributes["mesh.sent_bytes"] == 1
+
+
 async def test_another_endpoint_is_tried_and_each_attempt_is_a_span(sink: OtlpSink) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     async with caller(sink, upstream("db", nobody, protocol="tcp")) as (front, listener):
