@@ -52,6 +52,11 @@ SELECT Time, Kind, Service, Summary, Actor
 FROM otel.mesh_changes
 ORDER BY Time DESC
 LIMIT 50""",
+    "Alarms": """\
+SELECT OpenedAt, ResolvedAt, Severity, Title, Why, Value, Limit
+FROM otel.mesh_alarms FINAL
+ORDER BY OpenedAt DESC
+LIMIT 50""",
     "Incidents": """\
 SELECT Id, State, OpenedAt, ResolvedAt, Title, Service, Version, Confidence
 FROM otel.mesh_incidents FINAL

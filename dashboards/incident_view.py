@@ -40,9 +40,9 @@ def _heading(sheet: FindingSheet, now: datetime) -> None:
         if sheet.opened_at:
             until = now if is_open else sheet.resolved_at or now
             lasted = figures.duration((until - sheet.opened_at).total_seconds() * 1e9)
-            st.caption(f"opened {figures.clock(sheet.opened_at)} · {'lasting' if is_open else 'lasted'} {lasted}")
-        if sheet.acknowledged:
-            st.caption(plain(f"· {sheet.acknowledged.get('by', '')} looks after it"))
+            after = f" · {sheet.acknowledged.get('by', '')} looks after it" if sheet.acknowledged else ""
+            course = f"opened {figures.clock(sheet.opened_at)} · {'lasting' if is_open else 'lasted'} {lasted}"
+            st.caption(plain(course + after))
 
 
 def _notes(sheet: FindingSheet) -> None:

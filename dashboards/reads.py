@@ -122,6 +122,13 @@ FROM otel.mesh_incidents FINAL
 ORDER BY state = 'open' DESC, opened_at DESC
 LIMIT 200"""
 
+ALARMS = """
+SELECT Id AS id, Severity AS severity, OpenedAt AS opened_at, Title AS title, Why AS why, Sql AS sql
+FROM otel.mesh_alarms FINAL
+WHERE State = 'open'
+ORDER BY severity = 'critical' DESC, opened_at
+LIMIT 20"""
+
 FINDING = "SELECT Finding AS finding FROM otel.mesh_incidents FINAL WHERE Id = %(id)s"
 
 CHANGES = """
@@ -208,6 +215,11 @@ def example_spans(ask: Ask, window: Window, service: str) -> Rows:
 def incidents(ask: Ask) -> Rows:
     """Open incidents first, then the newest."""
     return ask(INCIDENTS, {})
+
+
+def alarms(ask: Ask) -> Rows:
+    """Objectives and rules that do not hold now, critical ones first."""
+    return ask(ALARMS, {})
 
 
 def finding(ask: Ask, incident: str) -> str | None:

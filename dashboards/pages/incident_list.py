@@ -1,7 +1,8 @@
-"""Incidents: what went wrong, which service did it, and the proof; or that nothing is wrong."""
+"""Incidents: what went wrong, which service did it, and the proof; alarms; or that nothing is wrong."""
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -19,10 +20,20 @@ def draw() -> None:
     """Reads the list and draws it with the chosen incident beside it."""
     with ask.answered():
         found = reads.incidents(ask.rows)
-        if not any(row["state"] == "open" for row in found):
+        broken = reads.alarms(ask.rows)
+        for row in broken:
+            alarm(row, datetime.now(UTC))
+        if not broken and not any(row["state"] == "open" for row in found):
             nothing_wrong()
         if found:
             browse(found)
+
+
+def alarm(row: dict[str, Any], now: datetime) -> None:
+    """An objective or rule that does not hold, and the SQL that shows it."""
+    said = f"**{plain(row['title'])}**, {figures.ago(row['opened_at'], now)}: {plain(row['why'])}"
+    tell = st.error if row["severity"] == "critical" else st.warning
+    tell(f"{said} · [SQL](sql?sql={quote(row['sql'])})", icon=":material/notifications_active:")
 
 
 def nothing_wrong() -> None:

@@ -104,6 +104,8 @@ def test_incidents_changes_and_schema_are_read(ask: Asking) -> None:
     (incident,) = reads.incidents(ask)
     assert (incident["id"], incident["state"]) == (INCIDENT, "open")
     assert incident["opened_at"] < datetime.now(UTC)
+    (alarm,) = reads.alarms(ask)
+    assert (alarm["severity"], alarm["title"][:5]) == ("critical", "front")
     assert (reads.finding(ask, INCIDENT) or "").startswith("{")
     assert reads.finding(ask, "none") is None
     assert [row["summary"] for row in reads.changes(ask, ask.last(15))] == ["payments: build 41 to build 42"]

@@ -134,6 +134,9 @@ def test_the_incident_leads_from_the_graph_to_its_proof_and_its_sql(app: str, pa
     expect(page.get_by_text("93 %", exact=True)).to_be_visible()
     expect(page.get_by_text("build 41 to build 42")).to_be_visible()
     expect(page.get_by_text("answers as fast as before")).to_be_visible()
+    expect(page.get_by_text("ann looks after it")).to_be_visible()
+    expect(page.get_by_text("the pool of connections is new in it")).to_be_visible()
+    expect(page.get_by_text("front breaks its objective: 99.9 % of requests do not fail")).to_be_visible()
     expect(page.locator(".st-key-symptom canvas").first).to_be_visible()
     assert painted(page, ".st-key-symptom canvas"), "the course of the symptom is blank"
     shoot(page, tmp_path, "incident")

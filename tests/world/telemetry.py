@@ -31,11 +31,14 @@ from rootcause.finding import (
     Evidence,
     Figures,
     Finding,
+    Note,
     Ranked,
     RuledOut,
     Symptom,
     Windows,
 )
+from rootcause.journal import Journal
+from rootcause.promises.alarms import Alarm
 from rootcause.spans import Kind
 from tests.world.mesh_sim import Fault, Proxied, Shop, otlp
 from tests.world.otlp_requests import attribute
@@ -143,6 +146,8 @@ def finding(traffic: list[Proxied], now: datetime) -> Finding:
             ),
         ),
         windows=Windows(baseline=(broke - timedelta(minutes=5), broke), incident=(broke, now)),
+        acknowledged=Note(time=now - timedelta(minutes=1), by="ann", text="rolling build 42 back"),
+        notes=(Note(time=now, by="bob", text="the pool of connections is new in it"),),
     )
 
 
@@ -157,29 +162,29 @@ def _ranked(service: str, score: float, own: tuple[float, float], errors: tuple[
     )
 
 
-def store_incident(url: str, found: Finding) -> None:
-    """Writes a finding as the engine does."""
-    values = {
-        "id": found.id,
-        "state": found.state,
-        "opened": found.opened_at,
-        "updated": found.updated_at,
-        "title": found.title,
-        "signal": found.symptom.signal,
-        "service": found.culprit.service,
-        "version": found.culprit.version,
-        "instance": found.culprit.instance,
-        "route": found.culprit.route,
-        "confidence": found.confidence,
-        "finding": found.model_dump_json(),
-    }
+def alarm(now: datetime) -> Alarm:
+    """What the engine would say of the promise that is broken by it."""
+    return Alarm(
+        id="alarm-front",
+        kind="objective",
+        rule="* availability 99.9%",
+        service="front",
+        severity="critical",
+        opened_at=now - FAULT / 2,
+        updated_at=now,
+        title="front breaks its objective: 99.9 % of requests do not fail",
+        why="8 % of 612 requests in the last 1 h failed, 80 times what the objective allows",
+        value=80.0,
+        limit=14.4,
+        sql="SELECT Service, sum(Calls) AS Requests, sum(Errors) AS Bad FROM otel.mesh_routes GROUP BY Service",
+    )
+
+
+def store_findings(url: str, found: Finding, broken: Alarm) -> None:
+    """Writes them as the engine does."""
     with Reader(url.replace("clickhouse://", "clickhouse://rootcause@")) as writer:
-        writer.execute(
-            "INSERT INTO otel.mesh_incidents (Id, State, OpenedAt, UpdatedAt, Title, Signal, Service, Version,"
-            " Instance, Route, Confidence, Finding) SELECT %(id)s, %(state)s, %(opened)s, %(updated)s, %(title)s,"
-            " %(signal)s, %(service)s, %(version)s, %(instance)s, %(route)s, %(confidence)s, %(finding)s",
-            values,
-        )
+        Journal(writer).write_incident(found)
+        Journal(writer).write_alarm(broken)
 
 
 async def serve(folder: Path, scene: Scene) -> None:
@@ -194,7 +199,7 @@ async def serve(folder: Path, scene: Scene) -> None:
         door = await serve_native(store, "127.0.0.1", 0)
         url = f"clickhouse://127.0.0.1:{door.port}/otel"
         if scene == "incident":
-            await asyncio.to_thread(store_incident, url, finding(traffic, now))
+            await asyncio.to_thread(store_findings, url, finding(traffic, now), alarm(now))
         (folder / "address.new").write_text(url)
         (folder / "address.new").rename(folder / "address")
         await _ended_by_signal()
