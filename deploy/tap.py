@@ -81,10 +81,18 @@ def command(
     try:
         proxies = admin or tuple(admins(_control(control, state), whose))
         for request in seen(proxies, asked):
+            if not _of(request, whose):
+                continue
             click.echo(json.dumps(request) if as_json else line(request))
     except Unanswered as error:
         click.echo(f"whymesh tap: {error}", err=True)
         raise SystemExit(error.code) from None
+
+
+def _of(request: Request, service: str | None) -> bool:
+    """Whether a service's proxy says it: a proxy may stand beside several."""
+    end = "source" if request.get("direction") == "outbound" else "destination"
+    return service in (None, request.get(f"mesh.{end}.service", service))
 
 
 def _control(url: str | None, state: Path | None) -> str:
@@ -103,7 +111,7 @@ def admins(control: str, service: str | None) -> list[str]:
     if not chosen:
         raise Unanswered(f"there is no Service {service}; known: {', '.join(map(_name, services))}", REFUSED)
     sidecars = [endpoint.get("sidecar") for one in chosen for endpoint in one["spec"]["endpoints"]]
-    found = [sidecar["admin"] for sidecar in sidecars if sidecar]
+    found = list(dict.fromkeys(sidecar["admin"] for sidecar in sidecars if sidecar))
     if not found:
         raise Unanswered(f"no instance of {service or 'the mesh'} has a proxy", REFUSED)
     return found

@@ -50,6 +50,18 @@ async def test_requests_of_the_mesh_are_shown(tmp_path: Path) -> None:
         assert watching.result().exit_code == 0
 
 
+async def test_of_a_shared_proxy_the_requests_of_one_service_are_shown(tmp_path: Path) -> None:
+    async with chain(tmp_path, ENABLED) as mesh, aiohttp.ClientSession() as session:
+        await mesh.load(session, 4)
+        await settled(mesh)
+        both = ("--admin", mesh.ports["s2"]["admin"], "--admin", mesh.ports["s3"]["admin"])
+        result = await tap("s2", *both, "--since", "5m", "--json")
+        shown = [json.loads(line) for line in result.output.splitlines()]
+        assert len(shown) == 8
+        assert {one["direction"] for one in shown} == {"inbound", "outbound"}
+        assert {one["mesh.source.service"] for one in shown} == {"s1", "s2"}
+
+
 async def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
     async with chain(tmp_path, ENABLED) as mesh:
         for arguments, code, said in (

@@ -13,9 +13,14 @@ SERVICE = "shop.v1beta1.Cart2"
 
 
 class _Handlers:
+    def __init__(self, failing: bool) -> None:
+        self._failing = failing
+
     async def add(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         """Echoes; `code:N` ends the call with that code before anything is said, `left` answers the milliseconds that
         are left for the call, `hang` nothing."""
+        if self._failing:
+            request = b"code:14"
         if request == b"left":
             return b"%d" % (context.time_remaining() * 1_000)
         if request == b"hang":
@@ -40,9 +45,9 @@ class _Handlers:
 
 
 @contextlib.asynccontextmanager
-async def grpc_app() -> AsyncIterator[str]:
-    """The service on a port of its own; yields its host:port."""
-    server, cart = grpc.aio.server(), _Handlers()
+async def grpc_app(failing: bool = False) -> AsyncIterator[str]:
+    """The service on a port of its own; yields its host:port. One that fails answers `Add` with UNAVAILABLE."""
+    server, cart = grpc.aio.server(), _Handlers(failing)
     handlers = {
         "Add": grpc.unary_unary_rpc_method_handler(cart.add),
         "Watch": grpc.unary_stream_rpc_method_handler(cart.watch),

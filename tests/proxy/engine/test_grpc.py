@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import grpc
 import pytest
 
+from proxy.snapshot import Policy
 from proxy.snapshot.faults import Abort, Fault
+from proxy.snapshot.policies import Balancer, Outlier
 from tests.world.apps import talker
 from tests.world.engines import Sidecar, sidecar, upstream
 from tests.world.frames import Kind, block, frame, headers
@@ -193,6 +195,29 @@ async def test_an_injected_code_is_what_the_caller_gets(sink: OtlpSink) -> None:
             await add(opened, b"x")
         (client,) = await sink.wait(1)
         assert (client["rpc.response.status_code"], client["mesh.reason"]) == ("RESOURCE_EXHAUSTED", "fault_abort")
+
+
+async def test_an_instance_that_answers_with_bad_codes_is_ejected(sink: OtlpSink) -> None:
+    policy = Policy(balancer=Balancer(kind="roundRobin"), outlier=Outlier(consecutive=3, success_rate=False))
+    async with (
+        grpc_app() as good,
+        grpc_app(failing=True) as bad,
+        sidecar(
+            "front", calls=(upstream("back", good, bad, protocol="http2", policy=policy),), telemetry=sink.url
+        ) as front,
+        channel(front.proxy.removeprefix("http://"), "back") as opened,
+    ):
+        ended = [await _code(opened) for _ in range(30)]
+        assert ended.count(grpc.StatusCode.UNAVAILABLE) == 3
+        assert set(ended[-20:]) == {grpc.StatusCode.OK}
+
+
+async def _code(channel: grpc.aio.Channel) -> grpc.StatusCode:
+    try:
+        await add(channel, b"x")
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
 
 
 async def test_a_flood_of_methods_stays_bounded(shop: Calls) -> None:
