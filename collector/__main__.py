@@ -10,8 +10,9 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from prometheus_client import CollectorRegistry
 from collector import logs
 from collector.admin import Admin
 from collector.budget import Budget
+from collector.canary import Canary
+from collector.captured import Captured
 from collector.config import Config, load
 from collector.deliver import Delivery
 from collector.drops import Drops
@@ -37,6 +40,7 @@ from collector.request import Form
 from collector.resume import Resume
 from collector.settle import Ledger
 from collector.signals import Signal
+from collector.store.ask import ask
 from collector.store.doors.http import serve_http
 from collector.store.doors.native import serve_native
 from collector.store.embedded import EmbeddedStore
@@ -134,6 +138,12 @@ async def run(config: Config) -> None:
 
         if config.own_spans:
             await opened.enter_async_context(_reporting(reporter, ingest))
+        if config.canary_s:
+            take = partial(ingest.take, Signal.TRACES, form=Form(own=True))
+            canary = Canary(registry, take, partial(ask, store))
+            await opened.enter_async_context(_beside(canary.sing(config.canary_s), "canary"))
+        captured = Captured(registry)
+        await opened.enter_async_context(_beside(captured.watch(partial(ask, store)), "captured"))
 
         admin.ready = True
         log.info(
@@ -155,7 +165,7 @@ async def _receivers(
     meters.sent_by(tenants.all)
     tls = Tls(config.tls.certificate, config.tls.key, config.tls.client_ca) if config.tls else None
     if tls is not None:
-        await opened.enter_async_context(_renewing(tls))
+        await opened.enter_async_context(_beside(_renew(tls), "renew"))
     http = HttpReceiver(ingest, budget, tenants).application()
     ports["http"] = await _serve(opened, "http", listen.http, http, tls=tls, raw_bodies=True)
     if listen.zipkin is not None:
@@ -167,20 +177,22 @@ async def _receivers(
     return ports
 
 
+async def _renew(tls: Tls) -> None:
+    """Looks for renewed certificates until cancelled."""
+    while True:
+        await asyncio.sleep(RENEW_S)
+        await asyncio.to_thread(tls.renew)
+
+
 @contextlib.asynccontextmanager
-async def _renewing(tls: Tls) -> AsyncIterator[None]:
-    """Looks for renewed certificates until the stack unwinds."""
-
-    async def look() -> None:
-        while True:
-            await asyncio.sleep(RENEW_S)
-            await asyncio.to_thread(tls.renew)
-
-    task = asyncio.create_task(look(), name="renew")
+async def _beside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Runs something until the stack unwinds."""
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:
         task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _serve(

@@ -95,6 +95,7 @@ class Config(_Part):
     wal: Wal = Wal()
     tls: TlsFiles | None = Field(default=None, description="TLS of the doors that take telemetry; plain when not set.")
     tenants: tuple[TenantPart, ...] = Field(default=(), description="Who may send; anyone when empty.")
+    canary_s: float = Field(default=15.0, ge=0, description="How often a known trace is written and read; 0: never.")
     own_spans: bool = Field(default=True, description="Report own inserts as spans of whymesh.collector.")
 
 

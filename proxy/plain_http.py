@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 _LONGEST_LINE = 8 * 1024
@@ -22,7 +22,13 @@ class NotHttp(OSError):
 
 @contextlib.contextmanager
 def asked(
-    method: str, host: str, port: int, path: str, timeout_s: float, json_body: str | None = None
+    method: str,
+    host: str,
+    port: int,
+    path: str,
+    timeout_s: float,
+    json_body: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[int, IO[bytes]]]:
     """Status and body of one answer, open while the block runs; raises OSError when there is none within `timeout_s`.
 
@@ -32,12 +38,14 @@ def asked(
         socket.create_connection((host, port), timeout=timeout_s) as connection,
         connection.makefile("rb") as answer,
     ):
-        connection.sendall(_request(method, f"[{host}]" if ":" in host else host, port, path, json_body))
+        where = f"[{host}]" if ":" in host else host
+        connection.sendall(_request(method, where, port, path, json_body, headers or {}))
         yield _status(answer), answer
 
 
-def _request(method: str, host: str, port: int, path: str, json_body: str | None) -> bytes:
-    head = f"{method} {path} HTTP/1.0\r\nHost: {host}:{port}\r\n"
+def _request(method: str, host: str, port: int, path: str, json_body: str | None, headers: Mapping[str, str]) -> bytes:
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"{method} {path} HTTP/1.0\r\nHost: {host}:{port}\r\n{more}"
     if json_body is None:
         return f"{head}\r\n".encode("ascii")
     body = json_body.encode()

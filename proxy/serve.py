@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from proxy.admin import AdminServer
+from proxy.counts import report_counts
 from proxy.saved import SavedSnapshot
 from proxy.sidecar import Sidecar
 from proxy.subscribe import ControlPlane
@@ -52,6 +53,8 @@ def serve(settings: Settings) -> int:
         return _say(f"--admin {settings.admin}: {error.strerror}" if isinstance(error, OSError) else str(error))
     server.start()
     threading.Thread(target=sidecar.run, name="follow", daemon=True).start()
+    counting = (sidecar.stats, sidecar.counts_to, stop)
+    threading.Thread(target=report_counts, args=counting, name="counts", daemon=True).start()
     while not stop.wait(1.0):  # a bounded wait: signals reach Python code only between waits
         pass
     if sidecar.failed:

@@ -62,6 +62,11 @@ class Sidecar:
         """Requests as `Engine.view` shows them; None while nothing is carried. Raises ValueError, RuntimeError."""
         return self._engine.view(wish) if self._engine else None
 
+    def counts_to(self) -> str:
+        """Where counts go: the collector's OTLP/HTTP traces URL; empty when there is none, or it speaks gRPC."""
+        telemetry = json.loads(self.snapshot or "{}").get("telemetry", {})
+        return str(telemetry.get("endpoint", "")) if telemetry.get("protocol", "http") == "http" else ""
+
     def drain(self, timeout_s: float) -> bool:
         """Lets requests finish and the exporter empty its queue."""
         return self._engine.drain(timeout_s) if self._engine else True

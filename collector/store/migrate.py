@@ -34,6 +34,7 @@ OBJECTS: Final = (
     "otel_metrics_histogram",
     "otel_metrics_exponential_histogram",
     "otel_metrics_summary",
+    "mesh_captured",
 )
 
 _LEDGER: Final = """

@@ -97,7 +97,7 @@ def test_applications_talk_through_the_mesh_and_each_request_is_in_the_store(por
             "FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy' GROUP BY ALL ORDER BY ALL"
         )
 
-        def spans() -> list[dict[str, object]]:
+        def answer(question: str) -> list[dict[str, object]]:
             asked = [*WHYMESH, "sql", "--json", "--state", str(tmp_path), question]
             lines = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout
             return [json.loads(line) for line in lines.splitlines()]
@@ -106,7 +106,12 @@ def test_applications_talk_through_the_mesh_and_each_request_is_in_the_store(por
             return {"source": source, "destination": destination, "kind": kind, "n": 5, "traces": 5}
 
         expected = [row("", "front", "Server"), row("front", "backend", "Client"), row("front", "backend", "Server")]
-        until(lambda: spans() == expected, "five traces of three spans")
+        until(lambda: answer(question) == expected, "five traces of three spans")
+        captured = (
+            "SELECT Source, sum(Counted) AS counted, sum(Captured) AS captured FROM otel.mesh_captured GROUP BY 1"
+        )
+        edges = [{"Source": source, "counted": 5, "captured": 5} for source in ("", "front")]
+        until(lambda: answer(f"{captured} ORDER BY 1") == edges, "the proxies' own counts")
 
         def alarms() -> set[str]:
             asked = [*WHYMESH, "why", "--json", "--state", str(tmp_path)]

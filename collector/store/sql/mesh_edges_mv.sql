@@ -8,6 +8,13 @@ WITH
             'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNAUTHENTICATED'
         ) AS mistaken,
     StatusCode = 'Error' AND NOT mistaken AS failed,
+    SpanAttributes['mesh.sent_bytes'] != '' AS tunnel,
+    -- What lasts as long as both sides like is as slow as its beginning.
+    multiIf(
+        tunnel, toUInt64OrZero(SpanAttributes['mesh.time.connect_us']) * 1000,
+        SpanAttributes['http.response.status_code'] = '101', toUInt64OrZero(SpanAttributes['mesh.time.first_byte_us']) * 1000,
+        Duration
+    ) AS took,
     SpanAttributes['mesh.reason'] AS reason
 SELECT
     toDateTime(toStartOfInterval(Timestamp, INTERVAL 10 SECOND)) AS Bucket,
@@ -22,12 +29,13 @@ SELECT
     count() AS Calls,
     countIf(failed) AS Errors,
     countIf(failed AND reason != '') AS MeshErrors,
-    sum(Duration) AS DurationSum,
+    sum(took) AS DurationSum,
     sum(toUInt64OrZero(SpanAttributes['mesh.time.connect_us'])) AS ConnectSum,
-    quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(Duration) AS Durations,
+    quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(took) AS Durations,
     sumMap(if(reason = '', map(), map(reason, toUInt64(1)))) AS Reasons,
-    argMaxState(TraceId, Duration) AS SlowTrace,
+    argMaxState(TraceId, took) AS SlowTrace,
     maxIf(TraceId, failed) AS ErrorTrace
 FROM otel.otel_traces
-WHERE SpanKind IN ('Client', 'Server') AND SpanAttributes['mesh.destination.service'] != ''
+-- Of a tunnel only the caller's end knows who calls.
+WHERE (SpanKind = 'Client' OR SpanKind = 'Server' AND NOT tunnel) AND SpanAttributes['mesh.destination.service'] != ''
 GROUP BY Bucket, Reporter, Source, SourceVersion, SourceInstance, Destination, DestinationVersion, DestinationInstance, Route

@@ -21,6 +21,7 @@ pub mod route;
 pub mod rules;
 mod session;
 mod split;
+pub mod table;
 pub mod targets;
 pub mod templates;
 pub mod tunnel;

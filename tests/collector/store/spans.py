@@ -25,6 +25,27 @@ def call_block(*codes: str, destination: str = "cart") -> bytes:
     )
 
 
+def tunnel_block(destination: str) -> bytes:
+    """Both spans of a connection of an hour that took 2 ms to open, and of a WebSocket accepted after 3 ms."""
+    tunnel = {"mesh.sent_bytes": "0", "mesh.time.connect_us": "2000", "mesh.route": "tcp"}
+    upgraded = {"http.response.status_code": "101", "mesh.time.first_byte_us": "3000", "mesh.route": "/live"}
+    ends = ((Span.SPAN_KIND_CLIENT, {"mesh.source.service": "front"}), (Span.SPAN_KIND_SERVER, {}))
+    spans = [
+        span(
+            "tcp db",
+            kind=kind,
+            end_time_unix_nano=START_NS + 3_600_000_000_000,
+            attributes=[
+                attribute(name, value)
+                for name, value in {**of_end, **carried, "mesh.destination.service": destination}.items()
+            ],
+        )
+        for kind, of_end in ends
+        for carried in (tunnel, upgraded)
+    ]
+    return encode_traces(request(*spans, service="front").SerializeToString()).blocks[0].data
+
+
 def _client_call(code: str, destination: str) -> Span:
     attributes = {
         "http.response.status_code": "200",

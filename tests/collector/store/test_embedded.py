@@ -8,7 +8,7 @@ import pytest
 
 from collector.store.client import Reader
 from collector.store.errors import StoreRejected, StoreUnavailable
-from tests.collector.store.spans import call_block, mesh_block
+from tests.collector.store.spans import call_block, mesh_block, tunnel_block
 from tests.world.stores import ServedStore, StoreProcess
 
 OPEN = "import sys; from collector.store.embedded import EmbeddedStore as S; S.open(sys.argv[1])"
@@ -39,6 +39,27 @@ def test_of_grpc_calls_those_fail_that_are_the_servers_fault(served: ServedStore
     with Reader(served.url) as reader:
         edges = "SELECT sum(Calls) AS calls, sum(Errors) AS errors FROM mesh_edges WHERE Destination = 'cart'"
         assert reader.rows(edges) == [{"calls": 6, "errors": 3}]
+
+
+def test_what_lasts_as_long_as_both_sides_like_is_not_slow(served: ServedStore) -> None:
+    served.call(served.store.insert("otel_traces", [tunnel_block("db")]))
+    with Reader(served.url) as reader:
+        edges = reader.rows(
+            "SELECT Route, Reporter, sum(DurationSum) AS ns FROM mesh_edges WHERE Destination = 'db'"
+            " GROUP BY Route, Reporter ORDER BY Route, Reporter"
+        )
+        routes = reader.rows(
+            "SELECT Route, Entry, sum(DurationSum) AS ns FROM mesh_routes WHERE Service = 'db'"
+            " GROUP BY Route, Entry ORDER BY Route"
+        )
+    websocket = {"Route": "/live", "ns": 3_000_000}
+    tunnel = {"Route": "tcp", "ns": 2_000_000}
+    assert edges == [
+        {**websocket, "Reporter": "destination"},
+        {**websocket, "Reporter": "source"},
+        {**tunnel, "Reporter": "source"},
+    ], "of a tunnel only the caller's end knows who calls"
+    assert routes == [{**websocket, "Entry": 1}, {**tunnel, "Entry": 0}]
 
 
 def test_one_insert_of_many_blocks_is_one_part(served: ServedStore) -> None:

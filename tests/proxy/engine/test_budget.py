@@ -9,7 +9,7 @@ import aiohttp
 from tests.proxy.engine.test_export import calls, dropped
 from tests.world.apps import app, echo
 from tests.world.engines import Sidecar, sidecar, upstream
-from tests.world.otlp_sink import OtlpSink, Seen
+from tests.world.otlp_sink import OtlpSink, Seen, eventually
 
 
 async def successes(front: Sidecar, count: int) -> None:
@@ -68,6 +68,26 @@ async def test_the_choice_is_the_traces_and_its_weight_is_written(sink: OtlpSink
         for span in thinned:
             threshold = span.state.removeprefix("ot=th:").ljust(14, "0")
             assert int(span.trace[-14:], 16) >= int(threshold, 16), "consistent with the trace id"
+
+
+async def test_flagged_traces_are_told_whole_whatever_they_cost(sink: OtlpSink) -> None:
+    export = {"budget_bytes": 10_000, "mode": "recorder", "ring_bytes": 4 << 20}
+    async with (
+        app(echo) as pay,
+        sidecar("front", calls=(upstream("pay", pay),), telemetry=sink.url, export=export) as front,
+        aiohttp.ClientSession() as session,
+    ):
+        traces = [f"{number:032x}" for number in range(1, 401)]
+        for trace in traces:
+            parent = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+            async with session.get("http://pay/", proxy=front.proxy, headers=parent) as response:
+                assert response.status == 200
+        await eventually(lambda: front.stats()["records"]["held"] == 400, "the records to be kept back")
+        front.engine.flush(traces)
+        await sink.wait(400)
+        assert {span.trace for span in sink.spans} == set(traces)
+        assert sink.received_bytes > 100_000
+        assert dropped(front) == {}
 
 
 async def test_without_a_budget_nothing_is_thinned_or_marked(sink: OtlpSink) -> None:

@@ -125,13 +125,15 @@ async def test_a_bad_answer_is_no_answer_while_there_may_be_a_good_one(
 ) -> None:
     failed = asyncio.Event()
 
-    async def fail(request: web.Request) -> web.StreamResponse:
+    async def fail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await reader.read()
         failed.set()
-        return web.Response(status=503)
 
     async with (
         app(after(failed, 200)) as one,
-        app(fail) as other,
+        talker(fail) as other,
         sidecar("front", calls=(service(one, other),), telemetry=sink.url) as front,
     ):
         assert await call(front, session) == (200, "after 200")

@@ -80,7 +80,7 @@ impl Backlog {
                     owed.push((Arc::clone(&page.ledger), (self.taken - before) as u64));
                     break 'full;
                 }
-                let matters = budget.limits() && matters(record);
+                let matters = budget.limits() && (page.flagged || matters(record));
                 match budget.choice(record.trace, matters) {
                     Choice::Keep(threshold) => {
                         let length = encoder.add(record, text, identity, threshold);

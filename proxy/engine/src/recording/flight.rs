@@ -7,18 +7,21 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::entry::caller::Busy;
-use crate::grpc::{self, Code};
+use crate::grpc;
 use crate::reasons::Reason;
 use crate::recording::clock::{Nanos, micros};
 use crate::recording::otlp::Attributes;
-use crate::recording::record::{Encoded, Kind, Record, Text};
+use crate::recording::record::{Encoded, Kind, Record};
 use crate::recording::slots::Call;
-use crate::recording::tally::{Direction, Labels, Outcome};
+use crate::recording::tally::Labels;
 use crate::recording::trace::Context;
 use crate::runtime::worker::Worker;
 use crate::runtime::workload::Workload;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Departure;
+
+mod call;
+mod end;
 
 /// What both kinds of span know from the start.
 pub struct Opening<'a> {
@@ -205,51 +208,6 @@ impl Flight {
         self.record.first_byte_us = Some(micros(self.started, self.worker.clock.now()));
     }
 
-    /// What the head or the trailers of a gRPC answer say of its end.
-    pub fn told(&mut self, headers: &HeaderMap) {
-        if self.call_of_grpc
-            && let Some(code) = Code::of(headers)
-        {
-            self.record.grpc = Some(code);
-        }
-    }
-
-    /// The reason that another proxy gave at the end of its answer.
-    pub fn explain(&mut self, reason: Option<Reason>) {
-        self.record.reason = reason.or(self.record.reason);
-    }
-
-    #[must_use]
-    pub fn is_call(&self) -> bool {
-        self.call_of_grpc
-    }
-
-    /// The mesh gives the answer that the configuration tells it to.
-    pub fn answer(mut self, status: u16, reason: Reason) {
-        self.answered(status, Some(reason));
-        self.worker.totals.refuse(reason);
-        self.land();
-    }
-
-    /// The same for a gRPC call.
-    pub fn answer_call(mut self, code: Code, reason: Reason) {
-        self.record.grpc = Some(code);
-        self.answer(200, reason);
-    }
-
-    /// The mesh answers in the callee's place; a client span has no response then, a server span has this one.
-    pub fn refuse(mut self, reason: Reason) {
-        if self.record.kind == Kind::Server && reason != Reason::ClientCancelled {
-            self.record.status = if self.call_of_grpc {
-                200
-            } else {
-                reason.status().as_u16()
-            };
-        }
-        self.worker.totals.refuse(reason);
-        self.fail(reason);
-    }
-
     /// This attempt did not do and another follows: its span ends, the request and its place in the caller go on.
     #[must_use]
     pub fn again(mut self, reason: Option<Reason>) -> Self {
@@ -306,106 +264,10 @@ impl Flight {
         self.attempts.set(self.attempts().max(other.attempts()));
     }
 
-    /// The span of an attempt that does not count ends.
-    pub fn close(mut self, reason: Option<Reason>) {
-        self.record.reason = reason.or(self.record.reason);
-        self.end();
-    }
-
-    /// The response is complete, unless its connection was cut before it got so far.
-    pub fn land(mut self) {
-        self.record.reason = self.why_cut().or(self.record.reason);
-        self.end();
-    }
-
-    /// The request ends without a complete response.
-    pub fn fail(mut self, reason: Reason) {
-        self.record.reason = Some(reason);
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.ended = true;
-        let now = self.worker.clock.now();
-        self.record.end_unix = self.worker.clock.unix(now);
-        if let Some(departure) = self.departure.get() {
-            self.record.queue_us = Some(departure.queue_us);
-            self.record.connect_us = departure.connect_us;
-        }
-        if self.call_of_grpc && self.record.grpc.is_none() {
-            let Record { status, reason, .. } = self.record;
-            self.record.grpc = Some(Code::concluded(status, reason));
-        }
-        let (status, reason) = (self.record.outcome(), self.record.reason);
-        if let Some(call) = self.call.take() {
-            let answered = status != 0 && status < 500;
-            call.end(now, !answered && reason != Some(Reason::ClientCancelled));
-        }
-        if let Some(slot) = self.slot.take() {
-            self.record.children = Some(self.worker.slots.close(slot, now));
-        }
-        if self.counted {
-            let direction = match self.record.kind {
-                Kind::Server => Direction::Inbound,
-                Kind::Client => Direction::Outbound,
-            };
-            let class = u8::try_from(self.record.told() / 100).unwrap_or(0);
-            let outcome = Outcome {
-                direction,
-                class,
-                reason,
-            };
-            self.worker.tally.add(
-                &self.workload.identity,
-                &self.labels,
-                outcome,
-                micros(self.request_started, now),
-            );
-        }
-        let host = self
-            .host
-            .as_ref()
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or("");
-        let authority = self
-            .uri
-            .authority()
-            .map_or(host, http::uri::Authority::as_str);
-        self.worker.record(
-            &self.record,
-            Text {
-                path: self.uri.path(),
-                authority,
-                route: &self.labels.route,
-            },
-            &self.workload.identity,
-        );
-    }
-
-    fn why_dropped(&self) -> Reason {
-        if self.worker.cut_off.get() {
-            return Reason::Draining;
-        }
-        self.why_cut().unwrap_or(Reason::ClientCancelled)
-    }
-
-    fn why_cut(&self) -> Option<Reason> {
-        self.busy.as_ref()?.conduct.why_cut()
-    }
-
     /// The request's connection speaks another protocol from here on.
     pub fn switch(&self) {
         if let Some(busy) = &self.busy {
             busy.conduct.switch();
-        }
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.record.reason = Some(self.why_dropped());
-            self.end();
         }
     }
 }

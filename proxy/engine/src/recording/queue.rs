@@ -24,6 +24,8 @@ pub struct Page {
     pub ledger: Arc<Ledger>,
     /// The flush interval has passed: send what there is.
     pub due: bool,
+    /// They are of flagged traces, which are told whole.
+    pub flagged: bool,
     records: Vec<Entry>,
     text: String,
     /// Whose records they are, in order of the first.
@@ -83,6 +85,7 @@ impl Page {
         Self {
             ledger: Arc::clone(ledger),
             due: false,
+            flagged: false,
             records: Vec::new(),
             text: String::new(),
             identities: Vec::new(),
@@ -105,11 +108,12 @@ impl Page {
         Self::new(&Arc::default())
     }
 
-    /// The records at some places, to be sent without waiting for more.
+    /// The records of flagged traces, at some places, to be sent without waiting for more.
     #[must_use]
     pub fn part(&self, places: &Places) -> Self {
         let mut part = Self::new(&self.ledger);
         part.due = true;
+        part.flagged = true;
         let chosen = self.records().enumerate();
         for (_, (record, text, identity)) in chosen.filter(|(place, _)| places.has(*place)) {
             part.push(record.clone(), text, identity);

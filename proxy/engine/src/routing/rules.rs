@@ -10,9 +10,9 @@ use http::{HeaderValue, Request, Response};
 
 use super::deadline::Deadline;
 use super::edits::{HeaderEdit, Redirect, Rewrite, direct};
-use super::matching::Match;
 use super::session::{Session, Shown};
 use super::split::Split;
+use super::table::Table;
 use super::templates::MAX_LENGTH;
 use crate::entry::caller::Caller;
 use crate::reasons::Reason;
@@ -30,14 +30,13 @@ const UNLIMITED: Duration = Duration::from_secs(365 * 86_400);
 /// What an authority means: a service, and the routes of its requests, if it has any.
 pub struct Destination {
     pub service: Rc<Service>,
-    pub rules: Option<Vec<Rc<Rule>>>,
+    pub rules: Option<Table<Rc<Rule>>>,
 }
 
 /// One route, ready to be taken.
 pub struct Rule {
     /// As people know it: its document, and its name there.
     pub name: Box<str>,
-    matching: Match,
     /// `mesh.route` of its spans, when the match says which paths there are.
     template: Option<Rc<str>>,
     /// `mesh.rule` of its spans.
@@ -127,10 +126,7 @@ impl Destination {
             return Way::Plain(Rc::clone(&self.service));
         };
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        let Some(rule) = rules
-            .iter()
-            .find(|rule| rule.matching.holds(method, uri, headers))
-        else {
+        let Some(rule) = rules.find(method, uri, headers) else {
             return Way::None(Rc::clone(&self.service));
         };
         Way::Ruled(rule.take(request, caller, chance, &self.service))
@@ -141,7 +137,8 @@ impl Destination {
 
 impl Rule {
     /// A checked route, with the services it leads to; `find` knows them by name and version.
-    pub fn of(route: &Route, find: impl Fn(&str, &str) -> Option<Rc<Service>>) -> Option<Self> {
+    #[must_use]
+    pub fn of(route: &Route, find: impl Fn(&str, &str) -> Option<Rc<Service>>) -> Self {
         let mut attributes = Attributes::default();
         attributes.text("mesh.rule", &route.name);
         let mirrors = route.mirrors.iter().filter_map(|mirror| {
@@ -150,9 +147,8 @@ impl Rule {
                 per_million: mirror.per_million,
             })
         });
-        Some(Self {
+        Self {
             name: route.name.as_str().into(),
-            matching: Match::of(route)?,
             template: route.path.as_ref().and_then(template),
             attributes: attributes.bytes().into(),
             request_headers: route.request_headers.as_ref().map(HeaderEdit::of),
@@ -161,7 +157,7 @@ impl Rule {
             mirrors: mirrors.collect(),
             timeout: route.timeout_ms.map(Duration::from_millis),
             attempt_timeout: route.attempt_timeout_ms.map(Duration::from_millis),
-        })
+        }
     }
 
     fn action(route: &Route, find: impl Fn(&str, &str) -> Option<Rc<Service>>) -> Action {

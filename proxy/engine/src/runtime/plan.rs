@@ -15,8 +15,10 @@ use crate::recording::queue::Room;
 use crate::recording::record::Encoded;
 use crate::routing::care::Care;
 use crate::routing::inject::Injection;
+use crate::routing::matching::Match;
 use crate::routing::retry::Retry;
 use crate::routing::rules::{Destination, Rule};
+use crate::routing::table::Table;
 use crate::routing::templates::Templates;
 use crate::runtime::meters::Meter;
 use crate::runtime::workload::{Lead, Workload};
@@ -155,8 +157,10 @@ pub(super) fn destination(
         Some(Rc::new(service.only(version)))
     };
     let rules = upstream.routes.as_ref().map(|routes| {
-        let rules = routes.iter().filter_map(|route| Rule::of(route, find));
-        rules.map(Rc::new).collect()
+        Table::of(routes.iter().filter_map(|route| {
+            let rule = Rc::new(Rule::of(route, find));
+            Some((route.path.as_ref(), Match::of(route)?, rule))
+        }))
     });
     Destination {
         service: Rc::clone(&services[upstream.name.as_str()]),
