@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from proxy.control import plain_yaml
 from proxy.control.documents import API_VERSION, KINDS, Document, Mesh, Service
 from proxy.control.errors import ConfigRefused
 
@@ -58,7 +59,7 @@ def _documents(path: Path, mistakes: list[str]) -> Iterator[tuple[str, Any]]:
         mistakes.append(f"{path}: no .yaml file in this folder")
     for file in files:
         try:
-            documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+            documents = plain_yaml.documents(file.read_text(encoding="utf-8"))
         except OSError as error:
             mistakes.append(f"{file}: cannot be read: {error.strerror}")
         except UnicodeDecodeError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.control.documents import KINDS
+from proxy.control.documents import KINDS, TrafficPolicy
 from proxy.control.errors import ConfigRefused
 from proxy.control.read import load
 from proxy.control.registry import register
@@ -161,3 +161,23 @@ def test_sizes_have_one_form(tmp_path: Path, size: object) -> None:
 def test_every_mistake_is_listed_at_once(tmp_path: Path) -> None:
     path = meshes.write(tmp_path / "mesh.yaml", meshes.service("a", prot=1), meshes.service("b", tiemout="1s"))
     assert len(refusal(path)) == 2
+
+
+def test_on_and_no_are_words(tmp_path: Path) -> None:
+    """Unquoted, as docs/config.md writes them; YAML 1.1 takes them for booleans."""
+    policy = """
+apiVersion: whymesh.io/v1alpha1
+kind: TrafficPolicy
+metadata: {name: no}
+spec:
+  targetRef: {name: card}
+  retry: {on: [connect]}
+  outlier: {successRate: false}
+"""
+    written = meshes.write(tmp_path / "mesh.yaml", meshes.service("card", meshes.endpoint("card-1")))
+    written.write_text(f"{written.read_text()}---{policy}")
+    _, found = load(written).documents
+    assert isinstance(found, TrafficPolicy)
+    assert (found.metadata.name, found.spec.retry and found.spec.retry.on) == ("no", ("connect",))
+    assert found.spec.outlier
+    assert found.spec.outlier.success_rate is False
