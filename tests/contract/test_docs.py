@@ -79,3 +79,31 @@ def test_the_example_configuration_is_one(tmp_path: Path) -> None:
     (tmp_path / "mesh.yaml").write_text("\n---\n".join(examples))
     kinds = {document.kind for document in register(load(tmp_path)).documents}
     assert kinds == {"Service", "HTTPRoute", "TrafficPolicy"}
+
+
+def test_every_example_of_graceful_degradation_is_one_that_proxies_take(tmp_path: Path) -> None:
+    from proxy import _engine
+    from proxy.control.compile import compile_snapshot
+    from proxy.control.read import load
+    from proxy.control.registry import register
+    from tests.world import meshes
+
+    section = (ROOT / "docs/config.md").read_text().split("\n## Graceful degradation\n")[1].split("\n## ")[0]
+    examples = re.findall(r"### ([^\n]+)\n.*?```yaml\n(.*?)```", section, re.S)
+    assert len(examples) == section.count("### ") == section.count("```yaml")
+    names = ("orders", "report")
+    services = [
+        meshes.service(name, meshes.endpoint(f"{name}-1", sidecar=meshes.sidecar(place, place + 1, place + 2)))
+        for place, name in zip((1, 4), names, strict=True)
+    ]
+    without = register(load(meshes.write(tmp_path / "without.yaml", *services)))
+    for title, example in examples:
+        written = meshes.write(tmp_path / "mesh.yaml", *services)
+        written.write_text(written.read_text() + "---\n" + example)
+        registry = register(load(written))
+        made = {name: compile_snapshot(registry, f"{name}-1", 1) for name in names}
+        for snapshot in made.values():
+            assert _engine.check(snapshot.model_dump_json()) == 1, title
+        assert any(made[name] != compile_snapshot(without, f"{name}-1", 1) for name in names), (
+            f"{title}: changes nothing"
+        )
