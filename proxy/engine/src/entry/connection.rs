@@ -155,8 +155,10 @@ async fn speak_http2(
         Arc::clone(&worker.totals),
         limits.patience.reader,
     );
-    let service =
-        service_fn(|request: Request<Incoming>| streams.asked(respond(worker, caller, request)));
+    let service = service_fn(|request: Request<Incoming>| {
+        // The answer of a stream passes through many hands before it has a task: better a pointer than kilobytes.
+        streams.asked(Box::pin(respond(worker, caller, request)))
+    });
     let mut builder = http2::Builder::new(streams.clone());
     // Up to twice the limit is read, so that what is too much can be answered with its reason.
     let header_list = u32::try_from(limits.head.bytes.saturating_mul(2)).unwrap_or(u32::MAX);
