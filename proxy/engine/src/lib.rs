@@ -5,6 +5,7 @@
 
 mod address;
 mod grpc;
+mod hash;
 pub mod reasons;
 pub mod snapshot;
 

@@ -99,6 +99,18 @@ impl Record {
         }
     }
 
+    /// The record to be kept, once its span has ended; what it shared with others goes along.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self {
+            peer: self.peer.take(),
+            also: self.also.take(),
+            note: self.note.take(),
+            tunnel: self.tunnel.take(),
+            ..*self
+        }
+    }
+
     /// From its first moment to its last.
     #[must_use]
     pub fn whole_us(&self) -> u64 {

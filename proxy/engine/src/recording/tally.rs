@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+use crate::hash::Quick;
 use crate::reasons::{self, Reason};
 use crate::recording::identity::Identity;
 
@@ -90,7 +91,7 @@ type Key = (Option<*const Identity>, Labels, Outcome);
 pub struct Tally {
     board: Arc<Board>,
     /// Where series stand on the board.
-    places: RefCell<HashMap<Key, usize>>,
+    places: RefCell<HashMap<Key, usize, Quick>>,
     none: Rc<str>,
     other: Rc<str>,
 }

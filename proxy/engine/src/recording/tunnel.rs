@@ -189,7 +189,7 @@ impl Tunnel {
         }
         self.record.tunnel = Some(Arc::new(self.facts.clone()));
         self.worker.record(
-            &self.record,
+            self.record.take(),
             Text {
                 path: &self.peer_name,
                 authority: &self.asked,

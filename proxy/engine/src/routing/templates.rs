@@ -9,6 +9,7 @@ use std::rc::Rc;
 use http::Request;
 
 use crate::grpc::is_call;
+use crate::hash::Quick;
 
 /// Templates one worker remembers for one service.
 const MAX_TEMPLATES: usize = 200;
@@ -17,7 +18,7 @@ pub const MAX_LENGTH: usize = 120;
 const OTHER: &str = "{other}";
 
 pub struct Templates {
-    known: HashSet<Rc<str>>,
+    known: HashSet<Rc<str>, Quick>,
     other: Rc<str>,
     scratch: String,
 }
@@ -25,7 +26,7 @@ pub struct Templates {
 impl Default for Templates {
     fn default() -> Self {
         Self {
-            known: HashSet::new(),
+            known: HashSet::default(),
             other: OTHER.into(),
             scratch: String::new(),
         }

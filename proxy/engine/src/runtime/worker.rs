@@ -97,9 +97,8 @@ impl Worker {
         use_rng(&mut self.rng.borrow_mut())
     }
 
-    pub fn record(&self, record: &Record, text: Text<'_>, identity: &Arc<Identity>) {
-        let mut recorder = self.recorder.borrow_mut();
-        if recorder.keep(record.clone(), text, identity) {
+    pub fn record(&self, record: Record, text: Text<'_>, identity: &Arc<Identity>) {
+        if self.recorder.borrow_mut().keep(record, text, identity) {
             self.first_record.notify_one();
         }
     }

@@ -77,17 +77,24 @@ pub async fn exchange(
     loop {
         let pooled = if fresh { None } else { take(endpoint, terms) };
         let reused = pooled.is_some();
-        let (sender, connect_us) = match pooled {
-            Some(sender) => (sender, None),
+        let (sender, departure) = match pooled {
+            Some(sender) => (sender, Departure::default()),
             None => match open(endpoint, terms, clock).await {
-                Ok((sender, connect_us)) => (sender, Some(connect_us)),
+                Ok((sender, connect_us)) => {
+                    let queue_us = micros(asked, clock.now());
+                    let connect_us = Some(connect_us);
+                    (
+                        sender,
+                        Departure {
+                            queue_us,
+                            connect_us,
+                        },
+                    )
+                }
                 Err(failure) => return Err(Failure::Connect(failure, Box::new(request))),
             },
         };
-        departed(Departure {
-            queue_us: micros(asked, clock.now()),
-            connect_us,
-        });
+        departed(departure);
         let spare = if reused { spare(&request) } else { None };
         fresh = true;
         match send(sender, &mut lease, request, terms.first_byte).await {

@@ -87,7 +87,8 @@ impl Flight {
         );
     }
 
-    fn keep(&self) {
+    fn keep(&mut self) {
+        let record = self.record.take();
         let host = self
             .host
             .as_ref()
@@ -98,7 +99,7 @@ impl Flight {
             .authority()
             .map_or(host, http::uri::Authority::as_str);
         self.worker.record(
-            &self.record,
+            record,
             Text {
                 path: self.uri.path(),
                 authority,

@@ -6,7 +6,12 @@ const LENGTH: u32 = 2;
 const FIXED32: u32 = 5;
 /// `Span.attributes`.
 const ATTRIBUTES: u32 = 9;
+const ATTRIBUTE_TAG: u8 = 9 << 3 | 2;
+/// `KeyValue.key` and `KeyValue.value`.
+const KEY_TAG: u8 = 1 << 3 | 2;
+const VALUE_TAG: u8 = 2 << 3 | 2;
 
+#[inline]
 pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(low_byte(value) | 0x80);
@@ -81,13 +86,24 @@ pub(super) fn attribute_number(out: &mut Vec<u8>, key: &str, value: u64) {
 }
 
 fn key_value(out: &mut Vec<u8>, key: &str, any: usize) {
-    head(
-        out,
-        ATTRIBUTES,
-        field_len(key.len()) + key.len() + field_len(any) + any,
-    );
+    let whole = field_len(key.len()) + key.len() + field_len(any) + any;
+    out.reserve(field_len(whole) + whole);
+    // Nearly every attribute is short, so that each length is one byte.
+    if let (Some(whole_len), Some(key_len), Some(any_len)) =
+        (one_byte(whole), one_byte(key.len()), one_byte(any))
+    {
+        out.extend_from_slice(&[ATTRIBUTE_TAG, whole_len, KEY_TAG, key_len]);
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(&[VALUE_TAG, any_len]);
+        return;
+    }
+    head(out, ATTRIBUTES, whole);
     bytes(out, 1, key.as_bytes());
     head(out, 2, any);
+}
+
+fn one_byte(length: usize) -> Option<u8> {
+    u8::try_from(length).ok().filter(|length| *length < 0x80)
 }
 
 /// Span attributes encoded ahead of time.
