@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from tests.bench import cost, endurance, idle, machine, two_hops
+from tests.bench import cost, endurance, idle, machine, recorder, two_hops
 from tests.bench.environment import Environment, serving
 from tests.bench.load import Load, Shape
 from tests.bench.results import Findings, Run, verdicts
 
 Section = Callable[[Environment], Findings]
-NAMES = (*cost.COMPARISONS, "two-hops", "idle", "growth", "soak", "away")
+NAMES = (*cost.COMPARISONS, "two-hops", "idle", "recorder", "growth", "soak", "away")
 
 
 @click.command()
@@ -41,6 +41,7 @@ def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[s
         }
         sections["two-hops"] = partial(two_hops.measure, seconds=seconds, rounds=rounds)
         sections["idle"] = idle.measure
+        sections["recorder"] = recorder.measure
         sections["growth"] = endurance.under_strangers
         sections["soak"] = partial(endurance.soaked, seconds=long)
         sections["away"] = partial(endurance.without_collector, seconds=long)

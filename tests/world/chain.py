@@ -114,8 +114,9 @@ async def chain(folder: Path, telemetry: dict[str, Any]) -> AsyncIterator[Chain]
             mesh.apps[name] = await world.enter_async_context(app(_service(name, ports[name]["outbound"], session)))
         mesh.write(telemetry)
         listen = f"127.0.0.1:{free_port()}"
-        control = running("proxy.control", "-f", str(mesh.file), "--listen", listen, log=folder / "control.log")
-        world.enter_context(control)
+        options = ("-f", str(mesh.file), "--listen", listen)
+        control = world.enter_context(running("proxy.control", *options, log=folder / "control.log"))
+        await asyncio.to_thread(control.ready, f"http://{listen}/readyz")
         mesh.control, stop = f"http://{listen}", threading.Event()
         for name in _NAMES:
             plane = ControlPlane(mesh.control, f"{name}-1", stop)
