@@ -11,7 +11,7 @@ from pydantic import Field
 from proxy.snapshot.limits import Limits
 from proxy.snapshot.listeners import Inbound, Listener, Outbound
 from proxy.snapshot.node import Node
-from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol
+from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol, ServerName
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 from proxy.snapshot.services import Endpoint, Upstream
@@ -29,8 +29,8 @@ from proxy.snapshot.workload import Workload
 
 __all__ = [
     "B3", "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "IpPort", "Label",
-    "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "Snapshot",
-    "SpoolBytes", "Telemetry", "Upstream", "Workload",
+    "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "ServerName",
+    "Snapshot", "SpoolBytes", "Telemetry", "Upstream", "Workload",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from proxy.snapshot.faults import Fault
-from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol
+from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol, ServerName
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 
@@ -30,7 +30,7 @@ class Upstream(Part):
     connect_attempts: int = Field(default=3, ge=1, le=10, description="Endpoints tried while nothing was sent.")
     endpoints: tuple[Endpoint, ...] = ()
     policy: Policy = Policy()
-    server_names: tuple[Name, ...] = Field(default=(), description="TLS server names that mean it.")
+    server_names: tuple[ServerName, ...] = Field(default=(), description="TLS server names that mean it.")
     addresses: tuple[IpPort, ...] = Field(default=(), description="Addresses that mean any instance of it.")
     routes: tuple[Route, ...] | None = Field(
         default=None, description="Tried in this order; None: every request goes to the endpoints."

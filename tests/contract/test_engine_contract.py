@@ -165,7 +165,7 @@ WHOLE: dict[str, Any] = {
                     "protocol": "http1",
                     "connect_timeout_ms": 1,
                     "timeout_ms": 1,
-                    "server_names": ["pay.example.com"],
+                    "server_names": ["pay.example.com", "*.pay.example.com"],
                     "addresses": ["10.0.0.1:80", "[fd00::1]:80"],
                     "connect_attempts": 1,
                     "endpoints": [{"address": "127.0.0.1:4", "version": "v1", "instance": "pay-1", "zone": "b"}],

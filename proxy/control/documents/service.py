@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.spelling import Address, Milliseconds, Place
-from proxy.snapshot import IpPort, Label, Name, Protocol
+from proxy.snapshot import IpPort, Label, Name, Protocol, ServerName
 
 
 class ListenerSpec(Spec):
@@ -66,7 +66,7 @@ class ServiceSpec(Spec):
     port: int = Field(default=80, gt=0, lt=65_536)
     timeout: Milliseconds = 15_000
     connect_timeout: Milliseconds = Field(default=1_000, alias="connectTimeout")
-    server_names: tuple[Name, ...] = Field(default=(), alias="serverNames")
+    server_names: tuple[ServerName, ...] = Field(default=(), alias="serverNames")
     addresses: tuple[IpPort, ...] = ()
     endpoints: tuple[EndpointSpec, ...] = ()
 

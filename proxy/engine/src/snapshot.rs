@@ -25,7 +25,7 @@ mod workload;
 pub use limits::Limits;
 pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;
-pub use services::{Endpoint, Upstream};
+pub use services::{ANY_LABELS, Endpoint, Upstream};
 pub use telemetry::{B3, ExportProtocol, Mode, Telemetry};
 pub use workload::Workload;
 

@@ -286,6 +286,20 @@ async def test_tls_goes_by_server_name_however_it_is_cut(sink: OtlpSink) -> None
         assert span.attributes["server.address"] == "db.example.com"
 
 
+@pytest.mark.parametrize(
+    ("asked", "service"),
+    [("a.example.com", "exact"), ("b.example.com", "wide"), ("c.a.example.com", "wide"), ("c.b.example.com", "narrow")],
+)
+async def test_a_server_name_may_stand_for_all_that_end_like_it(sink: OtlpSink, asked: str, service: str) -> None:
+    names = {"exact": "a.example.com", "wide": "*.example.com", "narrow": "*.b.example.com"}
+    async with talker(shout) as address:
+        calls = [upstream(name, address, protocol="tls", server_names=(names[name],)) for name in names]
+        async with caller(sink, *calls, sni=True) as (front, listener), dial(listener) as (_, writer):
+            writer.write(client_hello(asked))
+            await eventually(lambda: tunnels(front), "the tunnel to open")
+            assert tunnels(front)[0]["peer"] == service
+
+
 @pytest.mark.parametrize("protocol", ["tls", "detect"])
 async def test_tls_is_between_the_caller_and_the_application(sink: OtlpSink, tmp_path: Path, protocol: str) -> None:
     authority = Authority(tmp_path)

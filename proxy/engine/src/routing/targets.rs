@@ -12,7 +12,7 @@ use crate::recording::tally::Direction;
 use crate::routing::rules::Destination;
 use crate::runtime::plan::Service;
 use crate::runtime::workload::Workload;
-use crate::snapshot::{self, Outside, Protocol, Upstream};
+use crate::snapshot::{self, ANY_LABELS, Outside, Protocol, Upstream};
 
 /// What tells the service that the requests of a connection are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Targets {
     listeners: Vec<Option<Rc<Destination>>>,
     addresses: HashMap<SocketAddr, Rc<Destination>>,
     server_names: HashMap<Box<str>, Rc<Service>>,
+    /// Those that begin with any labels, without these.
+    suffixes: HashMap<Box<str>, Rc<Service>>,
     /// Services that `CONNECT` may name.
     connect: HashSet<Box<str>>,
     transparent: [bool; 2],
@@ -130,8 +132,11 @@ impl Targets {
                 }
             }
             for name in &upstream.server_names {
-                self.server_names
-                    .insert(name.as_str().into(), Rc::clone(service));
+                let (names, name) = match name.strip_prefix(ANY_LABELS) {
+                    Some(suffix) => (&mut self.suffixes, suffix),
+                    None => (&mut self.server_names, name.as_str()),
+                };
+                names.insert(name.into(), Rc::clone(service));
             }
         }
     }
@@ -154,10 +159,13 @@ impl Targets {
         }
     }
 
-    /// The service of a server name.
+    /// The service of a server name: of that very name, or else of its longest suffix.
     pub fn named(&self, server_name: Option<&str>) -> Result<&Rc<Service>, Reason> {
         let name = server_name.ok_or(Reason::NoServerName)?;
-        self.server_names.get(name).ok_or(Reason::UnknownServerName)
+        let mut suffixes = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
+        let of_suffix = || suffixes.find_map(|it| self.suffixes.get(it));
+        let found = self.server_names.get(name).or_else(of_suffix);
+        found.ok_or(Reason::UnknownServerName)
     }
 
     #[must_use]

@@ -13,6 +13,9 @@ use super::routes::Route;
 use super::rules::{Checked, host_port, ip_port, label, name, positive, refuse, within, zone};
 use crate::routing::route;
 
+/// What a server name begins with that stands for all that end like it.
+pub const ANY_LABELS: &str = "*.";
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
@@ -84,7 +87,8 @@ pub(super) fn check(at: &str, services: &[Upstream]) -> Checked {
         authorities(&at, service, &mut owners)?;
         endpoints(&at, service)?;
         for (place, text) in service.server_names.iter().enumerate() {
-            name(&format!("{at}.server_names[{place}]"), text)?;
+            let suffix = text.strip_prefix(ANY_LABELS).unwrap_or(text);
+            name(&format!("{at}.server_names[{place}]"), suffix)?;
         }
         for (place, text) in service.addresses.iter().enumerate() {
             ip_port(&format!("{at}.addresses[{place}]"), text)?;
