@@ -30,8 +30,10 @@ from collector.deliver import Delivery
 from collector.drops import Drops
 from collector.encode import Encoder
 from collector.errors import CannotListen, CollectorError
+from collector.forget import Keeper
 from collector.group import Limits
 from collector.ingest import Ingest
+from collector.keep import Terms
 from collector.receive_grpc import GrpcReceiver
 from collector.receive_http import HttpReceiver
 from collector.receive_zipkin import ZipkinReceiver
@@ -138,12 +140,7 @@ async def run(config: Config) -> None:
 
         if config.own_spans:
             await opened.enter_async_context(_reporting(reporter, ingest))
-        if config.canary_s:
-            take = partial(ingest.take, Signal.TRACES, form=Form(own=True))
-            canary = Canary(registry, take, partial(ask, store))
-            await opened.enter_async_context(_beside(canary.sing(config.canary_s), "canary"))
-        captured = Captured(registry)
-        await opened.enter_async_context(_beside(captured.watch(partial(ask, store)), "captured"))
+        await _watches(opened, config, registry, store, ingest)
 
         admin.ready = True
         log.info(
@@ -175,6 +172,24 @@ async def _receivers(
     ports["grpc"] = await grpc.start(listen.grpc, tls)
     opened.push_async_callback(grpc.stop, GRACE_S)
     return ports
+
+
+async def _watches(
+    opened: contextlib.AsyncExitStack,
+    config: Config,
+    registry: CollectorRegistry,
+    store: EmbeddedStore,
+    ingest: Ingest,
+) -> None:
+    """Starts what looks after the store while it is served."""
+    if config.canary_s:
+        take = partial(ingest.take, Signal.TRACES, form=Form(own=True))
+        canary = Canary(registry, take, partial(ask, store))
+        await opened.enter_async_context(_beside(canary.sing(config.canary_s), "canary"))
+    keeper = Keeper(registry, store, Terms(config.keep.days.by_kind(), config.keep.disk))
+    await opened.enter_async_context(_beside(keeper.watch(), "keep"))
+    captured = Captured(registry)
+    await opened.enter_async_context(_beside(captured.watch(partial(ask, store)), "captured"))
 
 
 async def _renew(tls: Tls) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from collector.errors import ConfigRefused
+from collector.keep import Kind
 from collector.wal.policy import Fsync
 
 HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
@@ -62,6 +63,32 @@ class Wal(_Part):
     batches: int = Field(default=50_000, ge=0, le=1_000_000, description="Batches remembered, to know repeated ones.")
 
 
+class Days(_Part):
+    """Days that are kept, today included."""
+
+    spans: int | None = Field(default=None, ge=1, description="Spans.")
+    metrics: int | None = Field(default=None, ge=1, description="Points of metrics.")
+    logs: int | None = Field(default=None, ge=1, description="Log records.")
+    rollups: int | None = Field(default=None, ge=1, description="mesh_edges and mesh_routes.")
+
+    def by_kind(self) -> dict[Kind, int]:
+        """Only those that are set."""
+        all_kinds: dict[Kind, int | None] = {
+            "spans": self.spans,
+            "metrics": self.metrics,
+            "logs": self.logs,
+            "rollups": self.rollups,
+        }
+        return {kind: days for kind, days in all_kinds.items() if days is not None}
+
+
+class Keep(_Part):
+    """How long rows are kept; for ever where nothing is set."""
+
+    days: Days = Days()
+    disk: ByteSize | None = Field(default=None, ge=1 << 20, description="Bytes for all tables, such as 20 GB.")
+
+
 class TlsFiles(_Part):
     """PEM files of the doors that take telemetry; read anew when they change."""
 
@@ -93,6 +120,7 @@ class Config(_Part):
     requests: Requests = Requests()
     write: Write = Write()
     wal: Wal = Wal()
+    keep: Keep = Keep()
     tls: TlsFiles | None = Field(default=None, description="TLS of the doors that take telemetry; plain when not set.")
     tenants: tuple[TenantPart, ...] = Field(default=(), description="Who may send; anyone when empty.")
     canary_s: float = Field(default=15.0, ge=0, description="How often a known trace is written and read; 0: never.")

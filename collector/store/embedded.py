@@ -10,14 +10,16 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import chdb
 
+from collector.keep import KINDS, Drop, Part
 from collector.store import errors, migrate
 from collector.store.bounds import Bounds
-from collector.store.engine import Engine, Session, identifier
+from collector.store.engine import Engine, Session, identifier, literal
 from collector.store.errors import QueryFailed, StoreRejected, StoreUnavailable
 from collector.store.outward import Outward
 from collector.store.running import Request, Running
@@ -88,6 +90,16 @@ class EmbeddedStore:
         """Whether any row of these Native blocks is in `otel.<table>`. Raises StoreUnavailable, StoreRejected."""
         return await self._in_insert_thread(table, lambda: self._holds(table, blocks))
 
+    async def parts(self) -> list[Part]:
+        """The active parts of the tables that are kept by days. Raises StoreUnavailable, StoreRejected."""
+        return await self._in_insert_thread("system.parts", self._parts)
+
+    async def drop(self, drop: Drop) -> None:
+        """Drops a day of a table, or one part of it. Raises StoreUnavailable, StoreRejected."""
+        what = f"PART {literal(drop.part)}" if drop.part else f"PARTITION ID {literal(drop.partition)}"
+        sql = f"ALTER TABLE otel.{identifier(drop.table)} DROP {what}"
+        await self._in_insert_thread(drop.table, lambda: self._run(sql))
+
     async def start(self, request: Request) -> Running:
         """Starts a statement of a client; the caller closes what it gets.
 
@@ -135,6 +147,22 @@ class EmbeddedStore:
             if error.code in errors.NEVER:
                 raise StoreRejected(f"{table}: {error}") from error
             raise StoreUnavailable(f"{table}: {error}") from error
+
+    def _run(self, sql: str) -> bytes:
+        session = self._engine.session()
+        try:
+            return session.run(sql, "JSONCompact").data
+        finally:
+            session.close()
+
+    def _parts(self) -> list[Part]:
+        sql = "SELECT table, partition_id, name, max_block_number, bytes_on_disk FROM system.parts"
+        found = json.loads(self._run(f"{sql} WHERE database = 'otel' AND active"))["data"]
+        return [
+            Part(table, datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).date(), name, int(order), int(size))
+            for table, day, name, order, size in found
+            if table in KINDS
+        ]
 
     def _holds(self, table: str, blocks: Sequence[bytes]) -> bool:
         """Compares whole rows, in the partitions and at the times of the blocks."""
