@@ -19,4 +19,5 @@ pub mod response_body;
 pub mod spare;
 pub mod splice;
 pub mod stream;
+mod strict;
 mod upgrade;

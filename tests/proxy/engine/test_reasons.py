@@ -56,6 +56,7 @@ IN_TEST_GATE = {"rate_limited", "concurrency_limit", "overloaded"}
 IN_TEST_TUNNELS = {"not_http", "no_server_name", "unknown_server_name"}
 IN_TEST_INTERCEPT = {"outside_denied"}
 IN_TEST_HEDGE = {"hedge_lost"}
+IN_TEST_HOSTILE_ANSWERS = {"bad_response", "app_bad_response"}
 IN_RUST = {"internal_error"}
 """No input is known to cause it; caught.rs tests what happens then."""
 
@@ -77,6 +78,7 @@ def test_every_code_has_a_test() -> None:
         *IN_TEST_TUNNELS,
         *IN_TEST_INTERCEPT,
         *IN_TEST_HEDGE,
+        *IN_TEST_HOSTILE_ANSWERS,
         *IN_RUST,
     }
     assert set(CAUSED) | others == set(REASONS)

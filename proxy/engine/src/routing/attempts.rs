@@ -263,6 +263,7 @@ impl Call<'_> {
             Failure::Connect(failure, request) => (failure.reason(), Some(request)),
             Failure::Timeout => (Reason::UpstreamTimeout, None),
             Failure::Reset => (Reason::UpstreamReset, None),
+            Failure::Unsound => (Reason::BadResponse, None),
             Failure::Caller(reason) => (reason, None),
         };
         self.learn(one, None);

@@ -176,6 +176,7 @@ fn reason(failure: &Failure) -> Reason {
         Failure::Connect(failure, _) => unconnected(*failure),
         Failure::Timeout => Reason::AppTimeout,
         Failure::Reset => Reason::AppReset,
+        Failure::Unsound => Reason::AppBadResponse,
         Failure::Caller(reason) => *reason,
     }
 }

@@ -21,6 +21,7 @@ use crate::upstream::pool::Sender;
 use crate::upstream::progress::Progress;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::spare::spare;
+use crate::upstream::strict;
 
 /// What one exchange may take.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,8 @@ pub enum Failure {
     Connect(connect::Failure, Box<Request<RequestBody>>),
     Timeout,
     Reset,
+    /// The response is malformed or can be read in two ways.
+    Unsound,
     /// The caller's body broke off, or could not be read.
     Caller(Reason),
 }
@@ -103,6 +106,7 @@ pub async fn exchange(
             }
             Err(Unsent::Timeout) => return Err(Failure::Timeout),
             Err(Unsent::Caller(reason)) => return Err(Failure::Caller(reason)),
+            Err(Unsent::Unsound) => return Err(Failure::Unsound),
             // A kept connection may close just as it is used; then, and only then, a fresh one gets it, once.
             Err(Unsent::Intact(intact)) if reused => request = *intact,
             Err(_) => match spare {
@@ -133,6 +137,7 @@ async fn open(
 
 enum Unsent {
     Timeout,
+    Unsound,
     Caller(Reason),
     /// Not one byte of it left.
     Intact(Box<Request<RequestBody>>),
@@ -161,6 +166,7 @@ async fn send(
         }
     };
     match (answer, progress.and_then(|progress| progress.broken())) {
+        (Some(Ok(response)), _) if strict::is_ambiguous(&response) => Err(Unsent::Unsound),
         (Some(Ok(response)), _) => Ok(response),
         (_, Some(reason)) => Err(Unsent::Caller(reason)),
         (Some(Err(error)), None) => Err(unsent(error)),
@@ -190,6 +196,7 @@ async fn wait<T>(
 fn unsent(mut error: TrySendError<Request<RequestBody>>) -> Unsent {
     match error.take_message() {
         Some(request) => Unsent::Intact(Box::new(request)),
+        None if error.error().is_parse() => Unsent::Unsound,
         None => Unsent::Broken,
     }
 }
