@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from collector import _columnar as columnar
-from tests.world.clickhouse import SQL, ClickHouse, clickhouse
+from collector.store.migrate import OBJECTS, Migration
+from tests.world.clickhouse import ClickHouse, clickhouse
 
 TYPES = (
     "Int8", "UInt16", "Int32", "UInt64", "Int128", "UInt256", "Float32", "Float64", "BFloat16", "Bool", "String",
@@ -45,9 +46,9 @@ def test_each_type(server: ClickHouse, kind: str) -> None:
 
 
 def test_every_column_of_every_table_but_aggregate_states(server: ClickHouse) -> None:
-    for path in sorted(SQL.glob("*.sql")):
-        if "_mv" not in path.name and path.stem != "otel_traces":
-            server.execute(path.read_text())
+    for name in OBJECTS:
+        if not name.endswith("_mv") and name != "otel_traces":
+            server.execute(Migration.read(name).sql)
     tables = server.query("SELECT name FROM system.tables WHERE database = 'otel'")
     assert len(tables) >= 7
     for (table,) in tables:
