@@ -123,7 +123,8 @@ async def test_the_time_of_a_route_goes_with_its_requests(chain: Chain) -> None:
         assert told is not None
         assert 0 < told <= most
     await chain.front.change(services=(back.model_copy(update={"routes": (limited(300),)}),))
-    assert await chain.ask("back", "/hang", left_ms=60_000) == (504, "route_timeout")
+    for _ in range(5):
+        assert await chain.ask("back", "/hang", left_ms=60_000) == (504, "route_timeout"), "whoever hears of it first"
     assert await chain.ask("back", "/hang", left_ms=150) == (504, "deadline_exceeded")
 
 

@@ -23,7 +23,7 @@ use crate::runtime::worker::Worker;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::{Answer, Departure, Failure, Terms, exchange};
 use crate::upstream::headers::MESH_RETRY;
-use crate::upstream::relay::begun;
+use crate::upstream::relay::{begun, relayed_reason};
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::spare::{Spare, is_safe};
 
@@ -149,7 +149,19 @@ impl Call<'_> {
             terms = deadline.within(terms, one.began);
             deadline::tell(request.headers_mut(), flight.is_call(), terms.first_byte);
         }
-        exchange(self.endpoint(one), request, terms, clock, departed).await
+        match exchange(self.endpoint(one), request, terms, clock, departed).await {
+            Ok(answered) if self.is_late(&answered) => Err(Failure::Timeout),
+            outcome => outcome,
+        }
+    }
+
+    /// Whether a callee says that the time is over which it was given here. Who hears of it first is chance; why it is over
+    /// is known here.
+    fn is_late(&self, answered: &Answer) -> bool {
+        self.deadline.is_some_and(|deadline| {
+            deadline.has_passed(self.worker.clock.now())
+                && relayed_reason(answered.response.headers()) == Some(Reason::DeadlineExceeded)
+        })
     }
 
     fn second(&self, request: &mut Request<RequestBody>) -> Option<Second> {
