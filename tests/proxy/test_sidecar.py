@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -177,6 +178,28 @@ def test_a_flagged_trace_is_flushed_by_every_proxy(place: Place) -> None:
         nonsense = urllib.request.Request(f"{control_plane}/v1/flush", b'{"traces": ["x"]}')
         with pytest.raises(urllib.error.HTTPError, match="400"):
             urllib.request.urlopen(nonsense)
+
+
+def test_requests_can_be_watched_by_a_few_at_a_time(place: Place) -> None:
+    tap = f"http://127.0.0.1:{place.admin}/tap"
+    with place.start_control() as control, place.start_sidecar() as sidecar:
+        control.ready(f"http://127.0.0.1:{place.control}/readyz")
+        place.ready(sidecar)
+        assert place.admin_page("/tap?status=bad")[0] == 400
+        with contextlib.ExitStack() as onlookers:
+            watching = [onlookers.enter_context(urllib.request.urlopen(tap, timeout=30)) for _ in range(8)]
+            status, said = place.admin_page("/tap")
+            assert (status, said) == (429, "8 look on already; try again when one has left\n")
+            place.call()
+            shown = [json.loads(next(line for line in stream if line.strip())) for stream in watching]
+            assert [one["url.path"] for one in shown] == ["/"] * 8
+        until(lambda: _watched(place) == (200, 1), "room for another, and the request from memory")
+
+
+def _watched(place: Place) -> tuple[int, int]:
+    place.call()
+    status, text = place.admin_page("/tap?since=1h&limit=1")
+    return status, len(text.splitlines())
 
 
 def test_the_control_plane_knows_which_epoch_is_served(place: Place) -> None:
