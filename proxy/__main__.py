@@ -34,8 +34,18 @@ from proxy.serve import Settings
     "--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads that carry traffic."
 )
 @click.option("--drain", default=10.0, show_default=True, help="Seconds requests in flight may take after SIGTERM.")
+@click.option(
+    "--replace", is_flag=True, help="Take over from the process of the same proxy and --state, which then drains."
+)
 def command(
-    control: str, instance: str | None, node: str | None, admin: str, state: Path | None, workers: int, drain: float
+    control: str,
+    instance: str | None,
+    node: str | None,
+    admin: str,
+    state: Path | None,
+    workers: int,
+    drain: float,
+    replace: bool,
 ) -> None:
     """Carry the traffic of one service instance, or of those of a node, and record every request.
 
@@ -44,12 +54,15 @@ def command(
     \b
     Example:
       whymesh proxy --instance payments-1 --state state/
+      whymesh proxy --instance payments-1 --state state/ --replace
       whymesh proxy --node edge-1 --state state/
       curl http://127.0.0.1:15020/metrics
     """
     if bool(instance) == bool(node):
         raise click.UsageError("name what the proxy stands beside: either --instance or --node")
-    settings = Settings(control, instance or node or "", admin, str(state or ""), workers, drain)
+    if replace and not state:
+        raise click.UsageError("--replace: the two processes meet in the folder of --state; name it")
+    settings = Settings(control, instance or node or "", admin, str(state or ""), workers, drain, replace)
     os.execv(sys.executable, settings.command())  # noqa: S606  (no shell: our own interpreter)
 
 

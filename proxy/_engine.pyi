@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import final
 
 __all__ = [
-    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "View", "check",
-    "check_expression",
+    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "Succession", "View",
+    "check", "check_expression",
 ]  # fmt: skip
 
 ATTRIBUTES: list[str]
@@ -49,10 +49,14 @@ class Engine:
 
     While the collector is away, spans wait in the directory `spool` (made if need be, one engine at a time), or in
     memory only without one. A directory that cannot be used is named in `stats`, and stops nothing.
-    Raises SnapshotRefused or BindError; nothing is left listening when it does.
+    When an engine waits at `replace` for its successor (a `Succession`), its listening sockets are taken over.
+    Raises SnapshotRefused or BindError; nothing is left listening when it does. RuntimeError when the sockets of the
+    other engine cannot be taken over; it serves on then.
     """
 
-    def __new__(cls, snapshot: str, workers: int = 1, spool: Path | None = None) -> Engine: ...
+    def __new__(
+        cls, snapshot: str, workers: int = 1, spool: Path | None = None, replace: Path | None = None
+    ) -> Engine: ...
     def apply(self, snapshot: str) -> int:
         """Serves a newer snapshot from the next request on and returns its epoch; requests in flight finish.
 
@@ -81,8 +85,23 @@ class Engine:
     def stats(self) -> str:
         """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters")."""
 
+    def pass_on(self, succession: Succession, timeout_s: float) -> bool:
+        """Waits for a successor and gives it the listening sockets; False when none comes in time.
+
+        True once the successor serves them: this engine is to drain then. Raises OSError.
+        """
+
     def drain(self, timeout_s: float) -> bool:
         """Stops accepting, lets requests finish, exports what is queued or leaves it in the spool.
 
         True when nothing was cut off or left in memory.
         """
+
+@final
+class Succession:
+    """The path of a Unix socket at which an engine waits for its successor; whoever waited there before does no longer.
+
+    Only the same user may connect. Raises OSError, also when the path is longer than 107 bytes.
+    """
+
+    def __new__(cls, path: Path) -> Succession: ...

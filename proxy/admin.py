@@ -34,16 +34,26 @@ class AdminServer(ThreadingTCPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    allow_reuse_port = True
 
-    def __init__(self, host: str, port: int, sidecar: Sidecar) -> None:
+    def __init__(self, host: str, port: int, sidecar: Sidecar, *, shared: bool = False) -> None:
+        """`shared`: with the process whose place this one takes; it has the address until it stops."""
         if ":" in host:
             self.address_family = socket.AF_INET6
+        if not shared:
+            with socket.create_server((host, port), family=self.address_family):
+                pass  # nobody else listens there: it would get a part of the requests
         super().__init__((host, port), _Handler)
         self.sidecar = sidecar
 
     def start(self) -> None:
         """Answers from a background thread until `shutdown`."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, name="admin", daemon=True).start()
+
+    def stop(self) -> None:
+        """Answers no more; a second time it does nothing."""
+        self.shutdown()
+        self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away or stalled is no defect worth a stack trace."""

@@ -18,6 +18,7 @@ from proxy.counts import report_counts
 from proxy.saved import SavedSnapshot
 from proxy.sidecar import Sidecar
 from proxy.subscribe import ControlPlane
+from proxy.succession import await_successor
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Settings:
     state: str
     workers: int
     drain: float
+    replace: bool = False
 
     def command(self) -> list[str]:
         """The command line that serves with these settings."""
@@ -46,21 +48,26 @@ def serve(settings: Settings) -> int:
     try:
         follow = ControlPlane(settings.control, name, stop)
         saved = SavedSnapshot(state / f"{name}.snapshot.json" if state else None)
-        sidecar = Sidecar(follow, saved, settings.workers, stop, state / f"{name}.spool" if state else None)
+        spool, heir = (state / f"{name}.{what}" if state else None for what in ("spool", "successor"))
+        sidecar = Sidecar(follow, saved, settings.workers, stop, spool, heir if settings.replace else None)
         host, _, port = settings.admin.rpartition(":")
-        server = AdminServer(host.strip("[]"), int(port), sidecar)
+        server = AdminServer(host.strip("[]"), int(port), sidecar, shared=settings.replace)
     except (OSError, ValueError) as error:
         return _say(f"--admin {settings.admin}: {error.strerror}" if isinstance(error, OSError) else str(error))
     server.start()
     threading.Thread(target=sidecar.run, name="follow", daemon=True).start()
     counting = (sidecar.stats, sidecar.counts_to, stop)
     threading.Thread(target=report_counts, args=counting, name="counts", daemon=True).start()
+    if heir:
+        threading.Thread(target=await_successor, args=(sidecar, heir, stop), name="successor", daemon=True).start()
     while not stop.wait(1.0):  # a bounded wait: signals reach Python code only between waits
         pass
     if sidecar.failed:
         return _say(sidecar.failed)
+    if sidecar.succeeded.is_set():  # whoever asks how this proxy is means the one that serves now
+        server.stop()
     clean = sidecar.drain(settings.drain)
-    server.shutdown()
+    server.stop()
     return 0 if clean else 1
 
 

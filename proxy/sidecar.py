@@ -11,7 +11,7 @@ import logging
 import threading
 from pathlib import Path
 
-from proxy._engine import BindError, Engine, SnapshotRefused, View
+from proxy._engine import BindError, Engine, SnapshotRefused, Succession, View
 from proxy.flush import report_flags
 from proxy.saved import SavedSnapshot
 from proxy.subscribe import ControlPlane, Flush
@@ -23,17 +23,25 @@ class Sidecar:
     """One engine and the snapshot it serves; `failed` is set when it can never serve (a port is taken)."""
 
     def __init__(
-        self, control: ControlPlane, saved: SavedSnapshot, workers: int, stop: threading.Event, spool: Path | None
+        self,
+        control: ControlPlane,
+        saved: SavedSnapshot,
+        workers: int,
+        stop: threading.Event,
+        spool: Path | None,
+        replace: Path | None = None,
     ) -> None:
         self._control = control
         self._saved = saved
         self._workers = workers
         self._stop = stop
         self._spool = spool
+        self._replace = replace
         self._engine: Engine | None = None
         self.snapshot: str | None = None
         self.state = "waiting for the control plane"
         self.failed: str | None = None
+        self.serves, self.succeeded = threading.Event(), threading.Event()
 
     def run(self) -> None:
         """Serves the saved snapshot if there is one, then follows the control plane until stopped."""
@@ -67,6 +75,10 @@ class Sidecar:
         telemetry = json.loads(self.snapshot or "{}").get("telemetry", {})
         return str(telemetry.get("endpoint", "")) if telemetry.get("protocol", "http") == "http" else ""
 
+    def pass_on(self, succession: Succession, timeout_s: float) -> bool:
+        """Gives the listening sockets to a successor that comes in time; True once it serves them."""
+        return self._engine.pass_on(succession, timeout_s) if self._engine else False
+
     def drain(self, timeout_s: float) -> bool:
         """Lets requests finish and the exporter empty its queue."""
         return self._engine.drain(timeout_s) if self._engine else True
@@ -75,7 +87,8 @@ class Sidecar:
         """Gives one snapshot to the engine; returns why it was refused, if it was."""
         try:
             if self._engine is None:
-                self._engine = Engine(snapshot, workers=self._workers, spool=self._spool)
+                self._engine = Engine(snapshot, workers=self._workers, spool=self._spool, replace=self._replace)
+                self.serves.set()
                 flags = (self._engine.flagged, self._control, self._stop)
                 threading.Thread(target=report_flags, args=flags, name="flags", daemon=True).start()
             else:
@@ -84,7 +97,7 @@ class Sidecar:
             self.state = f"snapshot refused: {error}"
             log.error("snapshot refused, the last good one stays in force: %s", error)
             return str(error)
-        except BindError as error:
+        except (BindError, RuntimeError) as error:
             self.failed = str(error)
             self._stop.set()
             return str(error)

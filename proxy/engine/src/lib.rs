@@ -36,6 +36,7 @@ mod _engine {
 
     use crate::export::view::Window;
     use crate::runtime::engine::{self, NoView, StartError};
+    use crate::runtime::succession;
     use crate::snapshot::{Refused, Snapshot};
 
     pyo3::create_exception!(proxy._engine, SnapshotRefused, PyValueError);
@@ -84,15 +85,16 @@ mod _engine {
     #[pymethods]
     impl Engine {
         #[new]
-        #[pyo3(signature = (snapshot, workers = 1, spool = None))]
+        #[pyo3(signature = (snapshot, workers = 1, spool = None, replace = None))]
         fn new(
             py: Python<'_>,
             snapshot: &str,
             workers: usize,
             spool: Option<PathBuf>,
+            replace: Option<PathBuf>,
         ) -> PyResult<Self> {
-            Ok(Self(py.detach(|| {
-                engine::Engine::start(snapshot, workers, spool)
+            Ok(Self(py.detach(move || {
+                engine::Engine::start(snapshot, workers, spool, replace.as_deref())
             })?))
         }
 
@@ -123,6 +125,16 @@ mod _engine {
             py.detach(|| self.0.stats())
         }
 
+        fn pass_on(
+            &self,
+            py: Python<'_>,
+            succession: &Succession,
+            timeout_s: f64,
+        ) -> PyResult<bool> {
+            let patience = seconds(timeout_s)?;
+            Ok(py.detach(|| self.0.pass_on(&succession.0, patience))?)
+        }
+
         fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
             let limit = seconds(timeout_s)?;
             Ok(py.detach(|| self.0.drain(limit)))
@@ -144,6 +156,19 @@ mod _engine {
         }
     }
 
+    #[pyclass(frozen)]
+    struct Succession(succession::Succession);
+
+    #[pymethods]
+    impl Succession {
+        #[new]
+        fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+            Ok(Self(
+                py.detach(move || succession::Succession::open(&path))?,
+            ))
+        }
+    }
+
     fn seconds(number: f64) -> PyResult<Duration> {
         Duration::try_from_secs_f64(number)
             .map_err(|_| PyValueError::new_err("timeout_s must be a number of seconds, 0 or more"))
@@ -162,7 +187,9 @@ mod _engine {
                 StartError::Bind(bind) => {
                     BindError::new_err((bind.source.raw_os_error(), bind.to_string()))
                 }
-                StartError::Thread(_) => PyRuntimeError::new_err(error.to_string()),
+                StartError::Thread(_) | StartError::TakeOver(_) => {
+                    PyRuntimeError::new_err(error.to_string())
+                }
             }
         }
     }

@@ -58,7 +58,7 @@ fn a_request_allocates_no_more_than_it_did() {
         }],
     });
     std::thread::spawn(move || answer(&application));
-    let engine = Engine::start(&snapshot.to_string(), 1, None).expect("a whole snapshot");
+    let engine = Engine::start(&snapshot.to_string(), 1, None, None).expect("a whole snapshot");
     let mut client = connected(inbound);
     ask(&mut client, REQUESTS);
     let before = ALLOCATOR.0.load(Relaxed);

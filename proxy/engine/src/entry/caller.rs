@@ -106,6 +106,12 @@ impl Caller {
         })
     }
 
+    /// Where it came in.
+    #[must_use]
+    pub fn entrance(&self) -> &Rc<Entrance> {
+        &self.entrance
+    }
+
     /// Which way its next request goes.
     #[must_use]
     pub fn direction(&self) -> Direction {

@@ -8,20 +8,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::entry::caller::{Caller, Known, Presence};
 use crate::entry::conduct::Conduct;
 use crate::entry::cut::{Cut, uncut};
 use crate::entry::detect::Detected;
-use crate::entry::entrance::Entrance;
+use crate::entry::entrance::{Closing, Entrance};
 use crate::entry::limits::Limits;
 use crate::entry::paced::{Paced, Streams};
 use crate::entry::tap::Tap;
@@ -79,12 +79,12 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
         detected,
         meant,
     } = accepted;
-    let mut drain = entrance.closing();
+    let mut closing = entrance.closing();
     let limits = worker.plan().limits;
     let conduct = Conduct::new();
     let read = tokio::select! {
         read = timeout(limits.idle, detect::http(&mut stream, held)) => read,
-        _ = drain.wait_for(|drain| *drain) => return,
+        () = closing.ends() => return,
     };
     // Nothing was asked: a connection that opens and says nothing needs no answer.
     let Ok(Ok(held)) = read else { return };
@@ -100,9 +100,9 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
         known,
     );
     let ended = if tap.is_http2() {
-        speak_http2(&worker, &caller, tap, &limits, drain).await
+        speak_http2(&worker, &caller, tap, &limits, closing).await
     } else {
-        speak_http1(&worker, &caller, tap, &limits, drain).await
+        speak_http1(&worker, &caller, tap, &limits, closing).await
     };
     let broken = ended.is_err();
     if ended.is_err_and(|error| is_flood(&error)) {
@@ -129,7 +129,7 @@ async fn speak_http1(
     caller: &Rc<Caller>,
     tap: Tap,
     limits: &Limits,
-    drain: watch::Receiver<bool>,
+    closing: Closing,
 ) -> hyper::Result<()> {
     let service = service_fn(|request: Request<Incoming>| respond(worker, caller, request));
     let mut builder = http1::Builder::new();
@@ -140,7 +140,7 @@ async fn speak_http1(
     let connection = builder
         .serve_connection(TokioIo::new(tap), service)
         .with_upgrades();
-    until_idle(connection, caller, worker, drain).await
+    until_idle(connection, caller, worker, closing).await
 }
 
 async fn speak_http2(
@@ -148,7 +148,7 @@ async fn speak_http2(
     caller: &Rc<Caller>,
     tap: Tap,
     limits: &Limits,
-    drain: watch::Receiver<bool>,
+    closing: Closing,
 ) -> hyper::Result<()> {
     let streams = Streams::new(
         Rc::clone(caller),
@@ -173,7 +173,7 @@ async fn speak_http2(
         builder.serve_connection(TokioIo::new(tap), service),
         caller,
         worker,
-        drain,
+        closing,
     )
     .await
 }
@@ -187,9 +187,11 @@ fn respond(
     let (worker, caller) = (Rc::clone(worker), Rc::clone(caller));
     let answering = caller.conduct.answering();
     let call = is_call(request.version(), request.headers());
+    let tells = request.version() != Version::HTTP_2 && request.method() != Method::CONNECT;
     async move {
         let _answering = answering;
         let totals = Arc::clone(&worker.totals);
+        let entrance = Rc::clone(caller.entrance());
         let response = match caller.direction() {
             Direction::Inbound => {
                 Caught::new(inbound::serve(worker, caller, request), &totals).await
@@ -198,8 +200,12 @@ fn respond(
                 Caught::new(outbound::serve(worker, caller, request), &totals).await
             }
         };
-        let response =
+        let mut response =
             response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy"));
+        if tells && entrance.is_closed() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
         uncut(if call { for_call(response) } else { response })
     }
 }
@@ -215,38 +221,55 @@ fn is_flood(error: &hyper::Error) -> bool {
 }
 
 /// Drives a connection; ends it when it has begun no request for the idle time and none is in flight.
-async fn until_idle(
-    connection: impl Graceful,
+async fn until_idle<C: Graceful>(
+    connection: C,
     caller: &Caller,
     worker: &Worker,
-    mut drain: watch::Receiver<bool>,
+    mut closing: Closing,
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
     let mut watch = pin!(sleep(worker.plan().limits.idle));
     let mut seen = 0;
-    let mut draining = false;
+    let mut stay = Stay::Open;
     loop {
         tokio::select! {
             biased;
             ended = &mut connection => return ended,
             () = &mut watch => {
                 let (begun, busy) = caller.activity();
-                if begun == seen && !busy {
+                if stay == Stay::LastCall {
+                    stay = Stay::Over;
+                    connection.as_mut().finish();
+                } else if begun == seen && !busy {
                     return Ok(());
                 }
                 seen = begun;
                 watch.as_mut().reset(Instant::now() + worker.plan().limits.idle);
             }
-            _ = drain.wait_for(|drain| *drain), if !draining => {
-                draining = true;
-                connection.as_mut().finish();
+            moment = closing.begins(), if stay == Stay::Open => {
+                stay = Stay::LastCall;
+                let moment = if C::SAYS_GOODBYE { Instant::now() } else { moment.into() };
+                watch.as_mut().reset(moment);
             }
         }
     }
 }
 
+/// How long a connection goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    Open,
+    /// The next response of HTTP/1 is the last; without one it ends soon.
+    LastCall,
+    /// It ends after the requests it has.
+    Over,
+}
+
 /// A connection that can be asked to end after the requests it has.
 trait Graceful: Future<Output = hyper::Result<()>> {
+    /// Whether the other end is told, and sends nothing that would be lost. HTTP/1 tells it with a response only.
+    const SAYS_GOODBYE: bool;
+
     fn finish(self: Pin<&mut Self>);
 }
 
@@ -254,6 +277,8 @@ impl<S> Graceful for http1::UpgradeableConnection<TokioIo<Tap>, S>
 where
     S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Cut>,
 {
+    const SAYS_GOODBYE: bool = false;
+
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -264,6 +289,8 @@ where
     S: Service<Request<Incoming>, Response = Response<Paced>, Error = Cut>,
     S::Future: 'static,
 {
+    const SAYS_GOODBYE: bool = true;
+
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }

@@ -97,7 +97,7 @@ pub async fn accept(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = closing.wait_for(|closing| *closing) => return,
+            _ = closing.begins() => return,
         };
         let Ok((stream, remote)) = accepted else {
             // Out of file descriptors, most likely: let connections end before taking more.

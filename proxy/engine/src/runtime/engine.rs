@@ -1,8 +1,7 @@
 //! The wiring of one engine: listeners, worker threads, the exporter thread, and the orders they take.
 
-use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -19,9 +18,11 @@ use crate::recording::queue::{Recorder, Room};
 use crate::recording::slots::{FreeSlots, Slots};
 use crate::recording::tally::Board;
 use crate::recording::trace::read_id;
+use crate::runtime::sockets::Sockets;
 use crate::runtime::standings;
 use crate::runtime::stats::Books;
-use crate::runtime::thread::{self, Listeners, Order, Outfit};
+use crate::runtime::succession::{Predecessor, Succession};
+use crate::runtime::thread::{self, Order, Outfit};
 use crate::runtime::totals::Totals;
 use crate::snapshot::{Refused, Snapshot, Telemetry};
 
@@ -34,6 +35,8 @@ pub enum StartError {
     Refused(#[from] Refused),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error("cannot take over from the proxy that runs: {0}")]
+    TakeOver(io::Error),
     #[error("a thread could not be started: {0}")]
     Thread(#[from] io::Error),
 }
@@ -65,6 +68,7 @@ pub struct Engine {
 
 struct Running {
     snapshot: Arc<Snapshot>,
+    sockets: Sockets,
     workers: Vec<WorkerThread>,
     exporter: Option<JoinHandle<io::Result<()>>>,
     telemetry: watch::Sender<Telemetry>,
@@ -82,9 +86,24 @@ impl Engine {
     /// Opens the listeners and starts serving; when it fails nothing is left behind.
     ///
     /// While the collector is away batches wait in `spool`, or in memory only without such a directory.
-    pub fn start(json: &str, workers: usize, spool: Option<PathBuf>) -> Result<Self, StartError> {
+    /// Takes the place of the engine that waits at `replace` for its successor, if there is one.
+    pub fn start(
+        json: &str,
+        workers: usize,
+        spool: Option<PathBuf>,
+        replace: Option<&Path>,
+    ) -> Result<Self, StartError> {
         let snapshot = Arc::new(Snapshot::parse(json)?);
-        let listeners = Listeners::open(&snapshot, &HashSet::new(), workers.max(1))?;
+        let predecessor = replace
+            .and_then(|path| Predecessor::at(path).transpose())
+            .transpose()
+            .map_err(StartError::TakeOver)?;
+        let inherited = match &predecessor {
+            Some(predecessor) => predecessor.sockets().map_err(StartError::TakeOver)?,
+            None => Sockets::default(),
+        };
+        let mut sockets = Sockets::default();
+        let listeners = sockets.open(&snapshot, inherited, workers.max(1))?;
         let workers = listeners.len();
         let clock = Clock::start();
         let all_slots = Slots::new();
@@ -109,6 +128,7 @@ impl Engine {
             .spawn(move || export::run(outlet, stop))?;
         let mut running = Running {
             snapshot: Arc::clone(&snapshot),
+            sockets,
             workers: Vec::new(),
             exporter: Some(exporter),
             telemetry,
@@ -144,6 +164,10 @@ impl Engine {
                 .spawn(move || thread::run(outfit))?;
             running.workers.push(WorkerThread { orders, thread });
         }
+        if let Some(predecessor) = predecessor {
+            // One that has ended meanwhile needs no word.
+            let _ = predecessor.relieve();
+        }
         let orders = running.workers.iter().map(|worker| worker.orders.clone());
         Ok(Self {
             books,
@@ -163,7 +187,9 @@ impl Engine {
         let snapshot = Arc::new(Snapshot::parse(json)?);
         let mut running = self.running();
         let workers = running.workers.len();
-        let listeners = Listeners::open(&snapshot, &running.snapshot.addresses(), workers)?;
+        let listeners = running
+            .sockets
+            .open(&snapshot, Sockets::default(), workers)?;
         let (done, all_done) = sync_channel(workers);
         for (worker, listeners) in running.workers.iter().zip(listeners) {
             let order = Order::Apply(Arc::clone(&snapshot), listeners, done.clone());
@@ -172,6 +198,7 @@ impl Engine {
         }
         drop(done);
         while all_done.recv().is_ok() {}
+        running.sockets.keep(&snapshot);
         running.telemetry.send_replace(snapshot.telemetry.clone());
         let epoch = snapshot.epoch;
         self.books.epoch.store(epoch, Relaxed);
@@ -219,6 +246,11 @@ impl Engine {
         self.flagged.take(most, patience)
     }
 
+    /// Gives the listening sockets to a successor, if one comes in time; true once that serves them and this may drain.
+    pub fn pass_on(&self, succession: &Succession, patience: Duration) -> io::Result<bool> {
+        succession.pass(|| self.running().sockets.duplicate(), patience)
+    }
+
     /// Stops accepting, lets requests finish, exports what is queued; true when nothing was cut off or left behind.
     pub fn drain(&self, limit: Duration) -> bool {
         let started = Instant::now();
@@ -226,6 +258,7 @@ impl Engine {
             .checked_add(limit)
             .unwrap_or(started + Duration::from_secs(86_400));
         let mut running = self.running();
+        running.sockets = Sockets::default();
         for worker in &running.workers {
             drop(worker.orders.send(Order::Drain(deadline)));
         }

@@ -1,10 +1,9 @@
 //! One worker thread: its own single-threaded runtime, listeners and tasks, and the orders that reach it.
 
-use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc::SyncSender};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
@@ -12,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::entry::caller::Presence;
 use crate::entry::entrance::Entrance;
-use crate::entry::listen::{self, BindError};
+use crate::entry::listen;
 use crate::recording::clock::Clock;
 use crate::recording::queue::Recorder;
 use crate::recording::slots::{FreeSlots, Slots};
@@ -26,7 +25,10 @@ use crate::snapshot::Snapshot;
 
 /// The sockets of one worker.
 #[derive(Default)]
-pub struct Listeners(Vec<(String, std::net::TcpListener)>);
+pub struct Listeners(pub(super) Vec<(String, std::net::TcpListener)>);
+
+/// Time for the connections of an address that the proxy no longer listens on.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What an engine asks of its workers.
 pub enum Order {
@@ -53,29 +55,6 @@ pub struct Outfit {
     pub recorder: Recorder,
 }
 
-// === impl Listeners ===
-
-impl Listeners {
-    /// Opens the listeners of a snapshot that are not in `open` already, once for each worker.
-    pub fn open(
-        snapshot: &Snapshot,
-        open: &HashSet<String>,
-        workers: usize,
-    ) -> Result<Vec<Self>, BindError> {
-        let mut all: Vec<Self> = (0..workers).map(|_| Self::default()).collect();
-        for (place, way, address) in snapshot.entrances() {
-            if open.contains(address) {
-                continue;
-            }
-            let field = format!("workloads[{place}].{}", way.field());
-            for (of_worker, socket) in all.iter_mut().zip(listen::open(&field, address, workers)?) {
-                of_worker.0.push((address.to_owned(), socket));
-            }
-        }
-        Ok(all)
-    }
-}
-
 /// The open entrances of one worker.
 struct Entrances {
     worker: Rc<Worker>,
@@ -92,7 +71,7 @@ impl Entrances {
             let stays = lead.is_some();
             match lead {
                 Some(lead) => entrance.turn(lead),
-                None => entrance.close(),
+                None => entrance.close(Instant::now() + FAREWELL),
             }
             stays
         });
@@ -110,8 +89,10 @@ impl Entrances {
         Ok(())
     }
 
-    fn close(self) {
-        self.open.iter().for_each(|entrance| entrance.close());
+    fn close(self, deadline: Instant) {
+        self.open
+            .iter()
+            .for_each(|entrance| entrance.close(deadline));
     }
 }
 
@@ -147,7 +128,7 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
         spawn(&worker.totals, async move { late.lag.measure().await });
 
         let deadline = follow_orders(&mut entrances, outfit.orders, outfit.workers).await?;
-        entrances.close();
+        entrances.close(deadline);
         Ok::<bool, io::Error>(
             tokio::time::timeout_at(deadline.into(), gone.notified())
                 .await
