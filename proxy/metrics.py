@@ -40,6 +40,9 @@ def render(stats: dict[str, Any] | None) -> str:
     recorder = stats["recorder"]
     page.counter("whymesh_proxy_traces_flagged", "Traces flagged here.", recorder["flagged"])
     page.counter("whymesh_proxy_traces_untold", "Traces flagged here that others were not told of.", recorder["untold"])
+    log = stats["access_log"]
+    page.counter("whymesh_proxy_access_log_lines", "Lines of the access log written.", log["written"])
+    page.counter("whymesh_proxy_access_log_dropped", "Lines of the access log that could not be.", log["dropped"])
     page.gauge("whymesh_proxy_spans_pending", "Spans waiting to be exported.", records["pending"])
     page.counters("whymesh_proxy_spans_dropped", "Spans that could not be exported.", "cause", records["dropped"])
     _export(page, stats["export"])

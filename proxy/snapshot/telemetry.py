@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from proxy.snapshot.access_log import AccessLog
 from proxy.snapshot.parts import Part
 
 ExportProtocol = Literal["http", "grpc"]
@@ -52,3 +53,4 @@ class Telemetry(Part):
     slow_ms: int = Field(default=1_000, ge=0, le=86_400_000, description="What takes so long is slow; 0: nothing is.")
     slow_adaptive: bool = Field(default=False, description="So is what takes longer than 99 of 100 of its route.")
     b3: B3 = Field(default="none", description="Headers that go out beside W3C's.")
+    log: AccessLog = AccessLog()

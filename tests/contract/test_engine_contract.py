@@ -250,6 +250,7 @@ WHOLE: dict[str, Any] = {
         "slow_ms": 0,
         "slow_adaptive": False,
         "b3": "none",
+        "log": {"stdout": False, "file": "/a", "errors": False, "slow_ms": 0},
     },
     "limits": {
         "connections": 1,

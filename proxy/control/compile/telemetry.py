@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from proxy.control.documents.access_log import AccessLogSpec
 from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.snapshot import Mode, Telemetry
+from proxy.snapshot.access_log import AccessLog
 
 _MEMORY: dict[Mode, int] = {"all": 1 << 20, "recorder": 16 << 20}
 """For the last records: in mode `all` they are only looked at."""
@@ -25,4 +27,14 @@ def telemetry(spec: TelemetrySpec) -> Telemetry:
         slow_ms=spec.recorder.slow if isinstance(spec.recorder.slow, int) else 0,
         slow_adaptive=spec.recorder.slow == "p99",
         b3=spec.b3,
+        log=_log(spec.access_log),
+    )
+
+
+def _log(spec: AccessLogSpec) -> AccessLog:
+    return AccessLog(
+        stdout="stdout" in spec.to,
+        file=spec.file,
+        errors="errors" in spec.only,
+        slow_ms=spec.slow if "slow" in spec.only else 0,
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AnyUrl, Field, UrlConstraints
 
+from proxy.control.documents.access_log import AccessLogSpec
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.route_parts import Target
 from proxy.control.documents.spelling import Milliseconds, Size, WrittenAsSize
@@ -57,6 +58,7 @@ class RecordingSpec(Spec):
     mode: Mode = "all"
     recorder: RecorderSpec = RecorderSpec()
     enabled: bool = True
+    access_log: AccessLogSpec = Field(default=AccessLogSpec(), alias="accessLog")
 
 
 class TelemetrySpec(RecordingSpec):

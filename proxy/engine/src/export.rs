@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use self::access_log::AccessLog;
 pub use self::account::Account;
 use self::backlog::{Backlog, Size};
 use self::batch::{Batch, BatchId};
@@ -30,6 +31,7 @@ use crate::recording::otlp::Encoder;
 use crate::recording::queue::Page;
 use crate::snapshot::Telemetry;
 
+mod access_log;
 mod account;
 mod backlog;
 pub mod batch;
@@ -37,6 +39,7 @@ pub mod budget;
 mod cargo;
 pub mod coding;
 mod connection;
+mod line;
 pub mod over_grpc;
 pub mod over_http;
 pub mod retry;
@@ -94,6 +97,7 @@ struct Exporter {
     orders: mpsc::UnboundedReceiver<Order>,
     views: Views,
     sieve: Sieve,
+    log: AccessLog,
     telemetry: Telemetry,
     account: Arc<Account>,
     encoder: Encoder,
@@ -136,6 +140,7 @@ impl Exporter {
             settings,
             orders,
             views: Views::default(),
+            log: AccessLog::new(&telemetry.log, Arc::clone(&account.log)),
             sieve: Sieve::new(&telemetry, flagged, Arc::clone(&account.recorder)),
             encoder: Encoder::default(),
             budget: Budget::new(telemetry.budget_bytes),
@@ -200,7 +205,12 @@ impl Exporter {
         if self.failures > 0 {
             page.shrink();
         }
+        self.sort(page);
+    }
+
+    fn sort(&mut self, page: Page) {
         self.views.show(&page);
+        self.log.tell(&page);
         let pages = self.sieve.pass(page);
         self.queue(pages);
     }
@@ -232,6 +242,7 @@ impl Exporter {
             self.budget = Budget::new(next.budget_bytes);
         }
         self.sieve.follow(&next, &self.telemetry);
+        self.log.follow(&next.log);
         if next.spool_bytes != self.telemetry.spool_bytes {
             self.shelf.resize(next.spool_bytes);
         }
@@ -369,8 +380,7 @@ impl Exporter {
             self.keep(cargo);
         }
         while let Ok(page) = self.pages.try_recv() {
-            let pages = self.sieve.pass(page);
-            self.queue(pages);
+            self.sort(page);
         }
         while self.sendable() && self.shelf.usable(now) {
             let Some(batch) = self.next_in_memory() else {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::entry::way::Way;
 
+mod access_log;
 pub mod faults;
 pub mod gate;
 mod limits;
@@ -22,6 +23,7 @@ mod services;
 mod telemetry;
 mod workload;
 
+pub use access_log::AccessLog;
 pub use limits::Limits;
 pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;

@@ -13,6 +13,7 @@ from proxy.control.errors import ConfigRefused, UnknownProxy
 from proxy.control.read import load
 from proxy.control.registry import Registry, register
 from proxy.snapshot import Limits, Telemetry
+from proxy.snapshot.access_log import AccessLog
 from tests.world import meshes
 
 CARD = meshes.endpoint("card-1", 18_002, sidecar=meshes.sidecar(1, 2, 3))
@@ -96,6 +97,32 @@ def test_telemetry_can_be_switched_off(tmp_path: Path) -> None:
     assert (
         compile_snapshot(registry(tmp_path, mesh, meshes.service("card", CARD)), "card-1", 1).telemetry.endpoint == ""
     )
+
+
+def test_an_access_log_is_handed_to_each_proxy_and_a_service_may_have_its_own(tmp_path: Path) -> None:
+    def log(**more: Any) -> AccessLog:
+        mesh = meshes.mesh(telemetry={"accessLog": {"to": ["file"], "file": "/var/log/a", "only": ["slow"]}})
+        own = {"apiVersion": meshes.API_VERSION, "kind": "Telemetry", "metadata": {"name": "t"}}
+        spec = {"targetRef": {"name": "card"}, **more}
+        documents = (mesh, meshes.service("card", CARD), {**own, "spec": spec})
+        return compile_snapshot(registry(tmp_path, *documents), "card-1", 1).telemetry.log
+
+    assert log() == AccessLog(file="/var/log/a", slow_ms=1_000)
+    assert log(accessLog={"to": ["stdout"], "only": ["errors"]}) == AccessLog(stdout=True, errors=True)
+    assert log(accessLog={}) == AccessLog(), "nowhere"
+    for wrong in ({"to": ["file"]}, {"file": "/a"}, {"to": ["file"], "file": "relative"}, {"to": ["syslog"]}):
+        with pytest.raises(ConfigRefused, match="accessLog"):
+            log(accessLog=wrong)
+
+
+def test_b3_is_chosen_for_the_mesh(tmp_path: Path) -> None:
+    def b3(**telemetry: Any) -> str:
+        documents = (meshes.mesh(telemetry=telemetry), meshes.service("card", CARD))
+        return compile_snapshot(registry(tmp_path, *documents), "card-1", 1).telemetry.b3
+
+    assert (b3(), b3(b3="multi")) == ("none", "multi")
+    with pytest.raises(ConfigRefused, match="b3"):
+        b3(b3="zipkin")
 
 
 def test_an_instance_nobody_named(tmp_path: Path) -> None:

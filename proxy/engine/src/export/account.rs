@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::access_log::Written;
 use super::coding::Coding;
 
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub struct Account {
     pub dropped: Dropped,
     pub spool: SpoolAccount,
     pub recorder: Arc<RecorderAccount>,
+    pub log: Arc<Written>,
     pub batches: AtomicU64,
     pub retries: AtomicU64,
     /// Encoded, before compression.

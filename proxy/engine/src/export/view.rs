@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::line;
 use crate::recording::identity::Identity;
 use crate::recording::otlp::encoded;
 use crate::recording::queue::Page;
@@ -14,7 +15,6 @@ use crate::recording::ring::Ring;
 pub use self::window::Window;
 pub use self::wish::{NotAWish, Wish};
 
-mod line;
 mod window;
 mod wish;
 

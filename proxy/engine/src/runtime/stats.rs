@@ -53,6 +53,7 @@ impl Books {
             "records": self.records(),
             "export": self.account.json(),
             "recorder": self.account.recorder.json(),
+            "access_log": self.account.log.json(),
             "services": services,
             "refused": refused,
             "policies": self.totals.meters.json(),

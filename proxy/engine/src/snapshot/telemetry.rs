@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::access_log::{self, AccessLog};
+use super::named;
 use super::rules::{Checked, refuse, within, zero_or_within};
 use crate::export::coding::Coding;
 use crate::export::url::Url;
@@ -59,6 +61,8 @@ pub struct Telemetry {
     /// What takes longer than 99 of 100 requests of its route is slow, too.
     pub slow_adaptive: bool,
     pub b3: B3,
+    #[serde(deserialize_with = "named::object")]
+    pub log: AccessLog,
 }
 
 impl Default for Telemetry {
@@ -78,6 +82,7 @@ impl Default for Telemetry {
             slow_ms: 1_000,
             slow_adaptive: false,
             b3: B3::None,
+            log: AccessLog::default(),
         }
     }
 }
@@ -118,5 +123,6 @@ pub(super) fn check(telemetry: &Telemetry) -> Checked {
         telemetry.ring_bytes as u64,
         65_536..=1 << 32,
     )?;
-    zero_or_within("telemetry.slow_ms", telemetry.slow_ms, 1..=86_400_000)
+    zero_or_within("telemetry.slow_ms", telemetry.slow_ms, 1..=86_400_000)?;
+    access_log::check("telemetry.log", &telemetry.log)
 }
