@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import h11
 import pytest
 
-from tests.proxy.engine import hostile
+from tests.proxy.engine import hostile, smuggling
 from tests.world.apps import dial
 from tests.world.backends import BACKENDS, Seen
 from tests.world.engines import Sidecar, sidecar, upstream
@@ -21,6 +22,26 @@ from tests.world.frames import PREFACE, Kind, block, data, frame, headers, http2
 
 AFTER = b"GET /after HTTP/1.1\r\nhost: back\r\nconnection: close\r\n\r\n"
 """What an honest client sends next on the same connection."""
+
+
+Cut = Callable[[bytes], list[bytes]]
+"""How the bytes of a request are handed to the network."""
+
+
+def whole(sent: bytes) -> list[bytes]:
+    return [sent]
+
+
+def after_each_cr(sent: bytes) -> list[bytes]:
+    """Between the two bytes that end a line."""
+    return [piece for piece in re.split(rb"(?<=\r)", sent) if piece]
+
+
+def in_threes(sent: bytes) -> list[bytes]:
+    return [sent[at : at + 3] for at in range(0, len(sent), 3)] if len(sent) < 1_000 else [sent]
+
+
+CUTS = pytest.mark.parametrize("cut", [whole, after_each_cr, in_threes], ids=lambda cut: str(cut.__name__))
 
 
 @dataclass
@@ -31,13 +52,14 @@ class Side:
     backend: str
     log: list[Seen]
 
-    async def seen(self, request: bytes) -> tuple[list[Seen], list[tuple[int, bytes]]]:
+    async def seen(self, request: bytes, cut: Cut = whole) -> tuple[list[Seen], list[tuple[int, bytes]]]:
         """What reached the backend of a request and the one after it, and what came back."""
         self.log.clear()
         async with dial(self.entry) as (reader, writer):
             with contextlib.suppress(ConnectionError):
-                writer.write(request + AFTER)
-                await writer.drain()
+                for piece in cut(request + AFTER):
+                    writer.write(piece)
+                    await writer.drain()
                 writer.write_eof()
             came_back = b""
             with contextlib.suppress(ConnectionError):
@@ -105,19 +127,20 @@ def problem(results: list[tuple[list[Seen], list[tuple[int, bytes]]]], least: in
     return ""
 
 
-async def compare(sides: list[Side], cases: Mapping[str, bytes], least: int, most: int) -> None:
+async def compare(sides: list[Side], cases: Mapping[str, bytes], least: int, most: int, cut: Cut = whole) -> None:
     problems = {}
     for name, request in cases.items():
-        results = [await side.seen(request) for side in sides]
+        results = [await side.seen(request, cut) for side in sides]
         if found := problem(results, least, most):
             problems[name] = found
     assert problems == {}
 
 
-async def test_what_has_no_single_meaning_reaches_nobody(sides: list[Side]) -> None:
+@CUTS
+async def test_what_has_no_single_meaning_reaches_nobody(sides: list[Side], cut: Cut) -> None:
     problems = {}
     for name, request in hostile.REFUSED.items():
-        results = [await side.seen(request) for side in sides]
+        results = [await side.seen(request, cut) for side in sides]
         for seen, heard in results:
             if seen:
                 problems[name] = f"seen: {seen}"
@@ -127,8 +150,32 @@ async def test_what_has_no_single_meaning_reaches_nobody(sides: list[Side]) -> N
     assert len(hostile.REFUSED) + len(hostile.FORWARDED) >= 150
 
 
-async def test_what_is_odd_but_sound_is_seen_alike(sides: list[Side]) -> None:
-    await compare(sides, hostile.FORWARDED, 1, 1)
+@CUTS
+async def test_what_is_odd_but_sound_is_seen_alike(sides: list[Side], cut: Cut) -> None:
+    await compare(sides, hostile.FORWARDED, 1, 1, cut)
+
+
+async def test_what_follows_a_sound_request_is_judged_by_itself(sides: list[Side]) -> None:
+    problems = {}
+    for name, request in hostile.REFUSED.items():
+        for side in sides:
+            seen, _ = await side.seen(hostile.get(target=b"/before") + request)
+            if not {one.target for one in seen} <= {"/before"}:
+                problems[name] = seen
+    assert problems == {}
+
+
+@pytest.mark.parametrize("cut", [whole, after_each_cr], ids=lambda cut: str(cut.__name__))
+async def test_no_request_leaves_another_one(sides: list[Side], cut: Cut) -> None:
+    problems = {}
+    for name, request in smuggling.SHAPES.items():
+        results = [await side.seen(request, cut) for side in sides]
+        if found := problem(results, 0, 1):
+            problems[name] = found
+        elif any(one.target == "/smuggled" for one in results[0][0]):
+            problems[name] = f"seen: {results[0][0]}"
+    assert problems == {}
+    assert len(smuggling.SHAPES) > 400
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
