@@ -163,3 +163,38 @@ impl Drop for Pass {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(json: serde_json::Value) -> policy::Gate {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn without_a_limit_there_is_no_gate_to_ask() {
+        let spared = serde_json::json!([{"path": {"kind": "exact", "value": "/healthz"}}]);
+        for open in [
+            serde_json::json!({}),
+            serde_json::json!({"priority": {"spared": spared}}),
+        ] {
+            assert!(Gate::of("cart", &policy(open), 1, None).is_none());
+        }
+    }
+
+    #[test]
+    fn what_does_not_change_is_kept_and_what_does_is_new() {
+        let limit = |requests| serde_json::json!({"name": "all", "rate": {"requests": requests, "burst": 1}});
+        let of = |requests, before: Option<&Rc<Gate>>| {
+            let json = serde_json::json!({"rate_limits": [limit(requests)], "concurrency": {}});
+            Gate::of("cart", &policy(json), 1, before).unwrap()
+        };
+        let first = of(1, None);
+        assert!(Rc::ptr_eq(&first, &of(1, Some(&first))));
+        let second = of(2, Some(&first));
+        assert!(!Rc::ptr_eq(&first.limits[0], &second.limits[0]));
+        let rooms = [&first, &second].map(|gate| Rc::clone(gate.room.as_ref().unwrap()));
+        assert!(Rc::ptr_eq(&rooms[0], &rooms[1]), "it goes on learning");
+    }
+}
