@@ -25,6 +25,7 @@ def await_successor(sidecar: Sidecar, path: Path, stop: threading.Event) -> None
         if stop.is_set():
             return
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         succession = Succession(path)
         log.info("a successor may take over at %s", path)
         while not stop.is_set():
