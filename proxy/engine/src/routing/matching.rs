@@ -24,7 +24,8 @@ enum Path {
     Any,
     Exact(String),
     Prefix(String),
-    Regex(Regex),
+    /// What it begins with in any case, and the expression.
+    Regex(Box<str>, Regex),
 }
 
 enum Value {
@@ -84,7 +85,10 @@ impl Path {
         Some(match path.kind {
             PathKind::Exact => Self::Exact(path.value.clone()),
             PathKind::Prefix => Self::Prefix(path.value.clone()),
-            PathKind::Regex => Self::Regex(expression(&path.value).ok()?),
+            PathKind::Regex => {
+                let regex = expression(&path.value).ok()?;
+                Self::Regex(beginning(&path.value).into(), regex)
+            }
         })
     }
 
@@ -93,9 +97,26 @@ impl Path {
             Self::Any => true,
             Self::Exact(exact) => path == exact,
             Self::Prefix(prefix) => beyond(path, prefix).is_some(),
-            Self::Regex(regex) => regex.is_match(path),
+            // The expression is tried only where it may match: that takes longer than all the rest.
+            Self::Regex(begins, regex) => path.starts_with(&**begins) && regex.is_match(path),
         }
     }
+}
+
+/// The plain characters that every match of an expression begins with.
+fn beginning(pattern: &str) -> &str {
+    if pattern.contains('|') {
+        return "";
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
+    let plain = pattern.bytes().take_while(|byte| is_plain(*byte)).count();
+    // What follows may say how often the last of them comes.
+    let sure = if plain == pattern.len() {
+        plain
+    } else {
+        plain.saturating_sub(1)
+    };
+    &pattern[..sure]
 }
 
 impl Value {
@@ -224,6 +245,40 @@ mod tests {
         assert!(get(&regex, "/b/12"));
         assert!(!get(&regex, "/a/c"));
         assert!(!get(&regex, "/x/b/12"));
+    }
+
+    #[test]
+    fn an_expression_is_not_judged_by_its_beginning_alone() {
+        let paths = ["/", "/a", "/ab", "/abb", "/b", "/A", "/ab/1", "/ab.1", ""];
+        for pattern in [
+            "/ab",
+            "/ab?",
+            "/ab*",
+            "/ab+",
+            "/ab{0}",
+            "/ab{2}",
+            "/a|/b",
+            "/ab/[0-9]",
+            "(?i)/a",
+            "/(?i)A",
+            "(/ab)?",
+            "/ab.1",
+            "/?",
+            "",
+            "^/ab$",
+            "/[ab]",
+        ] {
+            let found = route(&serde_json::json!({"path": {"kind": "regex", "value": pattern}}));
+            let regex = expression(pattern).unwrap();
+            for path in paths {
+                assert_eq!(
+                    found.path.holds(path),
+                    regex.is_match(path),
+                    "{pattern} {path}"
+                );
+            }
+        }
+        assert_eq!(beginning("/users/[0-9]+"), "/users");
     }
 
     #[test]
