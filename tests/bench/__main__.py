@@ -31,6 +31,7 @@ def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[s
     machine.check()
     machine.take_precedence()
     where = machine.describe()
+    asked = [word for word in sys.argv[1:] if word not in {"--json", str(into)}]
     click.echo(
         f"{where.cores} cores, {where.processor}; each proxy on one core, load, backend and span sink on another"
     )
@@ -45,12 +46,14 @@ def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[s
         sections["growth"] = endurance.under_strangers
         sections["soak"] = partial(endurance.soaked, seconds=long)
         sections["away"] = partial(endurance.without_collector, seconds=long)
+        found: list[Findings] = []
         with serving(Path(folder)) as environment:
-            found = tuple(_told(sections[name](environment)) for name in only or NAMES)
-    run = Run(command=" ".join(["python -m tests.bench", *sys.argv[1:]]), machine=where, sections=found)
+            for name in only or NAMES:
+                found.append(_told(sections[name](environment)))
+                run = Run(command=" ".join(["python -m tests.bench", *asked]), machine=where, sections=tuple(found))
+                if into:  # each time: a run that is broken off leaves what it has found
+                    into.write_text(run.model_dump_json(indent=1) + "\n")
     click.echo(f"\n{verdicts(run.targets)}")
-    if into:
-        into.write_text(run.model_dump_json(indent=1) + "\n")
 
 
 def _told(found: Findings) -> Findings:
