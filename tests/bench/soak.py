@@ -23,7 +23,7 @@ from tests.bench.measure import rss_mb
 from tests.bench.open_loop import drive
 from tests.world import meshes
 from tests.world.apps import app
-from tests.world.collectors import collector
+from tests.world.collectors import Collector, collector
 from tests.world.otlp_sink import eventually
 from tests.world.processes import Process, free_port, get, running
 
@@ -127,7 +127,7 @@ async def measure(folder: Path, seconds: float, rate: float) -> Figures:
             async with _sampled(watched) as samples:
                 latencies += await asyncio.to_thread(drive, front.outbound, "back", rate, seconds, 0.0)
             await eventually(lambda: _exported(front, back), "the proxies to export every span", _PATIENCE_S)
-            stored = await asyncio.to_thread(store.query, _STORED)
+            stored = await _settled(store, len(latencies))
             stats = {one.name: one.stats() for one in (front, back)}
     return Figures(
         requests=len(latencies),
@@ -136,6 +136,17 @@ async def measure(folder: Path, seconds: float, rate: float) -> Figures:
         dropped={f"{name} {cause}": n for name, seen in stats.items() for cause, n in _dropped(seen)},
         grown_mb={name: round(_growth(taken), 2) for name, taken in samples.items()},
     )
+
+
+async def _settled(store: Collector, requests: int) -> list[tuple[Any, ...]]:
+    """What is stored once it is as much as was asked, or time is up: the collector answers before it stores."""
+    stored: list[tuple[Any, ...]] = []
+    for _ in range(int(_PATIENCE_S / _EVERY_S)):
+        stored = await asyncio.to_thread(store.query, _STORED)
+        if len(stored) == 2 and all(row[1] >= requests for row in stored):
+            break
+        await asyncio.sleep(_EVERY_S)
+    return stored
 
 
 def _directions(stats: dict[str, Any]) -> Iterator[tuple[str, int]]:
