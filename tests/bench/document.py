@@ -1,0 +1,99 @@
+"""`python -m tests.bench.document [RUN]`: makes docs/performance.md and the numbers of the README from a run.
+
+In: the JSON of a run, or the one that is kept. Out: docs/performance.json, docs/performance.md, and what stands between
+the marks in README.md. Never: a figure that no run has shown; tests/contract/test_performance.py holds them together.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from tests.bench.results import Findings, Run, Table, verdicts
+
+_ROOT = Path(__file__).parents[2]
+KEPT = _ROOT / "docs/performance.json"
+DOCUMENT = _ROOT / "docs/performance.md"
+README = _ROOT / "README.md"
+_MARKS = ("<!-- numbers -->\n", "<!-- end of numbers -->\n")
+_SHORT = ("http1", "CPU µs/req", "req/s", "p99 ms", "RSS MB", "spans/req")
+"""What the README shows: a section, and the columns it is about."""
+
+_INTRODUCTION = """\
+# Performance
+
+Made by `python -m tests.bench.document` from a run of `{command}`; not edited by hand.
+
+Every proxy runs on one core, one worker each; load generator, backend and span sink share another. In each round each
+proxy is under the same load for a short while, one after the other; a ratio is the median over rounds of its figure
+over ours, so that what else the machine did falls on both sides alike. Absolute figures depend on the machine and on
+what else ran there; ratios are what to look at. Ours is the whole sidecar process, Python included, with each request
+exported as an OTLP span while it is measured; CPU is user and system time of the process.
+
+{machine}
+
+## Targets
+
+{verdicts}
+"""
+
+
+def document(run: Run) -> str:
+    """docs/performance.md."""
+    head = _INTRODUCTION.format(command=run.command, machine=_machine(run), verdicts=verdicts(run.targets))
+    return head + "".join(f"\n## {table.title}\n\n{table.markdown()}\n" for table in _tables(run.sections))
+
+
+def numbers(run: Run) -> str:
+    """What the README says of speed."""
+    key, *heads = _SHORT
+    table = next(section for section in run.sections if section.section == key).tables[0]
+    met = sum(target.met for target in run.targets)
+    return (
+        f"On {_machine(run).splitlines()[0]} {table.title}:\n\n{_narrowed(table, heads).markdown()}\n\n"
+        f"{met} of {len(run.targets)} targets met; all of them, with HTTP/2, gRPC, two hops, idle connections, "
+        "memory and soak, are in [docs/performance.md](docs/performance.md).\n"
+    )
+
+
+def readme(text: str, run: Run) -> str:
+    """The README with the numbers of a run between its marks."""
+    before, after = _MARKS
+    return re.sub(f"{before}.*?{after}", lambda _: before + numbers(run) + after, text, count=1, flags=re.DOTALL)
+
+
+def _machine(run: Run) -> str:
+    where = run.machine
+    versions = ", ".join(f"{name} {version}" for name, version in where.versions.items())
+    return f"{where.cores} cores, {where.processor}.\n{where.kernel}; {versions}."
+
+
+def _tables(sections: tuple[Findings, ...]) -> list[Table]:
+    return [table for section in sections for table in section.tables]
+
+
+def _narrowed(table: Table, heads: list[str]) -> Table:
+    """The first column, those with these heads, and the ratio that stands beside one."""
+    keep = [0]
+    for place, column in enumerate(table.columns):
+        about = table.columns[place - 1] if column.head == "ratio" else column
+        if about.head in heads:
+            keep.append(place)
+    rows = tuple(tuple(row[place] for place in keep) for row in table.rows)
+    return Table(title=table.title, columns=tuple(table.columns[place] for place in keep), rows=rows)
+
+
+@click.command()
+@click.argument("run", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=KEPT)
+def main(run: Path) -> None:
+    """Make docs/performance.md and the README's numbers from the JSON of a run, and keep that JSON beside them."""
+    shown = Run.model_validate_json(run.read_text())
+    KEPT.write_text(shown.model_dump_json(indent=1) + "\n")
+    DOCUMENT.write_text(document(shown))
+    README.write_text(readme(README.read_text(), shown))
+
+
+if __name__ == "__main__":
+    main()
