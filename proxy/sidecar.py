@@ -75,6 +75,10 @@ class Sidecar:
         telemetry = json.loads(self.snapshot or "{}").get("telemetry", {})
         return str(telemetry.get("endpoint", "")) if telemetry.get("protocol", "http") == "http" else ""
 
+    def succession(self, path: Path) -> Succession:
+        """Where another process may ask to take over; raises OSError when nobody can listen there."""
+        return Succession(path)
+
     def pass_on(self, succession: Succession, timeout_s: float) -> bool:
         """Gives the listening sockets to a successor that comes in time; True once it serves them."""
         return self._engine.pass_on(succession, timeout_s) if self._engine else False

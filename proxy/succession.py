@@ -10,7 +10,6 @@ import logging
 import threading
 from pathlib import Path
 
-from proxy._engine import Succession
 from proxy.sidecar import Sidecar
 
 log = logging.getLogger("whymesh.proxy")
@@ -26,7 +25,7 @@ def await_successor(sidecar: Sidecar, path: Path, stop: threading.Event) -> None
             return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        succession = Succession(path)
+        succession = sidecar.succession(path)
         log.info("a successor may take over at %s", path)
         while not stop.is_set():
             if sidecar.pass_on(succession, _LOOK_S):
