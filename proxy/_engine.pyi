@@ -60,7 +60,8 @@ class Engine:
     def apply(self, snapshot: str) -> int:
         """Serves a newer snapshot from the next request on and returns its epoch; requests in flight finish.
 
-        Raises SnapshotRefused (the old one stays in force); node and listen addresses cannot change.
+        Listeners that are new open, those that are gone close. Raises SnapshotRefused, also when a listener cannot be
+        opened; the old one stays in force then.
         """
 
     def flush(self, traces: list[str]) -> None:

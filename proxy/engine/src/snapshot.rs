@@ -2,8 +2,6 @@
 //!
 //! In: JSON. Out: a snapshot that can be served. Never: a field that is not known here, or a value out of range.
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
 
 use crate::entry::way::Way;
@@ -100,14 +98,7 @@ impl Snapshot {
         limits::check(&self.limits)
     }
 
-    /// Every address to listen on.
-    #[must_use]
-    pub fn addresses(&self) -> HashSet<String> {
-        let addresses = self.entrances().map(|(_, _, address)| address.to_owned());
-        addresses.collect()
-    }
-
-    /// The same, with the place of its workload and what it is for.
+    /// Every address to listen on, with the place of its workload and what it is for.
     pub fn entrances(&self) -> impl Iterator<Item = (usize, Way, &str)> {
         let workloads = self.workloads.iter().enumerate();
         workloads.flat_map(|(place, workload)| {
