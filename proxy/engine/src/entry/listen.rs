@@ -97,29 +97,50 @@ pub async fn accept(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = closing.begins() => return,
+            _ = closing.begins() => break,
         };
         let Ok((stream, remote)) = accepted else {
             // Out of file descriptors, most likely: let connections end before taking more.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
-        let (worker, entrance) = (Rc::clone(&worker), Rc::clone(&entrance));
-        let presence = Rc::clone(&presence);
-        let totals = Arc::clone(&worker.totals);
-        spawn(&totals, async move {
-            let limits = worker.plan().limits;
-            let direction = entrance.lead().way.direction();
-            match Admission::of(&worker.totals, direction, remote.ip(), &limits) {
-                Ok(_admitted) => {
-                    if stream.set_nodelay(true).is_ok() {
-                        arrival::serve(worker, entrance, stream, remote, presence).await;
-                    }
-                }
-                Err(away) => turn_away(&worker, &entrance, stream, &away).await,
-            }
-        });
+        admit(&worker, &entrance, &presence, stream, remote);
     }
+    // Whoever has connected by now would be reset with the listener.
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    for (stream, remote) in (0..BACKLOG).map_while(|_| listener.accept().ok()) {
+        let ready = stream.set_nonblocking(true);
+        if let Ok(stream) = ready.and_then(|()| TcpStream::from_std(stream)) {
+            admit(&worker, &entrance, &presence, stream, remote);
+        }
+    }
+}
+
+/// Serves a connection, unless there are too many.
+fn admit(
+    worker: &Rc<Worker>,
+    entrance: &Rc<Entrance>,
+    presence: &Rc<Presence>,
+    stream: TcpStream,
+    remote: SocketAddr,
+) {
+    let (worker, entrance) = (Rc::clone(worker), Rc::clone(entrance));
+    let presence = Rc::clone(presence);
+    let totals = Arc::clone(&worker.totals);
+    spawn(&totals, async move {
+        let limits = worker.plan().limits;
+        let direction = entrance.lead().way.direction();
+        match Admission::of(&worker.totals, direction, remote.ip(), &limits) {
+            Ok(_admitted) => {
+                if stream.set_nodelay(true).is_ok() {
+                    arrival::serve(worker, entrance, stream, remote, presence).await;
+                }
+            }
+            Err(away) => turn_away(&worker, &entrance, stream, &away).await,
+        }
+    });
 }
 
 async fn turn_away(worker: &Worker, entrance: &Entrance, mut stream: TcpStream, away: &TurnedAway) {
