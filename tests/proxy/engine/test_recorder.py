@@ -45,15 +45,15 @@ async def test_the_slow_are_told_and_the_rest_is_kept_in_bounds(sink: OtlpSink, 
         await asyncio.sleep(float(request.query.get("s", "0")))
         return web.Response()
 
-    export = {**RECORDER, "slow_ms": 100, "ring_bytes": 65_536}
+    export = {**RECORDER, "slow_ms": 2_000, "ring_bytes": 65_536}
     async with app(handle) as address, sidecar("back", app=address, telemetry=sink.url, export=export) as back:
         for _ in range(500):
             async with session.get(f"http://{back.inbound}/") as response:
                 await response.read()
-        async with session.get(f"http://{back.inbound}/?s=0.1") as response:
+        async with session.get(f"http://{back.inbound}/?s=2") as response:
             await response.read()
         (span,) = await sink.wait(1)
-        assert span.duration_ms >= 100
+        assert span.duration_ms >= 2_000
         await back.idle()
         records = back.stats()["records"]
         assert (records["recorded"], records["exported"]) == (501, 1)
