@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.world.processes import until
 
 CLONE_NEWNET = 0x4000_0000
 _TRIAL = """
@@ -98,6 +101,20 @@ def ip(*arguments: str, before: list[str] | None = None) -> None:
 def assign(address: str, device: str, before: list[str] | None = None) -> None:
     """Gives a device an address (`10.0.0.1/24`) that can be used at once, without asking whether others have it."""
     ip("address", "add", address, "dev", device, *["nodad"] * (":" in address), before=before)
+    if ":" in address and not before:
+        # The kernel makes it usable in the background, on a busy machine a moment later.
+        until(lambda: _usable(address.partition("/")[0]), f"{address} to be usable")
+
+
+def _usable(address: str) -> bool:
+    with socket.socket(socket.AF_INET6) as tried:
+        try:
+            tried.bind((address, 0))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            return False
+        return True
 
 
 def _check(result: int) -> None:
