@@ -127,18 +127,19 @@ async def _until(
 
 
 async def _settle(shop: RunningShop, http: aiohttp.ClientSession, say: Callable[[str], None]) -> tuple[int, int]:
-    """Waits until no proxy has a span to send; returns how many were recorded and how many are stored."""
+    """Waits until no proxy has a span to send and the store holds all; returns how many were recorded and how many are
+    stored. The collector answers once a span is in its log, so the store may be a moment behind."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         records = [stats["records"] for stats in await shop.proxy_stats(http)]
         pending = sum(record["pending"] for record in records)
-        if not pending or time.monotonic() > deadline:
+        recorded = sum(record["recorded"] for record in records)
+        stored = await asyncio.to_thread(_count_spans, shop.ports.store)
+        if (not pending and stored >= recorded) or time.monotonic() > deadline:
             break
         await asyncio.sleep(POLL_S)
     if pending:
         say(f"{pending} spans are still with the proxies after {SETTLE_S:.0f} s")
-    recorded = sum(record["recorded"] for record in records)
-    stored = await asyncio.to_thread(_count_spans, shop.ports.store)
     return recorded, stored
 
 
