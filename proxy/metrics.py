@@ -40,9 +40,7 @@ def render(stats: dict[str, Any] | None) -> str:
     recorder = stats["recorder"]
     page.counter("whymesh_proxy_traces_flagged", "Traces flagged here.", recorder["flagged"])
     page.counter("whymesh_proxy_traces_untold", "Traces flagged here that others were not told of.", recorder["untold"])
-    log = stats["access_log"]
-    page.counter("whymesh_proxy_access_log_lines", "Lines of the access log written.", log["written"])
-    page.counter("whymesh_proxy_access_log_dropped", "Lines of the access log that could not be.", log["dropped"])
+    _access_log(page, stats["access_log"])
     page.gauge("whymesh_proxy_spans_pending", "Spans waiting to be exported.", records["pending"])
     page.counters("whymesh_proxy_spans_dropped", "Spans that could not be exported.", "cause", records["dropped"])
     _export(page, stats["export"])
@@ -79,6 +77,19 @@ def _tunnels(page: Page, tunnels: list[dict[str, Any]]) -> None:
     senders = (("caller", "sent_bytes"), ("callee", "received_bytes"))
     carried = [({**labels, "sender": sender}, one[key]) for labels, one in series for sender, key in senders]
     page.counters_by("whymesh_proxy_tunnel_bytes", "Bytes passed on, by who sent them.", carried)
+
+
+def _access_log(page: Page, log: dict[str, Any]) -> None:
+    """What became of the lines and the log records of requests."""
+    page.counter("whymesh_proxy_access_log_lines", "Lines of the access log written.", log["written"])
+    page.counter("whymesh_proxy_access_log_dropped", "Lines of the access log that could not be.", log["dropped"])
+    otlp = log["otlp"]
+    page.counter("whymesh_proxy_log_records_recorded", "Log records made.", otlp["recorded"])
+    page.counter("whymesh_proxy_log_records_exported", "Log records exported.", otlp["exported"])
+    page.gauge("whymesh_proxy_log_records_pending", "Log records waiting to be exported.", otlp["pending"])
+    page.counters(
+        "whymesh_proxy_log_records_dropped", "Log records that could not be exported.", "cause", otlp["dropped"]
+    )
 
 
 def _export(page: Page, export: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ class AccessLog(Part):
     """Which requests are logged, and where; without a place none is."""
 
     stdout: bool = False
+    otlp: bool = Field(default=False, description="To the collector, as log records.")
     file: AbsolutePath | None = None
     errors: bool = Field(default=False, description="Only those that failed, or that the mesh gave a reason for.")
     slow_ms: int = Field(default=0, ge=0, le=86_400_000, description="Only those that took so long; 0: does not count.")

@@ -84,6 +84,7 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
                     "ring_bytes": st.just(0) | st.integers(65_536, 1 << 32),
                     "slow_ms": st.integers(0, 86_400_000),
                     "flush_ms": st.integers(10, 60_000),
+                    "log": st.fixed_dictionaries({}, optional={"stdout": st.booleans(), "otlp": st.booleans()}),
                 },
             ),
             "limits": st.fixed_dictionaries(
@@ -250,7 +251,7 @@ WHOLE: dict[str, Any] = {
         "slow_ms": 0,
         "slow_adaptive": False,
         "b3": "none",
-        "log": {"stdout": False, "file": "/a", "errors": False, "slow_ms": 0},
+        "log": {"stdout": False, "otlp": False, "file": "/a", "errors": False, "slow_ms": 0},
     },
     "limits": {
         "connections": 1,

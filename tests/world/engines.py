@@ -54,6 +54,8 @@ class Sidecar:
         kept_back = records["held"] + records["forgotten"]
         sent = records["exported"] + records["pending"]
         assert records["recorded"] == sent + kept_back + sum(records["dropped"].values())
+        logs = stats["access_log"]["otlp"]
+        assert logs["recorded"] == logs["exported"] + logs["pending"] + sum(logs["dropped"].values())
         return stats
 
     def counted(self, **labels: str) -> int:

@@ -1,6 +1,6 @@
 """The same collector over OTLP/gRPC, served by grpcio.
 
-In: Export calls from a real socket, plain or gzip. Out: spans in an `OtlpSink`.
+In: Export calls from a real socket, plain or gzip. Out: spans and log records in an `OtlpSink`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.world.otlp_sink import OtlpSink
 
-SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
+LOGS = "opentelemetry.proto.collector.logs.v1.LogsService"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class GrpcSink(OtlpSink):
         raw: bytes = answer.SerializeToString()
         return raw
 
+    async def export_logs(self, body: bytes, _: grpc.aio.ServicerContext) -> bytes:
+        self.keep_logs(body, len(body))
+        return b""
+
 
 def _details(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:
     if refusal.retry_delay_s is None:
@@ -59,8 +64,9 @@ async def grpc_sink() -> AsyncIterator[GrpcSink]:
     """A gRPC collector on a port of its own."""
     sink = GrpcSink()
     server = grpc.aio.server(options=(("grpc.max_receive_message_length", 64 << 20),))
-    handler = grpc.unary_unary_rpc_method_handler(sink.export)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": handler}),))
+    for service, export in ((TRACES, sink.export), (LOGS, sink.export_logs)):
+        handler = grpc.unary_unary_rpc_method_handler(export)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
     sink.url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:

@@ -1,6 +1,6 @@
-"""A collector that keeps every span it is sent, and can be told to be away, busy or picky.
+"""A collector that keeps every span and log record it is sent, and can be told to be away, busy or picky.
 
-In: OTLP/HTTP from a real socket, plain, gzip or zstd. Out: spans as plain values, in order of arrival.
+In: OTLP/HTTP from a real socket, plain, gzip or zstd. Out: spans and log records as plain values, in order of arrival.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import zstandard
 from aiohttp import web
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -50,6 +51,21 @@ class Seen:
         return (self.end_ns - self.start_ns) / 1e6
 
 
+@dataclass(frozen=True)
+class Logged:
+    """One log record with its resource and scope."""
+
+    body: str
+    severity: tuple[int, str]
+    trace: str
+    span: str
+    time_ns: int
+    observed_ns: int
+    attributes: dict[str, Any]
+    resource: dict[str, Any]
+    scope: str
+
+
 @dataclass
 class OtlpSink:
     """What has arrived, and how to answer what comes next."""
@@ -58,6 +74,11 @@ class OtlpSink:
     spans: list[Seen] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     """Spans in each accepted batch."""
+    logs: list[Logged] = field(default_factory=list)
+    log_batches: list[int] = field(default_factory=list)
+    """Log records in each accepted batch."""
+    log_refusals: list[web.Response] = field(default_factory=list)
+    """Answers to the next requests with log records, as `refusals` to those with spans."""
     codings: list[str] = field(default_factory=list)
     """Compression of each request, taken or not; empty for none."""
     ids: list[str] = field(default_factory=list)
@@ -83,22 +104,35 @@ class OtlpSink:
         await eventually(lambda: len(found()) >= count, lambda: f"{count} spans, not {len(found())}: {found()}")
         return found()
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def wait_logs(self, count: int) -> list[Logged]:
+        """The log records once there are `count`."""
+        await eventually(lambda: len(self.logs) >= count, lambda: f"{count} log records, not {self.logs}")
+        return self.logs
+
+    async def _take_spans(self, request: web.Request) -> web.Response:
+        return await self._take(request, self.refusals, self.keep)
+
+    async def _take_logs(self, request: web.Request) -> web.Response:
+        return await self._take(request, self.log_refusals, self.keep_logs)
+
+    async def _take(
+        self, request: web.Request, refusals: list[web.Response], keep: Callable[[bytes, int], None]
+    ) -> web.Response:
         coding = request.headers.get("Content-Encoding", "")
         self.codings.append(coding)
         self.ids.append(request.headers.get("x-whymesh-batch", ""))
         body = await request.read()
         if coding not in self.reads:
             return web.Response(status=415)
-        if self.refusals:
-            answer = self.refusals.pop(0)
+        if refusals:
+            answer = refusals.pop(0)
             if answer.status >= 300:
                 return answer
         else:
             answer = web.Response(
                 body=ExportTraceServiceResponse().SerializeToString(), content_type="application/x-protobuf"
             )
-        self.keep(_plain(body, coding), len(body))
+        keep(_plain(body, coding), len(body))
         return answer
 
     def keep(self, body: bytes, sent: int) -> None:
@@ -108,13 +142,21 @@ class OtlpSink:
         self.received_bytes += sent
         self.spans += spans
 
+    def keep_logs(self, body: bytes, sent: int) -> None:
+        """Takes one ExportLogsServiceRequest that came in `sent` bytes."""
+        logs = list(_logs(ExportLogsServiceRequest.FromString(body)))
+        self.log_batches.append(len(logs))
+        self.received_bytes += sent
+        self.logs += logs
+
 
 @contextlib.asynccontextmanager
 async def otlp_sink(port: int = 0, sink: OtlpSink | None = None, host: str = "127.0.0.1") -> AsyncIterator[OtlpSink]:
     """A sink on a port of its own, or one that comes back where it was."""
     sink = sink or OtlpSink()
     app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.router.add_post("/v1/traces", sink._take)
+    app.router.add_post("/v1/traces", sink._take_spans)
+    app.router.add_post("/v1/logs", sink._take_logs)
     runner = web.AppRunner(app, shutdown_timeout=0.2, auto_decompress=False)
     await runner.setup()
     try:
@@ -162,6 +204,25 @@ def _spans(request: ExportTraceServiceRequest) -> list[Seen]:
         for of_resource in request.resource_spans
         for of_scope in of_resource.scope_spans
         for span in of_scope.spans
+    ]
+
+
+def _logs(request: ExportLogsServiceRequest) -> list[Logged]:
+    return [
+        Logged(
+            body=log.body.string_value,
+            severity=(log.severity_number, log.severity_text),
+            trace=log.trace_id.hex(),
+            span=log.span_id.hex(),
+            time_ns=log.time_unix_nano,
+            observed_ns=log.observed_time_unix_nano,
+            attributes=_values(log.attributes),
+            resource=_values(of_resource.resource.attributes),
+            scope=of_scope.scope.name,
+        )
+        for of_resource in request.resource_logs
+        for of_scope in of_resource.scope_logs
+        for log in of_scope.log_records
     ]
 
 

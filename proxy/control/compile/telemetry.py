@@ -34,6 +34,7 @@ def telemetry(spec: TelemetrySpec) -> Telemetry:
 def _log(spec: AccessLogSpec) -> AccessLog:
     return AccessLog(
         stdout="stdout" in spec.to,
+        otlp="otlp" in spec.to,
         file=spec.file,
         errors="errors" in spec.only,
         slow_ms=spec.slow if "slow" in spec.only else 0,

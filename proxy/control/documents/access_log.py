@@ -14,7 +14,7 @@ from proxy.snapshot.access_log import AbsolutePath
 class AccessLogSpec(Spec):
     """Where lines go, and which requests have one."""
 
-    to: tuple[Literal["stdout", "file"], ...] = ()
+    to: tuple[Literal["stdout", "file", "otlp"], ...] = ()
     file: AbsolutePath | None = None
     only: tuple[Literal["errors", "slow"], ...] = ()
     slow: Milliseconds = 1_000

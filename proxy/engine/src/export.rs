@@ -24,6 +24,7 @@ use self::cargo::{Cargo, UnderWay, answer};
 use self::route::Route;
 use self::shelf::Shelf;
 use self::sieve::Sieve;
+use self::signal::Signal;
 use self::view::{View, Views};
 use crate::recording::clock::unix_now;
 use crate::recording::flags::Outbox;
@@ -47,6 +48,7 @@ mod route;
 mod settle;
 mod shelf;
 mod sieve;
+pub mod signal;
 pub mod spool;
 pub mod url;
 pub mod view;
@@ -87,6 +89,7 @@ pub fn run(outlet: Outlet, mut stop: watch::Receiver<bool>) -> std::io::Result<(
             _ = stop.wait_for(|stop| *stop) => {}
         }
         exporter.put_away();
+        exporter.account.log.otlp.abandon();
     });
     Ok(())
 }
@@ -133,14 +136,14 @@ impl Exporter {
             spool,
         } = outlet;
         let telemetry = settings.borrow_and_update().clone();
-        let route = Route::of(&telemetry);
+        let route = Route::of(&telemetry, Signal::Traces);
         account.say_of_compression(route.coding, &route.refused);
         Self {
             pages,
+            log: AccessLog::new(&settings, Arc::clone(&account.log)),
             settings,
             orders,
             views: Views::default(),
-            log: AccessLog::new(&telemetry.log, Arc::clone(&account.log)),
             sieve: Sieve::new(&telemetry, flagged, Arc::clone(&account.recorder)),
             encoder: Encoder::default(),
             budget: Budget::new(telemetry.budget_bytes),
@@ -166,7 +169,7 @@ impl Exporter {
             self.spill();
             self.dispatch();
             if self.finished() {
-                return;
+                return self.log.end().await;
             }
             let wake = self.wake();
             tokio::select! {
@@ -254,7 +257,7 @@ impl Exporter {
             let connection = self.route.connection.take();
             self.route = Route {
                 connection,
-                ..Route::of(&next)
+                ..Route::of(&next, Signal::Traces)
             };
             self.say_compression();
             self.not_before = Instant::now();

@@ -109,8 +109,15 @@ def test_an_access_log_is_handed_to_each_proxy_and_a_service_may_have_its_own(tm
 
     assert log() == AccessLog(file="/var/log/a", slow_ms=1_000)
     assert log(accessLog={"to": ["stdout"], "only": ["errors"]}) == AccessLog(stdout=True, errors=True)
+    assert log(accessLog={"to": ["otlp", "stdout"]}) == AccessLog(otlp=True, stdout=True)
     assert log(accessLog={}) == AccessLog(), "nowhere"
-    for wrong in ({"to": ["file"]}, {"file": "/a"}, {"to": ["file"], "file": "relative"}, {"to": ["syslog"]}):
+    for wrong in (
+        {"to": ["file"]},
+        {"file": "/a"},
+        {"to": ["file"], "file": "relative"},
+        {"to": ["syslog"]},
+        {"to": ["otlp"], "file": "/a"},
+    ):
         with pytest.raises(ConfigRefused, match="accessLog"):
             log(accessLog=wrong)
 

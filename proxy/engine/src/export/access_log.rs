@@ -1,10 +1,13 @@
-//! RECORD -> LOG LINE: writes finished requests as lines, beside their export as spans.
+//! RECORD -> LOG LINE: writes finished requests as lines, or sends them as log records, beside their export as spans.
 //!
-//! In: every page of records, before any is thinned or kept back. Out: lines for a writer of its own thread.
-//! Never: anything on the path of a request, or a wait for whoever reads the lines.
+//! In: every page of records, before any is thinned or kept back. Out: lines for a writer of its own thread, log records
+//! for a task that sends them. Never: anything on the path of a request, or a wait for whoever reads the lines.
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
+use self::shipper::Shipper;
 use self::writer::Writer;
 pub use self::writer::Written;
 use super::line;
@@ -12,46 +15,82 @@ use crate::recording::otlp::encoded;
 use crate::recording::queue::Page;
 use crate::recording::record::Record;
 use crate::recording::verdict::failed;
-use crate::snapshot;
+use crate::snapshot::{self, Telemetry};
 
 mod place;
+mod shipped;
+mod shipper;
 mod writer;
 
 pub struct AccessLog {
     settings: snapshot::AccessLog,
     /// Where lines go; `None` while they go nowhere.
     writer: Option<Writer>,
+    /// Where log records go; `None` while none are sent.
+    shipper: Option<Shipper>,
+    telemetry: watch::Receiver<Telemetry>,
     written: Arc<Written>,
 }
 
 impl AccessLog {
     #[must_use]
-    pub fn new(settings: &snapshot::AccessLog, written: Arc<Written>) -> Self {
-        Self {
-            writer: Writer::start(settings, &written),
-            settings: settings.clone(),
+    pub fn new(telemetry: &watch::Receiver<Telemetry>, written: Arc<Written>) -> Self {
+        let mut log = Self {
+            settings: snapshot::AccessLog::default(),
+            writer: None,
+            shipper: None,
+            telemetry: telemetry.clone(),
             written,
-        }
+        };
+        let settings = telemetry.borrow().log.clone();
+        log.follow(&settings);
+        log
     }
 
-    /// Keeps to other settings from the next page on; what was handed to the writer before is still written.
+    /// Keeps to other settings from the next page on; what was handed on before is still written, and sent.
     pub fn follow(&mut self, next: &snapshot::AccessLog) {
-        if *next != self.settings {
-            *self = Self::new(next, Arc::clone(&self.written));
+        if *next == self.settings {
+            return;
         }
+        if next.otlp != self.settings.otlp {
+            let shipper = || Shipper::start(&self.telemetry, &self.written);
+            self.shipper = next.otlp.then(shipper);
+        }
+        self.writer = Writer::start(next, &self.written);
+        self.settings = next.clone();
     }
 
-    /// Writes those records of a page that are wanted.
-    pub fn tell(&self, page: &Page) {
-        let Some(writer) = &self.writer else { return };
+    /// Writes and sends those records of a page that are wanted.
+    pub fn tell(&mut self, page: &Page) {
+        if self.writer.is_none() && self.shipper.is_none() {
+            return;
+        }
         let (mut text, mut lines) = (Vec::new(), 0);
         for (record, names, identity) in page.records() {
             if wanted(&self.settings, record) {
-                text.extend_from_slice(&line::of(&encoded(record, names, identity)));
+                let span = encoded(record, names, identity);
+                if self.writer.is_some() {
+                    text.extend_from_slice(&line::of(&span));
+                }
+                if let Some(shipper) = &mut self.shipper {
+                    shipper.add(&span, record.told(), identity);
+                }
                 lines += 1;
             }
         }
-        writer.put(text, lines);
+        if let Some(writer) = &self.writer {
+            writer.put(text, lines);
+        }
+        if let Some(shipper) = &mut self.shipper {
+            shipper.put(lines, page.due);
+        }
+    }
+
+    /// Nothing more will be told: waits for what is being sent.
+    pub async fn end(&mut self) {
+        if let Some(shipper) = self.shipper.take() {
+            shipper.end().await;
+        }
     }
 }
 

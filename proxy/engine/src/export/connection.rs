@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use super::batch::BatchId;
 use super::coding::Coding;
 use super::retry::Verdict;
+use super::signal::Signal;
 use super::url::Url;
 use super::{over_grpc, over_http};
 use crate::runtime::exec::LocalExec;
@@ -25,6 +26,7 @@ const MAX_RESPONSE: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub url: Url,
+    pub signal: Signal,
     pub protocol: ExportProtocol,
 }
 
@@ -90,7 +92,7 @@ impl Connection {
             }
             Sender::Grpc(http2) => {
                 http2.ready().await?;
-                let request = over_grpc::request(&target.url, id, coding, &body)?;
+                let request = over_grpc::request(target, id, coding, &body)?;
                 let (head, body, trailers) = whole(http2.send_request(request).await?).await?;
                 let end = trailers.unwrap_or(head.headers);
                 over_grpc::judge(head.status, &end, &body, coding)

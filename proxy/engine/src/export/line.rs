@@ -2,62 +2,35 @@
 
 use std::fmt::Write;
 
-use crate::recording::otlp::{Field, fields, read_attribute};
+use crate::recording::otlp::{Field, Said, hex, read_attribute};
 
 /// The line of an encoded span (opentelemetry-proto, trace/v1), with its end.
 #[must_use]
 pub fn of(span: &[u8]) -> Vec<u8> {
-    let mut said = Said::default();
-    let mut attributes = String::new();
-    for (number, value) in fields(span) {
-        match (number, value) {
-            (1, Field::Bytes(id)) => said.trace = id,
-            (2, Field::Bytes(id)) => said.span = id,
-            (4, Field::Bytes(id)) => said.parent = id,
-            (5, Field::Bytes(name)) => said.name = name,
-            (6, Field::Number(kind)) => said.client = kind == 3,
-            (7, Field::Bytes(time)) => said.start = fixed(time),
-            (8, Field::Bytes(time)) => said.end = fixed(time),
-            (9, Field::Bytes(pair)) => add(&mut attributes, pair),
-            (15, Field::Bytes(_)) => said.failed = true,
-            _ => {}
-        }
+    let said = Said::by(span);
+    let mut line = measured(&said);
+    for pair in &said.attributes {
+        add(&mut line, pair);
     }
-    let mut line = said.line();
-    line.push_str(&attributes);
     line.push_str("}\n");
     line.into_bytes()
 }
 
-#[derive(Default)]
-struct Said<'a> {
-    trace: &'a [u8],
-    span: &'a [u8],
-    parent: &'a [u8],
-    name: &'a [u8],
-    client: bool,
-    start: u64,
-    end: u64,
-    failed: bool,
-}
-
-impl Said<'_> {
-    fn line(&self) -> String {
-        let took = self.end.saturating_sub(self.start) / 1_000;
-        let direction = if self.client { "outbound" } else { "inbound" };
-        format!(
-            "{{\"time\":\"{}\",\"duration_ms\":{}.{:03},\"direction\":\"{direction}\",\"name\":{},\"error\":{},\
-             \"trace_id\":\"{}\",\"span_id\":\"{}\",\"parent_span_id\":\"{}\"",
-            rfc3339(self.start),
-            took / 1_000,
-            took % 1_000,
-            quoted(self.name),
-            self.failed,
-            hex(self.trace),
-            hex(self.span),
-            hex(self.parent),
-        )
-    }
+fn measured(said: &Said<'_>) -> String {
+    let took = said.duration_us();
+    format!(
+        "{{\"time\":\"{}\",\"duration_ms\":{}.{:03},\"direction\":\"{}\",\"name\":{},\"error\":{},\
+         \"trace_id\":\"{}\",\"span_id\":\"{}\",\"parent_span_id\":\"{}\"",
+        rfc3339(said.start),
+        took / 1_000,
+        took % 1_000,
+        said.direction(),
+        quoted(said.name),
+        said.failed,
+        hex(said.trace),
+        hex(said.span),
+        hex(said.parent),
+    )
 }
 
 fn add(line: &mut String, pair: &[u8]) {
@@ -73,17 +46,6 @@ fn add(line: &mut String, pair: &[u8]) {
 
 fn quoted(text: &[u8]) -> String {
     serde_json::Value::from(String::from_utf8_lossy(text)).to_string()
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn fixed(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_le_bytes)
 }
 
 /// A moment as RFC 3339 writes it, in UTC, to the microsecond.

@@ -10,11 +10,10 @@ use http_body_util::Full;
 
 use super::batch::{BATCH_HEADER, BatchId};
 use super::coding::Coding;
+use super::connection::Target;
 use super::retry::Verdict;
-use super::url::Url;
-use crate::recording::otlp::{rejected_spans, retry_delay};
+use crate::recording::otlp::{self, retry_delay};
 
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /// Compressed flag and length before each message.
 const PREFIX: usize = 5;
 
@@ -26,12 +25,13 @@ const INTERNAL: u16 = 13;
 const RETRYABLE: [u16; 6] = [1, 4, 10, 11, 14, 15];
 
 pub fn request(
-    url: &Url,
+    target: &Target,
     id: BatchId,
     coding: Coding,
     body: &Bytes,
 ) -> http::Result<Request<Full<Bytes>>> {
-    let mut builder = Request::post(format!("http://{}{EXPORT}", url.address))
+    let (address, method) = (&target.url.address, target.signal.method());
+    let mut builder = Request::post(format!("http://{address}{method}"))
         .header(CONTENT_TYPE, "application/grpc")
         .header(TE, "trailers")
         .header(&BATCH_HEADER, id.to_string());
@@ -72,7 +72,7 @@ pub fn judge(status: StatusCode, end: &HeaderMap, body: &[u8], coding: Coding) -
     let after = details(end).and_then(|details| retry_delay(&details));
     match code {
         OK => Verdict::Taken {
-            rejected: body.get(PREFIX..).map_or(0, rejected_spans),
+            rejected: body.get(PREFIX..).map_or(0, otlp::rejected),
         },
         RESOURCE_EXHAUSTED if after.is_some() => Verdict::Retry { after, problem },
         UNIMPLEMENTED if coding != Coding::None => Verdict::Recode,

@@ -11,7 +11,7 @@ use super::batch::{BATCH_HEADER, BatchId};
 use super::coding::Coding;
 use super::retry::Verdict;
 use super::url::Url;
-use crate::recording::otlp::rejected_spans;
+use crate::recording::otlp;
 
 pub fn request(
     url: &Url,
@@ -41,7 +41,7 @@ pub fn judge(
     let problem = || format!("the collector answered {status}");
     match status.as_u16() {
         200..=299 => Verdict::Taken {
-            rejected: rejected_spans(body),
+            rejected: otlp::rejected(body),
         },
         429 | 502 | 503 | 504 => Verdict::Retry {
             after: headers

@@ -2,12 +2,15 @@
 
 use super::coding::Coding;
 use super::connection::{Connection, Target};
+use super::signal::Signal;
 use super::url::Url;
 use crate::snapshot::Telemetry;
 
 /// How to reach the collector.
 pub struct Route {
     pub target: Option<Target>,
+    /// The compression that was asked for.
+    pub wanted: Coding,
     pub coding: Coding,
     pub refused: Vec<Coding>,
     /// Away while it is being used.
@@ -16,13 +19,15 @@ pub struct Route {
 
 impl Route {
     #[must_use]
-    pub fn of(telemetry: &Telemetry) -> Self {
+    pub fn of(telemetry: &Telemetry, signal: Signal) -> Self {
         let target = Url::parse(&telemetry.endpoint).map(|url| Target {
-            url,
+            url: signal.beside(url),
+            signal,
             protocol: telemetry.protocol,
         });
         Self {
             target,
+            wanted: telemetry.compression,
             coding: telemetry.compression,
             refused: Vec::new(),
             connection: Some(Connection::default()),

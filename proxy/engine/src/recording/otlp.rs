@@ -9,11 +9,15 @@ use crate::recording::verdict::error_type;
 use crate::snapshot::Node;
 
 mod answer;
+mod log;
 mod rpc;
+mod said;
 mod tunnel;
 mod wire;
 
-pub use answer::{rejected_spans, retry_delay};
+pub use answer::{rejected, retry_delay};
+pub use log::log_record;
+pub use said::{Said, hex};
 pub use wire::{Attributes, Field, fields, read_attribute, service_in};
 
 const SCOPE: &str = "whymesh.proxy";
@@ -51,9 +55,10 @@ pub const MESH_ATTRIBUTES: &[&str] = &[
     "mesh.received_bytes",
 ];
 
-/// Encodes batches of one proxy: the spans of each of its workloads under a resource of their own.
+/// Encodes batches of one proxy: the spans, or the log records, of each of its workloads under a resource of their own.
+/// `ExportTraceServiceRequest` and `ExportLogsServiceRequest` number what they have in common alike.
 pub struct Encoder {
-    /// `ScopeSpans.scope`, as a field.
+    /// `ScopeSpans.scope` and `ScopeLogs.scope`, as a field.
     scope: Vec<u8>,
     span: Vec<u8>,
     groups: Vec<Group>,
@@ -62,10 +67,10 @@ pub struct Encoder {
     len: usize,
 }
 
-/// The spans of one workload.
+/// The spans or log records of one workload.
 struct Group {
     identity: Arc<Identity>,
-    spans: Vec<u8>,
+    items: Vec<u8>,
 }
 
 impl Default for Encoder {
@@ -99,12 +104,19 @@ impl Encoder {
         if let Some(threshold) = threshold {
             wire::bytes(&mut self.span, 3, threshold.member().as_bytes());
         }
-        self.last = self.group(identity);
-        let spans = &mut self.groups[self.last].spans;
-        let before = spans.len();
-        wire::bytes(spans, 2, &self.span);
-        self.len += spans.len() - before;
+        let span = std::mem::take(&mut self.span);
+        self.put(&span, identity);
+        self.span = span;
         self.span.len()
+    }
+
+    /// Adds one encoded span or log record to the batch.
+    pub fn put(&mut self, item: &[u8], identity: &Arc<Identity>) {
+        self.last = self.group(identity);
+        let items = &mut self.groups[self.last].items;
+        let before = items.len();
+        wire::bytes(items, 2, item);
+        self.len += items.len() - before;
     }
 
     fn group(&mut self, identity: &Arc<Identity>) -> usize {
@@ -116,13 +128,13 @@ impl Encoder {
         self.groups.iter().position(of_same).unwrap_or_else(|| {
             self.groups.push(Group {
                 identity: Arc::clone(identity),
-                spans: Vec::new(),
+                items: Vec::new(),
             });
             self.groups.len() - 1
         })
     }
 
-    /// Bytes of the spans added since the last batch ended.
+    /// Bytes of what was added since the last batch ended.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
@@ -133,20 +145,20 @@ impl Encoder {
         self.len == 0
     }
 
-    /// Ends the batch: an `ExportTraceServiceRequest` with every span added since the last one.
+    /// Ends the batch: an export request with everything added since the last one.
     pub fn finish(&mut self) -> Vec<u8> {
-        // Workloads without a span in this batch may be gone for good.
-        self.groups.retain(|group| !group.spans.is_empty());
+        // Workloads without an item in this batch may be gone for good.
+        self.groups.retain(|group| !group.items.is_empty());
         let mut request = Vec::with_capacity(self.len + 512 * self.groups.len());
-        for Group { identity, spans } in &mut self.groups {
-            let scope_spans = self.scope.len() + spans.len();
+        for Group { identity, items } in &mut self.groups {
+            let of_scope = self.scope.len() + items.len();
             let resource = &identity.resource;
-            let resource_spans = resource.len() + wire::field_len(scope_spans) + scope_spans;
-            wire::head(&mut request, 1, resource_spans);
+            let of_resource = resource.len() + wire::field_len(of_scope) + of_scope;
+            wire::head(&mut request, 1, of_resource);
             request.extend_from_slice(resource);
-            wire::head(&mut request, 2, scope_spans);
+            wire::head(&mut request, 2, of_scope);
             request.extend_from_slice(&self.scope);
-            request.append(spans);
+            request.append(items);
         }
         (self.last, self.len) = (0, 0);
         request

@@ -8,6 +8,8 @@ use super::rules::{Checked, refuse, zero_or_within};
 #[serde(deny_unknown_fields, default)]
 pub struct AccessLog {
     pub stdout: bool,
+    /// To the collector, as log records.
+    pub otlp: bool,
     /// Its absolute path.
     pub file: Option<String>,
     /// Only those that failed, or that the mesh gave a reason for.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::place::Place;
+use super::shipped::Shipped;
 use crate::snapshot;
 
 /// Pieces that may wait, each of one page of records.
@@ -26,6 +27,8 @@ pub struct Written {
     lines: AtomicU64,
     dropped: AtomicU64,
     problem: Mutex<String>,
+    /// Those that are sent to the collector.
+    pub otlp: Shipped,
 }
 
 pub struct Writer {
@@ -134,6 +137,7 @@ impl Written {
             "written": self.lines.load(Relaxed),
             "dropped": self.dropped.load(Relaxed),
             "problem": *self.problem.lock().unwrap_or_else(PoisonError::into_inner),
+            "otlp": self.otlp.json(),
         })
     }
 }

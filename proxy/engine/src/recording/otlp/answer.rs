@@ -6,9 +6,10 @@ use super::wire::{Field, fields};
 
 const RETRY_INFO: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
 
-/// `ExportTraceServiceResponse.partial_success.rejected_spans`; 0 for anything unreadable.
+/// `partial_success.rejected_spans` of an `ExportTraceServiceResponse`, or `rejected_log_records` of an
+/// `ExportLogsServiceResponse`, which has the same number; 0 for anything unreadable.
 #[must_use]
-pub fn rejected_spans(response: &[u8]) -> u64 {
+pub fn rejected(response: &[u8]) -> u64 {
     message(response, 1)
         .and_then(|partial| number(partial, 1))
         .unwrap_or(0)
@@ -55,15 +56,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rejected_spans_are_read_from_a_partial_success() {
+    fn what_was_rejected_is_read_from_a_partial_success() {
         let mut partial = Vec::new();
         bytes(&mut partial, 2, b"too old");
         number(&mut partial, 1, 17);
         let mut response = Vec::new();
         bytes(&mut response, 1, &partial);
-        assert_eq!(rejected_spans(&response), 17);
+        assert_eq!(rejected(&response), 17);
         for odd in [&b""[..], b"\x0a", b"\xff\xff\xff", b"<html>"] {
-            assert_eq!(rejected_spans(odd), 0);
+            assert_eq!(rejected(odd), 0);
         }
     }
 }

@@ -85,6 +85,12 @@ pub(super) fn attribute_number(out: &mut Vec<u8>, key: &str, value: u64) {
     number(out, 3, value);
 }
 
+/// `KeyValue{key, AnyValue{double_value}}` as a span attribute.
+pub(super) fn attribute_double(out: &mut Vec<u8>, key: &str, value: f64) {
+    key_value(out, key, 9);
+    fixed64(out, 4, value.to_bits());
+}
+
 fn key_value(out: &mut Vec<u8>, key: &str, any: usize) {
     let whole = field_len(key.len()) + key.len() + field_len(any) + any;
     out.reserve(field_len(whole) + whole);
@@ -117,6 +123,10 @@ impl Attributes {
 
     pub fn number(&mut self, key: &str, value: u64) {
         attribute_number(&mut self.0, key, value);
+    }
+
+    pub fn double(&mut self, key: &str, value: f64) {
+        attribute_double(&mut self.0, key, value);
     }
 
     #[must_use]
