@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from deploy.local import our_environment
 from deploy.ports import LOOPBACK, Ports, Wanted
 from proxy.control.documents import API_VERSION, EndpointSpec
 
+ROUTE_VERSION = "gateway.networking.k8s.io/v1"
 # One block of a hundred ports for each thing an instance has; the place of an instance is its offset in each block.
 APP, INBOUND, OUTBOUND, ADMIN, LINK = 18_100, 18_200, 18_300, 18_400, 18_500
 FAULTS, LOAD, WIRE = 18_600, 18_601, 18_602
@@ -69,7 +71,7 @@ def first_instances() -> list[Instance]:
 
 
 def documents(instances: Iterable[Instance], ports: Ports) -> list[dict[str, Any]]:
-    """The Mesh, then one Service for each service with its instances."""
+    """The Mesh, then one Service for each service with its instances, then the rollouts that are under way."""
     instances = list(instances)
     telemetry = {"endpoint": ports.traces, "flush": "500ms"}
     mesh = {"kind": "Mesh", "metadata": {"name": "shop"}, "spec": {"telemetry": telemetry}}
@@ -85,7 +87,21 @@ def documents(instances: Iterable[Instance], ports: Ports) -> list[dict[str, Any
         }
         for name in dict.fromkeys(instance.service for instance in instances)
     ]
-    return [{"apiVersion": API_VERSION, **document} for document in (mesh, *services)]
+    rollouts = [rollout(name, instances) for name in dict.fromkeys(i.service for i in instances if i.born_with)]
+    return [{"apiVersion": API_VERSION, **document} for document in (mesh, *services)] + rollouts
+
+
+def rollout(service: str, instances: Iterable[Instance]) -> dict[str, Any]:
+    """The route by which each version gets the share of its instances: left to itself the balancer would hardly ask a
+    new version that is slow, and nobody would learn that it is."""
+    versions = Counter(instance.version for instance in instances if instance.service == service)
+    backends = [{"name": service, "version": version, "weight": count} for version, count in versions.items()]
+    return {
+        "apiVersion": ROUTE_VERSION,
+        "kind": "HTTPRoute",
+        "metadata": {"name": f"{service}-rollout"},
+        "spec": {"parentRefs": [{"kind": "Service", "name": service}], "rules": [{"backendRefs": backends}]},
+    }
 
 
 def write(path: Path, instances: Iterable[Instance], ports: Ports) -> None:

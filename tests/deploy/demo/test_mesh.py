@@ -9,6 +9,7 @@ from deploy.demo.shop import RunningShop, next_instance
 from deploy.demo.topology import SHOPS
 from deploy.ports import Ports
 from deploy.state import RunFolder
+from proxy.control.documents.http_route import HttpRoute
 from proxy.control.read import load
 from proxy.control.registry import register
 
@@ -37,7 +38,15 @@ def test_a_bad_version_is_a_new_instance_at_a_place_of_its_own(tmp_path: Path) -
     new = next_instance(instances, "recommendations", "latency_ms=300")
     assert (new.name, new.version) == ("recommendations-3", "v3")
     write(tmp_path / "mesh.yaml", [*instances, new], Ports())
-    ((_, endpoint),) = register(load(tmp_path / "mesh.yaml")).proxy("recommendations-3").instances
+    registry = register(load(tmp_path / "mesh.yaml"))
+    ((_, endpoint),) = registry.proxy("recommendations-3").instances
+    (route,) = registry.of(HttpRoute)
+    (rule,) = route.spec.rules
+    assert [(ref.name, ref.version, ref.weight) for ref in rule.backend_refs] == [
+        ("recommendations", "v1", 1),
+        ("recommendations", "v2", 1),
+        ("recommendations", "v3", 1),
+    ]
     assert endpoint.run is not None
     assert endpoint.run.env["FAULT"] == "latency_ms=300"
     assert new.place not in {instance.place for instance in instances}
