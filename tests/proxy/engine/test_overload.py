@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from proxy.snapshot.gate import Concurrency, Priority, Shedding
+from proxy.snapshot.gate import Concurrency, Priority
 from tests.proxy.engine.gated import Shop, marked, ok, running
 from tests.world.otlp_sink import OtlpSink, eventually
 
@@ -108,31 +107,6 @@ async def test_under_overload_little_waits_and_the_service_is_kept_busy(sink: Ot
     refused = next(span for span in sink.spans if span.attributes.get("mesh.reason") == "concurrency_limit")
     assert (refused["http.response.status_code"], refused["mesh.limit"]) == (503, "concurrency")
     assert refused["mesh.limit.at"] >= 2
-
-
-async def test_a_late_proxy_sheds_what_is_new(shop: Shop) -> None:
-    high = marked("x-priority", "high")
-    await shop.let_in(shedding=Shedding(lag_ms=10_000), priority=Priority(spared=high))
-    assert await shop.statuses(5) == {200: 5}, "as late as that it is not"
-    await shop.let_in(shedding=Shedding(lag_ms=5), priority=Priority(spared=high))
-    seen: Counter[str] = Counter()
-
-    async def client(**headers: str) -> None:
-        status, answer = await shop.ask(**headers)
-        seen[f"{headers.get('x-priority', '')} {status} {answer.get('mesh-reason', '')}".strip()] += 1
-        if status == 503:
-            assert answer["retry-after"] == "1"
-
-    for _ in range(50):
-        await asyncio.gather(*(client() for _ in range(300)), *(client(**{"x-priority": "high"}) for _ in range(20)))
-        if seen["503 overloaded"]:
-            break
-    assert seen["503 overloaded"] > 0
-    assert set(seen) <= {"200", "503 overloaded", "high 200"}, seen
-    assert shop.values("shedding")["refused"] == shop.back.stats()["refused"]["overloaded"] == seen["503 overloaded"]
-    deadline = time.monotonic() + 30
-    while (await shop.ask())[0] != 200:
-        assert time.monotonic() < deadline, "a proxy that is on time again lets requests in again"
 
 
 async def test_expendable_requests_leave_a_quarter_of_the_room(sink: OtlpSink) -> None:
