@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from proxy.snapshot.gateway import Door, Gateway, VirtualHost
 from proxy.snapshot.limits import Limits
 from proxy.snapshot.listeners import Inbound, Listener, Outbound
 from proxy.snapshot.node import Node
@@ -28,9 +29,9 @@ from proxy.snapshot.telemetry import (
 from proxy.snapshot.workload import Workload
 
 __all__ = [
-    "B3", "BudgetBytes", "Compression", "Endpoint", "ExportProtocol", "HostPort", "Inbound", "IpPort", "Label",
-    "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "ServerName",
-    "Snapshot", "SpoolBytes", "Telemetry", "Upstream", "Workload",
+    "B3", "BudgetBytes", "Compression", "Door", "Endpoint", "ExportProtocol", "Gateway", "HostPort", "Inbound", "IpPort",
+    "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route",
+    "ServerName", "Snapshot", "SpoolBytes", "Telemetry", "Upstream", "VirtualHost", "Workload",
 ]  # fmt: skip
 
 

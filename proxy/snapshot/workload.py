@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from proxy.snapshot.gateway import Gateway
 from proxy.snapshot.listeners import Inbound, Outbound
 from proxy.snapshot.node import Node
 from proxy.snapshot.parts import Part
@@ -16,4 +17,5 @@ class Workload(Part):
     node: Node
     inbound: Inbound | None = None
     outbound: Outbound | None = None
+    gateway: Gateway | None = Field(default=None, description="In the place of the two: it has no application.")
     services: tuple[Upstream, ...] = Field(default=(), description="What it may call, and how.")

@@ -55,11 +55,18 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
         {"service": names, "version": labels, "instance": names},
         optional={"namespace": names, "zone": st.none() | labels},
     )
+    host = st.fixed_dictionaries({}, optional={"host": st.none() | names | names.map("*.{}".format)})
+    door = st.fixed_dictionaries({"listen": st.just("127.0.0.1:3"), "hosts": st.lists(host, max_size=3)})
+    gateway = st.fixed_dictionaries(
+        {"doors": st.tuples(door)},
+        optional={"trace": st.sampled_from(["restart", "continue"]), "trusted_hops": st.integers(0, 32)},
+    )
     workload = st.fixed_dictionaries(
         {"node": node},
         optional={
             "inbound": st.none() | inbound,
             "outbound": st.none() | st.fixed_dictionaries({"listen": st.just("127.0.0.1:2")}),
+            "gateway": st.none() | gateway,
             "services": st.just(services),
         },
     )
@@ -122,6 +129,7 @@ def route(**parts: Any) -> dict[str, Any]:
     return {"name": "r", **dict.fromkeys((*none, "timeout_ms", "attempt_timeout_ms", "retry")), **lists, **parts}
 
 
+OPEN: dict[str, Any] = {"spared": [], "expendable": []}
 ASKED = {"path": {"kind": "prefix", "value": "/a"}, "method": "GET", "headers": [], "query": []}
 
 WHOLE: dict[str, Any] = {
@@ -158,6 +166,17 @@ WHOLE: dict[str, Any] = {
                 "connect": ["pay"],
                 "transparent": True,
                 "outside": "deny",
+            },
+            "gateway": {
+                "doors": [
+                    {
+                        "listen": "127.0.0.1:7",
+                        "hosts": [{"host": "*.example.com", "routes": [route(backends=[BACKEND])]}],
+                    }
+                ],
+                "trace": "continue",
+                "trusted_hops": 1,
+                "gate": {"rate_limits": [], "concurrency": None, "shedding": None, "priority": OPEN},
             },
             "services": [
                 {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy._engine import Engine
-from proxy.snapshot import Endpoint, Inbound, Limits, Node, Outbound, Snapshot, Telemetry, Upstream, Workload
+from proxy.snapshot import Endpoint, Gateway, Inbound, Limits, Node, Outbound, Snapshot, Telemetry, Upstream, Workload
 from tests.world.otlp_sink import eventually
 from tests.world.processes import free_port
 
@@ -102,6 +102,7 @@ async def sidecar(
     zone: str | None = None,
     inbound: dict[str, Any] | None = None,
     outbound: Outbound | None = None,
+    gateway: Gateway | None = None,
     queue_records: int = 65_536,
     batch_records: int = 4_096,
     export: dict[str, Any] | None = None,
@@ -118,7 +119,8 @@ async def sidecar(
             Workload(
                 node=Node(service=service, version=version, instance=f"{service}-1", zone=zone),
                 inbound=Inbound(app=app, **{"listen": f"127.0.0.1:{free_port()}", **(inbound or {})}) if app else None,
-                outbound=outbound or (Outbound(listen=f"127.0.0.1:{free_port()}") if calls is not None else None),
+                outbound=outbound or (None if calls is None or gateway else Outbound(listen=f"127.0.0.1:{free_port()}")),
+                gateway=gateway,
                 services=calls or (),
             ),
         ),

@@ -9,6 +9,7 @@ use http::StatusCode;
 #[repr(u8)]
 pub enum Reason {
     UnknownService,
+    UnknownHost,
     NoRoute,
     NoBackends,
     RouteAnswer,
@@ -96,10 +97,17 @@ const CATALOGUE: &[Entry] = &[
         "Check the host and port in the URL, or add a Service with that name and port to the mesh configuration.",
     ),
     entry(
+        Reason::UnknownHost,
+        "unknown_host",
+        404,
+        "No route of this gateway is for that host",
+        "Check the Host of the request; or add the host to hostnames of an HTTPRoute, and to a listener of the Gateway.",
+    ),
+    entry(
         Reason::NoRoute,
         "no_route",
         404,
-        "The service has routes, and none of them is for this request",
+        "The service or gateway has routes, and none of them is for this request",
         "Add a rule to an HTTPRoute of the service that matches it, or one without matches for all that is left.",
     ),
     entry(

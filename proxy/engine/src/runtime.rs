@@ -3,6 +3,7 @@
 pub(crate) mod caught;
 pub mod engine;
 pub(crate) mod exec;
+pub(crate) mod gateway;
 pub(crate) mod meters;
 pub(crate) mod plan;
 pub(crate) mod sockets;

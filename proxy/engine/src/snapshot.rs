@@ -9,6 +9,7 @@ use crate::entry::way::Way;
 mod access_log;
 pub mod faults;
 pub mod gate;
+mod gateway;
 mod limits;
 mod listeners;
 mod named;
@@ -22,6 +23,7 @@ mod telemetry;
 mod workload;
 
 pub use access_log::AccessLog;
+pub use gateway::{Door, Gateway, Trace, VirtualHost};
 pub use limits::Limits;
 pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;

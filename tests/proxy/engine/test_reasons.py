@@ -49,6 +49,7 @@ IN_TEST_LIMITS = {
     "tunnel_idle",
 }
 IN_TEST_ROUTES = {"no_backends", "no_route", "route_answer", "route_timeout"}
+IN_TEST_GATEWAY = {"unknown_host"}
 IN_TEST_HEALTH = {"breaker_open"}
 IN_TEST_FAULTS = {"fault_abort", "fault_delay"}
 IN_TEST_DEADLINES = {"deadline_exceeded"}
@@ -71,6 +72,7 @@ def test_every_code_has_a_test() -> None:
         "client_cancelled",
         *IN_TEST_LIMITS,
         *IN_TEST_ROUTES,
+        *IN_TEST_GATEWAY,
         *IN_TEST_HEALTH,
         *IN_TEST_FAULTS,
         *IN_TEST_DEADLINES,

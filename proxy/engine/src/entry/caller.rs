@@ -1,7 +1,7 @@
 //! The other end of an accepted connection, as its requests know it.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use crate::entry::entrance::Entrance;
 use crate::entry::way::Way;
 use crate::recording::otlp::{Attributes, peer};
 use crate::recording::record::Encoded;
-use crate::recording::tally::Direction;
 use crate::routing::mark::fnv;
 use crate::routing::targets::Meant;
 use crate::runtime::workload::Workload;
@@ -26,6 +25,8 @@ use crate::upstream::headers::{MESH_SOURCE, source};
 pub struct Caller {
     /// Span attributes of the other end's address.
     pub attributes: Encoded,
+    /// Of the other end; one of IPv4 as such.
+    pub address: IpAddr,
     /// Tells its address from others.
     pub mark: u64,
     meant: Meant,
@@ -84,7 +85,8 @@ impl Caller {
         known: Known,
     ) -> Rc<Self> {
         let mut attributes = Attributes::default();
-        let host = remote.ip().to_canonical().to_string();
+        let address = remote.ip().to_canonical();
+        let host = address.to_string();
         attributes.text("client.address", &host);
         peer_address(&mut attributes, &host, remote.port());
         let detected = known.detected.map(|detected| detected.attributes());
@@ -93,6 +95,7 @@ impl Caller {
         }
         Rc::new(Self {
             attributes: attributes.bytes().into(),
+            address,
             meant: known.meant,
             detected: detected.map(|detected| detected.bytes().into()),
             mark: fnv(host.as_bytes()),
@@ -114,8 +117,8 @@ impl Caller {
 
     /// Which way its next request goes.
     #[must_use]
-    pub fn direction(&self) -> Direction {
-        self.entrance.lead().way.direction()
+    pub fn way(&self) -> Way {
+        self.entrance.lead().way
     }
 
     /// What tells the service that its next request is for.

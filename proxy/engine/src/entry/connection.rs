@@ -25,12 +25,12 @@ use crate::entry::entrance::{Closing, Entrance};
 use crate::entry::limits::Limits;
 use crate::entry::paced::{Paced, Streams};
 use crate::entry::tap::Tap;
+use crate::entry::way::Way;
 use crate::entry::{detect, farewell};
 use crate::grpc::is_call;
 use crate::reasons::Reason;
-use crate::recording::tally::Direction;
 use crate::routing::targets::Meant;
-use crate::routing::{inbound, outbound};
+use crate::routing::{gateway, inbound, outbound};
 use crate::runtime::caught::Caught;
 use crate::runtime::worker::Worker;
 use crate::upstream::answer::{answer, for_call};
@@ -192,11 +192,10 @@ fn respond(
         let _answering = answering;
         let totals = Arc::clone(&worker.totals);
         let entrance = Rc::clone(caller.entrance());
-        let response = match caller.direction() {
-            Direction::Inbound => {
-                Caught::new(inbound::serve(worker, caller, request), &totals).await
-            }
-            Direction::Outbound => {
+        let response = match caller.way() {
+            Way::Inbound => Caught::new(inbound::serve(worker, caller, request), &totals).await,
+            Way::Door(_) => Caught::new(gateway::serve(worker, caller, request), &totals).await,
+            Way::Outbound | Way::Listener(_) => {
                 Caught::new(outbound::serve(worker, caller, request), &totals).await
             }
         };

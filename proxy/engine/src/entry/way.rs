@@ -10,13 +10,15 @@ pub enum Way {
     Outbound,
     /// The one at this place among `outbound.listeners`: it means one service, or the one a TLS client names.
     Listener(usize),
+    /// The one at this place among `gateway.doors`: whoever comes from outside the mesh.
+    Door(usize),
 }
 
 impl Way {
     #[must_use]
     pub fn direction(self) -> Direction {
         match self {
-            Self::Inbound => Direction::Inbound,
+            Self::Inbound | Self::Door(_) => Direction::Inbound,
             Self::Outbound | Self::Listener(_) => Direction::Outbound,
         }
     }
@@ -28,6 +30,7 @@ impl Way {
             Self::Inbound => "inbound.listen".into(),
             Self::Outbound => "outbound.listen".into(),
             Self::Listener(place) => format!("outbound.listeners[{place}].listen"),
+            Self::Door(place) => format!("gateway.doors[{place}].listen"),
         }
     }
 }

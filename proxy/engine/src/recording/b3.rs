@@ -16,6 +16,9 @@ pub static PARENT: HeaderName = HeaderName::from_static("x-b3-parentspanid");
 pub static SAMPLE: HeaderName = HeaderName::from_static("x-b3-sampled");
 pub static DEBUG: HeaderName = HeaderName::from_static("x-b3-flags");
 
+/// Every header of it.
+pub static NAMES: [&HeaderName; 6] = [&SINGLE, &TRACE, &SPAN, &PARENT, &SAMPLE, &DEBUG];
+
 /// What a caller said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Said {
@@ -48,7 +51,7 @@ pub fn write(form: B3, headers: &mut HeaderMap, context: Context, span: u64, pad
     if form == B3::None {
         return;
     }
-    for name in [&SINGLE, &TRACE, &SPAN, &PARENT, &SAMPLE, &DEBUG] {
+    for name in NAMES {
         headers.remove(name);
     }
     let sampled = context.flags & SAMPLED != 0;

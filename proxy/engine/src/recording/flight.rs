@@ -22,6 +22,7 @@ use crate::upstream::forward::Departure;
 
 mod call;
 mod end;
+mod onward;
 
 /// What both kinds of span know from the start.
 pub struct Opening<'a> {
@@ -51,6 +52,8 @@ pub struct Flight {
     labels: Labels,
     slot: Option<u16>,
     call: Option<Call>,
+    /// The span of the request to a gateway that this call carries on.
+    entry: Option<Box<Self>>,
     /// Keeps the caller's connection from being taken for idle.
     busy: Option<Busy>,
     /// The reason unless another one turns up.
@@ -139,6 +142,7 @@ impl Flight {
             labels: opening.labels,
             slot: None,
             call: None,
+            entry: None,
             busy: Some(opening.busy),
             presumed: None,
             attempts: Cell::new(1),
@@ -246,6 +250,7 @@ impl Flight {
             labels: self.labels.clone(),
             slot: None,
             call: None,
+            entry: None,
             busy: None,
             presumed: None,
             attempts: Cell::new(attempt),
@@ -259,6 +264,7 @@ impl Flight {
     /// This attempt is the one that counts from here on.
     pub fn take_over(&mut self, other: &mut Self) {
         self.call = other.call.take().or(self.call.take());
+        self.entry = other.entry.take().or(self.entry.take());
         self.busy = other.busy.take().or(self.busy.take());
         self.counted |= std::mem::take(&mut other.counted);
         self.attempts.set(self.attempts().max(other.attempts()));

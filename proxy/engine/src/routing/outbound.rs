@@ -66,7 +66,7 @@ pub async fn serve(
         labels: labels(&caller, &plan, way.as_ref(), &request),
         busy: caller.busy(),
     };
-    let mut flight = Flight::client(&worker, opening, started, call);
+    let flight = Flight::client(&worker, opening, started, call);
     if let Some((reason, place)) = refusal(&request, &caller, &workload, &plan) {
         return refuse(flight, reason, &place);
     }
@@ -74,21 +74,10 @@ pub async fn serve(
         Ok(taken) => taken,
         Err((reason, place)) => return refuse(flight, reason, &place),
     };
-    if let Some(rule) = taken.as_ref().map(|taken| &taken.rule) {
-        if let Some(response) = rule.answer(&request) {
-            flight.answer(response.status().as_u16(), Reason::RouteAnswer);
-            return response;
-        }
-        if rule.leads_nowhere() {
-            return refuse(flight, Reason::NoBackends, &rule.name);
-        }
-    }
-    if let Some(fault) = inject::drawn(&service.faults, &request, &worker) {
-        Box::pin(fault.delay(&worker, &mut flight)).await;
-        if let Some(abort) = fault.abort() {
-            return abort.end(flight, &fault.name);
-        }
-    }
+    let flight = match go_no_further(taken.as_ref(), &request, flight) {
+        Ok(flight) => flight,
+        Err(response) => return *response,
+    };
     let passage = Passage {
         worker: &worker,
         caller: &caller,
@@ -97,22 +86,37 @@ pub async fn serve(
         context,
         started,
     };
-    passage
-        .carry(request, flight, &service, taken.as_ref())
-        .await
+    passage.go(request, flight, &service, taken.as_ref()).await
 }
 
 /// What a request that goes on takes with it.
-struct Passage<'a> {
-    worker: &'a Rc<Worker>,
-    caller: &'a Rc<Caller>,
-    plan: &'a Plan,
-    workload: &'a Workload,
-    context: Context,
-    started: Nanos,
+pub(super) struct Passage<'a> {
+    pub worker: &'a Rc<Worker>,
+    pub caller: &'a Rc<Caller>,
+    pub plan: &'a Plan,
+    pub workload: &'a Workload,
+    pub context: Context,
+    pub started: Nanos,
 }
 
 impl Passage<'_> {
+    /// Carries the request, unless a fault of the service is for it.
+    pub async fn go(
+        &self,
+        request: Request<Incoming>,
+        mut flight: Flight,
+        service: &Service,
+        taken: Option<&Taken>,
+    ) -> Response<ResponseBody> {
+        if let Some(fault) = inject::drawn(&service.faults, &request, self.worker) {
+            Box::pin(fault.delay(self.worker, &mut flight)).await;
+            if let Some(abort) = fault.abort() {
+                return abort.end(flight, &fault.name);
+            }
+        }
+        self.carry(request, flight, service, taken).await
+    }
+
     /// Sends the request to an instance of a service, as a rule wants it, and brings back the answer.
     async fn carry(
         &self,
@@ -183,7 +187,12 @@ impl Passage<'_> {
 }
 
 /// What a call is counted under until its endpoint is chosen.
-fn labels<B>(caller: &Caller, plan: &Plan, way: Option<&Way>, request: &Request<B>) -> Labels {
+pub(super) fn labels<B>(
+    caller: &Caller,
+    plan: &Plan,
+    way: Option<&Way>,
+    request: &Request<B>,
+) -> Labels {
     let service = way.map(Way::service);
     let templates = service.map_or(&plan.stray_templates, |service| &service.templates);
     Labels {
@@ -195,7 +204,27 @@ fn labels<B>(caller: &Caller, plan: &Plan, way: Option<&Way>, request: &Request<
     }
 }
 
-fn refuse(flight: Flight, reason: Reason, place: &str) -> Response<ResponseBody> {
+/// The answer of a rule that sends nothing on, or that would and has nowhere to; the span goes on where there is none.
+pub(super) fn go_no_further(
+    taken: Option<&Taken>,
+    request: &Request<Incoming>,
+    flight: Flight,
+) -> Result<Flight, Box<Response<ResponseBody>>> {
+    let Some(rule) = taken.map(|taken| &taken.rule) else {
+        return Ok(flight);
+    };
+    if let Some(response) = rule.answer(request) {
+        flight.answer(response.status().as_u16(), Reason::RouteAnswer);
+        return Err(Box::new(response));
+    }
+    if rule.leads_nowhere() {
+        let response = refuse(flight, Reason::NoBackends, &rule.name);
+        return Err(Box::new(response));
+    }
+    Ok(flight)
+}
+
+pub(super) fn refuse(flight: Flight, reason: Reason, place: &str) -> Response<ResponseBody> {
     flight.refuse(reason);
     answer(reason, place)
 }
@@ -213,7 +242,7 @@ fn destination<'a>(
 }
 
 /// The rule that a request takes, if any, and the service it leads to; or why it leads to none.
-fn led(
+pub(super) fn led(
     way: Option<Way>,
     request: &Request<Incoming>,
 ) -> Result<(Option<Taken>, Rc<Service>), (Reason, String)> {

@@ -145,7 +145,7 @@ impl Targets {
     pub fn intercepts(&self, way: Way) -> bool {
         match way {
             Way::Inbound | Way::Outbound => self.transparent[way.direction() as usize],
-            Way::Listener(_) => false,
+            Way::Listener(_) | Way::Door(_) => false,
         }
     }
 
@@ -193,7 +193,7 @@ impl Workload {
             {
                 Target::Application
             }
-            (Way::Outbound, None) => Target::Authority,
+            (Way::Outbound, None) | (Way::Door(_), _) => Target::Authority,
             (Way::Listener(_), _) => self
                 .targets
                 .destination(meant)

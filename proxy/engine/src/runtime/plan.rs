@@ -22,7 +22,8 @@ use crate::routing::table::Table;
 use crate::routing::templates::Templates;
 use crate::runtime::meters::Meter;
 use crate::runtime::workload::{Lead, Workload};
-use crate::snapshot::routes::RouteRetry;
+use crate::snapshot::policies::Policy;
+use crate::snapshot::routes::{Route, RouteRetry};
 use crate::snapshot::{self, B3, Protocol, Snapshot, Upstream};
 use crate::upstream::connect::Bounds;
 use crate::upstream::endpoint::Endpoint;
@@ -96,11 +97,7 @@ impl Plan {
     }
 
     fn gates(&self) -> impl Iterator<Item = &Rc<Gate>> {
-        let applications = self
-            .workloads
-            .iter()
-            .filter_map(|one| one.application.as_ref());
-        applications.filter_map(|application| application.gate.as_ref())
+        self.workloads.iter().filter_map(|workload| workload.gate())
     }
 
     /// Where an address of the proxy leads.
@@ -149,6 +146,18 @@ pub(super) fn destination(
     upstream: &Upstream,
     services: &HashMap<Box<str>, Rc<Service>>,
 ) -> Destination {
+    let rules = upstream.routes.as_ref();
+    Destination {
+        service: Rc::clone(&services[upstream.name.as_str()]),
+        rules: rules.map(|routes| rules_of(routes, services)),
+    }
+}
+
+/// Routes with the services they lead to.
+pub(super) fn rules_of(
+    routes: &[Route],
+    services: &HashMap<Box<str>, Rc<Service>>,
+) -> Table<Rc<Rule>> {
     let find = |name: &str, version: &str| {
         let service = services.get(name)?;
         if version.is_empty() {
@@ -156,19 +165,30 @@ pub(super) fn destination(
         }
         Some(Rc::new(service.only(version)))
     };
-    let rules = upstream.routes.as_ref().map(|routes| {
-        Table::of(routes.iter().filter_map(|route| {
-            let rule = Rc::new(Rule::of(route, find));
-            Some((route.path.as_ref(), Match::of(route)?, rule))
-        }))
-    });
-    Destination {
-        service: Rc::clone(&services[upstream.name.as_str()]),
-        rules,
-    }
+    Table::of(routes.iter().filter_map(|route| {
+        let rule = Rc::new(Rule::of(route, find));
+        Some((route.path.as_ref(), Match::of(route)?, rule))
+    }))
 }
 
 impl Service {
+    /// One that nobody declared.
+    #[must_use]
+    pub fn undeclared(name: &str, terms: Terms, endpoints: Vec<Rc<Endpoint>>) -> Self {
+        Self {
+            name: name.into(),
+            terms,
+            protocol: Protocol::Tcp,
+            connect_attempts: 1,
+            care: Rc::new(Care::of(&Policy::default(), 1, None)),
+            retry: None,
+            faults: Rc::from([]),
+            endpoints,
+            templates: Rc::default(),
+            attributes: Encoded::from([]),
+        }
+    }
+
     /// The same service with one of its endpoints only.
     #[must_use]
     pub fn at(&self, place: usize) -> Self {

@@ -12,15 +12,13 @@ use crate::entry::way::Way;
 use crate::gate::Gate;
 use crate::recording::clock::Nanos;
 use crate::recording::identity::Identity;
-use crate::recording::record::Encoded;
-use crate::routing::care::Care;
 use crate::routing::route::Routes;
 use crate::routing::rules::Destination;
 use crate::routing::targets::Targets;
 use crate::routing::templates::Templates;
+use crate::runtime::gateway::Gateway;
 use crate::runtime::plan::{Service, destination, keep, service, terms};
-use crate::snapshot::policies::Policy;
-use crate::snapshot::{self, Protocol};
+use crate::snapshot;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
 
@@ -32,6 +30,7 @@ pub struct Workload {
     /// What its calls say of where they come from.
     pub source: HeaderValue,
     pub application: Option<Application>,
+    pub gateway: Option<Gateway>,
     /// Where its calls go.
     pub routes: Routes<Rc<Destination>>,
     /// What connections mean that do not say so by a request.
@@ -106,6 +105,10 @@ impl Workload {
             application: from.inbound.as_ref().and_then(|inbound| {
                 Application::of(inbound, &node.service, limits, workers, application)
             }),
+            gateway: from
+                .gateway
+                .as_ref()
+                .map(|gateway| Gateway::of(gateway, from, &services, limits, workers, known)),
             routes: Routes::new(routes),
             targets: Targets::of(from, &destinations),
             outside: terms(OUTSIDE_CONNECT_MS, OUTSIDE_CONNECT_MS, limits),
@@ -116,18 +119,18 @@ impl Workload {
     /// What is at an address outside the mesh, as a service that nobody declared.
     #[must_use]
     pub fn outside(&self, address: SocketAddr) -> Service {
-        Service {
-            name: "".into(),
-            terms: self.outside,
-            protocol: Protocol::Tcp,
-            connect_attempts: 1,
-            care: Rc::new(Care::of(&Policy::default(), 1, None)),
-            retry: None,
-            faults: Rc::from([]),
-            endpoints: vec![Rc::new(Endpoint::outside(address))],
-            templates: Rc::default(),
-            attributes: Encoded::from([]),
-        }
+        let endpoint = Rc::new(Endpoint::outside(address));
+        Service::undeclared("", self.outside, vec![endpoint])
+    }
+
+    /// Which of the requests that arrive are let in, where that is limited.
+    #[must_use]
+    pub fn gate(&self) -> Option<&Rc<Gate>> {
+        let application = self.application.as_ref();
+        let gateway = self.gateway.as_ref();
+        application
+            .and_then(|application| application.gate.as_ref())
+            .or_else(|| gateway?.gate.as_ref())
     }
 
     /// Every service it may call.

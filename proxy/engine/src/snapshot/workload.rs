@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::gateway::{self, Gateway};
 use super::listeners::{self, Inbound, Outbound};
+use super::named;
 use super::node::{self, Node};
 use super::rules::{Checked, refuse};
 use super::services::{self, Upstream};
@@ -18,6 +20,8 @@ pub struct Workload {
     pub inbound: Option<Inbound>,
     #[serde(default)]
     pub outbound: Option<Outbound>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub gateway: Option<Gateway>,
     #[serde(default)]
     pub services: Vec<Upstream>,
 }
@@ -34,7 +38,11 @@ impl Workload {
             let further = further.map(|(place, one)| (Way::Listener(place), &*one.listen));
             std::iter::once((Way::Outbound, &*part.listen)).chain(further)
         });
-        inbound.chain(outbound)
+        let doors = self.gateway.iter().flat_map(|gateway| gateway.doors.iter());
+        let doors = doors
+            .enumerate()
+            .map(|(place, door)| (Way::Door(place), &*door.listen));
+        inbound.chain(outbound).chain(doors)
     }
 }
 
@@ -59,6 +67,9 @@ pub(super) fn check(workloads: &[Workload]) -> Checked {
         services::check(&at, &workload.services)?;
         if let Some(outbound) = &workload.outbound {
             listeners::outbound(&format!("{at}.outbound"), outbound, &workload.services)?;
+        }
+        if let Some(gateway) = &workload.gateway {
+            gateway::check(&format!("{at}.gateway"), gateway, &workload.services)?;
         }
         for (way, address) in workload.ways() {
             once(&mut addresses, address, format!("{at}.{}", way.field()))?;

@@ -45,7 +45,7 @@ impl Flight {
         self.end();
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.ended = true;
         let now = self.worker.clock.now();
         self.record.end_unix = self.worker.clock.unix(now);
@@ -64,6 +64,9 @@ impl Flight {
         }
         if self.counted {
             self.count(now);
+        }
+        if let Some(entry) = self.entry.take() {
+            entry.end_as(&self.record, self.started);
         }
         self.keep();
     }

@@ -1,0 +1,77 @@
+//! A way in to the mesh that leads through routes only, made ready for one worker.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::entry::way::Way;
+use crate::gate::Gate;
+use crate::routing::hosts::Hosts;
+use crate::routing::outside::Trust;
+use crate::routing::rules::Destination;
+use crate::runtime::plan::{Service, rules_of, terms};
+use crate::runtime::workload::Workload;
+use crate::snapshot;
+
+pub struct Gateway {
+    /// What there is for each host, by the door that requests come in at.
+    doors: Vec<Hosts<Rc<Destination>>>,
+    pub trust: Trust,
+    pub gate: Option<Rc<Gate>>,
+    /// Stands for the callee of requests that reach none.
+    pub nowhere: Rc<Service>,
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    #[must_use]
+    pub fn of(
+        from: &snapshot::Gateway,
+        workload: &snapshot::Workload,
+        services: &HashMap<Box<str>, Rc<Service>>,
+        limits: &snapshot::Limits,
+        workers: usize,
+        known: Option<&Rc<Workload>>,
+    ) -> Self {
+        let name = &workload.node.service;
+        let known = known.and_then(|known| known.gateway.as_ref());
+        // Templates of paths are learned once.
+        let nowhere = known.map_or_else(
+            || Rc::new(Service::undeclared(name, terms(1, 1, limits), Vec::new())),
+            |known| Rc::clone(&known.nowhere),
+        );
+        let virtual_host = |host: &snapshot::VirtualHost| {
+            Rc::new(Destination {
+                service: Rc::clone(&nowhere),
+                rules: Some(rules_of(&host.routes, services)),
+            })
+        };
+        let door = |door: &snapshot::Door| {
+            let hosts = door.hosts.iter();
+            Hosts::of(hosts.map(|host| (host.host.as_deref(), virtual_host(host))))
+        };
+        Self {
+            doors: from.doors.iter().map(door).collect(),
+            trust: Trust {
+                hops: from.trusted_hops.into(),
+                trace: from.trace,
+            },
+            gate: Gate::of(
+                name,
+                &from.gate,
+                workers,
+                known.and_then(|known| known.gate.as_ref()),
+            ),
+            nowhere,
+        }
+    }
+
+    /// What there is for an authority where a request came in.
+    #[must_use]
+    pub fn destination(&self, way: Way, authority: &str) -> Option<&Rc<Destination>> {
+        match way {
+            Way::Door(place) => self.doors.get(place)?.find(authority),
+            Way::Inbound | Way::Outbound | Way::Listener(_) => None,
+        }
+    }
+}

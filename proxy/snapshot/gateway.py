@@ -1,0 +1,34 @@
+"""Where requests come in that no application of the mesh makes, and which way they go."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from proxy.snapshot.gate import Gate
+from proxy.snapshot.parts import HostPort, Part, ServerName
+from proxy.snapshot.routes import Route
+
+
+class VirtualHost(Part):
+    """What becomes of requests for a host, for every host of a domain (`*.example.com`), or (None) for any other."""
+
+    host: ServerName | None = None
+    routes: tuple[Route, ...] = Field(default=(), description="Tried in this order.")
+
+
+class Door(Part):
+    """An address, and the hosts that requests may ask for there; the most specific one counts."""
+
+    listen: HostPort
+    hosts: tuple[VirtualHost, ...] = ()
+
+
+class Gateway(Part):
+    """A way in to services of the mesh that leads through routes only."""
+
+    doors: tuple[Door, ...] = Field(min_length=1)
+    trace: Literal["restart", "continue"] = Field(default="restart", description="What came with a request.")
+    trusted_hops: int = Field(default=0, ge=0, le=32, description="Proxies before it whose word counts.")
+    gate: Gate = Gate()
