@@ -10,7 +10,7 @@ use crate::routing::outside::Trust;
 use crate::routing::rules::Destination;
 use crate::runtime::plan::{Service, rules_of, terms};
 use crate::runtime::workload::Workload;
-use crate::snapshot;
+use crate::snapshot::{self, Protocol};
 
 pub struct Gateway {
     /// What there is for each host, by the door that requests come in at.
@@ -37,7 +37,15 @@ impl Gateway {
         let known = known.and_then(|known| known.gateway.as_ref());
         // Templates of paths are learned once.
         let nowhere = known.map_or_else(
-            || Rc::new(Service::undeclared(name, terms(1, 1, limits), Vec::new())),
+            || {
+                let terms = terms(1, 1, limits);
+                Rc::new(Service::undeclared(
+                    name,
+                    Protocol::Http1,
+                    terms,
+                    Vec::new(),
+                ))
+            },
             |known| Rc::clone(&known.nowhere),
         );
         let virtual_host = |host: &snapshot::VirtualHost| {

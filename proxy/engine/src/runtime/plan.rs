@@ -174,11 +174,16 @@ pub(super) fn rules_of(
 impl Service {
     /// One that nobody declared.
     #[must_use]
-    pub fn undeclared(name: &str, terms: Terms, endpoints: Vec<Rc<Endpoint>>) -> Self {
+    pub fn undeclared(
+        name: &str,
+        protocol: Protocol,
+        terms: Terms,
+        endpoints: Vec<Rc<Endpoint>>,
+    ) -> Self {
         Self {
             name: name.into(),
             terms,
-            protocol: Protocol::Tcp,
+            protocol,
             connect_attempts: 1,
             care: Rc::new(Care::of(&Policy::default(), 1, None)),
             retry: None,

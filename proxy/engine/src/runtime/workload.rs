@@ -18,7 +18,7 @@ use crate::routing::targets::Targets;
 use crate::routing::templates::Templates;
 use crate::runtime::gateway::Gateway;
 use crate::runtime::plan::{Service, destination, keep, service, terms};
-use crate::snapshot;
+use crate::snapshot::{self, Protocol};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
 
@@ -120,7 +120,7 @@ impl Workload {
     #[must_use]
     pub fn outside(&self, address: SocketAddr) -> Service {
         let endpoint = Rc::new(Endpoint::outside(address));
-        Service::undeclared("", self.outside, vec![endpoint])
+        Service::undeclared("", Protocol::Tcp, self.outside, vec![endpoint])
     }
 
     /// Which of the requests that arrive are let in, where that is limited.
