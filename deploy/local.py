@@ -16,6 +16,7 @@ from deploy.state import RunFolder
 from deploy.supervise import Spec
 from deploy.ui import streamlit_arguments
 from proxy.control.documents import EndpointSpec
+from proxy.control.proxies import Proxy
 
 PROCESS_OF_PORT = {
     "control": "the control plane",
@@ -150,6 +151,39 @@ def sidecar(name: str, endpoints: Sequence[EndpointSpec], ports: Ports, folder: 
             grace_s=12.0,
         )
     ]  # fmt: skip
+
+
+def gateway(proxy: Proxy, ports: Ports, folder: RunFolder) -> list[Spec]:
+    """The proxy that a Gateway is, where it says how to reach it."""
+    if not proxy.admin:
+        return []
+    return [
+        Spec(
+            f"{proxy.name}-gateway",
+            ours(
+                "proxy",
+                "--control", ports.url("control"),
+                "--gateway", proxy.name,
+                "--admin", proxy.admin,
+                "--state", str(folder.proxies),
+            ),
+            our_environment(),
+            ready=f"http://{proxy.admin}/readyz",
+            after=("control", "collector"),
+            grace_s=12.0,
+        )
+    ]  # fmt: skip
+
+
+def gateway_ports(proxies: Sequence[Proxy], flag: str) -> list[Wanted]:
+    """Every address that the gateways among some proxies listen on; `flag` is where they can be changed."""
+    started = [(proxy, proxy.gateway) for proxy in proxies if proxy.gateway and proxy.admin]
+    return [
+        Wanted(address, f"Gateway {proxy.name}", flag)
+        for proxy, made in started
+        for address in (*made.listens_at, proxy.admin)
+        if address
+    ]
 
 
 def is_socket(place: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Column, Table
 
-from deploy.local import application, endpoint_ports, mesh_processes, sidecar, wanted_ports
+from deploy.local import application, endpoint_ports, gateway, gateway_ports, mesh_processes, sidecar, wanted_ports
 from deploy.ports import Ports
 from deploy.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal
 from deploy.state import RunFolder, Running, default_state
@@ -33,7 +33,7 @@ def command(path: Path, state: Path | None, port_offset: int, ui: bool, rootcaus
     """Run the mesh of a mesh.yaml on this machine.
 
     Starts the control plane, the collector with its store, the root-cause engine and the UI, a sidecar for each
-    endpoint with `sidecar:`, and the application of each endpoint with `run:`. Stays until Ctrl-C.
+    endpoint with `sidecar:`, each Gateway with `admin:`, and the application of each endpoint with `run:`. Stays until Ctrl-C.
 
     \b
     Examples:
@@ -71,12 +71,14 @@ async def _up(
     folder = RunFolder(state / registry.mesh.metadata.name)
     endpoints = [endpoint for _, endpoint in registry.instances()]
     wanted = wanted_ports(ports, ui=ui) + endpoint_ports(endpoints, f"its endpoint in {path.name}")
+    wanted += gateway_ports(registry.proxies, f"its Gateway in {path.name}")
     webhooks = registry.mesh.spec.alerts.webhooks
     specs = mesh_processes(path, ports, folder, webhooks=webhooks, rootcause=rootcause, ui=ui)
     for endpoint in endpoints:
         specs += application(endpoint, directory=directory)
     for proxy in registry.proxies:
-        specs += sidecar(proxy.name, [endpoint for _, endpoint in proxy.instances], ports, folder)
+        beside = [endpoint for _, endpoint in proxy.instances]
+        specs += gateway(proxy, ports, folder) if proxy.gateway else sidecar(proxy.name, beside, ports, folder)
     stop = stop_signal()
     async with session(folder, wanted, console, fresh=False) as supervisor:
         await start(supervisor, specs, console, stop)
@@ -107,4 +109,7 @@ def _overview(registry: Registry, ports: Ports, ui: bool) -> Table:
     for service, endpoint in registry.instances():
         if endpoint.sidecar:
             table.add_row(endpoint.instance, endpoint.sidecar.outbound, f"HTTP_PROXY of {service.full_name}")
+    for proxy in registry.proxies:
+        for address in proxy.gateway.listens_at if proxy.gateway and proxy.admin else ():
+            table.add_row(proxy.name, f"http://{address}", "Gateway: the way in from outside")
     return table

@@ -22,6 +22,7 @@ from proxy.serve import Settings
     help="The instance this proxy stands beside, as the mesh configuration names it.",
 )
 @click.option("--node", help="Instead: the node whose instances share this proxy (sidecar.node).")
+@click.option("--gateway", help="Or: the Gateway that this proxy is.")
 @click.option(
     "--admin", default="127.0.0.1:15020", show_default=True, help="/metrics /healthz /readyz /config /stats /tap."
 )
@@ -41,13 +42,15 @@ def command(
     control: str,
     instance: str | None,
     node: str | None,
+    gateway: str | None,
     admin: str,
     state: Path | None,
     workers: int,
     drain: float,
     replace: bool,
 ) -> None:
-    """Carry the traffic of one service instance, or of those of a node, and record every request.
+    """Carry the traffic of one service instance, of those of a node, or what comes in at a gateway, and record
+    every request.
 
     Follows the control plane for what to do; starts from the last good snapshot when the control plane is away.
 
@@ -56,13 +59,15 @@ def command(
       whymesh proxy --instance payments-1 --state state/
       whymesh proxy --instance payments-1 --state state/ --replace
       whymesh proxy --node edge-1 --state state/
+      whymesh proxy --gateway shop-edge --state state/
       curl http://127.0.0.1:15020/metrics
     """
-    if bool(instance) == bool(node):
-        raise click.UsageError("name what the proxy stands beside: either --instance or --node")
+    named = [name for name in (instance, node, gateway) if name]
+    if len(named) != 1:
+        raise click.UsageError("name what the proxy is for: one of --instance, --node and --gateway")
     if replace and not state:
         raise click.UsageError("--replace: the two processes meet in the folder of --state; name it")
-    settings = Settings(control, instance or node or "", admin, str(state or ""), workers, drain, replace)
+    settings = Settings(control, named[0], admin, str(state or ""), workers, drain, replace)
     os.execv(sys.executable, settings.command())  # noqa: S606  (no shell: our own interpreter)
 
 

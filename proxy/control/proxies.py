@@ -1,6 +1,7 @@
 """Which proxies a mesh has, and whose traffic each of them carries.
 
-In: services. Out: one `Proxy` an instance with a sidecar, or one a node where several share it. Pure.
+In: services and gateways. Out: one `Proxy` an instance with a sidecar, or one a node where several share it, and one a
+gateway. Pure.
 """
 
 from __future__ import annotations
@@ -8,32 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from proxy.control.documents import EndpointSpec, Service
+from proxy.control.documents import EndpointSpec, Gateway, Service
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """One proxy process: its name, its admin address, and the instances that it stands beside."""
+    """One proxy process: its name, its admin address, and the instances that it stands beside, or the gateway it is."""
 
     name: str
-    admin: str
+    admin: str | None
     instances: tuple[tuple[Service, EndpointSpec], ...] = field(repr=False)
+    gateway: Gateway | None = field(default=None, repr=False)
 
 
-def proxies_of(services: Sequence[Service]) -> tuple[Proxy, ...]:
-    """Every proxy, in the order of its first instance."""
+def proxies_of(services: Sequence[Service], gateways: Sequence[Gateway] = ()) -> tuple[Proxy, ...]:
+    """Every proxy: those of instances in the order of the first one, then those of gateways."""
     found: dict[str, list[tuple[Service, EndpointSpec]]] = {}
     for service in services:
         for endpoint in service.spec.endpoints:
             if endpoint.sidecar:
                 found.setdefault(endpoint.sidecar.node or endpoint.instance, []).append((service, endpoint))
-    return tuple(Proxy(name, _admin(instances), tuple(instances)) for name, instances in found.items())
+    beside = (Proxy(name, _admin(instances), tuple(instances)) for name, instances in found.items())
+    return (*beside, *(Proxy(one.full_name, one.spec.admin, (), one) for one in gateways))
 
 
 def mistakes_of(services: Sequence[Service], proxies: Sequence[Proxy]) -> Iterator[str]:
     """What keeps proxies from being told apart, or from being one process."""
     instances = {endpoint.instance for service in services for endpoint in service.spec.endpoints}
+    names = {service.full_name for service in services} | instances
     for proxy in proxies:
+        others = {other.name for other in proxies if other is not proxy}
+        if proxy.gateway and proxy.name in names | others:
+            yield f"Gateway {proxy.name}: is the name of a Service, an instance or a node too"
         sharing = [(e.instance, e.sidecar) for _, e in proxy.instances if e.sidecar and e.sidecar.node]
         if sharing and proxy.name in instances:
             yield f"node {proxy.name}: is the name of an instance too"

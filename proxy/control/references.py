@@ -1,6 +1,6 @@
-"""Holds the Services that documents name against those that are there.
+"""Holds the Services and Gateways that documents name against those that are there.
 
-In: documents and services. Out: one line for each mistake, its place first, with a hint.
+In: documents, services, gateways. Out: one line for each mistake, its place first, with a hint.
 """
 
 from __future__ import annotations
@@ -8,18 +8,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from proxy.control.documents import Document, FaultInjection, Mesh, RouteDocument, Service, Telemetry, TrafficPolicy
-from proxy.control.documents.route_parts import Target
+from proxy.control.documents import (
+    Document,
+    FaultInjection,
+    Gateway,
+    Mesh,
+    RouteDocument,
+    Service,
+    Telemetry,
+    TrafficPolicy,
+)
+from proxy.control.documents.route_parts import ParentRef, Reference
 
 
-def strangers(documents: Iterable[Document], services: Iterable[Service]) -> Iterator[str]:
-    """Documents that name a Service that is not there."""
+def strangers(documents: Iterable[Document], services: Iterable[Service], gateways: Iterable[Gateway]) -> Iterator[str]:
+    """Documents that name a Service or Gateway that is not there; attachments.py sees to the Gateways of routes."""
     known = {service.full_name: service for service in services}
+    entries = {gateway.full_name for gateway in gateways}
     for document in documents:
         for path, ref in _references(document):
             name, where = ref.full_name(document), f"{document.kind} {document.full_name}: {path}"
-            if name not in known:
-                yield _missing(where, name, known)
+            if ref.kind == "Gateway":
+                if name not in entries and not isinstance(document, RouteDocument):
+                    yield missing(where, name, entries, "Gateway")
+            elif name not in known:
+                yield missing(where, name, known)
             elif ref.port not in (None, known[name].spec.port):
                 yield f"{where}.port: Service {name} has port {known[name].spec.port} (got {ref.port})"
 
@@ -35,31 +48,47 @@ def unknown(mesh: Mesh, services: Iterable[Service]) -> Iterator[str]:
             named += [(f"{at}[{n}].service", one.service) for n, one in enumerate(listeners) if one.service]
     for where, name in named:
         if name not in known:
-            yield _missing(where, name, known)
+            yield missing(where, name, known)
 
 
-def _missing(where: str, name: str, known: Iterable[str]) -> str:
+def missing(where: str, name: str, known: Iterable[str], kind: str = "Service") -> str:
+    """What is wrong where a document names what is not there, with a hint."""
     near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
-    return f"{where}: there is no Service {name}; {hint}"
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+    return f"{where}: there is no {kind} {name}; {hint}"
 
 
 def mixed_kinds(routes: Iterable[RouteDocument]) -> Iterator[str]:
-    """Services that HTTPRoutes and GRPCRoutes both want: the two must not be merged (GRPCRouteRule.matches)."""
-    first: dict[tuple[str, str], RouteDocument] = {}
+    """Services, and hosts of Gateways, that HTTPRoutes and GRPCRoutes both want: the two must not be merged.
+
+    GRPCRouteRule.matches and GRPCRoute.spec.hostnames in the reference of the Gateway API.
+    """
+    first: dict[tuple[str, ...], RouteDocument] = {}
     for document in routes:
-        for number, parent in enumerate(document.parents):
-            other = first.setdefault((parent, document.metadata.namespace), document)
-            if other.kind != document.kind:
-                taken = f"{other.kind} {other.full_name} already routes Service {parent}"
-                yield (
-                    f"{document.kind} {document.full_name}: spec.parentRefs[{number}]: {taken};"
-                    " all routes of a Service must be of one kind"
-                )
+        for number, ref in enumerate(document.spec.parent_refs):
+            parent = f"{ref.kind} {ref.full_name(document)}"
+            for claim in _claims(document, ref):
+                other = first.setdefault((parent, *claim), document)
+                if other.kind != document.kind:
+                    taken = f"{other.kind} {other.full_name} already routes {parent}"
+                    yield (
+                        f"{document.kind} {document.full_name}: spec.parentRefs[{number}]: {taken};"
+                        " all routes of a Service, or of a host of a Gateway, must be of one kind"
+                    )
+                    break
 
 
-def _references(document: Document) -> Iterator[tuple[str, Target]]:
-    """Every Service that a document names, with its place in it."""
+def _claims(document: RouteDocument, ref: ParentRef) -> Iterator[tuple[str, ...]]:
+    """What a route wants for itself: the callers of its namespace, or hosts at a listener."""
+    if ref.kind == "Service":
+        yield (document.metadata.namespace,)
+        return
+    for host in document.spec.hostnames or ("any host",):
+        yield (ref.section_name or "any listener", host)
+
+
+def _references(document: Document) -> Iterator[tuple[str, Reference]]:
+    """Every Service or Gateway that a document names, with its place in it."""
     if isinstance(document, TrafficPolicy | FaultInjection | Telemetry):
         yield "spec.targetRef", document.spec.target_ref
     if isinstance(document, FaultInjection):

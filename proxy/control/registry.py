@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from proxy.control.documents import Document, EndpointSpec, Mesh, RouteDocument, Service, Telemetry, TrafficPolicy
+from proxy.control.attachments import unattached
+from proxy.control.documents import (
+    Document,
+    EndpointSpec,
+    Gateway,
+    Mesh,
+    RouteDocument,
+    Service,
+    Telemetry,
+    TrafficPolicy,
+)
 from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.control.errors import ConfigRefused, UnknownProxy
 from proxy.control.proxies import Proxy, mistakes_of, proxies_of
@@ -40,10 +50,10 @@ class Registry:
     @cached_property
     def proxies(self) -> tuple[Proxy, ...]:
         """Every proxy process of the mesh."""
-        return proxies_of(self.services)
+        return proxies_of(self.services, self.of(Gateway))
 
     def proxy(self, name: str) -> Proxy:
-        """The proxy of that name: an instance's, or a node's; raises UnknownProxy."""
+        """The proxy of that name: an instance's, a node's, or a gateway's; raises UnknownProxy."""
         for proxy in self.proxies:
             if proxy.name == name:
                 return proxy
@@ -53,10 +63,10 @@ class Registry:
         known = ", ".join(proxy.name for proxy in self.proxies) or "none"
         raise UnknownProxy(f"no sidecar of {name!r} is in the configuration; known proxies: {known}")
 
-    def telemetry(self, service: Service) -> TelemetrySpec:
-        """The settings of the mesh, with those of the service's own Telemetry in their place."""
+    def telemetry(self, target: Document) -> TelemetrySpec:
+        """The settings of the mesh, with those of a service's or gateway's own Telemetry in their place."""
         mesh = self.mesh.spec.telemetry
-        own = (one.spec for one in self.of(Telemetry) if one.concerns == service.full_name)
+        own = (one.spec for one in self.of(Telemetry) if one.concerns == target.full_name)
         return next((spec.on(mesh) for spec in own), mesh)
 
     def instances(self) -> Iterator[tuple[Service, EndpointSpec]]:
@@ -76,7 +86,8 @@ def register(configuration: Configuration) -> Registry:
         *_twice("address", _listeners(registry)),
         *_twice("server name", ((n, s.full_name) for s in registry.services for n in s.server_names)),
         *_twice("address", ((a, s.full_name) for s in registry.services for a in s.spec.addresses)),
-        *strangers(registry.documents, registry.services),
+        *strangers(registry.documents, registry.services, registry.of(Gateway)),
+        *unattached(registry.of(RouteDocument), registry.of(Gateway)),
         *unknown(registry.mesh, registry.services),
         *mixed_kinds(registry.of(RouteDocument)),
         *mistakes_of(registry.services, registry.proxies),
@@ -100,12 +111,17 @@ def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
         for place, listener in enumerate(endpoint.sidecar.listeners):
             yield listener.listen, f"{endpoint.instance}.sidecar.listeners[{place}]"
     for proxy in registry.proxies:
-        yield proxy.admin, f"{proxy.name}.sidecar.admin"
+        if proxy.admin:
+            yield proxy.admin, f"{proxy.name}.admin" if proxy.gateway else f"{proxy.name}.sidecar.admin"
+    for gateway in registry.of(Gateway):
+        yield from ((address, f"{gateway.full_name}.listeners") for address in gateway.listens_at)
 
 
 def _torn(registry: Registry) -> Iterator[str]:
     """Nodes whose one process would have to export in two ways."""
     for proxy in registry.proxies:
+        if proxy.gateway:
+            continue
         first, *others = (service for service, _ in proxy.instances)
         for service in others:
             if registry.telemetry(service) != registry.telemetry(first):

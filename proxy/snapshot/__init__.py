@@ -29,9 +29,9 @@ from proxy.snapshot.telemetry import (
 from proxy.snapshot.workload import Workload
 
 __all__ = [
-    "B3", "BudgetBytes", "Compression", "Door", "Endpoint", "ExportProtocol", "Gateway", "HostPort", "Inbound", "IpPort",
-    "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes", "Route",
-    "ServerName", "Snapshot", "SpoolBytes", "Telemetry", "Upstream", "VirtualHost", "Workload",
+    "B3", "BudgetBytes", "Compression", "Door", "Endpoint", "ExportProtocol", "Gateway", "HostPort", "Inbound",
+    "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes",
+    "Route", "ServerName", "Snapshot", "SpoolBytes", "Telemetry", "Upstream", "VirtualHost", "Workload",
 ]  # fmt: skip
 
 

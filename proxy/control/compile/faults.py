@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from proxy.control.compile.matches import http_path, values
-from proxy.control.documents import FaultInjection, Service
+from proxy.control.documents import Document, FaultInjection, Service
 from proxy.control.documents.fault_injection import Abort as AbortSpec
 from proxy.control.documents.fault_injection import FaultRule
 from proxy.control.documents.http_route import HttpMatch
@@ -16,14 +16,14 @@ from proxy.control.registry import Registry
 from proxy.snapshot.faults import Abort, Fault
 
 
-def faults(registry: Registry, service: Service, caller: Service) -> tuple[Fault, ...]:
+def faults(registry: Registry, service: Service, caller: Document) -> tuple[Fault, ...]:
     """The faults that the proxies of `caller` make in their calls to `service`."""
     documents = [document for document in registry.of(FaultInjection) if document.concerns == service.full_name]
     documents.sort(key=lambda document: (document.metadata.namespace, document.metadata.name))
     return tuple(fault for document in documents for fault in _of(document, caller))
 
 
-def _of(document: FaultInjection, caller: Service) -> Iterator[Fault]:
+def _of(document: FaultInjection, caller: Document) -> Iterator[Fault]:
     for number, rule in enumerate(document.spec.rules):
         if rule.callers is not None and caller.full_name not in {one.full_name(document) for one in rule.callers}:
             continue

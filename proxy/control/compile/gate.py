@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from proxy.control.compile.matches import http_path, values
 from proxy.control.compile.policies import policy_of
-from proxy.control.documents import Service
+from proxy.control.documents import Document
 from proxy.control.documents.gate import ConcurrencySpec, RateLimitSpec, RateSpec
 from proxy.control.documents.http_route import HttpMatch
 from proxy.control.registry import Registry
@@ -23,9 +23,9 @@ from proxy.snapshot.gate import (
 )
 
 
-def gate(registry: Registry, service: Service) -> Gate:
-    """Which requests the proxies beside the service let in; all of them where there is no policy."""
-    found = policy_of(registry, service)
+def gate(registry: Registry, target: Document) -> Gate:
+    """Which requests the proxies beside a service let in, or a gateway; all of them where there is no policy."""
+    found = policy_of(registry, target)
     if found is None:
         return Gate()
     spec = found.spec

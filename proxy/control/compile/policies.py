@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from proxy.control.documents import Service, TrafficPolicy
+from proxy.control.documents import Document, Service, TrafficPolicy
 from proxy.control.documents.traffic_policy import BalancerSpec, HashOnSpec, OutlierSpec, RetrySpec
 from proxy.control.registry import Registry
 from proxy.snapshot.policies import Balancer, Breaker, HashOn, Hedge, Outlier, Policy, Retry
 
 
-def policy_of(registry: Registry, service: Service) -> TrafficPolicy | None:
-    """The policy for this service."""
-    return next((one for one in registry.of(TrafficPolicy) if one.concerns == service.full_name), None)
+def policy_of(registry: Registry, target: Document) -> TrafficPolicy | None:
+    """The policy for this service or gateway."""
+    return next((one for one in registry.of(TrafficPolicy) if one.concerns == target.full_name), None)
 
 
 def policy(registry: Registry, service: Service) -> Policy:

@@ -28,7 +28,7 @@ def routes(registry: Registry, service: Service, near: str) -> tuple[Route, ...]
     documents = _in_force(registry, service, near)
     if not documents:
         return None
-    found = [one for document in documents for one in _matches(document)]
+    found = [one for document in documents for one in matches(document)]
     return tuple(made for _, _, made in sorted(found, key=lambda one: one[:2]))
 
 
@@ -39,7 +39,8 @@ def _in_force(registry: Registry, service: Service, near: str) -> list[RouteDocu
     return consumers or [one for one in parents if one.metadata.namespace == service.metadata.namespace]
 
 
-def _matches(document: RouteDocument) -> Iterator[tuple[Precedence, Place, Route]]:
+def matches(document: RouteDocument) -> Iterator[tuple[Precedence, Place, Route]]:
+    """Each match of a document with what decides when it is tried."""
     title = f"{document.metadata.namespace}/{document.metadata.name}"
     if isinstance(document, HttpRoute):
         for number, rule in enumerate(document.spec.rules):

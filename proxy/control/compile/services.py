@@ -5,12 +5,18 @@ from __future__ import annotations
 from proxy.control.compile.faults import faults
 from proxy.control.compile.policies import policy
 from proxy.control.compile.routes import routes
-from proxy.control.documents import Service
+from proxy.control.documents import Document, Service
 from proxy.control.registry import Registry
 from proxy.snapshot import Endpoint, Upstream
 
 
-def upstream(registry: Registry, service: Service, caller: Service) -> Upstream:
+def upstream(registry: Registry, service: Service, caller: Document) -> Upstream:
+    """The same with the routes that the calls of an application take."""
+    made = called(registry, service, caller)
+    return made.model_copy(update={"routes": routes(registry, service, caller.metadata.namespace)})
+
+
+def called(registry: Registry, service: Service, caller: Document) -> Upstream:
     """Its names, its instances and how `caller` calls it."""
     return Upstream(
         name=service.full_name,
@@ -25,6 +31,5 @@ def upstream(registry: Registry, service: Service, caller: Service) -> Upstream:
             for e in service.spec.endpoints
         ),
         policy=policy(registry, service),
-        routes=routes(registry, service, caller.metadata.namespace),
         faults=faults(registry, service, caller),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from proxy.control.documents.base import API_VERSION, Document
 from proxy.control.documents.fault_injection import FaultInjection
+from proxy.control.documents.gateway import Gateway
 from proxy.control.documents.grpc_route import GrpcRoute
 from proxy.control.documents.http_route import HttpRoute
 from proxy.control.documents.limits import LimitsSpec
@@ -18,13 +19,15 @@ from proxy.control.documents.telemetry import Telemetry, TelemetrySpec
 from proxy.control.documents.traffic_policy import TrafficPolicy
 
 __all__ = [
-    "API_VERSION", "KINDS", "Document", "EndpointSpec", "FaultInjection", "GrpcRoute", "HttpRoute", "LimitsSpec",
-    "Mesh", "OutboundSpec", "RouteDocument", "Service", "SidecarSpec", "Telemetry", "TelemetrySpec", "TrafficPolicy",
+    "API_VERSION", "KINDS", "Document", "EndpointSpec", "FaultInjection", "Gateway", "GrpcRoute", "HttpRoute",
+    "LimitsSpec", "Mesh", "OutboundSpec", "RouteDocument", "Service", "SidecarSpec", "Telemetry", "TelemetrySpec",
+    "TrafficPolicy",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Document]] = {
     "Mesh": Mesh,
     "Service": Service,
+    "Gateway": Gateway,
     "HTTPRoute": HttpRoute,
     "GRPCRoute": GrpcRoute,
     "TrafficPolicy": TrafficPolicy,

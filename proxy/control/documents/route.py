@@ -10,7 +10,7 @@ from proxy.control.documents.base import Document, Spec
 from proxy.control.documents.filters import Filter
 from proxy.control.documents.route_parts import BackendRef, HeaderName, ParentRef
 from proxy.control.documents.spelling import Milliseconds, MillisecondsOrNone
-from proxy.snapshot import Name
+from proxy.snapshot import Name, ServerName
 
 _ONCE = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "DirectResponse")
 
@@ -92,6 +92,7 @@ class RouteSpec(Spec):
     """Whose requests, and the rules for them; subclasses say what their rules match."""
 
     parent_refs: tuple[ParentRef, ...] = Field(alias="parentRefs", min_length=1)
+    hostnames: tuple[ServerName, ...] = ()
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -99,6 +100,12 @@ class RouteSpec(Spec):
         names = [rule.name for rule in self.rules if rule.name]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"rules: two rules are called {repeated[0]}")
+        return self
+
+    @model_validator(mode="after")
+    def _hostnames_mean_something(self) -> RouteSpec:
+        if self.hostnames and all(ref.kind == "Service" for ref in self.parent_refs):
+            raise ValueError("hostnames: are for routes of a Gateway; requests of a Service are those for its name")
         return self
 
 
@@ -111,9 +118,9 @@ class RouteDocument(Document):
     @property
     def parents(self) -> tuple[str, ...]:
         """The Services whose requests it routes."""
-        return tuple(ref.full_name(self) for ref in self.spec.parent_refs)
+        return tuple(ref.full_name(self) for ref in self.spec.parent_refs if ref.kind == "Service")
 
     @property
     def concerns(self) -> str:
-        """The first Service whose requests it routes."""
-        return self.parents[0]
+        """The first Service whose requests it routes, or Gateway where they come in."""
+        return self.spec.parent_refs[0].full_name(self)

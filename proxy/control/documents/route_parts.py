@@ -32,25 +32,56 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 Path = Annotated[str, AfterValidator(plain_path)]
 
 
-class Target(Spec):
-    """A Service by name; in the namespace of the document unless another is given."""
+class Reference(Spec):
+    """Another document by name; in the namespace of this one unless another is given."""
 
-    group: Literal["", "core"] = ""
-    kind: Literal["Service"] = "Service"
+    group: str
+    kind: str
     name: Name
     namespace: Name | None = None
     port: int | None = Field(default=None, gt=0, lt=65_536)
 
     def full_name(self, near: Document) -> str:
-        """The Service's name in the mesh, as seen from `near`."""
+        """Its name in the mesh, as seen from `near`."""
         namespace = self.namespace or near.metadata.namespace
         return self.name if namespace == "default" else f"{self.name}.{namespace}"
 
 
-class ParentRef(Target):
-    """The Service whose requests are routed."""
+class Target(Reference):
+    """A Service."""
 
-    kind: Literal["Service"]
+    group: Literal["", "core"] = ""
+    kind: Literal["Service"] = "Service"
+
+
+class AnyTarget(Reference):
+    """A Service or a Gateway."""
+
+    group: Literal["", "core", "gateway.networking.k8s.io"] = ""
+    kind: Literal["Service", "Gateway"] = "Service"
+
+    @model_validator(mode="after")
+    def _is_of_its_group(self) -> AnyTarget:
+        if self.group and (self.group == "core") != (self.kind == "Service"):
+            raise ValueError(f"group: {self.group} has no {self.kind}")
+        return self
+
+
+class ParentRef(AnyTarget):
+    """The Service whose requests are routed, or the Gateway where they come in, or one listener of it."""
+
+    kind: Literal["Service", "Gateway"]
+    section_name: Name | None = Field(default=None, alias="sectionName")
+
+    @model_validator(mode="after")
+    def _has_sections(self) -> ParentRef:
+        if self.section_name and self.kind == "Service":
+            raise ValueError("sectionName: is for a listener of a Gateway; a Service has none")
+        return self
+
+    def is_of(self, parent: Document, near: Document) -> bool:
+        """Whether it names this document, as seen from `near`."""
+        return self.kind == parent.kind and self.full_name(near) == parent.full_name
 
 
 class BackendRef(Target):

@@ -8,7 +8,7 @@ from pydantic import AnyUrl, Field, UrlConstraints
 
 from proxy.control.documents.access_log import AccessLogSpec
 from proxy.control.documents.base import OwnDocument, Spec
-from proxy.control.documents.route_parts import Target
+from proxy.control.documents.route_parts import AnyTarget
 from proxy.control.documents.spelling import Milliseconds, Size, WrittenAsSize
 from proxy.snapshot import B3, BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes
 
@@ -79,9 +79,9 @@ class TelemetrySpec(RecordingSpec):
 
 
 class ServiceTelemetrySpec(RecordingSpec):
-    """What is different for the proxies of one Service; what is not given is as the Mesh has it."""
+    """What is different for the proxies of one Service, or for a Gateway; what is not given is as the Mesh has it."""
 
-    target_ref: Target = Field(alias="targetRef")
+    target_ref: AnyTarget = Field(alias="targetRef")
 
     def on(self, mesh: TelemetrySpec) -> TelemetrySpec:
         """The settings of the mesh with those of this Service in their place."""
@@ -91,12 +91,12 @@ class ServiceTelemetrySpec(RecordingSpec):
 
 
 class Telemetry(OwnDocument):
-    """One a Service at most."""
+    """One a Service or Gateway at most."""
 
     kind: Literal["Telemetry"]
     spec: ServiceTelemetrySpec
 
     @property
     def concerns(self) -> str:
-        """The Service whose proxies it is for."""
+        """The Service whose proxies it is for, or the Gateway."""
         return self.spec.target_ref.full_name(self)

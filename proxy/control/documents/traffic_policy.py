@@ -1,4 +1,4 @@
-"""The kind `TrafficPolicy`: how the instances of a Service are called."""
+"""The kind `TrafficPolicy`: how the instances of a Service are called, and which requests it or a Gateway lets in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.gate import ConcurrencySpec, PrioritySpec, RateLimitSpec, SheddingSpec
-from proxy.control.documents.route_parts import HeaderName, Target
+from proxy.control.documents.route_parts import AnyTarget, HeaderName
 from proxy.control.documents.spelling import Milliseconds, Size
 from proxy.snapshot.gate import MOST
 from proxy.snapshot.policies import BalancerKind, Percent, RetryOn
@@ -83,7 +83,7 @@ class HedgeSpec(Spec):
 
 
 class TrafficPolicySpec(Spec):
-    target_ref: Target = Field(alias="targetRef")
+    target_ref: AnyTarget = Field(alias="targetRef")
     balancer: BalancerSpec = BalancerSpec()
     outlier: OutlierSpec | None = None
     breaker: BreakerSpec | None = None
@@ -94,14 +94,21 @@ class TrafficPolicySpec(Spec):
     priority: PrioritySpec = PrioritySpec()
     hedge: HedgeSpec | None = None
 
+    @model_validator(mode="after")
+    def _fits_its_target(self) -> TrafficPolicySpec:
+        of_calls = sorted({"balancer", "outlier", "breaker", "retry", "hedge"} & self.model_fields_set)
+        if of_calls and self.target_ref.kind == "Gateway":
+            raise ValueError(f"{of_calls[0]}: is for the Services that a Gateway calls; target these")
+        return self
+
 
 class TrafficPolicy(OwnDocument):
-    """One a Service at most."""
+    """One a Service or Gateway at most."""
 
     kind: Literal["TrafficPolicy"]
     spec: TrafficPolicySpec
 
     @property
     def concerns(self) -> str:
-        """The Service it is for."""
+        """The Service or Gateway it is for."""
         return self.spec.target_ref.full_name(self)

@@ -60,9 +60,7 @@ class Edge:
     async def ask(self, host: str, path: str = "/", method: str = "GET", **more: Any) -> tuple[int, dict[str, Any]]:
         headers = {"Host": host, **more.pop("headers", {})}
         url = f"http://{self.address}{path}"
-        async with self.session.request(
-            method, url, headers=headers, allow_redirects=False, **more
-        ) as response:
+        async with self.session.request(method, url, headers=headers, allow_redirects=False, **more) as response:
             text = await response.text()
             told = {name.lower(): value for name, value in response.headers.items()}
             said = json.loads(text) if told.get("x-from") == "app" else {"text": text}

@@ -1,0 +1,94 @@
+"""The kind `Gateway` of the Gateway API: where clients outside the mesh reach services of it.
+
+The shape is the Gateway API's (gateway-api.sigs.k8s.io, v1); `admin`, `version`, `zone`, `limits`, `trace` and
+`trustedHops` are ours.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from proxy.control.documents.base import Document, Spec
+from proxy.control.documents.limits import LimitsSpec
+from proxy.control.documents.spelling import Address
+from proxy.snapshot import Label, Name, ServerName
+
+
+class GatewayAddress(Spec):
+    """An address of the machine that it runs on."""
+
+    type: Literal["IPAddress"] = "IPAddress"
+    value: IPv4Address | IPv6Address = IPv4Address("127.0.0.1")
+
+    def at(self, port: int) -> str:
+        """The same with a port."""
+        host = f"[{self.value}]" if self.value.version == 6 else str(self.value)
+        return f"{host}:{port}"
+
+
+class RouteNamespaces(Spec):
+    """Of which namespaces routes may attach themselves."""
+
+    whose: Literal["Same", "All"] = Field(default="Same", alias="from")
+
+
+class AllowedRoutes(Spec):
+    namespaces: RouteNamespaces = RouteNamespaces()
+
+
+class GatewayListener(Spec):
+    """Requests at one port for one host, for every host of a domain (`*.example.com`), or for any."""
+
+    name: Name
+    hostname: ServerName | None = None
+    port: int = Field(gt=0, lt=65_536)
+    protocol: Literal["HTTP"] = "HTTP"
+    allowed_routes: AllowedRoutes = Field(default=AllowedRoutes(), alias="allowedRoutes")
+
+
+class GatewaySpec(Spec):
+    gateway_class_name: Literal["whymesh"] = Field(default="whymesh", alias="gatewayClassName")
+    addresses: tuple[GatewayAddress, ...] = Field(default=(GatewayAddress(),), min_length=1)
+    listeners: tuple[GatewayListener, ...] = Field(min_length=1)
+    admin: Address | None = Field(default=None, description="Of its proxy; `whymesh up` starts it where this is given.")
+    version: Label = "v1"
+    zone: Label | None = None
+    limits: LimitsSpec | None = Field(default=None, description="In the place of those of the Mesh.")
+    trace: Literal["Restart", "Continue"] = "Restart"
+    trusted_hops: int = Field(default=0, ge=0, le=32, alias="trustedHops")
+
+    @model_validator(mode="after")
+    def _tells_listeners_apart(self) -> GatewaySpec:
+        names = [listener.name for listener in self.listeners]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"listeners: two are called {repeated[0]}")
+        places = [(listener.port, listener.hostname) for listener in self.listeners]
+        if taken := next((place for place in places if places.count(place) > 1), None):
+            raise ValueError(f"listeners: two are for port {taken[0]} and hostname {taken[1] or 'any'}")
+        return self
+
+
+class Gateway(Document):
+    """One proxy that no application stands beside, and what it listens for."""
+
+    api_version: Literal["gateway.networking.k8s.io/v1"] = Field(alias="apiVersion")
+    kind: Literal["Gateway"]
+    spec: GatewaySpec
+
+    @property
+    def concerns(self) -> str:
+        """Itself: its spans are those of a service of this name."""
+        return self.full_name
+
+    @property
+    def listens_at(self) -> dict[str, tuple[GatewayListener, ...]]:
+        """Its listeners by the addresses that are open for them."""
+        ports = dict.fromkeys(listener.port for listener in self.spec.listeners)
+        return {
+            address.at(port): tuple(listener for listener in self.spec.listeners if listener.port == port)
+            for address in self.spec.addresses
+            for port in ports
+        }
