@@ -33,7 +33,8 @@ def command(path: Path, state: Path | None, port_offset: int, ui: bool, rootcaus
     """Run the mesh of a mesh.yaml on this machine.
 
     Starts the control plane, the collector with its store, the root-cause engine and the UI, a sidecar for each
-    endpoint with `sidecar:`, each Gateway with `admin:`, and the application of each endpoint with `run:`. Stays until Ctrl-C.
+    endpoint with `sidecar:`, each Gateway with `admin:`, and the application of each endpoint with `run:`. Stays
+    until Ctrl-C.
 
     \b
     Examples:

@@ -119,7 +119,8 @@ async def sidecar(
             Workload(
                 node=Node(service=service, version=version, instance=f"{service}-1", zone=zone),
                 inbound=Inbound(app=app, **{"listen": f"127.0.0.1:{free_port()}", **(inbound or {})}) if app else None,
-                outbound=outbound or (None if calls is None or gateway else Outbound(listen=f"127.0.0.1:{free_port()}")),
+                outbound=outbound
+                or (None if calls is None or gateway else Outbound(listen=f"127.0.0.1:{free_port()}")),
                 gateway=gateway,
                 services=calls or (),
             ),

@@ -35,6 +35,31 @@ def route(name: str, parent: str, *rules: dict[str, Any], kind: str = "HTTPRoute
     }
 
 
+def gateway(name: str, *listeners: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A Gateway document."""
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": name},
+        "spec": {"listeners": list(listeners), **more},
+    }
+
+
+def listener(name: str, port: int, hostname: str | None = None) -> dict[str, Any]:
+    """One of a Gateway's."""
+    return {"name": name, "port": port, "protocol": "HTTP"} | ({"hostname": hostname} if hostname else {})
+
+
+def policy(target: str, kind: str = "Service", **spec: Any) -> dict[str, Any]:
+    """A TrafficPolicy document."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "TrafficPolicy",
+        "metadata": {"name": target},
+        "spec": {"targetRef": {"kind": kind, "name": target}, **spec},
+    }
+
+
 def backends(*names: str, **weights: int) -> list[dict[str, Any]]:
     """`backendRefs` to Services, with weights where given."""
     return [{"name": name} for name in names] + [{"name": name, "weight": weight} for name, weight in weights.items()]

@@ -356,7 +356,7 @@ def test_a_route_for_no_service_is_refused(tmp_path: Path) -> None:
         ConfigRefused, match=r"HTTPRoute r: spec.parentRefs\[0\]: there is no Service apo; did you mean api"
     ):
         registry(tmp_path, meshes.route("r", "apo", rule("x")))
-    gateway = meshes.route("r", "api", rule("x"))
-    gateway["spec"]["parentRefs"][0]["kind"] = "Gateway"
-    with pytest.raises(ConfigRefused, match=r"parentRefs\[0\].kind: input should be 'Service'"):
-        registry(tmp_path, gateway)
+    mesh = meshes.route("r", "api", rule("x"))
+    mesh["spec"]["parentRefs"][0]["kind"] = "Mesh"
+    with pytest.raises(ConfigRefused, match=r"parentRefs\[0\].kind: input should be 'Service' or 'Gateway'"):
+        registry(tmp_path, mesh)
