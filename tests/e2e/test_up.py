@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,11 +50,13 @@ class World:
     """A mesh.yaml with a front that asks a backend, each beside its sidecar."""
 
     def __init__(self, folder: Path, ports: Ports) -> None:
-        self.inbound = free_port()
+        self.inbound, self.web = free_port(), free_port()
         (folder / "stock").write_text("42 in stock")
         front, back = free_port(), free_port()
         beside_front = meshes.sidecar(self.inbound, free_port(), free_port())
         beside_back = meshes.sidecar(free_port(), free_port(), free_port())
+        admin = f"127.0.0.1:{free_port()}"
+        outside = [{"kind": "Gateway", "name": "edge"}]
         ask = {"command": [sys.executable, "-c", ASKS_BACKEND], "env": {"PORT": str(front)}}
         serve = {"command": [sys.executable, "-m", "http.server", str(back), "--bind", "127.0.0.1"]}
         self.file = meshes.write(
@@ -61,6 +64,8 @@ class World:
             meshes.mesh("tiny", telemetry={"endpoint": ports.traces, "flush": "50ms"}),
             meshes.service("front", meshes.endpoint("front-1", front, sidecar=beside_front, run=ask)),
             meshes.service("backend", meshes.endpoint("backend-1", back, sidecar=beside_back, run=serve)),
+            meshes.gateway("edge", meshes.listener("web", self.web, "tiny.example.com"), admin=admin),
+            meshes.route("web", "", {"backendRefs": [{"name": "front"}]}, parentRefs=outside),
         )
 
 
@@ -86,6 +91,12 @@ def up(world: World, ports: Ports, state: Path) -> Iterator[subprocess.Popen[byt
             process.kill()
 
 
+def stored(state: Path, question: str) -> list[dict[str, object]]:
+    asked = [*WHYMESH, "sql", "--json", "--state", str(state), question]
+    lines = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout
+    return [json.loads(line) for line in lines.splitlines()]
+
+
 def test_applications_talk_through_the_mesh_and_each_request_is_in_the_store(ports: Ports, tmp_path: Path) -> None:
     world = World(tmp_path, ports)
     with up(world, ports, tmp_path) as process:
@@ -97,21 +108,16 @@ def test_applications_talk_through_the_mesh_and_each_request_is_in_the_store(por
             "FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy' GROUP BY ALL ORDER BY ALL"
         )
 
-        def answer(question: str) -> list[dict[str, object]]:
-            asked = [*WHYMESH, "sql", "--json", "--state", str(tmp_path), question]
-            lines = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout
-            return [json.loads(line) for line in lines.splitlines()]
-
         def row(source: str, destination: str, kind: str) -> dict[str, object]:
             return {"source": source, "destination": destination, "kind": kind, "n": 5, "traces": 5}
 
         expected = [row("", "front", "Server"), row("front", "backend", "Client"), row("front", "backend", "Server")]
-        until(lambda: answer(question) == expected, "five traces of three spans")
+        until(lambda: stored(tmp_path, question) == expected, "five traces of three spans")
         captured = (
             "SELECT Source, sum(Counted) AS counted, sum(Captured) AS captured FROM otel.mesh_captured GROUP BY 1"
         )
         edges = [{"Source": source, "counted": 5, "captured": 5} for source in ("", "front")]
-        until(lambda: answer(f"{captured} ORDER BY 1") == edges, "the proxies' own counts")
+        until(lambda: stored(tmp_path, f"{captured} ORDER BY 1") == edges, "the proxies' own counts")
 
         def alarms() -> set[str]:
             asked = [*WHYMESH, "why", "--json", "--state", str(tmp_path)]
@@ -122,6 +128,29 @@ def test_applications_talk_through_the_mesh_and_each_request_is_in_the_store(por
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert get(f"http://127.0.0.1:{world.inbound}/")[0] == 0
+
+
+def test_clients_outside_reach_the_mesh_through_its_gateway(ports: Ports, tmp_path: Path) -> None:
+    world = World(tmp_path, ports)
+    with up(world, ports, tmp_path) as process:
+        asked = urllib.request.Request(f"http://127.0.0.1:{world.web}/", headers={"Host": "tiny.example.com"})
+        with urllib.request.urlopen(asked, timeout=10) as response:
+            assert response.read() == b"42 in stock"
+        question = (
+            "SELECT ServiceName AS service, toString(SpanKind) AS kind, "
+            "SpanAttributes['mesh.source.service'] AS source, SpanAttributes['mesh.destination.service'] AS destination "
+            "FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy' ORDER BY Timestamp"
+        )
+        whole = [
+            {"service": "edge", "kind": "Server", "source": "", "destination": "edge"},
+            {"service": "edge", "kind": "Client", "source": "edge", "destination": "front"},
+            {"service": "front", "kind": "Server", "source": "edge", "destination": "front"},
+            {"service": "front", "kind": "Client", "source": "front", "destination": "backend"},
+            {"service": "backend", "kind": "Server", "source": "front", "destination": "backend"},
+        ]
+        until(lambda: stored(tmp_path, question) == whole, "one trace from the gateway to the backend")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
 
 
 def test_an_application_that_dies_is_told_and_not_restarted(ports: Ports, tmp_path: Path) -> None:

@@ -113,14 +113,14 @@ async def sidecar(
 
     `export` holds other fields of the telemetry part; spans wait in `spool` while the collector is away.
     """
+    beside = calls is not None and gateway is None
     snapshot = Snapshot(
         epoch=1,
         workloads=(
             Workload(
                 node=Node(service=service, version=version, instance=f"{service}-1", zone=zone),
                 inbound=Inbound(app=app, **{"listen": f"127.0.0.1:{free_port()}", **(inbound or {})}) if app else None,
-                outbound=outbound
-                or (None if calls is None or gateway else Outbound(listen=f"127.0.0.1:{free_port()}")),
+                outbound=outbound or (Outbound(listen=f"127.0.0.1:{free_port()}") if beside else None),
                 gateway=gateway,
                 services=calls or (),
             ),
