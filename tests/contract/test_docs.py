@@ -56,6 +56,7 @@ def test_every_field_of_the_mesh_configuration_is_described() -> None:
     parents |= {"outbound"}
     parents |= {"rules", "matches", "filters", "backendRefs", "timeouts", "sessionPersistence"}
     parents |= {"delay", "abort", "rateLimits", "shedding", "priority"}
+    parents |= {"addresses", "namespaces", "from"}
     parents |= {"balancer", "breaker", "retry", "backoff", "budget", "hedge"}
 
     def described(field: str) -> bool:
@@ -79,6 +80,30 @@ def test_the_example_configuration_is_one(tmp_path: Path) -> None:
     (tmp_path / "mesh.yaml").write_text("\n---\n".join(examples))
     kinds = {document.kind for document in register(load(tmp_path)).documents}
     assert kinds == {"Service", "HTTPRoute", "TrafficPolicy"}
+
+
+def test_the_example_of_a_gateway_is_one_that_proxies_take(tmp_path: Path) -> None:
+    from proxy import _engine
+    from proxy.control.compile import compile_snapshot
+    from proxy.control.read import load
+    from proxy.control.registry import register
+    from tests.world import meshes
+
+    section = (ROOT / "docs/config.md").read_text().split("\n## Gateway\n")[1].split("\n## ")[0]
+    (example,) = re.findall(r"```yaml\n(.*?)```", section, re.S)
+    services = [
+        meshes.service(name, meshes.endpoint(f"{name}-1", place)) for place, name in enumerate(("orders", "web"), 1)
+    ]
+    written = meshes.write(tmp_path / "mesh.yaml", *services)
+    written.write_text(written.read_text() + "---\n" + example)
+    snapshot = compile_snapshot(register(load(written)), "shop-edge", 1)
+    assert _engine.check(snapshot.model_dump_json()) == 1
+    gateway = snapshot.workloads[0].gateway
+    assert gateway
+    assert {door.listen: [host.host for host in door.hosts] for door in gateway.doors} == {
+        "0.0.0.0:8080": ["shop.example.com", "*.status.example.com", "*.example.com"],
+        "0.0.0.0:8081": ["*.status.example.com"],
+    }
 
 
 def test_every_example_of_graceful_degradation_is_one_that_proxies_take(tmp_path: Path) -> None:

@@ -138,7 +138,8 @@ def test_clients_outside_reach_the_mesh_through_its_gateway(ports: Ports, tmp_pa
             assert response.read() == b"42 in stock"
         question = (
             "SELECT ServiceName AS service, toString(SpanKind) AS kind, "
-            "SpanAttributes['mesh.source.service'] AS source, SpanAttributes['mesh.destination.service'] AS destination "
+            "SpanAttributes['mesh.source.service'] AS source, "
+            "SpanAttributes['mesh.destination.service'] AS destination "
             "FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy' ORDER BY Timestamp"
         )
         whole = [
