@@ -23,7 +23,7 @@ from proxy.succession import await_successor
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one proxy; `proxy` is its instance, node or gateway, `state` empty for none, `drain` in seconds."""
+    """The options of one proxy; `proxy` is its instance, node or gateway, `state` empty for none, `drain` in s."""
 
     control: str
     proxy: str

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from proxy.control.documents import Gateway, RouteDocument
+from proxy.control.documents import Gateway, RouteDocument, Service
 from proxy.control.documents.gateway import GatewayListener
 from proxy.control.documents.route_parts import ParentRef
 from proxy.control.hostnames import Hostname, common
@@ -32,11 +32,27 @@ def unattached(routes: Iterable[RouteDocument], gateways: Iterable[Gateway]) -> 
                 yield from (f"{where}{problem}" for problem in _problem(route, ref, known))
 
 
+def unled(services: Iterable[Service], gateways: Iterable[Gateway]) -> Iterator[str]:
+    """Services whose way out of the mesh is not there, or no way out."""
+    known = {gateway.full_name: gateway for gateway in gateways}
+    for service in services:
+        where, name = f"Service {service.full_name}: spec.egress", service.spec.egress
+        if name is None:
+            continue
+        if name not in known:
+            yield missing(where, name, known, "Gateway")
+        elif not known[name].spec.egress:
+            yield f"{where}: Gateway {name} leads into the mesh; set egress: true of it, or name another"
+
+
 def _problem(route: RouteDocument, ref: ParentRef, known: dict[str, Gateway]) -> Iterator[str]:
     name = ref.full_name(route)
     gateway = known.get(name)
     if gateway is None:
         yield missing("", name, known, "Gateway")
+        return
+    if gateway.spec.egress:
+        yield f": Gateway {name} leads out of the mesh (egress), to the Services that name it under spec.egress"
         return
     meant = _meant(ref, gateway)
     if not meant:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from proxy.control.attachments import unattached
+from proxy.control.attachments import unattached, unled
 from proxy.control.documents import (
     Document,
     EndpointSpec,
@@ -63,6 +63,10 @@ class Registry:
         known = ", ".join(proxy.name for proxy in self.proxies) or "none"
         raise UnknownProxy(f"no sidecar of {name!r} is in the configuration; known proxies: {known}")
 
+    def egress(self, service: Service) -> Gateway | None:
+        """The gateway that leads to a service outside the mesh."""
+        return next((one for one in self.of(Gateway) if one.full_name == service.spec.egress), None)
+
     def telemetry(self, target: Document) -> TelemetrySpec:
         """The settings of the mesh, with those of a service's or gateway's own Telemetry in their place."""
         mesh = self.mesh.spec.telemetry
@@ -88,6 +92,7 @@ def register(configuration: Configuration) -> Registry:
         *_twice("address", ((a, s.full_name) for s in registry.services for a in s.spec.addresses)),
         *strangers(registry.documents, registry.services, registry.of(Gateway)),
         *unattached(registry.of(RouteDocument), registry.of(Gateway)),
+        *unled(registry.services, registry.of(Gateway)),
         *unknown(registry.mesh, registry.services),
         *mixed_kinds(registry.of(RouteDocument)),
         *mistakes_of(registry.services, registry.proxies),

@@ -1,4 +1,4 @@
-"""Where requests come in that no application of the mesh makes, and which way they go."""
+"""Where requests come into the mesh, or leave it, at a proxy without an application; and which way they go."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class Door(Part):
 
 
 class Gateway(Part):
-    """A way in to services of the mesh that leads through routes only."""
+    """A way to services that leads through routes only."""
 
     doors: tuple[Door, ...] = Field(min_length=1)
+    callers: Literal["outside", "mesh"] = Field(default="outside", description="Whose word on who asks counts, or not.")
     trace: Literal["restart", "continue"] = Field(default="restart", description="What came with a request.")
     trusted_hops: int = Field(default=0, ge=0, le=32, description="Proxies before it whose word counts.")
     gate: Gate = Gate()

@@ -35,4 +35,5 @@ class Upstream(Part):
     routes: tuple[Route, ...] | None = Field(
         default=None, description="Tried in this order; None: every request goes to the endpoints."
     )
+    outside: bool = Field(default=False, description="It is not of the mesh, and told nothing of it.")
     faults: tuple[Fault, ...] = ()

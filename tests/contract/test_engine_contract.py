@@ -174,6 +174,7 @@ WHOLE: dict[str, Any] = {
                         "hosts": [{"host": "*.example.com", "routes": [route(backends=[BACKEND])]}],
                     }
                 ],
+                "callers": "mesh",
                 "trace": "continue",
                 "trusted_hops": 1,
                 "gate": {"rate_limits": [], "concurrency": None, "shedding": None, "priority": OPEN},
@@ -219,6 +220,7 @@ WHOLE: dict[str, Any] = {
                             "body_bytes": 1,
                         },
                     },
+                    "outside": True,
                     "faults": [
                         {
                             "name": "f/0",

@@ -13,13 +13,13 @@ from proxy.control.attachments import hosts_of
 from proxy.control.compile.gate import gate
 from proxy.control.compile.routes import matches
 from proxy.control.compile.services import called
-from proxy.control.documents import Gateway, RouteDocument
+from proxy.control.documents import Gateway, RouteDocument, Service
 from proxy.control.documents.gateway import GatewayListener
 from proxy.control.hostnames import Hostname, covers, rank
 from proxy.control.registry import Registry
-from proxy.snapshot import Door, Node, VirtualHost, Workload
+from proxy.snapshot import Door, Node, Upstream, VirtualHost, Workload
 from proxy.snapshot import Gateway as GatewayPart
-from proxy.snapshot.routes import Route
+from proxy.snapshot.routes import Backend, Route
 
 Attached = list[tuple[RouteDocument, tuple[Hostname, ...]]]
 """The routes at a listener, each with its hosts there."""
@@ -28,7 +28,11 @@ Attached = list[tuple[RouteDocument, tuple[Hostname, ...]]]
 def gateway_workload(registry: Registry, gateway: Gateway) -> Workload:
     """Its identity, where it listens, and the services that its routes lead to."""
     spec = gateway.spec
-    doors = tuple(_door(registry, gateway, address, listeners) for address, listeners in gateway.listens_at.items())
+    if spec.egress:
+        hosts = tuple(_outside(registry, gateway))
+        doors = tuple(Door(listen=address, hosts=hosts) for address in gateway.listens_at)
+    else:
+        doors = tuple(_door(registry, gateway, *listening) for listening in gateway.listens_at.items())
     needed = {name for door in doors for host in door.hosts for route in host.routes for name in _services(route)}
     return Workload(
         node=Node(
@@ -40,12 +44,28 @@ def gateway_workload(registry: Registry, gateway: Gateway) -> Workload:
         ),
         gateway=GatewayPart(
             doors=doors,
+            callers="mesh" if spec.egress else "outside",
             trace="continue" if spec.trace == "Continue" else "restart",
             trusted_hops=spec.trusted_hops,
             gate=gate(registry, gateway),
         ),
-        services=tuple(called(registry, one, gateway) for one in registry.services if one.full_name in needed),
+        services=tuple(_called(registry, one, gateway) for one in registry.services if one.full_name in needed),
     )
+
+
+def _called(registry: Registry, service: Service, gateway: Gateway) -> Upstream:
+    """On the way out faults are made by the proxies of the applications that call, and only there."""
+    made = called(registry, service, gateway)
+    return made.model_copy(update={"faults": ()}) if gateway.spec.egress else made
+
+
+def _outside(registry: Registry, gateway: Gateway) -> Iterator[VirtualHost]:
+    """The Services that the gateway leads to, by every name they have."""
+    for service in registry.services:
+        if registry.egress(service) is gateway:
+            name = service.full_name
+            route = Route(name=f"{gateway.full_name}/{name}", backends=(Backend(service=name),))
+            yield from (VirtualHost(host=host, routes=(route,)) for host in service.hosts)
 
 
 def _door(registry: Registry, gateway: Gateway, address: str, listeners: tuple[GatewayListener, ...]) -> Door:

@@ -5,15 +5,28 @@ from __future__ import annotations
 from proxy.control.compile.faults import faults
 from proxy.control.compile.policies import policy
 from proxy.control.compile.routes import routes
-from proxy.control.documents import Document, Service
+from proxy.control.documents import Document, Gateway, Service
 from proxy.control.registry import Registry
-from proxy.snapshot import Endpoint, Upstream
+from proxy.snapshot import Endpoint, Policy, Upstream
 
 
 def upstream(registry: Registry, service: Service, caller: Document) -> Upstream:
     """The same with the routes that the calls of an application take."""
-    made = called(registry, service, caller)
-    return made.model_copy(update={"routes": routes(registry, service, caller.metadata.namespace)})
+    made = called(registry, service, caller).model_copy(
+        update={"routes": routes(registry, service, caller.metadata.namespace)}
+    )
+    gateway = registry.egress(service)
+    if gateway is None:
+        return made
+    return made.model_copy(update={"endpoints": _doors(gateway), "policy": Policy(), "outside": False})
+
+
+def _doors(gateway: Gateway) -> tuple[Endpoint, ...]:
+    """The gateway that leads to a service outside stands in for its instances."""
+    spec, name = gateway.spec, gateway.full_name
+    return tuple(
+        Endpoint(address=address, version=spec.version, instance=name, zone=spec.zone) for address in gateway.listens_at
+    )
 
 
 def called(registry: Registry, service: Service, caller: Document) -> Upstream:
@@ -32,4 +45,5 @@ def called(registry: Registry, service: Service, caller: Document) -> Upstream:
         ),
         policy=policy(registry, service),
         faults=faults(registry, service, caller),
+        outside=service.spec.egress is not None,
     )

@@ -1,7 +1,7 @@
 """The kind `Gateway` of the Gateway API: where clients outside the mesh reach services of it.
 
-The shape is the Gateway API's (gateway-api.sigs.k8s.io, v1); `admin`, `version`, `zone`, `limits`, `trace` and
-`trustedHops` are ours.
+The shape is the Gateway API's (gateway-api.sigs.k8s.io, v1); `admin`, `version`, `zone`, `limits`, `egress`,
+`trace` and `trustedHops` are ours.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class GatewaySpec(Spec):
     version: Label = "v1"
     zone: Label | None = None
     limits: LimitsSpec | None = Field(default=None, description="In the place of those of the Mesh.")
+    egress: bool = Field(default=False, description="It leads out of the mesh, to Services that name it.")
     trace: Literal["Restart", "Continue"] = "Restart"
     trusted_hops: int = Field(default=0, ge=0, le=32, alias="trustedHops")
 
@@ -68,6 +69,18 @@ class GatewaySpec(Spec):
         places = [(listener.port, listener.hostname) for listener in self.listeners]
         if taken := next((place for place in places if places.count(place) > 1), None):
             raise ValueError(f"listeners: two are for port {taken[0]} and hostname {taken[1] or 'any'}")
+        return self
+
+    @model_validator(mode="after")
+    def _leads_one_way(self) -> GatewaySpec:
+        if not self.egress:
+            return self
+        if {"trace", "trusted_hops"} & self.model_fields_set:
+            raise ValueError("trace and trustedHops: are about clients outside the mesh, and with egress there are none")
+        if len(self.listeners) > 1 or self.listeners[0].hostname:
+            raise ValueError("listeners: with egress there is one, for any host; the Services that name it say which")
+        if any(address.value.is_unspecified for address in self.addresses):
+            raise ValueError("addresses: with egress they are what the proxies connect to; 0.0.0.0 and :: are nowhere")
         return self
 
 

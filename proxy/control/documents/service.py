@@ -69,6 +69,17 @@ class ServiceSpec(Spec):
     server_names: tuple[ServerName, ...] = Field(default=(), alias="serverNames")
     addresses: tuple[IpPort, ...] = ()
     endpoints: tuple[EndpointSpec, ...] = ()
+    egress: Name | None = Field(default=None, description="The Gateway, by its full name, that leads to it.")
+
+    @model_validator(mode="after")
+    def _is_outside(self) -> Self:
+        if self.egress is None:
+            return self
+        if self.protocol not in ("http1", "http2"):
+            raise ValueError(f"egress: is for http1 and http2, not for {self.protocol}")
+        if beside := next((endpoint.instance for endpoint in self.endpoints if endpoint.sidecar), None):
+            raise ValueError(f"egress: leads out of the mesh, and {beside} has a sidecar in it")
+        return self
 
 
 class Service(OwnDocument):

@@ -23,7 +23,7 @@ mod telemetry;
 mod workload;
 
 pub use access_log::AccessLog;
-pub use gateway::{Door, Gateway, Trace, VirtualHost};
+pub use gateway::{Callers, Door, Gateway, Trace, VirtualHost};
 pub use limits::Limits;
 pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;

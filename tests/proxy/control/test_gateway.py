@@ -228,3 +228,55 @@ def test_the_hosts_of_two_names_are_those_of_both(first: Hostname, second: Hostn
 def test_a_name_within_another_is_more_specific(wide: Hostname, narrow: Hostname) -> None:
     if covers(wide, narrow) and wide != narrow:
         assert rank(narrow) < rank(wide)
+
+
+OUTSIDE = meshes.service("api.example.com", meshes.endpoint("api-1", 18_009), egress="exit", port=80)
+EXIT = meshes.gateway("exit", meshes.listener("out", 15_090), egress=True)
+CALLER = meshes.service("buyer", meshes.endpoint("buyer-1", 18_003, sidecar=meshes.sidecar(1, 2, 3)))
+
+
+def test_a_service_outside_is_reached_through_the_gateway_that_it_names(tmp_path: Path) -> None:
+    policy = meshes.policy("api.example.com", retry={})
+    made = registry(tmp_path, OUTSIDE, EXIT, CALLER, policy)
+    seen = {one.name: one for one in compile_snapshot(made, "buyer-1", 1).workloads[0].services}
+    there = seen["api.example.com"]
+    assert [(one.address, one.instance) for one in there.endpoints] == [("127.0.0.1:15090", "exit")]
+    assert (there.outside, there.policy.retry) == (False, None), "the gateway is of the mesh, and tries again itself"
+    (workload,) = compile_snapshot(made, "exit", 1).workloads
+    assert workload.gateway
+    assert workload.gateway.callers == "mesh"
+    (door,) = doors(workload)
+    assert hosts(door)["api.example.com"] == ["exit/api.example.com"]
+    (outside,) = workload.services
+    assert (outside.outside, outside.endpoints[0].address) == (True, "127.0.0.1:18009")
+    assert outside.policy.retry is not None
+
+
+@pytest.mark.parametrize(
+    ("documents", "mistake"),
+    [
+        ([OUTSIDE], "Service api.example.com: spec.egress: there is no Gateway exit; known: none"),
+        ([OUTSIDE, meshes.gateway("exit", meshes.listener("a", 80))], "leads into the mesh; set egress: true"),
+        (
+            [meshes.gateway("edge", meshes.listener("a", 80), egress=True), attached("r", to("cart"))],
+            "leads out of the mesh (egress)",
+        ),
+        ([meshes.gateway("exit", meshes.listener("a", 80), egress=True, trustedHops=1)], "trustedHops: are about clients"),
+        ([meshes.gateway("exit", meshes.listener("a", 80, "a.org"), egress=True)], "listeners: with egress"),
+        (
+            [meshes.gateway("exit", meshes.listener("a", 80), egress=True, addresses=[{"value": "0.0.0.0"}])],
+            "addresses: with egress",
+        ),
+        ([meshes.service("s", protocol="tcp", egress="exit"), EXIT], "egress: is for http1 and http2, not for tcp"),
+        (
+            [meshes.service("s", meshes.endpoint("s-1", sidecar=meshes.sidecar(1, 2, 3)), egress="exit"), EXIT],
+            "s-1 has a sidecar in it",
+        ),
+    ],
+)
+def test_a_way_out_that_cannot_be_meant_is_refused(
+    tmp_path: Path, documents: list[dict[str, Any]], mistake: str
+) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        registry(tmp_path, *documents)
+    assert mistake in "\n".join(refused.value.mistakes)

@@ -279,3 +279,40 @@ async def test_a_gateway_refuses_what_no_proxy_carries(edge: Edge) -> None:
     assert (await edge.ask("shop.example.com", method="CONNECT"))[0] in (400, 403, 405)
     status, said = await edge.ask("shop.example.com", headers={"x-mesh-source": "edge/v1/edge-1"})
     assert (status, said["answer"]["mesh-reason"]) == (508, "request_loop")
+
+
+async def test_a_way_out_knows_who_calls_and_tells_nothing_of_the_mesh(
+    session: aiohttp.ClientSession, sink: OtlpSink
+) -> None:
+    async def api(request: web.Request) -> web.StreamResponse:
+        response = await echo(request)
+        response.headers["mesh-reason"] = "draining"
+        return response
+
+    name = "api.example.com"
+    async with app(api) as address:
+        door = Door(listen=f"127.0.0.1:{free_port()}", hosts=(host(name, to(name)),))
+        out = sidecar(
+            "exit",
+            calls=(upstream(name, address, outside=True),),
+            gateway=Gateway(doors=(door,), callers="mesh"),
+            telemetry=sink.url,
+        )
+        async with out, sidecar("buyer", calls=(upstream(name, door.listen),), telemetry=sink.url) as buyer:
+            told = {"grpc-timeout": "5S", "mesh-timeout-ms": "5000", "traceparent": TRACEPARENT}
+            async with session.get(f"http://{name}/a", proxy=buyer.proxy, headers=told) as response:
+                said = (await response.json())["headers"]
+                assert "mesh-reason" not in response.headers, "who is outside does not speak for the mesh"
+            async with session.get(f"http://{door.listen}/", headers={"Host": "elsewhere.example.com"}) as response:
+                assert (response.status, response.headers["mesh-reason"]) == (404, "unknown_host")
+            await sink.wait(4)
+    assert not [header for header in said if header.startswith(("x-mesh-", "mesh-", "x-forwarded-"))]
+    assert said["host"] == name
+    (server, refused) = sink.of("exit", "server")
+    (call,) = sink.of("buyer", "client")
+    (client,) = sink.of("exit", "client")
+    assert (server["mesh.source.service"], server.parent, client.parent) == ("buyer", call.span, server.span)
+    assert {server.trace, client.trace, call.trace} == {TRACE}
+    assert said["traceparent"] == f"00-{TRACE}-{client.span}-01"
+    assert "mesh.reason" not in client.attributes
+    assert refused["mesh.reason"] == "unknown_host"

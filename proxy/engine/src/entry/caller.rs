@@ -187,7 +187,9 @@ impl Caller {
             .map_or_else(|| self.no_claim(), |source| source.claim.clone())
     }
 
-    fn no_claim(&self) -> Claim {
+    /// What a caller says that says nothing.
+    #[must_use]
+    pub fn no_claim(&self) -> Claim {
         Claim {
             attributes: None,
             service: self.nobody(),

@@ -10,6 +10,7 @@ use http::{Method, Request, StatusCode};
 
 use super::deadline::{self, Deadline};
 use super::outlier::Outcome;
+use super::outside::remove_ours;
 use super::retry::Ended;
 use crate::entry::caller::Caller;
 use crate::grpc::status_of;
@@ -148,6 +149,9 @@ impl Call<'_> {
         if let Some(deadline) = self.deadline {
             terms = deadline.within(terms, one.began);
             deadline::tell(request.headers_mut(), flight.is_call(), terms.first_byte);
+        }
+        if self.service.outside {
+            remove_ours(request.headers_mut());
         }
         match exchange(self.endpoint(one), request, terms, clock, departed).await {
             Ok(answered) if self.is_late(&answered) => Err(Failure::Timeout),

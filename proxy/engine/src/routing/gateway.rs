@@ -1,4 +1,4 @@
-//! OUTSIDE -> SERVICE: carries requests of clients that are not of the mesh, by the routes of a gateway.
+//! OUTSIDE -> SERVICE, or APPLICATION -> OUTSIDE: carries requests into the mesh, or out of it, by the routes of a gateway.
 //!
 //! In: HTTP requests at one of its doors. Out: the same to an instance of a service, under a server span for the client and a
 //! client span for the call. Never: a request to a service that no route leads to, or a client's claim to be of the mesh.
@@ -18,7 +18,7 @@ use crate::reasons::Reason;
 use crate::recording::flight::{Flight, Opening};
 use crate::recording::record::Encoded;
 use crate::recording::tally::Labels;
-use crate::recording::trace::Context;
+use crate::recording::trace::{Context, unmark_state};
 use crate::runtime::plan::Service;
 use crate::runtime::worker::Worker;
 use crate::runtime::workload::Workload;
@@ -40,10 +40,17 @@ pub async fn serve(
     let started = worker.clock.now();
     let busy = caller.busy();
     let refusal = refusal(&request, &caller, &workload, &plan.limits);
-    let trust = gateway.trust;
-    let context = worker.with_rng(|rng| trust.context(request.headers_mut(), rng));
     let asked = authority(&request).map(str::to_owned);
-    trust.cleanse(request.headers_mut(), caller.address, asked.as_deref());
+    let headers = request.headers_mut();
+    let (context, claim) = if let Some(trust) = gateway.trust {
+        trust.cleanse(headers, caller.address, asked.as_deref());
+        let context = worker.with_rng(|rng| trust.context(headers, rng));
+        (context, caller.no_claim())
+    } else {
+        let (context, keep) = worker.with_rng(|rng| Context::of(headers, rng));
+        unmark_state(headers, keep);
+        (context, caller.take_source(headers))
+    };
     let way = asked
         .as_deref()
         .and_then(|asked| gateway.destination(caller.way(), asked))
@@ -56,11 +63,11 @@ pub async fn serve(
         uri: request.uri(),
         headers: request.headers(),
         context,
-        peer: None,
+        peer: claim.attributes,
         also: Some(both(&caller.attributes, rule.as_deref())),
         labels: Labels {
-            peer: caller.nobody(),
-            version: caller.nobody(),
+            peer: claim.service,
+            version: claim.version,
             route: Rc::clone(&onward.route),
         },
         busy,
@@ -73,7 +80,11 @@ pub async fn serve(
         None => None,
         Some(gate) => {
             let client = caller.address.to_string();
-            match gate.admit(&request, &client, worker.lag.get(), started) {
+            let source = match gateway.trust {
+                Some(_) => &client,
+                None => entry.peer(),
+            };
+            match gate.admit(&request, source, worker.lag.get(), started) {
                 Ok(pass) => Some(pass),
                 Err(refusal) => return refusal.end(entry),
             }

@@ -166,7 +166,9 @@ impl Passage<'_> {
         };
         let mut response = match call.attempts(request, flight).await {
             Ok((answered, flight)) => {
-                relay(answered, Reading::upstream(caller_leg, limits), flight)
+                let mut reading = Reading::upstream(caller_leg, limits);
+                reading.course.from_proxy &= !service.outside;
+                relay(answered, reading, flight)
             }
             Err((reason, place)) => return answer(reason, &place),
         };

@@ -49,14 +49,7 @@ impl Trust {
 
     /// Says where a request came from, and takes away what it may not say.
     pub fn cleanse(self, headers: &mut HeaderMap, client: IpAddr, authority: Option<&str>) {
-        let ours: Vec<HeaderName> = headers
-            .keys()
-            .filter(|name| is_ours(name))
-            .cloned()
-            .collect();
-        for name in &ours {
-            headers.remove(name);
-        }
+        remove_ours(headers);
         self.append(headers, &FOR, &client.to_string());
         self.append(headers, &FORWARDED, &element(client, authority));
         self.tell(headers, &PROTO, SCHEME);
@@ -87,6 +80,18 @@ impl Trust {
             Ok(value) if !own.is_empty() => headers.insert(name, value),
             _ => headers.remove(name),
         };
+    }
+}
+
+/// Removes what only the mesh says, and only to itself.
+pub fn remove_ours(headers: &mut HeaderMap) {
+    let ours: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_ours(name))
+        .cloned()
+        .collect();
+    for name in &ours {
+        headers.remove(name);
     }
 }
 

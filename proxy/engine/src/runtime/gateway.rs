@@ -1,4 +1,4 @@
-//! A way in to the mesh that leads through routes only, made ready for one worker.
+//! A way to services that leads through routes only, made ready for one worker.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,12 +10,13 @@ use crate::routing::outside::Trust;
 use crate::routing::rules::Destination;
 use crate::runtime::plan::{Service, rules_of, terms};
 use crate::runtime::workload::Workload;
-use crate::snapshot::{self, Protocol};
+use crate::snapshot::{self, Callers, Protocol};
 
 pub struct Gateway {
     /// What there is for each host, by the door that requests come in at.
     doors: Vec<Hosts<Rc<Destination>>>,
-    pub trust: Trust,
+    /// What counts of what clients outside say; `None` where proxies of the mesh ask.
+    pub trust: Option<Trust>,
     pub gate: Option<Rc<Gate>>,
     /// Stands for the callee of requests that reach none.
     pub nowhere: Rc<Service>,
@@ -60,10 +61,10 @@ impl Gateway {
         };
         Self {
             doors: from.doors.iter().map(door).collect(),
-            trust: Trust {
+            trust: (from.callers == Callers::Outside).then(|| Trust {
                 hops: from.trusted_hops.into(),
                 trace: from.trace,
-            },
+            }),
             gate: Gate::of(
                 name,
                 &from.gate,

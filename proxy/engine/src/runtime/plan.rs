@@ -39,6 +39,8 @@ pub struct Service {
     /// Of its policy, or of the rule that leads here.
     pub retry: Option<Rc<Retry>>,
     pub faults: Rc<[Injection]>,
+    /// It is told nothing of the mesh.
+    pub outside: bool,
     pub endpoints: Vec<Rc<Endpoint>>,
     pub templates: Rc<RefCell<Templates>>,
     /// Span attributes while no endpoint is chosen.
@@ -188,6 +190,7 @@ impl Service {
             care: Rc::new(Care::of(&Policy::default(), 1, None)),
             retry: None,
             faults: Rc::from([]),
+            outside: true,
             endpoints,
             templates: Rc::default(),
             attributes: Encoded::from([]),
@@ -257,6 +260,7 @@ pub(super) fn service(
         retry: care.retry.clone(),
         care,
         faults: upstream.faults.iter().filter_map(Injection::of).collect(),
+        outside: upstream.outside,
         endpoints: endpoints.collect(),
         templates: known
             .map(|service| Rc::clone(&service.templates))

@@ -1,4 +1,4 @@
-//! Where requests come in that no application of the mesh makes, and which way they go.
+//! Where requests come into the mesh, or leave it, at a proxy without an application; and which way they go.
 
 use serde::Deserialize;
 
@@ -13,6 +13,8 @@ use super::{named, route_check};
 pub struct Gateway {
     #[serde(deserialize_with = "named::list")]
     pub doors: Vec<Door>,
+    #[serde(default)]
+    pub callers: Callers,
     #[serde(default)]
     pub trace: Trace,
     #[serde(default)]
@@ -37,6 +39,15 @@ pub struct VirtualHost {
     pub host: Option<String>,
     #[serde(default, deserialize_with = "named::list")]
     pub routes: Vec<Route>,
+}
+
+/// Who asks: what clients outside the mesh say of themselves counts for nothing.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Callers {
+    #[default]
+    Outside,
+    Mesh,
 }
 
 /// What becomes of the trace that a request comes with.

@@ -51,6 +51,8 @@ pub struct Upstream {
     pub routes: Option<Vec<Route>>,
     #[serde(default)]
     pub faults: Vec<Fault>,
+    #[serde(default)]
+    pub outside: bool,
 }
 
 pub(super) fn default_connect_timeout_ms() -> u64 {
