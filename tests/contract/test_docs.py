@@ -82,7 +82,7 @@ def test_the_example_configuration_is_one(tmp_path: Path) -> None:
     assert kinds == {"Service", "HTTPRoute", "TrafficPolicy"}
 
 
-def test_the_example_of_a_gateway_is_one_that_proxies_take(tmp_path: Path) -> None:
+def test_the_examples_of_gateways_are_ones_that_proxies_take(tmp_path: Path) -> None:
     from proxy import _engine
     from proxy.control.compile import compile_snapshot
     from proxy.control.read import load
@@ -90,14 +90,16 @@ def test_the_example_of_a_gateway_is_one_that_proxies_take(tmp_path: Path) -> No
     from tests.world import meshes
 
     section = (ROOT / "docs/config.md").read_text().split("\n## Gateway\n")[1].split("\n## ")[0]
-    (example,) = re.findall(r"```yaml\n(.*?)```", section, re.S)
+    examples = re.findall(r"```yaml\n(.*?)```", section, re.S)
     services = [
         meshes.service(name, meshes.endpoint(f"{name}-1", place)) for place, name in enumerate(("orders", "web"), 1)
     ]
     written = meshes.write(tmp_path / "mesh.yaml", *services)
-    written.write_text(written.read_text() + "---\n" + example)
-    snapshot = compile_snapshot(register(load(written)), "shop-edge", 1)
-    assert _engine.check(snapshot.model_dump_json()) == 1
+    written.write_text(written.read_text() + "---\n" + "\n---\n".join(examples))
+    registry = register(load(written))
+    for name in ("shop-edge", "exit"):
+        assert _engine.check(compile_snapshot(registry, name, 1).model_dump_json()) == 1
+    snapshot = compile_snapshot(registry, "shop-edge", 1)
     gateway = snapshot.workloads[0].gateway
     assert gateway
     assert {door.listen: [host.host for host in door.hosts] for door in gateway.doors} == {

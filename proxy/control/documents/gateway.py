@@ -76,7 +76,7 @@ class GatewaySpec(Spec):
         if not self.egress:
             return self
         if {"trace", "trusted_hops"} & self.model_fields_set:
-            raise ValueError("trace and trustedHops: are about clients outside the mesh, and with egress there are none")
+            raise ValueError("trace and trustedHops: are about clients outside the mesh; with egress there are none")
         if len(self.listeners) > 1 or self.listeners[0].hostname:
             raise ValueError("listeners: with egress there is one, for any host; the Services that name it say which")
         if any(address.value.is_unspecified for address in self.addresses):

@@ -261,7 +261,10 @@ def test_a_service_outside_is_reached_through_the_gateway_that_it_names(tmp_path
             [meshes.gateway("edge", meshes.listener("a", 80), egress=True), attached("r", to("cart"))],
             "leads out of the mesh (egress)",
         ),
-        ([meshes.gateway("exit", meshes.listener("a", 80), egress=True, trustedHops=1)], "trustedHops: are about clients"),
+        (
+            [meshes.gateway("exit", meshes.listener("a", 80), egress=True, trustedHops=1)],
+            "trustedHops: are about clients",
+        ),
         ([meshes.gateway("exit", meshes.listener("a", 80, "a.org"), egress=True)], "listeners: with egress"),
         (
             [meshes.gateway("exit", meshes.listener("a", 80), egress=True, addresses=[{"value": "0.0.0.0"}])],

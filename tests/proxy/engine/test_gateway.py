@@ -16,7 +16,7 @@ from proxy.snapshot import Door, Gateway, VirtualHost
 from proxy.snapshot.gate import Gate
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
-from tests.world.apps import app, echo, talker
+from tests.world.apps import app, echo, talker, websocket_echo
 from tests.world.engines import Sidecar, sidecar, upstream
 from tests.world.otlp_sink import OtlpSink, eventually
 from tests.world.processes import free_port
@@ -206,6 +206,24 @@ async def test_clients_say_nothing_of_themselves_that_the_mesh_would_believe(edg
     assert (said["x-mine"], said["host"]) == ("stays", "shop.example.com")
     await sink.wait(2)
     assert "admin" not in str(sink.spans)
+
+
+async def test_a_client_cannot_have_removed_what_is_said_of_it(edge: Edge) -> None:
+    options = "x-forwarded-for, x-forwarded-host, forwarded, x-mesh-source, traceparent, x-mine"
+    said = (await edge.ask("shop.example.com", headers={"Connection": options, "x-mine": "1"}))[1]["headers"]
+    assert {"x-forwarded-for", "x-forwarded-host", "forwarded", "x-mesh-source", "traceparent"} <= said.keys()
+    assert "x-mine" not in said
+
+
+async def test_an_upgraded_connection_is_carried_both_ways(edge: Edge, sink: OtlpSink) -> None:
+    async with app(websocket_echo) as address:
+        await edge.engine.change(services=(upstream("shop", address),))
+        async with edge.session.ws_connect(f"http://{edge.address}/ws") as socket:
+            await socket.send_str("hello")
+            assert "hello" in await socket.receive_str()
+        await sink.wait(2)
+    for span in sink.of("edge"):
+        assert span["http.response.status_code"] == 101
 
 
 async def test_the_word_of_trusted_proxies_counts(edge: Edge) -> None:

@@ -23,7 +23,7 @@ use crate::runtime::plan::Service;
 use crate::runtime::worker::Worker;
 use crate::runtime::workload::Workload;
 use crate::upstream::answer::answer;
-use crate::upstream::headers::MESH_SOURCE;
+use crate::upstream::headers::{MESH_SOURCE, end_request_hop};
 use crate::upstream::response_body::ResponseBody;
 
 /// Carries one request and its response back.
@@ -43,6 +43,8 @@ pub async fn serve(
     let asked = authority(&request).map(str::to_owned);
     let headers = request.headers_mut();
     let (context, claim) = if let Some(trust) = gateway.trust {
+        // Or else a client could have what is said of it removed again, by naming it in `Connection`.
+        end_request_hop(headers);
         trust.cleanse(headers, caller.address, asked.as_deref());
         let context = worker.with_rng(|rng| trust.context(headers, rng));
         (context, caller.no_claim())
