@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
 from tests.world.apps import app, echo, talker, websocket_echo
 from tests.world.engines import Sidecar, sidecar, upstream
+from tests.world.grpc_apps import add, channel, grpc_app, watch
 from tests.world.otlp_sink import OtlpSink, eventually
 from tests.world.processes import free_port
 
@@ -220,10 +222,29 @@ async def test_an_upgraded_connection_is_carried_both_ways(edge: Edge, sink: Otl
         await edge.engine.change(services=(upstream("shop", address),))
         async with edge.session.ws_connect(f"http://{edge.address}/ws") as socket:
             await socket.send_str("hello")
-            assert "hello" in await socket.receive_str()
+            assert await socket.receive_str() == "HELLO"
         await sink.wait(2)
     for span in sink.of("edge"):
         assert span["http.response.status_code"] == 101
+
+
+async def test_grpc_calls_end_both_spans_with_their_code(edge: Edge, sink: OtlpSink) -> None:
+    async with grpc_app() as address, channel(edge.address, "shop.example.com") as calls:
+        await edge.engine.change(services=(upstream("shop", address, protocol="http2"),))
+        assert await add(calls, b"apple") == b"apple"
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await watch(calls, b"2!")
+        assert ended.value.code() is grpc.StatusCode.DATA_LOSS
+        await edge.change(host("other.example.com", to("shop")))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await add(calls, b"apple")
+        assert "no route" in (refused.value.details() or "").lower()
+        await sink.wait(5)
+    codes = {
+        kind: [span["rpc.response.status_code"] for span in sink.of("edge", kind)] for kind in ("server", "client")
+    }
+    assert codes["client"] == ["OK", "DATA_LOSS"]
+    assert codes["server"] == ["OK", "DATA_LOSS", "UNIMPLEMENTED"]
 
 
 async def test_the_word_of_trusted_proxies_counts(edge: Edge) -> None:
