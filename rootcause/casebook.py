@@ -1,7 +1,8 @@
 """Keeps the findings of incidents: explains them ever better, takes in what people say of them, writes them down.
 
 In: what happened to an incident, what an evaluation saw; acknowledgements, notes, silences. Out: rows of the store, and
-what others are to be told. Any thread. Nothing is lost when the store is away: it is written later.
+what others are to be told. Any thread; none that only looks waits for the store. Nothing is lost when the store is
+away: it is written later.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Casebook:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._turn = threading.RLock()
+        self._memory = threading.Lock()
+        self._writing = threading.Lock()  # taken first, and held while the store is asked: rows of one incident in turn
         self._kept: dict[str, _Kept] = {}
         self._silences = Silences()
         self._unwritten: dict[str, Finding] = {}
@@ -66,20 +68,21 @@ class Casebook:
     @property
     def open(self) -> tuple[Finding, ...]:
         """Findings of open incidents, the oldest first."""
-        with self._turn:
+        with self._memory:
             return tuple(kept.finding for kept in self._kept.values())
 
     def resume(self) -> list[Finding]:
         """Takes up what an earlier run left: its open incidents. Raises StoreUnavailable, QueryFailed."""
-        with self._turn:
-            findings = self._journal.open_incidents()
-            self._silences = Silences(self._journal.silences())
-            self._kept = {finding.id: _Kept(finding, 0.0, 0.0) for finding in findings}
+        with self._writing:
+            findings, silences = self._journal.open_incidents(), Silences(self._journal.silences())
+            with self._memory:
+                self._silences = silences
+                self._kept = {finding.id: _Kept(finding, 0.0, 0.0) for finding in findings}
             return findings
 
     def record(self, event: Event, seen: Seen) -> News | None:
         """Keeps and queues the incident's new state; returns what to tell others, None for a mere update."""
-        with self._turn:
+        with self._memory:
             if event.step is Step.RESOLVED:
                 return self._resolve(event.incident, seen.now)
             return self._goes_on(event, seen)
@@ -87,7 +90,7 @@ class Casebook:
     def released(self, now: float) -> list[News]:
         """Open incidents of which nobody was told, and whose silence is over."""
         news: list[News] = []
-        with self._turn:
+        with self._memory:
             for kept in self._kept.values():
                 finding = kept.finding
                 if finding.held_back and not self._silences.cover(finding.culprit.service, moment(now)):
@@ -105,30 +108,35 @@ class Casebook:
 
     def silence(self, silence: Silence, now: float) -> None:
         """Silences a service, or ends that. Raises StoreUnavailable, QueryFailed; then nothing has changed."""
-        with self._turn:
+        with self._writing:
             self._journal.write_silence(silence, moment(now))
-            self._silences.put(silence)
+            with self._memory:
+                self._silences.put(silence)
 
     def silenced(self, service: str, now: float) -> bool:
         """Whether nobody is to be told of what the service causes."""
-        with self._turn:
+        with self._memory:
             return self._silences.cover(service, moment(now))
 
     def silences(self, now: float) -> list[Silence]:
         """Those in force."""
-        with self._turn:
+        with self._memory:
             return self._silences.in_force(moment(now))
 
     def write(self) -> None:
         """Writes down what changed, as far as the store takes it."""
-        with self._turn:
-            for id, finding in list(self._unwritten.items()):
+        with self._writing:
+            with self._memory:
+                unwritten = list(self._unwritten.items())
+            for id, finding in unwritten:
                 try:
                     self._journal.write_incident(finding)
                 except (StoreUnavailable, QueryFailed) as error:
                     log.warning("incident %s is not written yet: %s", id, error)
                     return
-                del self._unwritten[id]
+                with self._memory:
+                    if self._unwritten[id] is finding:
+                        del self._unwritten[id]
 
     def _resolve(self, incident: Incident, now: float) -> News | None:
         kept = self._kept.pop(incident.id)
@@ -172,17 +180,28 @@ class Casebook:
         self._kept[incident.id] = _Kept(finding, seen.verdict.suspects[0].score, written)
 
     def _change(self, id: str, now: datetime, change: Callable[[Finding], dict[str, Any]]) -> Finding | None:
-        with self._turn:
-            kept = self._kept.get(id)
-            finding = kept.finding if kept else self._unwritten.get(id) or self._journal.incident(id)
+        with self._writing:
+            with self._memory:
+                finding = self._held(id)
+            finding = finding or self._journal.incident(id)
             if finding is None:
                 return None
-            finding = _changed(finding, now, **change(finding))
-            self._journal.write_incident(finding)
-            self._unwritten.pop(id, None)
-            if kept:
-                kept.finding = finding
-            return finding
+            changed = _changed(finding, now, **change(finding))
+            self._journal.write_incident(changed)
+            with self._memory:
+                held = self._held(id)
+                if held is None or held is finding:
+                    self._unwritten.pop(id, None)
+                else:  # it went on while the store was asked
+                    changed = self._unwritten[id] = _changed(held, changed.updated_at, **change(held))
+                if id in self._kept:
+                    self._kept[id].finding = changed
+            return changed
+
+    def _held(self, id: str) -> Finding | None:
+        """What memory has of an incident, newer than any row."""
+        kept = self._kept.get(id)
+        return kept.finding if kept else self._unwritten.get(id)
 
 
 def _changed(finding: Finding, now: datetime, **change: Any) -> Finding:

@@ -37,12 +37,12 @@ class Live:
 
     def __init__(self, settings: Settings) -> None:
         self._every_s = settings.every_s
-        self._readers = [Reader(settings.store) for _ in range(4)]
-        evaluate, guard, alerts, answers = self._readers
+        self._readers = [Reader(settings.store) for _ in range(5)]
+        evaluate, book, guard, alerts, answers = self._readers
         self.store = str(evaluate.url)
         self.journal = Journal(answers)
         self.read_trace = partial(read_trace, answers)
-        self.book = Casebook(Journal(evaluate))
+        self.book = Casebook(Journal(book))
         self._watch = Watch(evaluate, self.book)
         self._alerts = Journal(alerts)
         allow = settings.webhooks.allow_link_local
