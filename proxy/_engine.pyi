@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import final
 
 __all__ = [
-    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "SnapshotRefused", "Succession", "View",
+    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "Key", "SnapshotRefused", "Succession", "View",
     "check", "check_expression",
 ]  # fmt: skip
 
@@ -86,6 +86,13 @@ class Engine:
     def stats(self) -> str:
         """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters")."""
 
+    def identify(self, service: str, key: Key, chain: list[bytes]) -> None:
+        """New connections of this service's workloads show this certificate; none that is open closes.
+
+        `chain` is DER, the leaf first and the root left out. Raises ValueError when the leaf breaks a rule for
+        X.509-SVIDs, or belongs to another key.
+        """
+
     def pass_on(self, succession: Succession, timeout_s: float) -> bool:
         """Waits for a successor and gives it the listening sockets; False when none comes in time.
 
@@ -106,3 +113,21 @@ class Succession:
     """
 
     def __new__(cls, path: Path) -> Succession: ...
+
+@final
+class Key:
+    """A new private key (ECDSA on P-256), which never leaves this memory unsealed. Raises ValueError."""
+
+    def __new__(cls) -> Key: ...
+    def csr(self, uris: list[str]) -> bytes:
+        """A signed request for a certificate on these URI names (PKCS#10, DER). Raises ValueError."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Proves to whoever knows the certificate that one holds its key: ECDSA with SHA-256, in ASN.1."""
+
+    def seal(self, secret: bytes) -> bytes:
+        """The key for a disk that may be stolen: AES-256-GCM under 600 000 rounds of PBKDF2 of the secret."""
+
+    @staticmethod
+    def unseal(sealed: bytes, secret: bytes) -> Key:
+        """The same key again. Raises ValueError when the secret is another one or the bytes were changed."""

@@ -8,6 +8,7 @@ mod grpc;
 mod hash;
 pub mod reasons;
 pub mod snapshot;
+pub mod tls;
 
 pub mod runtime;
 
@@ -38,6 +39,8 @@ mod _engine {
     use crate::runtime::engine::{self, NoView, StartError};
     use crate::runtime::succession;
     use crate::snapshot::{Refused, Snapshot};
+    use crate::tls::credential::{Credential, NotUsable};
+    use crate::tls::key::{self, KeyError};
 
     pyo3::create_exception!(proxy._engine, SnapshotRefused, PyValueError);
     pyo3::create_exception!(proxy._engine, BindError, PyOSError);
@@ -125,6 +128,18 @@ mod _engine {
             py.detach(|| self.0.stats())
         }
 
+        fn identify(
+            &self,
+            py: Python<'_>,
+            service: &str,
+            key: &Bound<'_, Key>,
+            chain: Vec<Vec<u8>>,
+        ) -> PyResult<()> {
+            let credential = Credential::of(&key.get().0, chain)?;
+            py.detach(|| self.0.identify(service, credential));
+            Ok(())
+        }
+
         fn pass_on(
             &self,
             py: Python<'_>,
@@ -169,6 +184,38 @@ mod _engine {
         }
     }
 
+    #[pyclass(frozen)]
+    struct Key(key::Key);
+
+    #[pymethods]
+    impl Key {
+        #[new]
+        fn new(py: Python<'_>) -> PyResult<Self> {
+            Ok(Self(py.detach(key::Key::generate)?))
+        }
+
+        #[expect(
+            clippy::needless_pass_by_value,
+            reason = "what Python hands over is ours"
+        )]
+        fn csr(&self, uris: Vec<String>) -> PyResult<Vec<u8>> {
+            Ok(self.0.csr(&uris)?)
+        }
+
+        fn sign(&self, message: &[u8]) -> PyResult<Vec<u8>> {
+            Ok(self.0.sign(message)?)
+        }
+
+        fn seal(&self, py: Python<'_>, secret: &[u8]) -> PyResult<Vec<u8>> {
+            Ok(py.detach(|| self.0.seal(secret))?)
+        }
+
+        #[staticmethod]
+        fn unseal(py: Python<'_>, sealed: &[u8], secret: &[u8]) -> PyResult<Self> {
+            Ok(Self(py.detach(|| key::Key::unseal(sealed, secret))?))
+        }
+    }
+
     fn seconds(number: f64) -> PyResult<Duration> {
         Duration::try_from_secs_f64(number)
             .map_err(|_| PyValueError::new_err("timeout_s must be a number of seconds, 0 or more"))
@@ -177,6 +224,18 @@ mod _engine {
     impl From<Refused> for PyErr {
         fn from(refused: Refused) -> Self {
             SnapshotRefused::new_err(refused.to_string())
+        }
+    }
+
+    impl From<KeyError> for PyErr {
+        fn from(error: KeyError) -> Self {
+            PyValueError::new_err(error.to_string())
+        }
+    }
+
+    impl From<NotUsable> for PyErr {
+        fn from(error: NotUsable) -> Self {
+            PyValueError::new_err(error.to_string())
         }
     }
 

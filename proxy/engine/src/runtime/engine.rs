@@ -25,6 +25,8 @@ use crate::runtime::succession::{Predecessor, Succession};
 use crate::runtime::thread::{self, Order, Outfit};
 use crate::runtime::totals::Totals;
 use crate::snapshot::{Refused, Snapshot, Telemetry};
+use crate::tls::credential::Credential;
+use crate::tls::vault::Vault;
 
 /// The exporter gets at least this much of the time to drain: spans matter most when a proxy stops.
 const LEAST_FLUSH: Duration = Duration::from_secs(1);
@@ -63,6 +65,7 @@ pub struct Engine {
     flagged: Arc<Outbox>,
     /// To each worker, for questions that must not wait for an order under way.
     orders: Vec<mpsc::UnboundedSender<Order>>,
+    vault: Vault,
     running: Mutex<Running>,
 }
 
@@ -175,6 +178,7 @@ impl Engine {
             onlookers: Arc::default(),
             flagged,
             orders: orders.collect(),
+            vault: Vault::default(),
             running: Mutex::new(running),
         })
     }
@@ -209,6 +213,11 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> String {
         self.books.json(&standings::gather(&self.orders))
+    }
+
+    /// Workloads of this service show this certificate from the next connection on.
+    pub fn identify(&self, service: &str, credential: Credential) {
+        self.vault.keep(service, credential);
     }
 
     /// Sends what is kept of these traces, and what is still to come of them.

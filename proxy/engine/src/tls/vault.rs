@@ -1,0 +1,17 @@
+//! The certificates of the workloads that one engine stands beside, by service.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::credential::Credential;
+
+#[derive(Default)]
+pub struct Vault(Mutex<HashMap<Box<str>, Arc<Credential>>>);
+
+impl Vault {
+    /// In the place of what was known of the service before.
+    pub fn keep(&self, service: &str, credential: Credential) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(service.into(), Arc::new(credential));
+    }
+}

@@ -1,0 +1,111 @@
+"""SERVICE -> CERTIFICATE: an authority of one trust domain, in memory, that also signs what no authority should."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from proxy._engine import Key
+
+MARGIN = timedelta(hours=1)
+
+
+def spiffe_id(service: str, domain: str = "mesh.local", namespace: str = "default") -> str:
+    """What the mesh calls a service."""
+    return f"spiffe://{domain}/ns/{namespace}/sa/{service}"
+
+
+class Issuer:
+    """A root of its own, or an issuing authority below another one."""
+
+    def __init__(self, domain: str = "mesh.local", above: Issuer | None = None) -> None:
+        self.domain = domain
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{domain} {id(self)}")])
+        self._above = above
+        signer = above or self
+        self.certificate = (
+            _begun(self._name, signer._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_usage(signs=True), critical=True)
+            .sign(signer._key, hashes.SHA256())
+        )
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def chain(self, csr: bytes, *, starts: timedelta = -MARGIN, lasts: timedelta = MARGIN) -> list[bytes]:
+        """A certificate on the names of a request, and those between it and the root."""
+        asked = x509.load_der_x509_csr(csr)
+        names = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        leaf = self.sign(asked.public_key(), names.value, starts=starts, lasts=lasts)
+        return [leaf.public_bytes(serialization.Encoding.DER), *self._between()]
+
+    def identity(
+        self, service: str, *, starts: timedelta = -MARGIN, lasts: timedelta = MARGIN, domain: str = ""
+    ) -> tuple[Key, list[bytes]]:
+        """A new key for a service, with its chain."""
+        key = Key()
+        return key, self.chain(key.csr([spiffe_id(service, domain or self.domain)]), starts=starts, lasts=lasts)
+
+    def sign(
+        self,
+        key: CertificatePublicKeyTypes,
+        names: x509.SubjectAlternativeName | None,
+        *,
+        starts: timedelta = -MARGIN,
+        lasts: timedelta = MARGIN,
+        usage: x509.KeyUsage | None = None,
+        purposes: list[x509.ObjectIdentifier] | None = None,
+    ) -> x509.Certificate:
+        """A leaf as it should be, but for what is given."""
+        begun = _begun(x509.Name([]), self._name, key, starts, lasts)
+        begun = begun.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        begun = begun.add_extension(usage or _usage(), critical=True)
+        both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        begun = begun.add_extension(x509.ExtendedKeyUsage(purposes or both), critical=False)
+        if names is not None:
+            begun = begun.add_extension(names, critical=True)
+        return begun.sign(self._key, hashes.SHA256())
+
+    def _between(self) -> list[bytes]:
+        return [] if self._above is None else [self.der, *self._above._between()]
+
+
+def _usage(*, signs: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _begun(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: CertificatePublicKeyTypes,
+    starts: timedelta = -MARGIN,
+    lasts: timedelta = MARGIN,
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + starts)
+        .not_valid_after(now + lasts)
+    )
