@@ -17,13 +17,14 @@ from rootcause.alerts.notice import of_alarm, of_finding
 from rootcause.alerts.notify import Notifier
 from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.signing import SecretRefused, read_secret
-from rootcause.alerts.targets import Target, read_target
+from rootcause.alerts.targets import Target, Wish, read_target
+from rootcause.alerts.template import Template
 from rootcause.casebook import Casebook
 from rootcause.journal import Delivery, Journal
 from rootcause.orders import Orders
 from rootcause.promises.guard import EVERY_S, Guard
 from rootcause.read_spans import read_trace
-from rootcause.settings import Settings, Webhooks
+from rootcause.settings import Settings, Webhook, Webhooks
 from rootcause.telemetry import Telemetry
 from rootcause.watch import Answer, Watch
 
@@ -159,7 +160,12 @@ def _targets(told: Webhooks) -> list[Target]:
     except SecretRefused as error:
         raise ValueError(f"webhooks.secret_file {told.secret_file}: {error}") from None
     allow = told.allow_link_local
-    return [read_target(url, allow_link_local=allow, key=key, secret=secret) for url in told.urls]
+    return [read_target(one.url, allow_link_local=allow, key=key, secret=secret, wish=_wish(one)) for one in told.urls]
+
+
+def _wish(told: Webhook) -> Wish:
+    template = None if told.template is None else Template(told.template)
+    return Wish(told.services, told.severity, told.per_minute, told.gather_s, template)
 
 
 def _content(field: str, path: Path | None) -> str:

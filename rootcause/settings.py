@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from rootcause.promises.alarms import Severity
 from rootcause.promises.objective import SENSIBLE, Objective
 from rootcause.promises.rule import Rule
 
@@ -19,13 +20,41 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Webhook(_Settings):
+    """One who is told: an address alone of everything, others only of some `services`, or from a `severity` on.
+
+    `per_minute` bounds the messages; they wait `gather_s` for others to go out with. `template` is a file that says
+    them in words of one's own.
+    """
+
+    url: str
+    services: tuple[str, ...] = ()
+    severity: Severity = "warning"
+    per_minute: Annotated[float, Field(ge=1, le=600)] = 60.0
+    gather_s: Annotated[float, Field(ge=0, le=300)] = 0.0
+    template: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _address_alone(cls, told: Any) -> Any:
+        return {"url": told} if isinstance(told, str) else told
+
+
 class Webhooks(_Settings):
     """Who is told. `allow_link_local`: also addresses from which clouds hand out credentials."""
 
-    urls: tuple[str, ...] = ()
+    urls: tuple[Webhook, ...] = ()
     allow_link_local: bool = False
     secret_file: Path | None = None
     pagerduty_key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _addresses_differ(self) -> Self:
+        urls = [one.url for one in self.urls]
+        twice = next((url for url in urls if urls.count(url) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is there twice; each address is told once")
+        return self
 
 
 class Settings(_Settings):

@@ -6,12 +6,13 @@ as Microsoft Teams' workflows take them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, get_args
 
 from rootcause.alerts.notice import Event, Notice
 
+Told = tuple[Event, Notice]
 Format = Literal["json", "alertmanager", "slack", "pagerduty", "teams"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -26,7 +27,7 @@ def body(kind: Format, event: Event, notice: Notice, sent_at: datetime, key: str
     """What to send, as a JSON value; `key` is PagerDuty's integration key."""
     makers: Mapping[Format, Callable[[], Any]] = {
         "json": lambda: {"event": event, "sent_at": sent_at.isoformat(), notice.kind: notice.detail},
-        "alertmanager": lambda: _alertmanager(event, notice),
+        "alertmanager": lambda: alertmanager([(event, notice)]),
         "slack": lambda: _slack(event, notice),
         "pagerduty": lambda: _pagerduty(event, notice, key),
         "teams": lambda: _teams(event, notice),
@@ -34,7 +35,12 @@ def body(kind: Format, event: Event, notice: Notice, sent_at: datetime, key: str
     return makers[kind]()
 
 
-def _alertmanager(event: Event, notice: Notice) -> Any:
+def alertmanager(told: Sequence[Told]) -> Any:
+    """As many alerts as there are notices."""
+    return [_alert(event, notice) for event, notice in told]
+
+
+def _alert(event: Event, notice: Notice) -> dict[str, Any]:
     annotations = {"summary": notice.title, "description": notice.why}
     if notice.acknowledged_by:
         annotations["acknowledged_by"] = notice.acknowledged_by
@@ -45,17 +51,17 @@ def _alertmanager(event: Event, notice: Notice) -> Any:
     }
     if event == "resolved":
         alert["endsAt"] = notice.until.isoformat()
-    return [alert]
+    return alert
 
 
 def _slack(event: Event, notice: Notice) -> Any:
-    fields = [{"type": "mrkdwn", "text": f"*{name}*\n{_escaped(text)}"} for name, text in notice.facts]
-    headline = _headline(event, notice)
+    fields = [{"type": "mrkdwn", "text": f"*{name}*\n{escaped(text)}"} for name, text in notice.facts]
+    line = headline(event, notice)
     return {
-        "text": _escaped(headline),
+        "text": escaped(line),
         "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": headline[:_LONGEST_HEADER]}},
-            {"type": "section", "text": {"type": "mrkdwn", "text": _escaped(notice.why)[:3_000]}},
+            {"type": "header", "text": {"type": "plain_text", "text": line[:_LONGEST_HEADER]}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": escaped(notice.why)[:3_000]}},
             {"type": "section", "fields": fields},
             {"type": "context", "elements": [{"type": "mrkdwn", "text": f"`{notice.command}`"}]},
         ],
@@ -84,27 +90,34 @@ def _pagerduty(event: Event, notice: Notice, key: str) -> Any:
 
 
 def _teams(event: Event, notice: Notice) -> Any:
-    headline = _headline(event, notice)
-    card = {
+    return card(
+        [
+            {"type": "TextBlock", "size": "Large", "weight": "Bolder", "wrap": True, "text": headline(event, notice)},
+            {"type": "TextBlock", "wrap": True, "text": notice.why},
+            {"type": "FactSet", "facts": [{"title": name, "value": text} for name, text in notice.facts]},
+        ]
+    )
+
+
+def card(parts: Sequence[Mapping[str, Any]]) -> Any:
+    """A message with one Adaptive Card."""
+    content = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "body": [
-            {"type": "TextBlock", "size": "Large", "weight": "Bolder", "wrap": True, "text": headline},
-            {"type": "TextBlock", "wrap": True, "text": notice.why},
-            {"type": "FactSet", "facts": [{"title": name, "value": text} for name, text in notice.facts]},
-        ],
+        "body": list(parts),
     }
-    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": content}
     return {"type": "message", "attachments": [attachment]}
 
 
-def _headline(event: Event, notice: Notice) -> str:
+def headline(event: Event, notice: Notice) -> str:
+    """The one line that says it."""
     by = f" by {notice.acknowledged_by}" if event == "acknowledged" else ""
     mark = {"opened": "Incident" if notice.kind == "finding" else "Alarm", "acknowledged": "Acknowledged"}
     return f"{mark.get(event, 'Resolved')}{by}: {notice.title}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """As Slack wants text that is no markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,5 @@
-"""Tells the outside world: each incident opened, acknowledged or resolved, to every target, in order, until delivered.
+"""Tells the outside world: each incident opened, acknowledged or resolved, to every target that wants to hear of it, in
+order, at its pace, until delivered.
 
 In: notices. Out: a `POST` in the target's format, and a Delivery for each. Never: a redirect followed, a link-local or
 metadata address called unless that was allowed, a later message before an earlier one.
@@ -7,8 +8,8 @@ metadata address called unless that was allowed, a later message before an earli
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ from datetime import UTC, datetime
 
 import aiohttp
 
-from rootcause.alerts import formats, signing
+from rootcause.alerts import signing
+from rootcause.alerts.compose import compose, together
+from rootcause.alerts.formats import Told
 from rootcause.alerts.notice import Event, Notice
-from rootcause.alerts.outbox import Message, Outbox
+from rootcause.alerts.outbox import Batch, Outbox
+from rootcause.alerts.pace import Pace
 from rootcause.alerts.targets import CheckedResolver, Target
+from rootcause.alerts.template import TemplateRefused
 from rootcause.journal import Delivery
 
 log = logging.getLogger(__name__)
@@ -27,8 +32,6 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
 TIMEOUT_S = 10.0
-LEAST_GAP_S = 0.1
-"""Between two messages to one target: ten a second are more than anybody reads."""
 REFUSALS = 8
 """A target that refuses a message so often will not take it later."""
 GIVE_UP_S = 24 * 3_600.0
@@ -39,10 +42,10 @@ _LATER = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """How an attempt ended: in words, empty when it was taken; `final` when trying on is of little use."""
+    """How an attempt ended: in words, empty when it was taken; after how many such answers trying on is of no use."""
 
     error: str
-    final: bool = False
+    enough: float = math.inf
 
 
 def pause_s(attempt: int) -> float:
@@ -81,9 +84,11 @@ class Notifier:
             self._workers.append(asyncio.create_task(self._work(self._session, target, news)))
 
     def tell(self, event: Event, notice: Notice) -> None:
-        """Takes a message in for every target; when too many wait it is recorded as not delivered."""
+        """Takes a message in for every target that wants it; when too many wait it is recorded as not delivered."""
         text = notice.model_dump_json()
         for target, news in self._targets.items():
+            if not target.wants(notice):
+                continue
             if self._outbox.put(target.queue, notice.id, event, text, time.time()):
                 self._idle[target].clear()
                 news.set()
@@ -105,47 +110,51 @@ class Notifier:
             await self._session.close()
 
     async def _work(self, session: aiohttp.ClientSession, target: Target, news: asyncio.Event) -> None:
+        pace = Pace(target.wish.per_minute, time.monotonic())
+        gather_s = target.wish.gather_s if together(target) > 1 else 0.0
         while True:
             await news.wait()
             news.clear()
-            while message := self._outbox.first(target.queue):
-                await self._deliver(session, target, message)
-                await asyncio.sleep(LEAST_GAP_S)
+            while self._outbox.next(target.queue):
+                await asyncio.sleep(max(gather_s, pace.wait_s(time.monotonic())))
+                await self._deliver(session, target, self._outbox.next(target.queue, together(target)))
             self._idle[target].set()
 
-    async def _deliver(self, session: aiohttp.ClientSession, target: Target, message: Message) -> None:
+    async def _deliver(self, session: aiohttp.ClientSession, target: Target, batch: Batch) -> None:
         while True:
-            message = self._outbox.tried(message)
-            answer = await _post(session, target, message)
-            too_old = time.time() - message.queued_at > GIVE_UP_S
-            if not answer.error or too_old or (answer.final and message.attempts >= REFUSALS):
+            batch = self._outbox.tried(batch)
+            answer = await _post(session, target, batch)
+            too_old = time.time() - batch.messages[0].queued_at > GIVE_UP_S
+            if not answer.error or too_old or batch.attempts >= answer.enough:
                 break
-            log.warning("webhook %s: %s; attempt %d", target.name, answer.error, message.attempts)
-            await asyncio.sleep(pause_s(message.attempts))
-        self._outbox.done(message)
-        if answer.error:
-            log.error(
-                "webhook %s: %s of %s not delivered: %s", target.name, message.event, message.incident, answer.error
-            )
-        told = (message.incident, message.event, target.name, not answer.error, message.attempts, answer.error)
-        self._record(Delivery(datetime.now(UTC), *told))
+            log.warning("webhook %s: %s; attempt %d", target.name, answer.error, batch.attempts)
+            await asyncio.sleep(pause_s(batch.attempts))
+        self._outbox.done(batch)
+        for message in batch.messages:
+            if answer.error:
+                told = (target.name, message.event, message.incident, answer.error)
+                log.error("webhook %s: %s of %s not delivered: %s", *told)
+            became = (message.incident, message.event, target.name, not answer.error, message.attempts, answer.error)
+            self._record(Delivery(datetime.now(UTC), *became))
 
 
-async def _post(session: aiohttp.ClientSession, target: Target, message: Message) -> _Answer:
+async def _post(session: aiohttp.ClientSession, target: Target, batch: Batch) -> _Answer:
     """One attempt."""
-    notice = Notice.model_validate_json(message.notice)
-    value = formats.body(target.format, message.event, notice, datetime.now(UTC), target.key)
-    body = json.dumps(value).encode()
+    told: list[Told] = [(one.event, Notice.model_validate_json(one.notice)) for one in batch.messages]
+    try:
+        body = compose(target, told, datetime.now(UTC))
+    except TemplateRefused as error:
+        return _Answer(str(error), enough=1)
     headers = {
         "Content-Type": "application/json",
-        **signing.headers(message.id, int(time.time()), body, target.secret),
+        **signing.headers(batch.id, int(time.time()), body, target.secret),
     }
     try:
         async with session.post(target.url, data=body, headers=headers, allow_redirects=False) as answer:
             if 200 <= answer.status < 300:
                 return _Answer("")
             refused = answer.status < 500 and answer.status not in _LATER
-            return _Answer(f"answered {answer.status}", final=refused)
+            return _Answer(f"answered {answer.status}", enough=REFUSALS if refused else math.inf)
     except TimeoutError:
         return _Answer(f"no answer within {TIMEOUT_S:.0f} s")
     except (aiohttp.ClientError, OSError) as error:

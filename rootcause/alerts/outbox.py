@@ -48,6 +48,30 @@ class Message:
         return f"{self.incident}.{self.event}.{self.number}"
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that are sent as one, the oldest first; `id` is the same each time the same ones are sent."""
+
+    messages: tuple[Message, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.messages)
+
+    @property
+    def id(self) -> str:
+        first, last = self.messages[0], self.messages[-1]
+        return first.id if first is last else f"{first.id}-{last.number}"
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(message.number for message in self.messages)
+
+    @property
+    def attempts(self) -> int:
+        """How often the oldest was tried."""
+        return self.messages[0].attempts
+
+
 class Outbox:
     """One SQLite file, or memory only without a path. Small writes, made where they are asked for."""
 
@@ -72,25 +96,23 @@ class Outbox:
         )
         return True
 
-    def first(self, target: str) -> Message | None:
-        """The oldest message of a target."""
-        row = self._db.execute(
+    def next(self, target: str, most: int = 1) -> Batch:
+        """The oldest messages of a target, up to `most`; none when none wait."""
+        rows = self._db.execute(
             "SELECT number, target, incident, event, notice, attempts, queued_at FROM notice WHERE target = ?"
-            " ORDER BY number LIMIT 1",
-            (target,),
-        ).fetchone()
-        return Message(*row) if row else None
+            " ORDER BY number LIMIT ?",
+            (target, most),
+        )
+        return Batch(tuple(Message(*row) for row in rows))
 
-    def tried(self, message: Message) -> Message:
+    def tried(self, batch: Batch) -> Batch:
         """Counts an attempt."""
-        self._db.execute("UPDATE notice SET attempts = attempts + 1 WHERE number = ?", (message.number,))
-        first = self.first(message.target)
-        assert first is not None, "what is being tried is there"
-        return first
+        self._db.execute(f"UPDATE notice SET attempts = attempts + 1 WHERE number IN ({_marks(batch)})", batch.numbers)
+        return self.next(batch.messages[0].target, len(batch.messages))
 
-    def done(self, message: Message) -> None:
-        """Lets go of a message."""
-        self._db.execute("DELETE FROM notice WHERE number = ?", (message.number,))
+    def done(self, batch: Batch) -> None:
+        """Lets go of messages."""
+        self._db.execute(f"DELETE FROM notice WHERE number IN ({_marks(batch)})", batch.numbers)
 
     def waiting(self) -> int:
         """Messages of all targets."""
@@ -99,3 +121,7 @@ class Outbox:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _marks(batch: Batch) -> str:
+    return ", ".join("?" * len(batch.messages))

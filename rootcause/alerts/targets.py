@@ -10,6 +10,9 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from rootcause.alerts.formats import FORMATS, Format
+from rootcause.alerts.notice import Notice
+from rootcause.alerts.template import Template
+from rootcause.promises.alarms import Severity
 
 _METADATA = frozenset(
     ipaddress.ip_address(address) for address in ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
@@ -20,14 +23,30 @@ class TargetRefused(ValueError):
     """A webhook may not go there; the message says why and what to do."""
 
 
+_RANKS: dict[Severity, int] = {"warning": 0, "error": 1, "critical": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a webhook is told, and how: of no `services` means of all, `gather_s` seconds are waited for messages that
+    can go out together with the first, `per_minute` is the most that it is sent."""
+
+    services: tuple[str, ...] = ()
+    severity: Severity = "warning"
+    per_minute: float = 60.0
+    gather_s: float = 0.0
+    template: Template | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One webhook: its address, its format, PagerDuty's `key`, and what messages are signed with."""
+    """One webhook: its address, its format, PagerDuty's `key`, what messages are signed with, what it wishes for."""
 
     url: URL
     format: Format = "json"
     key: str = ""
     secret: bytes | None = None
+    wish: Wish = Wish()
 
     @property
     def name(self) -> str:
@@ -35,12 +54,25 @@ class Target:
         return f"{'' if self.format == 'json' else self.format + '+'}{self.url.with_user(None).with_query(None)}"
 
     @property
+    def template(self) -> Template | None:
+        return self.wish.template
+
+    def wants(self, notice: Notice) -> bool:
+        """Whether it is told of this."""
+        wish = self.wish
+        return _RANKS[notice.severity] >= _RANKS[wish.severity] and (
+            not wish.services or notice.component in wish.services
+        )
+
+    @property
     def queue(self) -> str:
         """Tells its messages from those of others, also of another run."""
         return hashlib.sha256(f"{self.format}+{self.url}".encode()).hexdigest()[:16]
 
 
-def read_target(text: str, *, allow_link_local: bool, key: str = "", secret: bytes | None = None) -> Target:
+def read_target(
+    text: str, *, allow_link_local: bool, key: str = "", secret: bytes | None = None, wish: Wish = Wish()
+) -> Target:
     """A webhook as people write it: a URL, after the format and a plus when it is not `json`
     (`slack+https://hooks.slack.com/...`). Raises TargetRefused. Names are checked again each time they are resolved."""
     kind, plus, rest = text.partition("+")
@@ -51,7 +83,9 @@ def read_target(text: str, *, allow_link_local: bool, key: str = "", secret: byt
         raise TargetRefused(f"webhook {text!r}: {kind} is not a format; known: {', '.join(FORMATS)}")
     if found == "pagerduty" and not key:
         raise TargetRefused(f"webhook {text!r}: PagerDuty needs an integration key; set webhooks.pagerduty_key_file")
-    return Target(_check(rest, allow_link_local=allow_link_local), found, key if found == "pagerduty" else "", secret)
+    return Target(
+        _check(rest, allow_link_local=allow_link_local), found, key if found == "pagerduty" else "", secret, wish
+    )
 
 
 def _check(url: str, *, allow_link_local: bool) -> URL:

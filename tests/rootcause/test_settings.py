@@ -14,7 +14,7 @@ def test_the_command_line_overrides_the_file_and_keeps_its_rest(tmp_path: Path) 
     file.write_text("every_s: 2\nlisten: 127.0.0.1:1\nwebhooks: {urls: [http://a/], allow_link_local: true}\n")
     settings = read_settings(file, {"listen": "127.0.0.1:2", "webhooks": {"urls": ("http://b/",)}})
     assert (settings.every_s, settings.listen) == (2, "127.0.0.1:2")
-    assert settings.webhooks.urls == ("http://b/",)
+    assert [told.url for told in settings.webhooks.urls] == ["http://b/"]
     assert settings.webhooks.allow_link_local
 
 
@@ -24,6 +24,8 @@ def test_the_command_line_overrides_the_file_and_keeps_its_rest(tmp_path: Path) 
         ("every: 2", "every"),
         ("every_s: 0", "every_s"),
         ("webhooks: {urls: 7}", "webhooks.urls"),
+        ("webhooks: {urls: [{url: 'http://a/', per_minute: 0}]}", "per_minute"),
+        ("webhooks: {urls: ['http://a/', {url: 'http://a/'}]}", "http://a/ is there twice"),
         ("- 1", "expected a mapping"),
         ("a: [", "rootcause.yaml"),
     ],

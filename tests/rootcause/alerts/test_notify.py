@@ -20,7 +20,9 @@ from rootcause.alerts import notify
 from rootcause.alerts.notice import Event, of_finding
 from rootcause.alerts.notify import Notifier, pause_s
 from rootcause.alerts.outbox import Outbox
-from rootcause.alerts.targets import Target
+from rootcause.alerts.pace import BURST
+from rootcause.alerts.targets import Target, Wish
+from rootcause.alerts.template import Template
 from rootcause.diagnose import diagnose
 from rootcause.explain import explain
 from rootcause.finding import Finding
@@ -28,6 +30,7 @@ from rootcause.journal import Delivery
 from rootcause.queries import RollupQueries
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
+from tests.world.otlp_sink import eventually
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +168,65 @@ async def test_a_dead_target_holds_up_nobody_else(finding: Finding) -> None:
 
 def test_pauses_double_up_to_a_minute() -> None:
     assert [pause_s(attempt) for attempt in (1, 2, 3, 20)] == [0.5, 1.0, 2.0, 60.0]
+
+
+async def test_messages_that_come_together_go_out_together(finding: Finding) -> None:
+    async with receiver(lambda n: web.Response(status=200)) as (target, got):
+        deliveries: list[Delivery] = []
+        notifier = Notifier([Target(target, "slack", wish=Wish(gather_s=0.2))], Outbox(None), deliveries.append)
+        await notifier.start()
+        events: tuple[Event, ...] = ("opened", "acknowledged", "resolved")
+        for event in events:
+            notifier.tell(event, of_finding(finding))
+        await notifier.stop(within_s=20.0)
+    assert [message["text"] for message in got] == ["3 messages: 1 opened, 1 acknowledged, 1 resolved"]
+    assert [(one.event, one.delivered) for one in deliveries] == [
+        ("opened", True),
+        ("acknowledged", True),
+        ("resolved", True),
+    ]
+    assert got[0]["headers"]["webhook-id"] == "abc.opened.1-3"
+
+
+async def test_a_storm_goes_out_at_the_pace_of_the_target_and_nothing_of_it_is_lost(finding: Finding) -> None:
+    async with receiver(lambda n: web.Response(status=200)) as (target, got):
+        deliveries: list[Delivery] = []
+        notifier = Notifier([Target(target, "slack", wish=Wish(per_minute=30))], Outbox(None), deliveries.append)
+        await notifier.start()
+        for number in range(BURST):
+            notifier.tell("opened", of_finding(finding))
+            await eventually(lambda so_far=number: len(deliveries) > so_far, "it is delivered")  # type: ignore[misc]
+        for _ in range(25):
+            notifier.tell("opened", of_finding(finding))
+        await notifier.stop(within_s=30.0)
+    assert len(got) == BURST + 1
+    assert got[-1]["text"] == "25 messages: 25 opened"
+    assert len(deliveries) == BURST + 25
+
+
+async def test_only_what_a_target_wants(finding: Finding) -> None:
+    async with receiver(lambda n: web.Response(status=200)) as (target, got):
+        wishes = (Wish(services=("cart",)), Wish(severity="critical"), Wish(services=("payments",), severity="error"))
+        targets = [Target(target.with_query(n=number), wish=wish) for number, wish in enumerate(wishes)]
+        deliveries: list[Delivery] = []
+        notifier = Notifier(targets, Outbox(None), deliveries.append)
+        await notifier.start()
+        notifier.tell("opened", of_finding(finding))
+        await notifier.stop(within_s=20.0)
+    assert len(got) == len(deliveries) == 1, "payments is slow, which is an error"
+
+
+async def test_what_a_template_cannot_say_is_given_up_at_once(finding: Finding, tmp_path: Path) -> None:
+    path = tmp_path / "own.j2"
+    path.write_text('{"text": {{ notice.detail.ranking[0].why | tojson }}}')
+    bare = finding.model_copy(update={"ranking": ()})
+    async with receiver(lambda n: web.Response(status=200)) as (target, got):
+        deliveries: list[Delivery] = []
+        notifier = Notifier([Target(target, wish=Wish(template=Template(path)))], Outbox(None), deliveries.append)
+        await notifier.start()
+        notifier.tell("opened", of_finding(bare))
+        notifier.tell("resolved", of_finding(finding))
+        await notifier.stop(within_s=20.0)
+    assert [(one.delivered, one.attempts) for one in deliveries] == [(False, 1), (True, 1)]
+    assert str(path) in deliveries[0].error
+    assert got[0]["text"] == finding.ranking[0].why
