@@ -24,13 +24,15 @@ FAULTS, LOAD, WIRE = 18_600, 18_601, 18_602
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance of the shop: `place` decides its ports, `born_with` is a fault of its code (a bad version)."""
+    """One instance of the shop: `place` decides its ports, `born_with` is a fault of its code (a bad version); one that
+    does not serve yet gets no share of a rollout."""
 
     service: str
     number: int
     version: str
     place: int
     born_with: str = ""
+    serves: bool = True
 
     @property
     def name(self) -> str:
@@ -87,7 +89,8 @@ def documents(instances: Iterable[Instance], ports: Ports) -> list[dict[str, Any
         }
         for name in dict.fromkeys(instance.service for instance in instances)
     ]
-    rollouts = [rollout(name, instances) for name in dict.fromkeys(i.service for i in instances if i.born_with)]
+    serving = [instance for instance in instances if instance.serves]
+    rollouts = [rollout(name, serving) for name in dict.fromkeys(i.service for i in serving if i.born_with)]
     return [{"apiVersion": API_VERSION, **document} for document in (mesh, *services)] + rollouts
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +97,20 @@ class RunningShop:
         return self._processes(instance)[0]
 
     async def appear(self, instance: Instance, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
-        """Starts a new instance and adds it to the configuration; its link opens when its sidecar can serve."""
+        """Starts a new instance and adds it to the configuration; once its sidecar serves, its link opens and routes
+        may name it."""
         check_free(self._wanted_by(instance))
         app, beside = self._processes(instance)
         await supervisor.start([app])
-        self.instances.append(instance)
+        coming = replace(instance, serves=False)
+        self.instances.append(coming)
         write(self.mesh_file, self.instances, self.ports)
         await supervisor.start([beside])
         link = {"listen": instance.address(LINK, self.ports), "target": instance.address(INBOUND, self.ports)}
         async with http.put(f"{self.url(WIRE)}/links/{instance.name}", json=link) as answer:
             answer.raise_for_status()
+        self.instances[self.instances.index(coming)] = instance
+        write(self.mesh_file, self.instances, self.ports)
 
     async def vanish(self, instance: Instance, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
         """Takes an instance out of the configuration, and stops it when no proxy sends it anything any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from deploy.demo.mesh import first_instances, write
@@ -37,6 +38,8 @@ def test_a_bad_version_is_a_new_instance_at_a_place_of_its_own(tmp_path: Path) -
     instances = first_instances()
     new = next_instance(instances, "recommendations", "latency_ms=300")
     assert (new.name, new.version) == ("recommendations-3", "v3")
+    write(tmp_path / "mesh.yaml", [*instances, replace(new, serves=False)], Ports())
+    assert register(load(tmp_path / "mesh.yaml")).of(HttpRoute) == (), "none may name it before it serves"
     write(tmp_path / "mesh.yaml", [*instances, new], Ports())
     registry = register(load(tmp_path / "mesh.yaml"))
     ((_, endpoint),) = registry.proxy("recommendations-3").instances
