@@ -28,6 +28,7 @@ from collector.captured import Captured
 from collector.config import Config, load
 from collector.deliver import Delivery
 from collector.drops import Drops
+from collector.earlier import Earlier
 from collector.encode import Encoder
 from collector.errors import CannotListen, CollectorError
 from collector.forget import Keeper
@@ -114,7 +115,8 @@ async def run(config: Config) -> None:
             opened.push_async_callback(door.close)
             ports[flag] = door.port
 
-        wal = await asyncio.to_thread(Log.open, config.wal.folder or config.data / "wal", config.data, _policy(config))
+        folder = config.wal.folder or config.data / "wal"
+        wal = await asyncio.to_thread(Log.open, folder, config.data, _policy(config))
         opened.push_async_callback(wal.close)
         await wal.start()
         meters.log_bytes.set_function(lambda: wal.size)
@@ -126,10 +128,13 @@ async def run(config: Config) -> None:
         meters.waiting.set_function(lambda: writers.held_bytes)
 
         threads = opened.enter_context(ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode"))
-        encoder = Encoder(threads, config.requests.limit_bytes)
+        rules = config.attributes.text()
+        earlier = Earlier(folder)
+        encoders = [Encoder(threads, config.requests.limit_bytes, one) for one in earlier.begin(rules)]
+        encoder = encoders[0]
         delivery = Delivery(wal, ledger, writers, encoder, drops)
         opened.push_async_callback(delivery.close)
-        delivery.start(Resume(wal, store, encoder))
+        delivery.start(Resume(wal, store, encoders, partial(earlier.settled, rules)))
         meters.behind.set_function(lambda: delivery.on_disk)
 
         ingest = Ingest(encoder, delivery.keep, Repeats(wal.batches, drops.repeated), drops)

@@ -6,6 +6,7 @@ __all__ = [
     "Block",
     "DecodeError",
     "Encoded",
+    "Rules",
     "TooLarge",
     "encode_logs",
     "encode_metrics",
@@ -58,21 +59,52 @@ class Encoded:
     @property
     def message(self) -> str:
         """What the sender is told about the rejected items; empty when all were kept."""
+    @property
+    def redacted(self) -> dict[str, int]:
+        """Values that were changed or left out, by the name of the rule; limits.count and limits.value_bytes."""
 
-def encode_traces(body: bytes, *, json: bool = False, coding: _Coding = "identity", limit: int = 67_108_864) -> Encoded:
+@final
+class Rules:
+    """What of attributes, texts and log bodies is not to be stored, compiled.
+
+    `json`: {redact: [{name, action, keys, values, regex}], hash_key, count, value_bytes}. Raises ValueError, which
+    names the rule.
+    """
+
+    def __new__(cls, json: str) -> Rules: ...
+
+def encode_traces(
+    body: bytes,
+    *,
+    json: bool = False,
+    coding: _Coding = "identity",
+    limit: int = 67_108_864,
+    rules: Rules | None = None,
+) -> Encoded:
     """Decodes an ExportTraceServiceRequest and encodes its spans as columns of `otel_traces`, without the GIL.
 
-    `limit` bounds the decompressed size in bytes. Raises DecodeError, TooLarge.
+    `limit` bounds the decompressed size in bytes; `rules` say what is not to be stored. Raises DecodeError, TooLarge.
     Sources: OTLP 1.x; ClickHouse Native format; columns of the OpenTelemetry ClickHouse exporter.
     """
 
 def encode_metrics(
-    body: bytes, *, json: bool = False, coding: _Coding = "identity", limit: int = 67_108_864
+    body: bytes,
+    *,
+    json: bool = False,
+    coding: _Coding = "identity",
+    limit: int = 67_108_864,
+    rules: Rules | None = None,
 ) -> Encoded:
     """Likewise an ExportMetricsServiceRequest, its points as columns of `otel_metrics_*`, a table a kind."""
 
 def encode_logs(
-    body: bytes, *, received_ns: int, json: bool = False, coding: _Coding = "identity", limit: int = 67_108_864
+    body: bytes,
+    *,
+    received_ns: int,
+    json: bool = False,
+    coding: _Coding = "identity",
+    limit: int = 67_108_864,
+    rules: Rules | None = None,
 ) -> Encoded:
     """Likewise an ExportLogsServiceRequest, its records as columns of `otel_logs`.
 

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import ByteSize, Field, StringConstraints, ValidationError, model_validator
 
+from collector.attributes import Attributes
 from collector.errors import ConfigRefused
 from collector.keep import Kind
+from collector.part import Part
 from collector.wal.policy import Fsync
 
 HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Listen(_Part):
+class Listen(Part):
     """Addresses; port 0 takes a free one."""
 
     grpc: HostPort = Field(default="127.0.0.1:4317", description="OTLP/gRPC.")
@@ -34,7 +32,7 @@ class Listen(_Part):
     metrics: HostPort = Field(default="127.0.0.1:8888", description="/metrics, /healthz, /readyz.")
 
 
-class Requests(_Part):
+class Requests(Part):
     """Bounds on what is received."""
 
     limit_bytes: int = Field(default=64 << 20, ge=1024, le=512 << 20, description="One body, decompressed.")
@@ -42,7 +40,7 @@ class Requests(_Part):
     grpc_calls: int = Field(default=256, ge=1, le=65_536, description="gRPC calls under way at one time.")
 
 
-class Write(_Part):
+class Write(Part):
     """How requests are gathered into inserts."""
 
     rows: int = Field(default=50_000, ge=1, le=1_000_000, description="Rows that make a group full.")
@@ -52,7 +50,7 @@ class Write(_Part):
     stop_ms: int = Field(default=8_000, ge=100, description="How long a stop waits for inserts.")
 
 
-class Wal(_Part):
+class Wal(Part):
     """The write-ahead log: where it is, what it promises, how large it may grow."""
 
     folder: Path | None = Field(default=None, description="Its directory; `wal` below `data` when not set.")
@@ -63,7 +61,7 @@ class Wal(_Part):
     batches: int = Field(default=50_000, ge=0, le=1_000_000, description="Batches remembered, to know repeated ones.")
 
 
-class Days(_Part):
+class Days(Part):
     """Days that are kept, today included."""
 
     spans: int | None = Field(default=None, ge=1, description="Spans.")
@@ -82,14 +80,14 @@ class Days(_Part):
         return {kind: days for kind, days in all_kinds.items() if days is not None}
 
 
-class Keep(_Part):
+class Keep(Part):
     """How long rows are kept; for ever where nothing is set."""
 
     days: Days = Days()
     disk: ByteSize | None = Field(default=None, ge=1 << 20, description="Bytes for all tables, such as 20 GB.")
 
 
-class TlsFiles(_Part):
+class TlsFiles(Part):
     """PEM files of the doors that take telemetry; read anew when they change."""
 
     certificate: Path = Field(description="Certificate, with those between it and its authority.")
@@ -97,7 +95,7 @@ class TlsFiles(_Part):
     client_ca: Path | None = Field(default=None, description="Authorities that senders' certificates must be from.")
 
 
-class TenantPart(_Part):
+class TenantPart(Part):
     """Who may send; one of token and identities is needed."""
 
     name: str = Field(min_length=1, description="As it is counted.")
@@ -112,7 +110,7 @@ class TenantPart(_Part):
         return self
 
 
-class Config(_Part):
+class Config(Part):
     """Everything that can be set."""
 
     data: Path = Field(description="Directory of the embedded ClickHouse; created when missing.")
@@ -121,6 +119,7 @@ class Config(_Part):
     write: Write = Write()
     wal: Wal = Wal()
     keep: Keep = Keep()
+    attributes: Attributes = Attributes()
     tls: TlsFiles | None = Field(default=None, description="TLS of the doors that take telemetry; plain when not set.")
     tenants: tuple[TenantPart, ...] = Field(default=(), description="Who may send; anyone when empty.")
     canary_s: float = Field(default=15.0, ge=0, description="How often a known trace is written and read; 0: never.")

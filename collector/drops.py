@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -31,6 +31,9 @@ class Drops:
         self._repeated = Counter(
             "whymesh_collector_repeated_requests", "Requests taken before, answered as then.", registry=registry
         )
+        self._redacted = Counter(
+            "whymesh_collector_redacted_values", "Values changed or left out.", ("signal", "rule"), registry=registry
+        )
         self._clock = clock
         self._said: dict[tuple[str, str], float] = {}
 
@@ -47,6 +50,11 @@ class Drops:
     def repeated(self) -> None:
         """A batch that came again: it was taken the first time, and nothing of it is lost."""
         self._repeated.inc()
+
+    def redacted(self, signal: str, counts: Mapping[str, int]) -> None:
+        """Values that rules changed or left out, as they were told to."""
+        for rule, count in counts.items():
+            self._redacted.labels(signal, rule).inc(count)
 
     def _say(self, signal: str, cause: str, line: str, *parts: object) -> None:
         now = self._clock()

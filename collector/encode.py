@@ -1,7 +1,7 @@
 """Encodes requests to Native blocks, small ones at once and large ones on a thread of their own.
 
 In: a request. Out: its blocks, one a table, and what of it was rejected. The same request gives the same rows whenever
-it is encoded, so that it can be kept as it came. Never: the event loop held up by a large body.
+it is encoded under the same rules, so that it can be kept as it came. Never: the event loop held up by a large body.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ INLINE_BYTES = 16_384
 
 
 class Encoder:
-    """`limit`: bytes of a body once decompressed."""
+    """`limit`: bytes of a body once decompressed; `rules`: what of it is not to be stored, empty for nothing."""
 
-    def __init__(self, threads: Executor, limit: int) -> None:
+    def __init__(self, threads: Executor, limit: int, rules: str = "") -> None:
         self._threads = threads
+        self._rules = columnar.Rules(rules) if rules else None
         self.limit = limit
 
     async def encode(self, request: Request) -> columnar.Encoded:
         """Raises Malformed, TooLarge."""
-        work = _work(request, self.limit)
+        work = _work(request, self.limit, self._rules)
         try:
             if len(request.body) <= INLINE_BYTES:
                 return work()
@@ -40,7 +41,7 @@ class Encoder:
             raise Malformed(str(error)) from None
 
 
-def _work(request: Request, limit: int) -> Callable[[], columnar.Encoded]:
+def _work(request: Request, limit: int, rules: columnar.Rules | None) -> Callable[[], columnar.Encoded]:
     form = request.form
     if request.signal is Signal.LOGS:
         return partial(
@@ -50,6 +51,7 @@ def _work(request: Request, limit: int) -> Callable[[], columnar.Encoded]:
             json=form.json,
             coding=form.coding,
             limit=limit,
+            rules=rules,
         )
     encode = columnar.encode_traces if request.signal is Signal.TRACES else columnar.encode_metrics
-    return partial(encode, request.body, json=form.json, coding=form.coding, limit=limit)
+    return partial(encode, request.body, json=form.json, coding=form.coding, limit=limit, rules=rules)

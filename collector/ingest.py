@@ -56,4 +56,5 @@ class Ingest:
             await self._keep(request, encoded.blocks, taken)
         for cause, count in encoded.causes.items():
             self._drops.items(request.signal.value, cause, count, encoded.message)
+        self._drops.redacted(request.signal.value, encoded.redacted)
         return taken

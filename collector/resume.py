@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from collector.encode import Encoder
@@ -38,10 +38,12 @@ class Store(Protocol):
 class Resume:
     """What the wiring gives to those that need it: the log, the store, and what encodes."""
 
-    def __init__(self, wal: Log, store: Store, encoder: Encoder) -> None:
+    def __init__(self, wal: Log, store: Store, encoders: Sequence[Encoder], done: Callable[[], None]) -> None:
+        """One encoder for each set of rules under which rows may have been stored; `done` when none is in doubt."""
         self._log = wal
         self._store = store
-        self._encoder = encoder
+        self._encoders = encoders
+        self._done = done
 
     async def all(self) -> None:
         """Settles every insert that had begun; waits while the store is away."""
@@ -50,20 +52,24 @@ class Resume:
             await self._settle(insert, complete=True)
         for insert in found.doubted.values():
             await self._settle(insert, complete=False)
+        self._done()
 
     async def _settle(self, insert: Insert, *, complete: bool) -> None:
         numbers = [number for number in insert.numbers if self._log.has(number)]
-        outcome = await self._outcome(insert, await self._blocks(insert.table, numbers), complete)
+        outcome = Outcome.VOID
+        for encoder in self._encoders:
+            if outcome is Outcome.VOID:
+                outcome = await self._outcome(insert, await self._blocks(insert.table, numbers, encoder), complete)
         self._log.settled(insert.token, outcome)
         if outcome is Outcome.STORED:
             for number in numbers:
                 self._log.stored(number).add(insert.table)
 
-    async def _blocks(self, table: str, numbers: list[int]) -> list[bytes]:
+    async def _blocks(self, table: str, numbers: list[int], encoder: Encoder) -> list[bytes]:
         blocks: list[bytes] = []
         for number in numbers:
             try:
-                encoded = await self._encoder.encode(await self._log.read(number))
+                encoded = await encoder.encode(await self._log.read(number))
             except (OSError, Damaged, Refused):
                 continue  # whoever delivers it meets the same error, and counts it
             blocks += [block.data for block in encoded.blocks if block.table == table]

@@ -74,7 +74,7 @@ async def delivering(folder: Path, store: Store | EmbeddedStore, observer: Store
     with ThreadPoolExecutor(1) as threads:
         encoder = Encoder(threads, 1 << 20)
         delivery = Delivery(log, ledger, writers, encoder, Drops(CollectorRegistry()))
-        yield Parts(log, encoder, writers, delivery, Resume(log, store, encoder))
+        yield Parts(log, encoder, writers, delivery, Resume(log, store, [encoder], lambda: None))
         await delivery.close()
         await writers.drain()
     await log.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,19 @@ class Collector:
 
     def url(self, door: str, path: str = "") -> str:
         return f"http://127.0.0.1:{self.ports[door]}{path}"
+
+    def send(self, body: bytes, path: str = "/v1/traces", **headers: str) -> int:
+        """Status of the answer to a request of OTLP over HTTP."""
+        headers = {"Content-Type": "application/x-protobuf"} | {
+            name.replace("_", "-"): one for name, one in headers.items()
+        }
+        asked = urllib.request.Request(self.url("http", path), body, headers, method="POST")
+        try:
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
 
     def metric(self, name: str) -> float:
         """A figure of `/metrics` that has no labels."""

@@ -4,23 +4,36 @@
 
 #![expect(clippy::missing_panics_doc, reason = "panicking is what they are for")]
 
-use crate::{Coding, Form, encode_logs, encode_metrics, encode_traces, native_block_length};
+use std::sync::OnceLock;
+
+use crate::{Coding, Form, Rules, encode_logs, encode_metrics, encode_traces, native_block_length};
 
 /// Bytes of a request, once decompressed.
 const LIMIT: usize = 1 << 20;
+/// Every kind of rule there is.
+const ALL: &str = r#"{"redact": [{"name": "d", "action": "drop", "keys": ["*a*"]}, {"name": "m", "action": "mask",
+    "values": ["card", "email", "bearer"]}, {"name": "h", "action": "hash", "regex": ["[0-9]+"]}],
+    "count": 2, "value_bytes": 5}"#;
+static RULES: OnceLock<Rules> = OnceLock::new();
 
-/// The first byte is the form of a request, the rest its body: what is taken of it becomes whole blocks.
+/// The first byte is the form of a request and whether rules apply to it, the rest its body: what is taken of it becomes whole blocks.
 pub fn otlp_request(bytes: &[u8]) {
-    let Some((form, body)) = bytes.split_first() else {
+    let Some((form_byte, body)) = bytes.split_first() else {
         return;
     };
-    let coding = match form >> 1 & 3 {
+    let coding = match form_byte >> 1 & 3 {
         1 => Coding::Gzip,
         2 => Coding::Zstd,
         _ => Coding::Identity,
     };
-    let form = Form { json: form & 1 == 1, coding, limit: LIMIT };
-    let taken = [encode_traces(body, form), encode_logs(body, form, 1), encode_metrics(body, form)];
+    let form = Form { json: form_byte & 1 == 1, coding, limit: LIMIT };
+    let rules = RULES.get_or_init(|| Rules::read(ALL).expect("are rules"));
+    let rules = (form_byte >> 3 & 1 == 1).then_some(rules);
+    let taken = [
+        encode_traces(body, form, rules),
+        encode_logs(body, form, 1, rules),
+        encode_metrics(body, form, rules),
+    ];
     for block in taken.into_iter().flatten().flat_map(|encoded| encoded.blocks) {
         let length = native_block_length(&block.data).expect("is a block");
         assert_eq!(length, block.data.len(), "{}", block.table);

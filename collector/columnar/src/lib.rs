@@ -5,6 +5,7 @@ mod error;
 pub mod fuzz;
 mod native;
 mod otlp;
+mod redact;
 mod rejects;
 mod table;
 
@@ -15,6 +16,7 @@ pub use otlp::logs::encode as encode_logs;
 pub use otlp::metrics::encode as encode_metrics;
 pub use otlp::traces::encode as encode_traces;
 pub use otlp::walk::Encoded;
+pub use redact::rules::Rules;
 pub use rejects::Rejects;
 pub use table::{MOST_DAYS, TableBlock};
 
@@ -74,12 +76,29 @@ mod python {
         causes: Py<PyDict>,
         #[pyo3(get)]
         message: String,
+        #[pyo3(get)]
+        redacted: Py<PyDict>,
+    }
+
+    #[pyclass(frozen, module = "collector._columnar")]
+    struct Rules(crate::Rules);
+
+    #[pymethods]
+    impl Rules {
+        #[new]
+        fn new(json: &str) -> PyResult<Self> {
+            crate::Rules::read(json).map(Self).map_err(PyValueError::new_err)
+        }
     }
 
     fn encoded(py: Python<'_>, encoded: crate::Encoded) -> PyResult<Encoded> {
         let causes = PyDict::new(py);
         for (code, count) in encoded.rejects.causes() {
             causes.set_item(code, count)?;
+        }
+        let redacted = PyDict::new(py);
+        for (rule, count) in encoded.redacted {
+            redacted.set_item(rule, count)?;
         }
         let block = |block: crate::TableBlock| {
             let days = PyTuple::new(py, block.days)?.unbind();
@@ -92,6 +111,7 @@ mod python {
             rejected: encoded.rejects.total(),
             causes: causes.unbind(),
             message: encoded.rejects.message(),
+            redacted: redacted.unbind(),
         })
     }
 
@@ -102,33 +122,37 @@ mod python {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864))]
+    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864, rules = None))]
     fn encode_traces(
         py: Python<'_>,
         body: &[u8],
         json: bool,
         coding: &str,
         limit: usize,
+        rules: Option<&Bound<'_, Rules>>,
     ) -> PyResult<Encoded> {
+        let rules = rules.map(|rules| &rules.get().0);
         let form = form(json, coding, limit)?;
-        encoded(py, py.detach(|| crate::encode_traces(body, form))?)
+        encoded(py, py.detach(|| crate::encode_traces(body, form, rules))?)
     }
 
     #[pyfunction]
-    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864))]
+    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864, rules = None))]
     fn encode_metrics(
         py: Python<'_>,
         body: &[u8],
         json: bool,
         coding: &str,
         limit: usize,
+        rules: Option<&Bound<'_, Rules>>,
     ) -> PyResult<Encoded> {
+        let rules = rules.map(|rules| &rules.get().0);
         let form = form(json, coding, limit)?;
-        encoded(py, py.detach(|| crate::encode_metrics(body, form))?)
+        encoded(py, py.detach(|| crate::encode_metrics(body, form, rules))?)
     }
 
     #[pyfunction]
-    #[pyo3(signature = (body, *, received_ns, json = false, coding = "identity", limit = 67_108_864))]
+    #[pyo3(signature = (body, *, received_ns, json = false, coding = "identity", limit = 67_108_864, rules = None))]
     fn encode_logs(
         py: Python<'_>,
         body: &[u8],
@@ -136,9 +160,11 @@ mod python {
         json: bool,
         coding: &str,
         limit: usize,
+        rules: Option<&Bound<'_, Rules>>,
     ) -> PyResult<Encoded> {
+        let rules = rules.map(|rules| &rules.get().0);
         let form = form(json, coding, limit)?;
-        encoded(py, py.detach(|| crate::encode_logs(body, form, received_ns))?)
+        encoded(py, py.detach(|| crate::encode_logs(body, form, received_ns, rules))?)
     }
 
     #[pyfunction]

@@ -8,6 +8,7 @@ pub mod traces;
 use crate::error::Result;
 use crate::native::column::{Map, Strings};
 use crate::otlp::value::{Attribute, readable};
+use crate::redact::screen::Scratch;
 use crate::rejects::Cause;
 
 const NANOS_PER_DAY: u64 = 86_400_000_000_000;
@@ -63,12 +64,13 @@ pub struct SharedMap {
 
 impl SharedMap {
     /// What the next rows repeat; the attributes are sorted and differ in their keys.
-    pub fn set(&mut self, attributes: &[Attribute<'_>], scratch: &mut Vec<u8>) -> Result<()> {
+    pub fn set(&mut self, attributes: &[Attribute<'_>], scratch: &mut Scratch<'_>) -> Result<()> {
         let mut values = Strings::default();
         self.keys.clear();
         for attribute in attributes {
-            self.keys.push(self.map.keys.place(&readable(attribute.key)));
-            attribute.value.push_text(&mut values, scratch)?;
+            if push_value(&mut values, attribute, scratch)? {
+                self.keys.push(self.map.keys.place(&readable(attribute.key)));
+            }
         }
         self.values = values.into_bytes();
         Ok(())
@@ -82,16 +84,53 @@ impl SharedMap {
 }
 
 #[inline]
-pub fn push_attributes(map: &mut Map, attributes: &[Attribute<'_>], scratch: &mut Vec<u8>) -> Result<()> {
+pub fn push_attributes(map: &mut Map, attributes: &[Attribute<'_>], scratch: &mut Scratch<'_>) -> Result<()> {
+    if scratch.screen.is_some() {
+        return push_screened(map, attributes, scratch);
+    }
     let keys = &mut map.keys;
     let shape =
         map.shapes.of(attributes.iter().map(|attribute| attribute.key), |key| keys.place(&readable(key)));
     keys.extend(&shape.places);
     for &at in &shape.kept {
-        attributes[at].value.push_text(&mut map.values, scratch)?;
+        attributes[at].value.push_text(&mut map.values, &mut scratch.text)?;
     }
     map.end_row();
     Ok(())
+}
+
+#[inline(never)]
+fn push_screened(map: &mut Map, attributes: &[Attribute<'_>], scratch: &mut Scratch<'_>) -> Result<()> {
+    let first = scratch.screen.as_mut().and_then(|screen| screen.first(attributes));
+    let attributes = first.as_deref().unwrap_or(attributes);
+    let keys = &mut map.keys;
+    let shape =
+        map.shapes.of(attributes.iter().map(|attribute| attribute.key), |key| keys.place(&readable(key)));
+    for (&at, &place) in shape.kept.iter().zip(&shape.places) {
+        if push_value(&mut map.values, &attributes[at], scratch)? {
+            keys.push_place(place);
+        }
+    }
+    map.end_row();
+    Ok(())
+}
+
+/// Appends the value of an attribute; false when a rule keeps it out.
+#[inline]
+pub fn push_value(
+    column: &mut Strings,
+    attribute: &Attribute<'_>,
+    scratch: &mut Scratch<'_>,
+) -> Result<bool> {
+    let Some(screen) = &mut scratch.screen else {
+        attribute.value.push_text(column, &mut scratch.text)?;
+        return Ok(true);
+    };
+    let text = screen.attribute(attribute)?;
+    if let Some(text) = text {
+        column.push(text);
+    }
+    Ok(text.is_some())
 }
 
 pub fn unless_zero(id: &[u8]) -> &[u8] {

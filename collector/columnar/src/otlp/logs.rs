@@ -6,24 +6,27 @@ use super::record::Record;
 use super::walk::{EXPANSION, Encoded, check_size, each_item};
 use super::wire::Reader;
 use crate::error::Result;
+use crate::redact::rules::Rules;
+use crate::redact::screen::Scratch;
 use crate::rejects::Rejects;
 use crate::table::logs::Logs;
 
 /// `received`, in nanoseconds since 1970, is the time of records that know none.
-pub fn encode(body: &[u8], form: Form, received: u64) -> Result<Encoded> {
+pub fn encode(body: &[u8], form: Form, received: u64, rules: Option<&Rules>) -> Result<Encoded> {
     let body = body::open(body, form, &json::LOGS)?;
     let (mut table, mut rejects) = (Logs::default(), Rejects::of("log records"));
     let most = form.limit.saturating_mul(EXPANSION);
-    let mut record = Record::default();
+    let (mut record, mut scratch) = (Record::default(), Scratch::of(rules));
     each_item(Reader::new(&body), |message, origin| {
         record.read(message)?;
         let time = record.when(received);
         match table.check(time) {
-            Ok(day) => table.push(&record, time, day, origin)?,
+            Ok(day) => table.push(&record, time, day, origin, &mut scratch)?,
             Err(cause) => rejects.count(cause, record.severity_text, time),
         }
         check_size(table.size(), most)
     })
     .map_err(|error| error.within(&body))?;
-    Ok(Encoded { blocks: table.into_block().into_iter().collect(), rejects })
+    let blocks = table.into_block().into_iter().collect();
+    Ok(Encoded { blocks, rejects, redacted: scratch.into_counts() })
 }

@@ -6,13 +6,16 @@ use super::point::{Kind, Point};
 use super::walk::{EXPANSION, Encoded, Origin, check_size, each_item};
 use super::wire::Reader;
 use crate::error::Result;
+use crate::redact::rules::Rules;
+use crate::redact::screen::Scratch;
 use crate::rejects::Rejects;
 use crate::table::points::{Metric, Points};
 
-pub fn encode(body: &[u8], form: Form) -> Result<Encoded> {
+pub fn encode(body: &[u8], form: Form, rules: Option<&Rules>) -> Result<Encoded> {
     let body = body::open(body, form, &json::METRICS)?;
     let mut walk = Walk {
         tables: Kind::ALL.map(Points::of),
+        scratch: Scratch::of(rules),
         rejects: Rejects::of("data points"),
         most: form.limit.saturating_mul(EXPANSION),
     };
@@ -20,16 +23,17 @@ pub fn encode(body: &[u8], form: Form) -> Result<Encoded> {
     each_item(Reader::new(&body), |metric, origin| walk.metric(metric, origin, &mut point))
         .map_err(|error| error.within(&body))?;
     let blocks = walk.tables.into_iter().filter_map(Points::into_block).collect();
-    Ok(Encoded { blocks, rejects: walk.rejects })
+    Ok(Encoded { blocks, rejects: walk.rejects, redacted: walk.scratch.into_counts() })
 }
 
-struct Walk {
+struct Walk<'r> {
     tables: [Points; Kind::ALL.len()],
+    scratch: Scratch<'r>,
     rejects: Rejects,
     most: usize,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn metric<'a>(&mut self, message: Reader<'a>, origin: &Origin<'a>, point: &mut Point<'a>) -> Result<()> {
         let mut metric = Metric::default();
         let mut fields = message;
@@ -74,7 +78,7 @@ impl Walk {
             if field.number == 1 {
                 point.read(kind, field.message()?)?;
                 match table.check(point) {
-                    Ok(day) => table.push(point, day, metric, origin)?,
+                    Ok(day) => table.push(point, day, metric, origin, &mut self.scratch)?,
                     Err(cause) => self.rejects.count(cause, metric.name, point.time),
                 }
                 check_size(others + table.size(), self.most)?;

@@ -6,27 +6,32 @@ use super::span::Span;
 use super::walk::{EXPANSION, Encoded, attributes, check_size, last};
 use super::wire::Reader;
 use crate::error::Result;
+use crate::redact::rules::Rules;
+use crate::redact::screen::Scratch;
 use crate::rejects::Rejects;
 use crate::table::traces::{Resource, Scope, Traces};
 
-pub fn encode(body: &[u8], form: Form) -> Result<Encoded> {
+pub fn encode(body: &[u8], form: Form, rules: Option<&Rules>) -> Result<Encoded> {
     let body = body::open(body, form, &json::TRACES)?;
     let mut walk = Walk {
         table: Traces::default(),
+        scratch: Scratch::of(rules),
         rejects: Rejects::of("spans"),
         most: form.limit.saturating_mul(EXPANSION),
     };
     walk.request(Reader::new(&body)).map_err(|error| error.within(&body))?;
-    Ok(Encoded { blocks: walk.table.into_block().into_iter().collect(), rejects: walk.rejects })
+    let blocks = walk.table.into_block().into_iter().collect();
+    Ok(Encoded { blocks, rejects: walk.rejects, redacted: walk.scratch.into_counts() })
 }
 
-struct Walk {
+struct Walk<'r> {
     table: Traces,
+    scratch: Scratch<'r>,
     rejects: Rejects,
     most: usize,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn request<'a>(&mut self, mut message: Reader<'a>) -> Result<()> {
         let mut span = Span::<'a>::default();
         while let Some(field) = message.field()? {
@@ -43,7 +48,7 @@ impl Walk {
             Some(resource) => attributes(resource, 1)?,
             None => Vec::new(),
         };
-        let resource = self.table.resource(&attributes)?;
+        let resource = self.table.resource(&attributes, &mut self.scratch)?;
         let mut fields = message;
         while let Some(field) = fields.field()? {
             if field.number == 2 {
@@ -68,7 +73,7 @@ impl Walk {
             if field.number == 2 {
                 span.read(field.message()?)?;
                 match self.table.check(span) {
-                    Ok(day) => self.table.push(span, day, resource, &scope)?,
+                    Ok(day) => self.table.push(span, day, resource, &scope, &mut self.scratch)?,
                     Err(cause) => self.rejects.count(cause, span.name, span.start),
                 }
                 check_size(self.table.size(), self.most)?;

@@ -61,7 +61,7 @@ impl<'a> Value<'a> {
             Self::Int(value) => write_int(*value, out),
             Self::Double(value) => write_double(*value, out),
             Self::Bytes(bytes) => out.extend_from_slice(STANDARD.encode(bytes).as_bytes()),
-            Self::Array(_) | Self::Map(_) => self.write_json(out, 0)?,
+            Self::Array(_) | Self::Map(_) => self.write_json(out, 0, &mut Unchanged)?,
         }
         Ok(())
     }
@@ -79,26 +79,77 @@ impl<'a> Value<'a> {
         Ok(())
     }
 
-    fn write_json(&self, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+    /// Appends the value as JSON; `inside` is asked about each text and number in it.
+    pub fn write_json(&self, out: &mut Vec<u8>, depth: usize, inside: &mut impl Inside) -> Result<()> {
         match self {
             Self::Empty => out.extend_from_slice(b"null"),
-            Self::Text(text) => write_quoted(&readable(text), out),
-            Self::Double(value) if !value.is_finite() => {
-                out.push(b'"');
-                write_double(*value, out);
-                out.push(b'"');
+            Self::Array(items) => write_array(*items, out, depth, inside)?,
+            Self::Map(entries) => write_object(*entries, out, depth, inside)?,
+            Self::Text(text) => {
+                let text = readable(text);
+                let instead = inside.scalar(&text);
+                write_quoted(instead.as_deref().unwrap_or(&text), out);
             }
-            Self::Bytes(_) => {
-                out.push(b'"');
-                self.write_text(out)?;
-                out.push(b'"');
+            Self::Bytes(_) | Self::Bool(_) | Self::Int(_) | Self::Double(_) => {
+                self.write_bare(out, inside)?;
             }
-            Self::Array(items) => write_array(*items, out, depth)?,
-            Self::Map(entries) => write_object(*entries, out, depth)?,
-            Self::Bool(_) | Self::Int(_) | Self::Double(_) => self.write_text(out)?,
         }
         Ok(())
     }
+
+    /// What JSON writes without escapes; quoted when it has no word for it.
+    fn write_bare(&self, out: &mut Vec<u8>, inside: &mut impl Inside) -> Result<()> {
+        let quote = match self {
+            Self::Bytes(_) => &b"\""[..],
+            Self::Double(value) if !value.is_finite() => b"\"",
+            _ => b"",
+        };
+        let from = out.len();
+        self.write_text(out)?;
+        if let Some(instead) = inside.scalar(&out[from..]) {
+            out.truncate(from);
+            write_quoted(&instead, out);
+        } else if !quote.is_empty() {
+            out.splice(from..from, quote.iter().copied());
+            out.extend_from_slice(quote);
+        }
+        Ok(())
+    }
+}
+
+/// Is asked about what is inside a value while that is written.
+pub trait Inside {
+    /// What is written instead of a text or number; None: itself.
+    fn scalar(&mut self, text: &[u8]) -> Option<Vec<u8>>;
+    /// Before an entry of a key-value list.
+    fn enter(&mut self, entry: &Attribute<'_>) -> Result<Entry>;
+    /// After an entry that was open, with what `enter` gave.
+    fn leave(&mut self, outer: u64);
+}
+
+/// What becomes of an entry of a key-value list.
+pub enum Entry {
+    Open(u64),
+    Instead(Vec<u8>),
+    Gone,
+}
+
+/// Everything stays as it is.
+struct Unchanged;
+
+impl Inside for Unchanged {
+    #[inline]
+    fn scalar(&mut self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    #[inline]
+    fn enter(&mut self, _: &Attribute<'_>) -> Result<Entry> {
+        Ok(Entry::Open(0))
+    }
+
+    #[inline]
+    fn leave(&mut self, _: u64) {}
 }
 
 impl<'a> Attribute<'a> {
@@ -137,7 +188,12 @@ pub fn readable(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-fn write_array(mut items: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+fn write_array(
+    mut items: Reader<'_>,
+    out: &mut Vec<u8>,
+    depth: usize,
+    inside: &mut impl Inside,
+) -> Result<()> {
     check_depth(depth, &items)?;
     out.push(b'[');
     let mut first = true;
@@ -146,14 +202,19 @@ fn write_array(mut items: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result
             if !std::mem::take(&mut first) {
                 out.push(b',');
             }
-            Value::read(field.message()?)?.write_json(out, depth + 1)?;
+            Value::read(field.message()?)?.write_json(out, depth + 1, inside)?;
         }
     }
     out.push(b']');
     Ok(())
 }
 
-fn write_object(mut entries: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+fn write_object(
+    mut entries: Reader<'_>,
+    out: &mut Vec<u8>,
+    depth: usize,
+    inside: &mut impl Inside,
+) -> Result<()> {
     check_depth(depth, &entries)?;
     let mut attributes = Vec::new();
     while let Some(field) = entries.field()? {
@@ -163,13 +224,25 @@ fn write_object(mut entries: Reader<'_>, out: &mut Vec<u8>, depth: usize) -> Res
     }
     sort_last_wins(&mut attributes);
     out.push(b'{');
-    for (place, attribute) in attributes.iter().enumerate() {
-        if place > 0 {
+    let mut first = true;
+    for attribute in &attributes {
+        let entry = inside.enter(attribute)?;
+        if matches!(entry, Entry::Gone) {
+            continue;
+        }
+        if !std::mem::take(&mut first) {
             out.push(b',');
         }
         write_quoted(&readable(attribute.key), out);
         out.push(b':');
-        attribute.value.write_json(out, depth + 1)?;
+        match entry {
+            Entry::Open(outer) => {
+                attribute.value.write_json(out, depth + 1, inside)?;
+                inside.leave(outer);
+            }
+            Entry::Instead(text) => write_quoted(&text, out),
+            Entry::Gone => {}
+        }
     }
     out.push(b'}');
     Ok(())

@@ -15,6 +15,8 @@ pub const EXPANSION: usize = 8;
 pub struct Encoded {
     pub blocks: Vec<TableBlock>,
     pub rejects: Rejects,
+    /// Values that were changed or left out, by rule.
+    pub redacted: Vec<(String, usize)>,
 }
 
 /// Where items come from. `serial` differs between any two of a request, so that a column can tell whether it knows

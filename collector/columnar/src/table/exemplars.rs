@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::native::block::Block;
 use crate::native::column::{Map, Strings, Words};
 use crate::otlp::point::Point;
+use crate::redact::screen::Scratch;
 
 pub const COLUMNS: usize = 5;
 
@@ -20,7 +21,7 @@ pub struct Exemplars {
 }
 
 impl Exemplars {
-    pub fn push(&mut self, point: &Point<'_>, scratch: &mut Vec<u8>) -> Result<()> {
+    pub fn push(&mut self, point: &Point<'_>, scratch: &mut Scratch<'_>) -> Result<()> {
         for exemplar in &point.exemplars {
             push_attributes(&mut self.attributes, &point.nested[exemplar.attributes.clone()], scratch)?;
             self.time.push(exemplar.time);

@@ -7,8 +7,9 @@ use crate::error::Result;
 use crate::native::block::Block;
 use crate::native::column::{LowCardinality, Map, Strings, Words};
 use crate::otlp::record::Record;
-use crate::otlp::value::readable;
+use crate::otlp::value::{Value, readable};
 use crate::otlp::walk::Origin;
+use crate::redact::screen::Scratch;
 use crate::rejects::Cause;
 
 const TABLE: &str = "otel_logs";
@@ -35,7 +36,6 @@ pub struct Logs {
     log_attributes: Map,
     event_name: Strings,
     known: Known,
-    scratch: Vec<u8>,
 }
 
 /// The origin whose words have their places in the dictionaries.
@@ -64,8 +64,15 @@ impl Logs {
     }
 
     /// Adds a record with a checked time as one row.
-    pub fn push(&mut self, record: &Record<'_>, time: u64, day: u32, origin: &Origin<'_>) -> Result<()> {
-        self.enter(origin)?;
+    pub fn push(
+        &mut self,
+        record: &Record<'_>,
+        time: u64,
+        day: u32,
+        origin: &Origin<'_>,
+        scratch: &mut Scratch<'_>,
+    ) -> Result<()> {
+        self.enter(origin, scratch)?;
         self.days.add(day);
         self.rows += 1;
         self.timestamp.push(time);
@@ -75,29 +82,29 @@ impl Logs {
         self.severity_text.push(&readable(record.severity_text));
         self.severity_number.push_8(u8::try_from(record.severity_number).unwrap_or(0));
         self.service_name.push_place(self.known.service);
-        record.body.push_text(&mut self.body, &mut self.scratch)?;
+        push_body(&mut self.body, &record.body, scratch)?;
         self.resource_schema.push_place(self.known.resource_schema);
         self.resource_attributes.repeat();
         self.scope_schema.push_place(self.known.scope_schema);
         self.scope_name.push(&readable(origin.scope_name));
         self.scope_version.push_place(self.known.scope_version);
         self.scope_attributes.repeat();
-        push_attributes(&mut self.log_attributes, &record.attributes, &mut self.scratch)?;
+        push_attributes(&mut self.log_attributes, &record.attributes, scratch)?;
         self.event_name.push(&readable(record.event_name));
         Ok(())
     }
 
-    fn enter(&mut self, origin: &Origin<'_>) -> Result<()> {
+    fn enter(&mut self, origin: &Origin<'_>, scratch: &mut Scratch<'_>) -> Result<()> {
         if self.known.serial == origin.serial {
             return Ok(());
         }
-        self.resource_attributes.set(&origin.resource, &mut self.scratch)?;
-        self.scope_attributes.set(&origin.scope, &mut self.scratch)?;
-        self.scratch.clear();
-        origin.write_service(&mut self.scratch)?;
+        self.resource_attributes.set(&origin.resource, scratch)?;
+        self.scope_attributes.set(&origin.scope, scratch)?;
+        scratch.text.clear();
+        origin.write_service(&mut scratch.text)?;
         self.known = Known {
             serial: origin.serial,
-            service: self.service_name.place(&self.scratch),
+            service: self.service_name.place(&scratch.text),
             resource_schema: self.resource_schema.place(&readable(origin.resource_schema)),
             scope_schema: self.scope_schema.place(&readable(origin.scope_schema)),
             scope_version: self.scope_version.place(&readable(origin.scope_version)),
@@ -130,4 +137,12 @@ impl Logs {
         let days = self.days.in_order();
         Some(TableBlock { table: TABLE, data: block.into_bytes(), rows: self.rows, days })
     }
+}
+
+fn push_body(column: &mut Strings, body: &Value<'_>, scratch: &mut Scratch<'_>) -> Result<()> {
+    match &mut scratch.screen {
+        None => body.push_text(column, &mut scratch.text)?,
+        Some(screen) => column.push(screen.body(body)?.unwrap_or_default()),
+    }
+    Ok(())
 }

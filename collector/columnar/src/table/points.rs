@@ -11,6 +11,7 @@ use crate::otlp::point::{Kind, Point};
 use crate::otlp::value::readable;
 use crate::otlp::walk::Origin;
 use crate::otlp::wire::low_32;
+use crate::redact::screen::Scratch;
 use crate::rejects::Cause;
 
 /// Columns that all kinds have, Flags among them.
@@ -54,7 +55,6 @@ pub struct Points {
     monotonic: Words,
     value: Words,
     distribution: Distribution,
-    scratch: Vec<u8>,
 }
 
 /// Columns of histograms and summaries.
@@ -104,7 +104,6 @@ impl Points {
             monotonic: Words::default(),
             value: Words::default(),
             distribution: Distribution::default(),
-            scratch: Vec::new(),
         }
     }
 
@@ -147,15 +146,16 @@ impl Points {
         day: u32,
         metric: &Metric<'_>,
         origin: &Origin<'_>,
+        scratch: &mut Scratch<'_>,
     ) -> Result<()> {
-        self.enter(origin)?;
+        self.enter(origin, scratch)?;
         self.days.add(day);
         self.rows += 1;
         self.push_origin(origin);
         self.name.push(&readable(metric.name));
         self.description.push(&readable(metric.description));
         self.unit.push(&readable(metric.unit));
-        push_attributes(&mut self.attributes, &point.attributes, &mut self.scratch)?;
+        push_attributes(&mut self.attributes, &point.attributes, scratch)?;
         self.start.push(point.start);
         self.time.push(point.time);
         self.flags.push_32(low_32(point.flags));
@@ -170,19 +170,19 @@ impl Points {
         }
         self.temporality.push_32(low_32(metric.temporality));
         self.monotonic.push_8(u8::from(metric.monotonic));
-        self.exemplars.push(point, &mut self.scratch)
+        self.exemplars.push(point, scratch)
     }
 
-    fn enter(&mut self, origin: &Origin<'_>) -> Result<()> {
+    fn enter(&mut self, origin: &Origin<'_>, scratch: &mut Scratch<'_>) -> Result<()> {
         if self.known == origin.serial {
             return Ok(());
         }
         self.known = origin.serial;
-        self.resource_attributes.set(&origin.resource, &mut self.scratch)?;
-        self.scope_attributes.set(&origin.scope, &mut self.scratch)?;
-        self.scratch.clear();
-        origin.write_service(&mut self.scratch)?;
-        self.service = self.service_name.place(&self.scratch);
+        self.resource_attributes.set(&origin.resource, scratch)?;
+        self.scope_attributes.set(&origin.scope, scratch)?;
+        scratch.text.clear();
+        origin.write_service(&mut scratch.text)?;
+        self.service = self.service_name.place(&scratch.text);
         Ok(())
     }
 

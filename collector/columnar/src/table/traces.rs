@@ -7,8 +7,9 @@ use crate::native::block::Block;
 use crate::native::column::{LowCardinality, Map, Strings, Words};
 use crate::otlp::span::Span;
 use crate::otlp::value::{Attribute, readable};
+use crate::redact::screen::Scratch;
 use crate::rejects::Cause;
-use crate::table::{Days, LATEST, TableBlock, push_attributes, unless_zero};
+use crate::table::{Days, LATEST, TableBlock, push_attributes, push_value, unless_zero};
 
 const TABLE: &str = "otel_traces";
 const COLUMNS: usize = 22;
@@ -51,7 +52,6 @@ pub struct Traces {
     status_message: Strings,
     events: Events,
     links: Links,
-    scratch: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -95,7 +95,6 @@ impl Default for Traces {
             status_message: Strings::default(),
             events: Events::default(),
             links: Links::default(),
-            scratch: Vec::new(),
         }
     }
 }
@@ -110,17 +109,18 @@ impl Traces {
         repeated + own + self.trace_id.bytes().len()
     }
 
-    pub fn resource(&mut self, attributes: &[Attribute<'_>]) -> Result<Resource> {
+    pub fn resource(&mut self, attributes: &[Attribute<'_>], scratch: &mut Scratch<'_>) -> Result<Resource> {
         let mut values = Strings::default();
         let mut resource = Resource::default();
         for attribute in attributes {
-            resource.keys.push(self.resource_attributes.keys.place(&readable(attribute.key)));
             if attribute.key == b"service.name" {
-                self.scratch.clear();
-                attribute.value.write_text(&mut self.scratch)?;
-                resource.service = self.service_name.place(&self.scratch);
+                scratch.text.clear();
+                attribute.value.write_text(&mut scratch.text)?;
+                resource.service = self.service_name.place(&scratch.text);
             }
-            attribute.value.push_text(&mut values, &mut self.scratch)?;
+            if push_value(&mut values, attribute, scratch)? {
+                resource.keys.push(self.resource_attributes.keys.place(&readable(attribute.key)));
+            }
         }
         resource.values = values.into_bytes();
         Ok(resource)
@@ -145,7 +145,14 @@ impl Traces {
     }
 
     /// Adds a checked span as one row.
-    pub fn push(&mut self, span: &Span<'_>, day: u32, resource: &Resource, scope: &Scope<'_>) -> Result<()> {
+    pub fn push(
+        &mut self,
+        span: &Span<'_>,
+        day: u32,
+        resource: &Resource,
+        scope: &Scope<'_>,
+        scratch: &mut Scratch<'_>,
+    ) -> Result<()> {
         self.days.add(day);
         self.rows += 1;
         self.timestamp.push(span.start);
@@ -153,7 +160,7 @@ impl Traces {
         self.span_id.push_hex(span.span_id);
         self.parent_span_id.push_hex(unless_zero(span.parent_span_id));
         self.trace_state.push(&readable(span.trace_state));
-        self.span_name.push(&readable(span.name));
+        self.span_name.push(&scratch.free_text(span.name));
         self.span_kind.push_place(place_of(span.kind, KINDS.len()));
         self.service_name.push_place(resource.service);
         self.resource_attributes.keys.extend(&resource.keys);
@@ -161,12 +168,12 @@ impl Traces {
         self.resource_attributes.end_row();
         self.scope_name.push(&readable(scope.name));
         self.scope_version.push(&readable(scope.version));
-        push_attributes(&mut self.span_attributes, &span.attributes, &mut self.scratch)?;
+        push_attributes(&mut self.span_attributes, &span.attributes, scratch)?;
         self.duration.push(span.end.saturating_sub(span.start));
         self.status_code.push_place(place_of(span.status_code, STATUSES.len()));
-        self.status_message.push(&readable(span.status_message));
-        self.events.push(span, &mut self.scratch)?;
-        self.links.push(span, &mut self.scratch)
+        self.status_message.push(&scratch.free_text(span.status_message));
+        self.events.push(span, scratch)?;
+        self.links.push(span, scratch)
     }
 
     /// All columns as one Native block; no rows are no block.
@@ -198,10 +205,10 @@ impl Traces {
 }
 
 impl Events {
-    fn push(&mut self, span: &Span<'_>, scratch: &mut Vec<u8>) -> Result<()> {
+    fn push(&mut self, span: &Span<'_>, scratch: &mut Scratch<'_>) -> Result<()> {
         for event in &span.events {
             self.timestamp.push(event.time);
-            self.name.push(&readable(event.name));
+            self.name.push(&scratch.free_text(event.name));
             push_attributes(&mut self.attributes, &span.nested[event.attributes.clone()], scratch)?;
             self.count += 1;
         }
@@ -218,7 +225,7 @@ impl Events {
 }
 
 impl Links {
-    fn push(&mut self, span: &Span<'_>, scratch: &mut Vec<u8>) -> Result<()> {
+    fn push(&mut self, span: &Span<'_>, scratch: &mut Scratch<'_>) -> Result<()> {
         for link in &span.links {
             self.trace_id.push_hex(unless_zero(link.trace_id));
             self.span_id.push_hex(unless_zero(link.span_id));
