@@ -52,6 +52,8 @@ COMMANDS = {
     "sql": Entry("deploy.sql:command", "Ask the store a question in SQL.", "rootcause"),
     "replay": Entry("deploy.replay:command", "Put a recorded incident through collector and root cause.", "all"),
     "proxy": Entry("proxy.__main__:command", "Carry the traffic of one instance (the sidecar)."),
+    "register": Entry("proxy.register:register", "Let an instance join a service of the mesh."),
+    "deregister": Entry("proxy.register:deregister", "Take a registered instance out of the mesh."),
     "intercept": Entry("proxy.intercept.command:command", "Redirect an application's connections to its proxy."),
     "control": Entry("proxy.control.__main__:command", "Tell every proxy what to do (the control plane).", "control"),
     "collector": Entry("collector.__main__:command", "Store OTLP spans in ClickHouse.", "embedded"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from proxy.registering import options, registration
 from proxy.serve import Settings
 
 
@@ -38,6 +39,10 @@ from proxy.serve import Settings
 @click.option(
     "--replace", is_flag=True, help="Take over from the process of the same proxy and --state, which then drains."
 )
+@click.option("--register", "service", help="Register --instance with this Service, and leave it when stopped.")
+@click.option("--inbound", help="With --register: where the mesh reaches the application through this proxy.")
+@click.option("--outbound", help="With --register: the application's HTTP_PROXY.")
+@options
 def command(
     control: str,
     instance: str | None,
@@ -48,16 +53,28 @@ def command(
     workers: int,
     drain: float,
     replace: bool,
+    service: str | None,
+    inbound: str | None,
+    outbound: str | None,
+    app: str | None,
+    address: str | None,
+    version: str,
+    zone: str | None,
+    lease: str,
+    token: Path | None,
 ) -> None:
     """Carry the traffic of one service instance, of those of a node, or what comes in at a gateway, and record
     every request.
 
     Follows the control plane for what to do; starts from the last good snapshot when the control plane is away.
+    An instance that the configuration does not name registers itself (--register, --app, --inbound, --outbound).
 
     \b
     Example:
       whymesh proxy --instance payments-1 --state state/
       whymesh proxy --instance payments-1 --state state/ --replace
+      whymesh proxy --instance payments-7 --register payments --app 127.0.0.1:8080 \\
+          --inbound 10.0.0.7:15006 --outbound 127.0.0.1:15001
       whymesh proxy --node edge-1 --state state/
       whymesh proxy --gateway shop-edge --state state/
       curl http://127.0.0.1:15020/metrics
@@ -67,7 +84,13 @@ def command(
         raise click.UsageError("name what the proxy is for: one of --instance, --node and --gateway")
     if replace and not state:
         raise click.UsageError("--replace: the two processes meet in the folder of --state; name it")
-    settings = Settings(control, named[0], admin, str(state or ""), workers, drain, replace)
+    said = ""
+    if service:
+        if not (instance and app and inbound and outbound):
+            raise click.UsageError("--register: --instance, --app, --inbound and --outbound say what joins the service")
+        about = {"app": app, "address": address, "version": version, "zone": zone, "lease": lease}
+        said = registration(service, instance, about, {"inbound": inbound, "outbound": outbound, "admin": admin})
+    settings = Settings(control, named[0], admin, str(state or ""), workers, drain, replace, said, str(token or ""))
     os.execv(sys.executable, settings.command())  # noqa: S606  (no shell: our own interpreter)
 
 

@@ -15,10 +15,14 @@ from pathlib import Path
 
 from proxy.admin import AdminServer
 from proxy.counts import report_counts
+from proxy.lease import Lease
 from proxy.saved import SavedSnapshot
 from proxy.sidecar import Sidecar
 from proxy.subscribe import ControlPlane
 from proxy.succession import await_successor
+
+_LAST_WORD_S = 2.5
+"""Longest wait for a renewal under way, which must not come after the farewell."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class Settings:
     workers: int
     drain: float
     replace: bool = False
+    registration: str = ""
+    """What to register with the control plane, as JSON; empty for a proxy that is written in the configuration."""
+    token: str = ""
+    """The file that holds the control plane's token."""
 
     def command(self) -> list[str]:
         """The command line that serves with these settings."""
@@ -56,6 +64,10 @@ def serve(settings: Settings) -> int:
         return _say(f"--admin {settings.admin}: {error.strerror}" if isinstance(error, OSError) else str(error))
     server.start()
     threading.Thread(target=sidecar.run, name="follow", daemon=True).start()
+    lease = Lease(follow, name, settings.registration, _token(settings.token)) if settings.registration else None
+    holding = threading.Thread(target=lease.hold, args=(stop,), name="lease", daemon=True) if lease else None
+    if holding:
+        holding.start()
     counting = (sidecar.stats, sidecar.counts_to, stop)
     threading.Thread(target=report_counts, args=counting, name="counts", daemon=True).start()
     if heir:
@@ -66,9 +78,24 @@ def serve(settings: Settings) -> int:
         return _say(sidecar.failed)
     if sidecar.succeeded.is_set():  # whoever asks how this proxy is means the one that serves now
         server.stop()
+    elif lease and holding:
+        holding.join(_LAST_WORD_S)
+        _leave(lease)
     clean = sidecar.drain(settings.drain)
     server.stop()
     return 0 if clean else 1
+
+
+def _token(file: str) -> str:
+    return Path(file).read_text().strip() if file else ""
+
+
+def _leave(lease: Lease) -> None:
+    """Before the drain: what callers send from now on goes to other instances."""
+    try:
+        lease.leave()
+    except OSError as error:
+        logging.getLogger("whymesh.proxy").warning("the lease is left to end by itself: %s", error)
 
 
 def _say(message: str) -> int:

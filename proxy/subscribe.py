@@ -75,6 +75,12 @@ class ControlPlane:
         except OSError as error:
             log.warning("control plane did not hear of epoch %d: %s", epoch, error)
 
+    def tell(self, method: str, path: str, body: str | None = None, token: str = "") -> tuple[int, str]:
+        """Status and body of one request; raises OSError when the control plane is away."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with asked(method, self._host, self._port, path, _ACK_TIMEOUT_S, body, headers) as (status, answer):
+            return status, answer.read(_LONGEST_REFUSAL).decode(errors="replace").strip()
+
     def flush(self, traces: list[str]) -> bool:
         """Has every proxy send what it keeps of these traces; False when the control plane did not hear of it."""
         try:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import click
 from aiohttp import web
 
 from proxy.control.api import Api
-from proxy.control.changes import changes_between
+from proxy.control.callers import Callers
+from proxy.control.discovery.assemble import Discovered, assemble
+from proxy.control.discovery.door import InstanceDoor
+from proxy.control.discovery.instances import Instances
+from proxy.control.discovery.kept import KeptRegistrations
+from proxy.control.discovery.leases import Leases
 from proxy.control.errors import ConfigRefused
+from proxy.control.in_force import InForce
 from proxy.control.publish import Publisher
-from proxy.control.read import load
-from proxy.control.registry import register
+from proxy.control.read import Configuration, load
 from proxy.control.state import EpochFile, digest
 from proxy.control.telemetry import Telemetry
 from proxy.control.watch import Mark, edits, mark_of
@@ -36,9 +43,10 @@ log = logging.getLogger("whymesh.control")
     help="mesh.yaml, or a folder of them.",
 )
 @click.option("--listen", default="127.0.0.1:7460", show_default=True, help="API and snapshot streams.")
-@click.option("--state", type=click.Path(path_type=Path), help="Folder that keeps the epoch over a restart.")
+@click.option("--state", type=click.Path(path_type=Path), help="Folder that keeps epoch and registrations.")
 @click.option("--telemetry", default="", help="Base URL of an OTLP/HTTP receiver, such as http://127.0.0.1:4318.")
-def command(path: Path, listen: str, state: Path | None, telemetry: str) -> None:
+@click.option("--token", type=click.File(), help="File with the token by which other machines may register instances.")
+def command(path: Path, listen: str, state: Path | None, telemetry: str, token: TextIO | None) -> None:
     """Tell every proxy of the mesh what to do.
 
     Reads the mesh configuration, checks it whole, and streams one snapshot to each sidecar that follows. An edit
@@ -52,21 +60,46 @@ def command(path: Path, listen: str, state: Path | None, telemetry: str) -> None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     mark = mark_of(path)
     try:
-        configuration = load(path)
-        registry = register(configuration)
-        epochs = EpochFile(state / "epoch.json" if state else None)
-        epoch = epochs.first(digest(configuration))
+        beginning = _begin(path, state)
     except ConfigRefused as error:
         raise SystemExit(_refusal(error)) from None
     except ValueError as error:
         raise SystemExit(_say(str(error))) from None
-    epochs.keep(epoch, digest(configuration))
-    asyncio.run(_serve(path, mark, listen, epochs, Publisher(registry, epoch), telemetry))
+    asyncio.run(_serve(path, mark, listen, beginning, telemetry, Callers(token.read().strip() if token else "")))
 
 
-async def _serve(path: Path, mark: Mark, listen: str, epochs: EpochFile, publisher: Publisher, endpoint: str) -> None:
+@dataclass(frozen=True)
+class _Beginning:
+    """What a control plane starts from."""
+
+    written: Configuration
+    discovered: Discovered
+    kept: KeptRegistrations
+    epochs: EpochFile
+    publisher: Publisher
+
+
+def _begin(path: Path, state: Path | None) -> _Beginning:
+    """Raises ConfigRefused for what is written, ValueError for what is kept."""
+    written = load(path)
+    kept = KeptRegistrations(state / "instances.sqlite" if state else None)
+    discovered = Discovered(registrations=tuple(kept.all()))
+    registry = assemble(written, discovered).registry
+    epochs = EpochFile(state / "epoch.json" if state else None)
+    epoch = epochs.first(digest(registry))
+    epochs.keep(epoch, digest(registry))
+    return _Beginning(written, discovered, kept, epochs, Publisher(registry, epoch))
+
+
+async def _serve(path: Path, mark: Mark, listen: str, beginning: _Beginning, endpoint: str, callers: Callers) -> None:
+    publisher = beginning.publisher
     telemetry = Telemetry(endpoint, publisher)
-    runner = web.AppRunner(Api(publisher, telemetry.metrics).application(), access_log=None, shutdown_timeout=0.5)
+    in_force = InForce(beginning.written, beginning.discovered, publisher, beginning.epochs, telemetry)
+    leases = Leases.begun(beginning.discovered.registrations, time.monotonic())
+    instances = Instances(leases, beginning.kept, in_force, time.monotonic)
+    application = Api(publisher, telemetry.metrics).application()
+    application.add_routes(InstanceDoor(instances, callers).routes())
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     host, _, port = listen.rpartition(":")
     try:
@@ -79,35 +112,31 @@ async def _serve(path: Path, mark: Mark, listen: str, epochs: EpochFile, publish
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    following = asyncio.create_task(_follow(path, mark, epochs, publisher, telemetry))
-    await stop.wait()
-    following.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await following
+    following = [
+        asyncio.create_task(_follow(path, mark, in_force, publisher, telemetry)),
+        asyncio.create_task(instances.expire()),
+    ]
+    stopping = asyncio.create_task(stop.wait())
+    ended, others = await asyncio.wait([stopping, *following], return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    await asyncio.wait(others)
     await runner.cleanup()
+    beginning.kept.close()
     telemetry.close()
+    for task in ended:
+        task.result()  # whatever else than the order to stop ended this process is raised
 
 
-async def _follow(path: Path, mark: Mark, epochs: EpochFile, publisher: Publisher, telemetry: Telemetry) -> None:
+async def _follow(path: Path, mark: Mark, in_force: InForce, publisher: Publisher, telemetry: Telemetry) -> None:
     """Takes each edit that is valid, as a new epoch; an edit that changes nothing is none."""
     async for _ in edits(path, since=mark):
         try:
-            configuration = load(path)
-            registry = register(configuration)
+            await in_force.write(load(path), actor=f"file {path.name}")
         except ConfigRefused as error:
             telemetry.refusals.inc()
             publisher.refuse(error.mistakes)
             log.error("edit refused, epoch %d stays in force:\n%s", publisher.epoch, error)
-            continue
-        before, epoch = publisher.registry, publisher.epoch + 1
-        if registry == before:
-            publisher.refuse([])
-            continue
-        epochs.keep(epoch, digest(configuration))
-        await publisher.publish(registry, epoch)
-        for change in changes_between(before, registry):
-            log.info("epoch %d: %s", epoch, change.summary)
-            telemetry.report(change, epoch, actor=f"file {path.name}")
 
 
 def _refusal(error: ConfigRefused) -> int:

@@ -21,6 +21,11 @@ class Proxy:
     instances: tuple[tuple[Service, EndpointSpec], ...] = field(repr=False)
     gateway: Gateway | None = field(default=None, repr=False)
 
+    @property
+    def is_node(self) -> bool:
+        """Whether instances share it by the name of their node."""
+        return any(e.sidecar and e.sidecar.node for _, e in self.instances)
+
 
 def proxies_of(services: Sequence[Service], gateways: Sequence[Gateway] = ()) -> tuple[Proxy, ...]:
     """Every proxy: those of instances in the order of the first one, then those of gateways."""

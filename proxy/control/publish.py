@@ -47,7 +47,7 @@ class Publisher:
     async def publish(self, registry: Registry, epoch: int) -> None:
         """Puts `registry` in force as `epoch` and wakes every subscriber."""
         async with self._newer:
-            self.registry, self.epoch, self.mistakes = registry, epoch, []
+            self.registry, self.epoch = registry, epoch
             self._newer.notify_all()
 
     def refuse(self, mistakes: list[str]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from proxy.control.addresses import listens_at, of_endpoint
 from proxy.control.attachments import unattached, unled
 from proxy.control.documents import (
     Document,
@@ -37,6 +38,8 @@ class Registry:
 
     mesh: Mesh
     documents: tuple[Document, ...]
+    left_out: frozenset[str] = frozenset()
+    """Instances that nobody is to call, because they are not well."""
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
@@ -80,9 +83,9 @@ class Registry:
                 yield service, endpoint
 
 
-def register(configuration: Configuration) -> Registry:
+def register(configuration: Configuration, left_out: frozenset[str] = frozenset()) -> Registry:
     """Turns checked documents into a registry; raises ConfigRefused when two of them claim the same thing."""
-    registry = Registry(mesh=configuration.mesh, documents=configuration.documents)
+    registry = Registry(configuration.mesh, configuration.documents, left_out)
     mistakes = [
         *_repeated(registry.documents),
         *_twice("instance", ((e.instance, f"{s.full_name}/{e.instance}") for s, e in registry.instances())),
@@ -107,17 +110,14 @@ def register(configuration: Configuration) -> Registry:
 
 def _listeners(registry: Registry) -> Iterator[tuple[str, str]]:
     """What listens where. Two instances may share an application; nothing may share an address with a sidecar."""
-    yield from {e.app: f"{e.instance}.app" for _, e in registry.instances()}.items()
+    yield from {of_endpoint(e, e.app): f"{e.instance}.app" for _, e in registry.instances()}.items()
     for _, endpoint in registry.instances():
-        if endpoint.sidecar is None:
-            continue
-        for field in ("inbound", "outbound"):
-            yield getattr(endpoint.sidecar, field), f"{endpoint.instance}.sidecar.{field}"
-        for place, listener in enumerate(endpoint.sidecar.listeners):
-            yield listener.listen, f"{endpoint.instance}.sidecar.listeners[{place}]"
+        yield from listens_at(endpoint)
     for proxy in registry.proxies:
-        if proxy.admin:
-            yield proxy.admin, f"{proxy.name}.admin" if proxy.gateway else f"{proxy.name}.sidecar.admin"
+        if proxy.admin and proxy.gateway:
+            yield proxy.admin, f"{proxy.name}.admin"
+        elif proxy.admin and proxy.is_node:
+            yield of_endpoint(proxy.instances[0][1], proxy.admin), f"{proxy.name}.sidecar.admin"
     for gateway in registry.of(Gateway):
         yield from ((address, f"{gateway.full_name}.listeners") for address in gateway.listens_at)
 

@@ -10,14 +10,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.control.read import Configuration
+from proxy.control.registry import Registry
 
 
-def digest(configuration: Configuration) -> str:
-    """SHA-256 over the meaning of a configuration, so that a comment is not a change."""
-    whole = hashlib.sha256(configuration.mesh.model_dump_json().encode())
-    for document in configuration.documents:
+def digest(registry: Registry) -> str:
+    """SHA-256 over the meaning of what is in force, so that a comment is not a change."""
+    whole = hashlib.sha256(registry.mesh.model_dump_json().encode())
+    for document in registry.documents:
         whole.update(document.model_dump_json().encode())
+    for instance in sorted(registry.left_out):
+        whole.update(b"\0" + instance.encode())
     return whole.hexdigest()
 
 

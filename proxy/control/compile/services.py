@@ -42,6 +42,7 @@ def called(registry: Registry, service: Service, caller: Document) -> Upstream:
         endpoints=tuple(
             Endpoint(address=e.reachable_at, version=e.version, instance=e.instance, zone=e.zone)
             for e in service.spec.endpoints
+            if e.instance not in registry.left_out
         ),
         policy=policy(registry, service),
         faults=faults(registry, service, caller),

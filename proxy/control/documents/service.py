@@ -46,6 +46,7 @@ class EndpointSpec(Spec):
     zone: Label | None = None
     app: Place
     address: Address | None = Field(default=None, description="How other proxies reach it, when not directly.")
+    host: Label | None = Field(default=None, description="Its machine: loopback is compared within one only.")
     sidecar: SidecarSpec | None = None
     run: RunSpec | None = None
 
