@@ -1,0 +1,132 @@
+"""Everything an authority must remember, in one SQLite file that several processes may use at once.
+
+In: secrets, certificates, passes. Out: the same after a restart.
+Never: a private key in the clear once a secret is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from proxy.control.authority.errors import LedgerUnusable
+from proxy.control.authority.seal import SALT_BYTES, Seal, WrongSecret, is_sealed
+
+FILE = "authority.sqlite"
+_DOMAIN, _SALT, _PROBE = "trust domain", "salt", "probe"
+
+
+class Ledger:
+    """One connection; raises LedgerUnusable when the file is not one of ours, or the secret does not open it."""
+
+    def __init__(self, folder: Path | None, domain: str, secret: bytes | None = None) -> None:
+        """Without a folder everything is gone with the process."""
+        self.where = "memory" if folder is None else str(folder / FILE)
+        if folder is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.where, os.O_CREAT, 0o600))
+        self.sql = sqlite3.connect(":memory:" if folder is None else self.where, isolation_level=None, timeout=10)
+        self.sql.row_factory = sqlite3.Row
+        try:
+            self._prepare(folder)
+            self._belongs_to(domain)
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise LedgerUnusable(f"{self.where}: not a ledger of this version ({error})") from None
+        except LedgerUnusable:
+            self.close()
+            raise
+        try:
+            self._seal = self._sealed_by(secret)
+        except LedgerUnusable:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self.sql.close()
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[None]:
+        """All of what happens inside, or nothing; one process at a time."""
+        self.sql.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.sql.execute("ROLLBACK")
+            raise
+        self.sql.execute("COMMIT")
+
+    def version(self) -> int:
+        """Another number whenever another process has changed something."""
+        (number,) = self.sql.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
+    def keep_key(self, plain: bytes) -> bytes:
+        """A private key as it may be written."""
+        return self._seal.close(plain) if self._seal else plain
+
+    def read_key(self, kept: bytes) -> bytes:
+        """A private key as it was before it was written."""
+        return self._seal.open(kept) if self._seal and is_sealed(kept) else kept
+
+    def _prepare(self, folder: Path | None) -> None:
+        if folder is not None:
+            self.sql.execute("PRAGMA journal_mode = WAL")
+        self.sql.execute("PRAGMA synchronous = FULL")
+        self.sql.execute("PRAGMA secure_delete = ON")  # a key that is sealed later leaves no trace of how it was before
+        self.sql.executescript(resources.files(__package__).joinpath("ledger.sql").read_text())
+
+    def _belongs_to(self, domain: str) -> None:
+        kept = self._meta(_DOMAIN)
+        if kept is None:
+            self._keep_meta(_DOMAIN, domain.encode())
+        elif kept.decode() != domain:
+            raise LedgerUnusable(
+                f"{self.where}: belongs to the trust domain {kept.decode()}, but the mesh is {domain} "
+                "(Mesh spec.trustDomain); name that one, or give the control plane another --state"
+            )
+
+    def _sealed_by(self, secret: bytes | None) -> Seal | None:
+        salt, probe = self._meta(_SALT), self._meta(_PROBE)
+        if secret is None:
+            if salt is not None:
+                raise LedgerUnusable(
+                    f"{self.where}: its keys are sealed; give the secret with --ca-secret FILE or WHYMESH_CA_SECRET"
+                )
+            return None
+        if salt is not None and probe is not None:
+            seal = Seal.of(secret, salt)
+            try:
+                seal.open(probe)
+            except WrongSecret:
+                raise LedgerUnusable(f"{self.where}: is sealed by another secret than the one given") from None
+            return seal
+        return self._seal_all(secret)
+
+    def _seal_all(self, secret: bytes) -> Seal:
+        """From now on; what was there is sealed with it."""
+        salt = os.urandom(SALT_BYTES)
+        seal = Seal.of(secret, salt)
+        with self.change():
+            self._keep_meta(_SALT, salt)
+            self._keep_meta(_PROBE, seal.close(b""))
+            for row in self.sql.execute("SELECT id, key FROM signers WHERE key IS NOT NULL").fetchall():
+                self.sql.execute("UPDATE signers SET key = ? WHERE id = ?", (seal.close(row["key"]), row["id"]))
+        return seal
+
+    def _meta(self, name: str) -> bytes | None:
+        row = self.sql.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return bytes(row["value"]) if row else None
+
+    def _keep_meta(self, name: str, value: bytes) -> None:
+        self.sql.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+
+def moment(seconds: float) -> datetime:
+    """A time as the ledger writes it."""
+    return datetime.fromtimestamp(seconds, UTC)
