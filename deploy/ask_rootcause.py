@@ -6,21 +6,18 @@ with one sentence: exit code 3 when the engine is away or does not know, 2 when 
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from deploy.asking import Unanswered, ask_json
 from deploy.state import default_state, find_running
 
 DEFAULT_URL = "http://127.0.0.1:7470"
 REFUSED = 2
 UNREACHABLE = 3
-_TIMEOUT_S = 15
 _UNKNOWN = frozenset({404, *range(500, 600)})
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,22 +36,11 @@ class Engine:
 
     def ask(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
         """The JSON it answers, None when it answers nothing. Raises SystemExit."""
-        request = urllib.request.Request(  # noqa: S310 (the scheme is checked above)
-            self.base + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-            method=method,
-        )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-                text = answer.read()
-                return json.loads(text) if text else None
-        except urllib.error.HTTPError as error:
-            raise self._end(UNREACHABLE if error.code in _UNKNOWN else REFUSED, _refusal(error)) from None
-        except (OSError, ValueError) as error:
-            reason = error.reason if isinstance(error, urllib.error.URLError) else error
-            text = f"no answer from the root-cause engine at {self.base}: {reason}"
-            raise self._end(UNREACHABLE, text) from None
+            return ask_json(self.base + path, f"the root-cause engine at {self.base}", method=method, body=body)
+        except Unanswered as error:
+            unknown = error.status == 0 or error.status in _UNKNOWN
+            raise self._end(UNREACHABLE if unknown else REFUSED, error.word or str(error)) from None
 
     def _end(self, code: int, sentence: str) -> SystemExit:
         click.echo(f"whymesh {self._command}: {sentence}", err=True)
@@ -68,10 +54,3 @@ def where(command: F) -> F:
     )
     told = f"The root-cause engine [default: that of the running demo or `up`, else {DEFAULT_URL}]."
     return click.option("--url", help=told)(command)
-
-
-def _refusal(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.loads(error.read())["error"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"the root-cause engine answered {error.code}"

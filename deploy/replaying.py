@@ -6,8 +6,6 @@ In: a case and a running collector. Out: the verdict on the recorded windows. Wh
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.store.client import Reader
+from deploy.asking import Unanswered, ask
 from rootcause.diagnose import State, diagnose
 from rootcause.explain import explain
 from rootcause.finding import Finding
@@ -127,14 +126,11 @@ def _stored(reader: Reader, trace: str, span: str) -> bool:
 def _post(otlp: str, body: bytes) -> None:
     """One export request, tried again while the collector asks for that. Source: OTLP 1.x, "OTLP/HTTP Throttling"."""
     url = f"{otlp.rstrip('/')}/v1/traces"
-    request = urllib.request.Request(url, body, {"Content-Type": "application/x-protobuf"})  # noqa: S310
     for attempt in range(1, RETRIES + 1):
         try:
-            with urllib.request.urlopen(request, timeout=60):  # noqa: S310 (the operator's own address)
-                return
-        except urllib.error.HTTPError as error:
-            if error.code not in (429, 502, 503, 504) or attempt == RETRIES:
-                raise OSError(f"{url} answered {error.code}: {error.read(300).decode(errors='replace')}") from None
+            ask(url, url, body=body, method="POST", content_type="application/x-protobuf", timeout_s=60).close()
+            return
+        except Unanswered as error:
+            if error.status not in (429, 502, 503, 504) or attempt == RETRIES:
+                raise
             time.sleep(float(error.headers.get("Retry-After") or attempt))
-        except urllib.error.URLError as error:
-            raise OSError(f"{url}: {error.reason}") from None

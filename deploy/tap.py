@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import queue
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,23 +15,19 @@ from urllib.parse import urlencode
 
 import click
 
+from deploy.asking import Unanswered, ask, ask_json
 from deploy.state import default_state, find_running
 from deploy.tap_text import line
 
 CONTROL = "http://127.0.0.1:7460"
 REFUSED = 2
 UNREACHABLE = 3
-_TIMEOUT_S = 15
 
 Request = dict[str, Any]
 
 
-class Unanswered(Exception):
-    """A proxy or the control plane does not answer, or says no; the message is for the operator."""
-
-    def __init__(self, message: str, code: int = UNREACHABLE) -> None:
-        super().__init__(message)
-        self.code = code
+class NoProxy(Exception):
+    """The mesh has none that could show it; the message is for the operator."""
 
 
 @click.command(name="tap")
@@ -84,9 +78,10 @@ def command(
             if not _of(request, whose):
                 continue
             click.echo(json.dumps(request) if as_json else line(request))
-    except Unanswered as error:
+    except (NoProxy, Unanswered) as error:
         click.echo(f"whymesh tap: {error}", err=True)
-        raise SystemExit(error.code) from None
+        refused = isinstance(error, NoProxy) or error.status == 400
+        raise SystemExit(REFUSED if refused else UNREACHABLE) from None
 
 
 def _of(request: Request, service: str | None) -> bool:
@@ -104,16 +99,15 @@ def _control(url: str | None, state: Path | None) -> str:
 
 
 def admins(control: str, service: str | None) -> list[str]:
-    """The admin addresses of a service's proxies, or of all. Raises Unanswered."""
-    with _opened(f"{control}/v1/registry", f"the control plane at {control}") as answer:
-        services = json.load(answer)["services"]
+    """The admin addresses of a service's proxies, or of all. Raises Unanswered, NoProxy."""
+    services = ask_json(f"{control}/v1/registry", f"the control plane at {control}")["services"]
     chosen = [one for one in services if service in (None, _name(one))]
     if not chosen:
-        raise Unanswered(f"there is no Service {service}; known: {', '.join(map(_name, services))}", REFUSED)
+        raise NoProxy(f"there is no Service {service}; known: {', '.join(map(_name, services))}")
     sidecars = [endpoint.get("sidecar") for one in chosen for endpoint in one["spec"]["endpoints"]]
     found = list(dict.fromkeys(sidecar["admin"] for sidecar in sidecars if sidecar))
     if not found:
-        raise Unanswered(f"no instance of {service or 'the mesh'} has a proxy", REFUSED)
+        raise NoProxy(f"no instance of {service or 'the mesh'} has a proxy")
     return found
 
 
@@ -148,7 +142,7 @@ def _until_all_ended(found: queue.Queue[Request | Unanswered | None], watching: 
 def _watch(address: str, wish: dict[str, Any], found: queue.Queue[Request | Unanswered | None]) -> None:
     """Hands on what one proxy shows, and then None."""
     try:
-        with _opened(f"http://{address}/tap?{urlencode(wish)}", f"the proxy at {address}") as answer:
+        with ask(f"http://{address}/tap?{urlencode(wish)}", f"the proxy at {address}") as answer:
             for text in answer:
                 if text.strip():
                     found.put(json.loads(text))
@@ -157,15 +151,3 @@ def _watch(address: str, wish: dict[str, Any], found: queue.Queue[Request | Unan
     except (OSError, ValueError) as error:
         found.put(Unanswered(f"the proxy at {address} broke off: {error}"))
     found.put(None)
-
-
-def _opened(url: str, who: str) -> Any:
-    try:
-        return urllib.request.urlopen(url, timeout=_TIMEOUT_S)  # noqa: S310 (http, by the callers)
-    except urllib.error.HTTPError as error:
-        with error:
-            text = error.read().decode(errors="replace").strip()
-        raise Unanswered(f"{who} refuses: {text}", REFUSED if error.code == 400 else UNREACHABLE) from None
-    except OSError as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise Unanswered(f"no answer from {who}: {reason}") from None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import click
 
+from deploy.asking import Unanswered, ask
 from deploy.demo.order import KINDS, BadOrder, order
 from deploy.state import default_state, find_running
 
@@ -44,29 +43,19 @@ def command(service: str, kind: str, amount: str, instance: str, state: Path | N
         click.echo("whymesh fault: no demo is running here; start one with `whymesh demo`", err=True)
         raise SystemExit(3)
     if kind == "clear":
-        request = urllib.request.Request(f"{running.faults}/faults/{service}", method="DELETE")  # noqa: S310 (our file)
+        _order(f"{running.faults}/faults/{service}", "DELETE")
     else:
         try:
             wanted = order(service, kind, amount, instance)
         except BadOrder as error:
             raise click.UsageError(str(error)) from None
-        request = urllib.request.Request(  # noqa: S310 (our file)
-            f"{running.faults}/faults",
-            data=json.dumps(vars(wanted)).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-    _send(request)
+        _order(f"{running.faults}/faults", "POST", json.dumps(vars(wanted)).encode())
     click.echo(f"{service} is healed" if kind == "clear" else f"injected {wanted}; ask `whymesh why` in half a minute")
 
 
-def _send(request: urllib.request.Request) -> None:
+def _order(url: str, method: str, body: bytes | None = None) -> None:
     try:
-        urllib.request.urlopen(request, timeout=LONGEST_S).close()  # noqa: S310 (our file)
-    except urllib.error.HTTPError as error:
-        with error:
-            message = json.load(error)["error"]
-        click.echo(f"whymesh fault: {message}", err=True)
-        raise SystemExit(2 if error.code == 400 else 1) from None
-    except OSError as error:
-        click.echo(f"whymesh fault: the demo does not answer: {error}", err=True)
-        raise SystemExit(3) from None
+        ask(url, "the demo", method=method, body=body, timeout_s=LONGEST_S).close()
+    except Unanswered as error:
+        click.echo(f"whymesh fault: {error.word or error}", err=True)
+        raise SystemExit({0: 3, 400: 2}.get(error.status, 1)) from None
