@@ -5,7 +5,7 @@ from typing import final
 
 __all__ = [
     "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "Key", "SnapshotRefused", "Succession", "View",
-    "check", "check_expression",
+    "check", "check_expression", "decide",
 ]  # fmt: skip
 
 ATTRIBUTES: list[str]
@@ -28,6 +28,15 @@ def check(snapshot: str) -> int:
 
 def check_expression(pattern: str) -> None:
     """Compiles a regular expression as routes do; raises ValueError saying what is wrong with it."""
+
+def decide(authorization: str, question: str) -> str:
+    """Decides about a request that nobody made, by the very rules that proxies hold requests against; JSON for JSON.
+
+    `authorization` is that part of a snapshot's workload. The question has `caller` (a SPIFFE id, or null), `port`,
+    `method` (null: a tunnel), `path` with its query, `headers` (pairs) and `claims` of a token (an object, or null).
+    The answer has `allowed`, `reason` (a code, or empty), `rule`, `missed`, and `would` (what policies in audit would
+    deny it for, or null). Raises SnapshotRefused, naming what cannot be understood.
+    """
 
 @final
 class View:

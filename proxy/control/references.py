@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from proxy.control.documents import (
+    AuthorizationPolicy,
     Document,
     FaultInjection,
     Gateway,
@@ -35,6 +36,23 @@ def strangers(documents: Iterable[Document], services: Iterable[Service], gatewa
                 yield missing(where, name, known)
             elif ref.port not in (None, known[name].spec.port):
                 yield f"{where}.port: Service {name} has port {known[name].spec.port} (got {ref.port})"
+
+
+def unheard_of(
+    policies: Iterable[AuthorizationPolicy], services: Iterable[Service], gateways: Iterable[Gateway]
+) -> Iterator[str]:
+    """Callers that AuthorizationPolicies name, and that are not there: nobody will ever be one of them."""
+    known = {one.full_name for one in (*services, *gateways)}
+    for policy in policies:
+        for number, rule in enumerate(policy.spec.rules):
+            for place, caller in enumerate(rule.callers or ()):
+                if caller.name is None or "*" in caller.name or "*" in (caller.namespace or ""):
+                    continue
+                namespace = caller.namespace or policy.metadata.namespace
+                name = caller.name if namespace == "default" else f"{caller.name}.{namespace}"
+                if name not in known:
+                    where = f"AuthorizationPolicy {policy.full_name}: spec.rules[{number}].callers[{place}]"
+                    yield missing(where, name, known, "Service or Gateway")
 
 
 def unknown(mesh: Mesh, services: Iterable[Service]) -> Iterator[str]:
@@ -89,7 +107,10 @@ def _claims(document: RouteDocument, ref: ParentRef) -> Iterator[tuple[str, ...]
 
 def _references(document: Document) -> Iterator[tuple[str, Reference]]:
     """Every Service or Gateway that a document names, with its place in it."""
-    if isinstance(document, TrafficPolicy | FaultInjection | Telemetry):
+    if (
+        isinstance(document, TrafficPolicy | FaultInjection | Telemetry | AuthorizationPolicy)
+        and document.spec.target_ref
+    ):
         yield "spec.targetRef", document.spec.target_ref
     if isinstance(document, FaultInjection):
         for number, fault in enumerate(document.spec.rules):

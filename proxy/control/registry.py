@@ -14,6 +14,7 @@ from typing import TypeVar
 from proxy.control.addresses import listens_at, of_endpoint
 from proxy.control.attachments import unattached, unled
 from proxy.control.documents import (
+    AuthorizationPolicy,
     Document,
     EndpointSpec,
     Gateway,
@@ -27,7 +28,7 @@ from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.control.errors import ConfigRefused, UnknownProxy
 from proxy.control.proxies import Proxy, mistakes_of, proxies_of
 from proxy.control.read import Configuration
-from proxy.control.references import mixed_kinds, strangers, unknown
+from proxy.control.references import mixed_kinds, strangers, unheard_of, unknown
 
 D = TypeVar("D", bound=Document)
 
@@ -94,6 +95,7 @@ def register(configuration: Configuration, left_out: frozenset[str] = frozenset(
         *_twice("server name", ((n, s.full_name) for s in registry.services for n in s.server_names)),
         *_twice("address", ((a, s.full_name) for s in registry.services for a in s.spec.addresses)),
         *strangers(registry.documents, registry.services, registry.of(Gateway)),
+        *unheard_of(registry.of(AuthorizationPolicy), registry.services, registry.of(Gateway)),
         *unattached(registry.of(RouteDocument), registry.of(Gateway)),
         *unled(registry.services, registry.of(Gateway)),
         *unknown(registry.mesh, registry.services),

@@ -23,9 +23,12 @@ Attempts = Annotated[int, Field(ge=1, le=10)]
 
 
 class PathMatch(Part):
-    """`prefix` goes by whole segments: /a matches /a/b and not /ab. A `regex` has to match the whole path."""
+    """`prefix` goes by whole segments: /a matches /a/b and not /ab; in a `template` each {name} is any one of them.
 
-    kind: Literal["exact", "prefix", "regex"]
+    A `regex` has to match the whole path.
+    """
+
+    kind: Literal["exact", "prefix", "template", "regex"]
     value: str = Field(max_length=4_096)
 
 

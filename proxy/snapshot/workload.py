@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from proxy.snapshot.authorization import Authorization
 from proxy.snapshot.gateway import Gateway
 from proxy.snapshot.listeners import Inbound, Outbound
 from proxy.snapshot.node import Node
@@ -18,4 +19,5 @@ class Workload(Part):
     inbound: Inbound | None = None
     outbound: Outbound | None = None
     gateway: Gateway | None = Field(default=None, description="In the place of the two: it has no application.")
+    authorization: Authorization | None = Field(default=None, description="None: anyone may ask anything.")
     services: tuple[Upstream, ...] = Field(default=(), description="What it may call, and how.")

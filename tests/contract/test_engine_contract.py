@@ -130,6 +130,19 @@ def route(**parts: Any) -> dict[str, Any]:
 
 
 OPEN: dict[str, Any] = {"spared": [], "expendable": []}
+ACCESS_RULE = {
+    "name": "p/a",
+    "callers": ["spiffe://mesh.local/ns/*/sa/a", "*"],
+    "matches": [{"path": {"kind": "template", "value": "/a/{id}"}, "method": "GET", "headers": [], "query": []}],
+    "ports": [80],
+    "claims": [{"name": "roles", "values": ["adm*"]}],
+}
+AUTHORIZATION = {
+    "service": "front",
+    "ports": [80],
+    "believed": "mesh.local",
+    "policies": [{"name": "p", "action": "deny", "audit": True, "rules": [ACCESS_RULE]}],
+}
 ASKED = {"path": {"kind": "prefix", "value": "/a"}, "method": "GET", "headers": [], "query": []}
 
 WHOLE: dict[str, Any] = {
@@ -167,6 +180,7 @@ WHOLE: dict[str, Any] = {
                 "transparent": True,
                 "outside": "deny",
             },
+            "authorization": AUTHORIZATION,
             "gateway": {
                 "doors": [
                     {

@@ -60,6 +60,17 @@ def policy(target: str, kind: str = "Service", **spec: Any) -> dict[str, Any]:
     }
 
 
+def access(name: str, target: str | None, *rules: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """An AuthorizationPolicy for one Service, or for the whole namespace `default`."""
+    target_ref = {"targetRef": {"name": target}} if target else {}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": name},
+        "spec": {**target_ref, "rules": list(rules), **more},
+    }
+
+
 def backends(*names: str, **weights: int) -> list[dict[str, Any]]:
     """`backendRefs` to Services, with weights where given."""
     return [{"name": name} for name in names] + [{"name": name, "weight": weight} for name, weight in weights.items()]

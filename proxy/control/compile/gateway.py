@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from proxy.control.attachments import hosts_of
+from proxy.control.compile.authorization import authorization
 from proxy.control.compile.gate import gate
 from proxy.control.compile.routes import matches
 from proxy.control.compile.services import called
@@ -49,6 +50,7 @@ def gateway_workload(registry: Registry, gateway: Gateway) -> Workload:
             trusted_hops=spec.trusted_hops,
             gate=gate(registry, gateway),
         ),
+        authorization=authorization(registry, gateway),
         services=tuple(_called(registry, one, gateway) for one in registry.services if one.full_name in needed),
     )
 

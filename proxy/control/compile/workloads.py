@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.control.compile.authorization import authorization
 from proxy.control.compile.listeners import inbound, outbound
 from proxy.control.compile.services import upstream
 from proxy.control.documents import EndpointSpec, Service
@@ -21,5 +22,6 @@ def workload(registry: Registry, service: Service, endpoint: EndpointSpec) -> Wo
         ),
         inbound=inbound(registry, service, endpoint),
         outbound=outbound(endpoint, registry.mesh.spec.outbound),
+        authorization=authorization(registry, service),
         services=tuple(upstream(registry, other, service) for other in registry.services),
     )

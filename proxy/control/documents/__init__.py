@@ -6,6 +6,7 @@ The JSON Schema of each kind is `KINDS[kind].model_json_schema()`.
 
 from __future__ import annotations
 
+from proxy.control.documents.authorization import AuthorizationPolicy
 from proxy.control.documents.base import API_VERSION, Document
 from proxy.control.documents.fault_injection import FaultInjection
 from proxy.control.documents.gateway import Gateway
@@ -19,9 +20,9 @@ from proxy.control.documents.telemetry import Telemetry, TelemetrySpec
 from proxy.control.documents.traffic_policy import TrafficPolicy
 
 __all__ = [
-    "API_VERSION", "KINDS", "Document", "EndpointSpec", "FaultInjection", "Gateway", "GrpcRoute", "HttpRoute",
-    "LimitsSpec", "Mesh", "OutboundSpec", "RouteDocument", "Service", "SidecarSpec", "Telemetry", "TelemetrySpec",
-    "TrafficPolicy",
+    "API_VERSION", "KINDS", "AuthorizationPolicy", "Document", "EndpointSpec", "FaultInjection", "Gateway", "GrpcRoute",
+    "HttpRoute", "LimitsSpec", "Mesh", "OutboundSpec", "RouteDocument", "Service", "SidecarSpec", "Telemetry",
+    "TelemetrySpec", "TrafficPolicy",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Document]] = {
@@ -33,4 +34,5 @@ KINDS: dict[str, type[Document]] = {
     "TrafficPolicy": TrafficPolicy,
     "FaultInjection": FaultInjection,
     "Telemetry": Telemetry,
+    "AuthorizationPolicy": AuthorizationPolicy,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.limits import LimitsSpec
@@ -37,11 +37,20 @@ class OutboundSpec(Spec):
     outside: Literal["allow", "deny"] = "allow"
 
 
+class AuthorizationSpec(Spec):
+    """What AuthorizationPolicies go by."""
+
+    trust_headers: bool = Field(
+        default=False, alias="trustHeaders", description="A caller without certificate is who it says it is."
+    )
+
+
 class MeshSpec(Spec):
     telemetry: TelemetrySpec = TelemetrySpec()
     alerts: AlertsSpec = AlertsSpec()
     limits: LimitsSpec = LimitsSpec()
     outbound: OutboundSpec = OutboundSpec()
+    authorization: AuthorizationSpec = AuthorizationSpec()
 
 
 class Mesh(OwnDocument):

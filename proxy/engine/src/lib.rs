@@ -12,6 +12,7 @@ pub mod tls;
 
 pub mod runtime;
 
+mod authz;
 mod entry;
 mod gate;
 mod routing;
@@ -80,6 +81,11 @@ mod _engine {
                 "not an expression that routes can use: {error}"
             ))),
         }
+    }
+
+    #[pyfunction]
+    fn decide(authorization: &str, question: &str) -> PyResult<String> {
+        Ok(crate::authz::question::decide(authorization, question)?)
     }
 
     #[pyclass(frozen)]

@@ -58,6 +58,8 @@ pub enum Reason {
     ConcurrencyLimit,
     Overloaded,
     DeadlineExceeded,
+    PolicyDenied,
+    NotAllowed,
 }
 
 /// How many there are.
@@ -438,6 +440,20 @@ const CATALOGUE: &[Entry] = &[
         504,
         "The caller does not wait any longer for an answer to this request",
         "Follow the trace for where its time went, or give the request more of it where it begins.",
+    ),
+    entry(
+        Reason::PolicyDenied,
+        "policy_denied",
+        403,
+        "A rule of an AuthorizationPolicy denies this request",
+        "Look at the rule that mesh.policy names, or ask with `whymesh policy check` what it is for.",
+    ),
+    entry(
+        Reason::NotAllowed,
+        "not_allowed",
+        403,
+        "The service has an AuthorizationPolicy, and no rule allows this request",
+        "Look at what the nearest rule (mesh.policy) asks for and this request has not (mesh.policy.missed), or add a rule.",
     ),
 ];
 

@@ -3,10 +3,12 @@
 //! In: JSON. Out: a snapshot that can be served. Never: a field that is not known here, or a value out of range.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::entry::way::Way;
 
 mod access_log;
+pub mod authorization;
 pub mod faults;
 pub mod gate;
 mod gateway;
@@ -23,6 +25,7 @@ mod telemetry;
 mod workload;
 
 pub use access_log::AccessLog;
+pub use authorization::Authorization;
 pub use gateway::{Callers, Door, Gateway, Trace, VirtualHost};
 pub use limits::Limits;
 pub use listeners::{Inbound, Listener, Outbound, Outside};
@@ -77,18 +80,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads and checks a snapshot.
     pub fn parse(json: &str) -> Result<Self, Refused> {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let snapshot: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let problem = error.inner().to_string();
-            Refused {
-                field: error.path().to_string(),
-                problem,
-            }
-        })?;
-        reader.end().map_err(|error| Refused {
-            field: ".".into(),
-            problem: error.to_string(),
-        })?;
+        let snapshot: Self = read(json)?;
         snapshot.check()?;
         Ok(snapshot)
     }
@@ -108,6 +100,28 @@ impl Snapshot {
             ways.map(move |(way, address)| (place, way, address))
         })
     }
+}
+
+impl Authorization {
+    /// Reads and checks this part by itself.
+    pub fn parse(json: &str) -> Result<Self, Refused> {
+        let part: Self = read(json)?;
+        authorization::check("authorization", &part)?;
+        Ok(part)
+    }
+}
+
+fn read<T: DeserializeOwned>(json: &str) -> Result<T, Refused> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let part = serde_path_to_error::deserialize(&mut reader).map_err(|error| Refused {
+        field: error.path().to_string(),
+        problem: error.inner().to_string(),
+    })?;
+    reader.end().map_err(|error| Refused {
+        field: ".".into(),
+        problem: error.to_string(),
+    })?;
+    Ok(part)
 }
 
 #[cfg(test)]

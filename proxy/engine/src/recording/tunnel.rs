@@ -8,6 +8,7 @@ use crate::entry::caller::Caller;
 use crate::entry::detect::Detected;
 use crate::reasons::Reason;
 use crate::recording::clock::{Nanos, micros};
+use crate::recording::otlp::Attributes;
 use crate::recording::record::{Encoded, Kind, Record, Text};
 use crate::recording::tally::Direction;
 use crate::recording::trace::Context;
@@ -117,6 +118,11 @@ impl Tunnel {
     /// The endpoint that was chosen.
     pub fn to(&mut self, endpoint: Encoded) {
         self.record.peer = Some(endpoint);
+    }
+
+    /// Attributes of this span only.
+    pub fn note(&mut self, attributes: &Attributes) {
+        self.record.note = Some(attributes.bytes().into());
     }
 
     /// It is connected, from this address.

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::outbound::{Passage, go_no_further, labels, led, refuse};
 use super::rules::{Way, authority};
+use crate::authz::enforce;
 use crate::entry::caller::Caller;
 use crate::entry::guard;
 use crate::entry::limits::Limits;
@@ -78,6 +79,10 @@ pub async fn serve(
     if let Some((reason, place)) = refusal {
         return refuse(entry, reason, &place);
     }
+    let entry = match enforce::request(&caller, &request, entry) {
+        Ok(entry) => entry,
+        Err(response) => return *response,
+    };
     let pass = match &gateway.gate {
         None => None,
         Some(gate) => {

@@ -9,8 +9,10 @@ use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
 use super::deadline::Deadline;
+use crate::authz::enforce;
 use crate::entry::caller::Caller;
 use crate::entry::guard;
+use crate::entry::limits::Limits;
 use crate::grpc::status_of;
 use crate::reasons::Reason;
 use crate::recording::b3;
@@ -60,19 +62,19 @@ pub async fn serve(
         busy: caller.busy(),
     };
     let mut flight = Flight::server(&worker, opening, started);
-    if let Some(fault) = guard::objection(&request, &caller, &plan.limits) {
-        flight.refuse(fault.reason);
-        return answer(fault.reason, fault.text);
-    }
-    if request.method() == http::Method::CONNECT {
-        flight.refuse(Reason::ConnectNotAllowed);
-        return answer(Reason::ConnectNotAllowed, "inbound");
+    if let Some((reason, place)) = refusal(&request, &caller, &plan.limits) {
+        flight.refuse(reason);
+        return answer(reason, place);
     }
     let deadline = expected(&request, &mut flight, started);
     if let Some(passed) = deadline.filter(|deadline| deadline.has_passed(started)) {
         flight.refuse(passed.reason);
         return answer(passed.reason, "the request arrived with no time left");
     }
+    let flight = match enforce::request(&caller, &request, flight) {
+        Ok(flight) => flight,
+        Err(response) => return *response,
+    };
     let pass = match &application.gate {
         None => None,
         Some(gate) => match gate.admit(&request, flight.peer(), worker.lag.get(), started) {
@@ -134,6 +136,18 @@ pub async fn serve(
             answer(reason, &place)
         }
     }
+}
+
+/// Why a request is not carried whoever it is from, and where.
+fn refusal(
+    request: &Request<Incoming>,
+    caller: &Caller,
+    limits: &Limits,
+) -> Option<(Reason, &'static str)> {
+    if let Some(fault) = guard::objection(request, caller, limits) {
+        return Some((fault.reason, fault.text));
+    }
+    (request.method() == http::Method::CONNECT).then_some((Reason::ConnectNotAllowed, "inbound"))
 }
 
 /// Until when the caller waits, as the span says too and the calls of the application learn.

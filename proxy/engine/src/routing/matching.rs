@@ -24,6 +24,8 @@ enum Path {
     Any,
     Exact(String),
     Prefix(String),
+    /// Each segment; `None` stands for any one.
+    Template(Vec<Option<Box<str>>>),
     /// What it begins with in any case, and the expression.
     Regex(Box<str>, Regex),
 }
@@ -65,15 +67,21 @@ impl Match {
     }
 
     pub fn holds(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
-        self.path.holds(uri.path())
+        self.asks(method, uri.path(), uri.query().unwrap_or(""), headers)
+    }
+
+    /// The same of a path that may be read in another way than it is written.
+    pub fn asks(&self, method: &Method, path: &str, query: &str, headers: &HeaderMap) -> bool {
+        self.path.holds(path)
             && self.method.as_ref().is_none_or(|wanted| wanted == method)
             && self
                 .headers
                 .iter()
                 .all(|(name, value)| header(headers, name).is_some_and(|text| value.holds(&text)))
-            && self.query.iter().all(|(name, value)| {
-                parameter(uri.query().unwrap_or(""), name).is_some_and(|text| value.holds(&text))
-            })
+            && self
+                .query
+                .iter()
+                .all(|(name, value)| parameter(query, name).is_some_and(|text| value.holds(&text)))
     }
 }
 
@@ -85,6 +93,7 @@ impl Path {
         Some(match path.kind {
             PathKind::Exact => Self::Exact(path.value.clone()),
             PathKind::Prefix => Self::Prefix(path.value.clone()),
+            PathKind::Template => Self::Template(path.value.split('/').map(segment).collect()),
             PathKind::Regex => {
                 let regex = expression(&path.value).ok()?;
                 Self::Regex(beginning(&path.value).into(), regex)
@@ -97,10 +106,27 @@ impl Path {
             Self::Any => true,
             Self::Exact(exact) => path == exact,
             Self::Prefix(prefix) => beyond(path, prefix).is_some(),
+            Self::Template(segments) => fits(path, segments),
             // The expression is tried only where it may match: that takes longer than all the rest.
             Self::Regex(begins, regex) => path.starts_with(&**begins) && regex.is_match(path),
         }
     }
+}
+
+/// `{id}` stands for any segment.
+fn segment(text: &str) -> Option<Box<str>> {
+    let any = text.starts_with('{') && text.ends_with('}');
+    (!any).then(|| text.into())
+}
+
+fn fits(path: &str, segments: &[Option<Box<str>>]) -> bool {
+    let mut wanted = segments.iter();
+    let each = path.split('/').all(|segment| match wanted.next() {
+        Some(Some(exact)) => segment == &**exact,
+        Some(None) => !segment.is_empty(),
+        None => false,
+    });
+    each && wanted.next().is_none()
 }
 
 /// The plain characters that every match of an expression begins with.
@@ -245,6 +271,23 @@ mod tests {
         assert!(get(&regex, "/b/12"));
         assert!(!get(&regex, "/a/c"));
         assert!(!get(&regex, "/x/b/12"));
+    }
+
+    #[test]
+    fn a_template_asks_for_as_many_segments() {
+        let found = route(
+            &serde_json::json!({"path": {"kind": "template", "value": "/orders/{id}/items"}}),
+        );
+        for (target, holds) in [
+            ("/orders/17/items", true),
+            ("/orders/17/items?x", true),
+            ("/orders//items", false),
+            ("/orders/17/items/", false),
+            ("/orders/17", false),
+            ("/orders/17/lines", false),
+        ] {
+            assert_eq!(get(&found, target), holds, "{target}");
+        }
     }
 
     #[test]

@@ -297,7 +297,7 @@ impl Taken {
 /// The paths of a match under one name, unless that is too long for a label.
 fn template(path: &PathMatch) -> Option<Rc<str>> {
     let name = match path.kind {
-        PathKind::Exact | PathKind::Regex => path.value.clone(),
+        PathKind::Exact | PathKind::Template | PathKind::Regex => path.value.clone(),
         PathKind::Prefix => format!("{}/*", path.value),
     };
     (name.len() <= MAX_LENGTH).then(|| name.into())

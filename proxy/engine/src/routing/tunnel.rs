@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::authz::enforce;
 use crate::entry::caller::Caller;
 use crate::entry::detect::Detected;
 use crate::reasons::Reason;
@@ -79,6 +80,16 @@ pub async fn inbound(
     };
     let context = worker.with_rng(Context::fresh);
     let mut tunnel = Tunnel::open(worker, opening(Kind::Server, &arrived, context));
+    if let Some(access) = &workload.authorization {
+        let verdict = enforce::tunnel(access, &arrived.caller);
+        if let Some(told) = &verdict.told {
+            tunnel.note(told);
+        }
+        if let Some(reason) = verdict.denied {
+            tunnel.refuse(reason);
+            return;
+        }
+    }
     let dialled = dial(
         worker,
         &application.endpoint,

@@ -90,7 +90,10 @@ impl Plan {
 
     /// What shows how policies stand.
     pub fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
-        self.gates().flat_map(|gate| gate.meters())
+        let workloads = self.workloads.iter();
+        let access = workloads.filter_map(|workload| workload.authorization.as_ref());
+        let gates = self.gates().flat_map(|gate| gate.meters());
+        gates.chain(access.flat_map(|access| access.meters()))
     }
 
     /// Whether anything it asks for depends on how late a worker is.

@@ -12,7 +12,7 @@ use crate::recording::tunnels::Tunnels;
 use crate::runtime::meters::Meters;
 
 /// Reasons that are counted as refusals, whether or not there was a request to count.
-pub const REFUSALS: [Reason; 14] = [
+pub const REFUSALS: [Reason; 16] = [
     Reason::BadRequest,
     Reason::HeadersTooLarge,
     Reason::UriTooLong,
@@ -27,6 +27,8 @@ pub const REFUSALS: [Reason; 14] = [
     Reason::RateLimited,
     Reason::ConcurrencyLimit,
     Reason::Overloaded,
+    Reason::PolicyDenied,
+    Reason::NotAllowed,
 ];
 
 #[derive(Debug, Default)]

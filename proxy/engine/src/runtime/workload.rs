@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::authz::Authorization;
 use crate::entry::way::Way;
 use crate::gate::Gate;
 use crate::recording::clock::Nanos;
@@ -31,6 +32,8 @@ pub struct Workload {
     pub source: HeaderValue,
     pub application: Option<Application>,
     pub gateway: Option<Gateway>,
+    /// Who may ask what of it; `None`: anyone anything.
+    pub authorization: Option<Rc<Authorization>>,
     /// Where its calls go.
     pub routes: Routes<Rc<Destination>>,
     /// What connections mean that do not say so by a request.
@@ -109,6 +112,9 @@ impl Workload {
                 .gateway
                 .as_ref()
                 .map(|gateway| Gateway::of(gateway, from, &services, limits, workers, known)),
+            authorization: from.authorization.as_ref().map(|part| {
+                Authorization::of(part, known.and_then(|known| known.authorization.as_ref()))
+            }),
             routes: Routes::new(routes),
             targets: Targets::of(from, &destinations),
             outside: terms(OUTSIDE_CONNECT_MS, OUTSIDE_CONNECT_MS, limits),

@@ -164,7 +164,7 @@ fn few(at: &str, count: usize) -> Checked {
     refuse(at, &format!("has {count} entries, can have {MOST}"))
 }
 
-fn asked(at: &str, all: &[Asked]) -> Checked {
+pub fn asked(at: &str, all: &[Asked]) -> Checked {
     few(at, all.len())?;
     for (place, one) in all.iter().enumerate() {
         let method = one.method.as_deref();

@@ -9,6 +9,7 @@ use super::named;
 pub enum PathKind {
     Exact,
     Prefix,
+    Template,
     Regex,
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::authorization::{self, Authorization};
 use super::gateway::{self, Gateway};
 use super::listeners::{self, Inbound, Outbound};
 use super::named;
@@ -22,6 +23,8 @@ pub struct Workload {
     pub outbound: Option<Outbound>,
     #[serde(default, deserialize_with = "named::optional")]
     pub gateway: Option<Gateway>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub authorization: Option<Authorization>,
     #[serde(default)]
     pub services: Vec<Upstream>,
 }
@@ -70,6 +73,9 @@ pub(super) fn check(workloads: &[Workload]) -> Checked {
         }
         if let Some(gateway) = &workload.gateway {
             gateway::check(&format!("{at}.gateway"), gateway, &workload.services)?;
+        }
+        if let Some(part) = &workload.authorization {
+            authorization::check(&format!("{at}.authorization"), part)?;
         }
         for (way, address) in workload.ways() {
             once(&mut addresses, address, format!("{at}.{}", way.field()))?;
