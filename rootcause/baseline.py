@@ -5,9 +5,10 @@ Robust on both sides: one hiccup (a cold start, a garbage collection) in one buc
 like one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from itertools import pairwise
+from math import ceil, sqrt
 from statistics import median
 
 MIN_CALLS = 5
@@ -16,6 +17,8 @@ MIN_CALLS = 5
 _MAD_TO_SD = 1.4826
 _OUTLIERS = 0.1
 _DRIFT = 0.05
+_HICCUP_S = 60.0
+"""What is over sooner than this is a cold start, a garbage collection, a lost packet."""
 _TIMER_MS = 0.1
 
 
@@ -85,7 +88,8 @@ def shift_of(strata: Sequence[tuple[Normal, dict[float, Sample]]]) -> Shift | No
     """The shift over several strata (routes, say) that are each compared with their own normal, so that a changed mix
     of them is no shift. Each stratum brings its observed samples by bucket. None with too few calls.
 
-    The excess is that of a typical bucket when it is smaller than the mean's: what a single bucket did is not a shift.
+    The excess is that of a typical bucket, or of buckets in a row that last, when it is smaller than the mean's: what a
+    single bucket did is not a shift, while a fault may begin and end inside the time in question.
     """
     excess: dict[float, float] = {}
     count: dict[float, int] = {}
@@ -103,9 +107,9 @@ def shift_of(strata: Sequence[tuple[Normal, dict[float, Sample]]]) -> Shift | No
     total = sum(count.values())
     if total < MIN_CALLS:
         return None
-    per_call = [Sample(count[start], excess[start] / count[start]) for start in count]
-    mean, usual = _mean(per_call), typical(per_call)
-    lasting = max(0.0, min(mean, usual)) if mean > 0 else min(0.0, max(mean, usual))
+    per_call = {start: Sample(count[start], excess[start] / count[start]) for start in sorted(count)}
+    mean, usual = _mean(list(per_call.values())), typical(list(per_call.values()))
+    lasting = max(0.0, min(mean, max(usual, _lasting(per_call)))) if mean > 0 else min(0.0, max(mean, usual))
     added = lasting * total
     return Shift(expected / total, expected / total + lasting, total, added, added / sqrt(variance + drift**2))
 
@@ -115,13 +119,13 @@ def common_factor(shifts: Iterable[Shift]) -> float:
 
     A busy host or network slows down everyone alike, and is nobody's own doing.
     """
-    ratios = sorted(1 + shift.ratio for shift in shifts)
+    ratios = sorted(1 + shift.ratio for shift in shifts if shift.baseline_ms >= 0)
     return max(1.0, ratios[(len(ratios) - 1) // 2]) if ratios else 1.0
 
 
 def beyond(shift: Shift, factor: float) -> Shift:
     """What is left of a shift when everything takes `factor` times longer."""
-    usual = shift.baseline_ms * factor
+    usual = shift.baseline_ms + (factor - 1) * max(0.0, shift.baseline_ms)
     left = max(0.0, shift.observed_ms - usual) if shift.excess_ms > 0 else 0.0
     added = shift.observed_ms - shift.baseline_ms
     kept = left / added if added > 0 else 0.0
@@ -137,6 +141,15 @@ def typical(samples: Sequence[Sample]) -> float:
         if seen >= half:
             return sample.mean_ms
     raise ValueError("no samples")
+
+
+def _lasting(samples: Mapping[float, Sample]) -> float:
+    """The most that enough buckets in a row, by their start, have all reached: a third of them, for a minute."""
+    starts = list(samples)
+    step = min((after - before for before, after in pairwise(starts)), default=_HICCUP_S)
+    run = min(len(starts), max(2, ceil(len(starts) / 3), ceil(_HICCUP_S / step)))
+    rows = [starts[at : at + run] for at in range(len(starts) - run + 1)]
+    return max(min(samples[start].mean_ms for start in row) for row in rows)
 
 
 def _mean(samples: Sequence[Sample]) -> float:

@@ -1,7 +1,7 @@
 """Who calls whom, as far as calls were seen: which services can feel the trouble of which."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rootcause.window import Window
 
@@ -11,10 +11,13 @@ class Graph:
 
     def __init__(self, windows: Iterable[Window]) -> None:
         self._callees: dict[str, set[str]] = defaultdict(set)
+        self._aside: set[tuple[str, str]] = set()
         for window in windows:
             for row in window.called:
                 if row.source and row.source != row.destination:
                     self._callees[row.source].add(row.destination)
+                    if not row.waited:
+                        self._aside.add((row.source, row.destination))
 
     def callees(self, service: str) -> frozenset[str]:
         """Called by `service` itself."""
@@ -26,11 +29,19 @@ class Graph:
 
     def below(self, service: str) -> frozenset[str]:
         """Everything `service` depends on, directly or not; itself only when it can call itself."""
-        seen: set[str] = set()
-        queue = list(self.callees(service))
-        while queue:
-            name = queue.pop()
-            if name not in seen:
-                seen.add(name)
-                queue.extend(self.callees(name))
-        return frozenset(seen)
+        return _reached(self.callees(service), self.callees)
+
+    def waited_for(self, entries: Iterable[str]) -> frozenset[str]:
+        """`entries`, and everything that their callers wait for: whose time users feel."""
+        return _reached(entries, lambda name: {c for c in self.callees(name) if (name, c) not in self._aside})
+
+
+def _reached(start: Iterable[str], onward: Callable[[str], Iterable[str]]) -> frozenset[str]:
+    seen: set[str] = set()
+    queue = list(start)
+    while queue:
+        name = queue.pop()
+        if name not in seen:
+            seen.add(name)
+            queue.extend(onward(name))
+    return frozenset(seen)

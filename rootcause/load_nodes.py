@@ -67,14 +67,22 @@ def node_window(
             buckets[node].append(_bucket(start, row, nodes, callees))
             if row.p is not None:
                 spread[node].append(row.p)
+    levels = {node: _middle(steps) for node, steps in spread.items()}
     served = tuple(
-        Served(node, "", node, "", node in entries, tuple(series), _middle(spread[node]), _middle(spread[node]))
+        Served(node, "", node, "", node in entries, tuple(series), levels.get(node), levels.get(node))
         for node, series in buckets.items()
     )
     called = tuple(
-        Called(False, source, callee, "", "", callee, ()) for source, names in callees.items() for callee in names
+        Called(False, source, callee, "", "", callee, (), waited=_waits(levels.get(source), levels.get(callee)))
+        for source, names in callees.items()
+        for callee in names
     )
     return Window(intervals, served, called)
+
+
+def _waits(caller: Quantiles | None, callee: Quantiles | None) -> bool:
+    """Nobody waits for what usually takes longer than nearly all of the caller's own answers."""
+    return caller is None or callee is None or callee.p50 <= caller.p99
 
 
 def _bucket(start: float, row: NodeRow, nodes: Mapping[str, NodeRow], callees: Mapping[str, set[str]]) -> Bucket:
@@ -90,7 +98,7 @@ def _bucket(start: float, row: NodeRow, nodes: Mapping[str, NodeRow], callees: M
         own_failed -= part * callee.requests * callee.error_rate
     calls = round(row.requests)
     errors, own_errors = round(failed), max(0, round(own_failed))
-    return Bucket(start, calls, errors, total, own_errors, max(0.0, own_ms), calls)
+    return Bucket(start, calls, errors, total, own_errors, own_ms, calls)
 
 
 def _middle(levels: list[Quantiles]) -> Quantiles | None:

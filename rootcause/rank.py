@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rootcause.attribute.links import Ends, LinkShift, link_shifts
+from rootcause.attribute.newcomers import newcomer_error_shifts
 from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
 from rootcause.attribute.own_time import own_time_shifts
 from rootcause.attribute.saturation import Saturation, saturations
@@ -80,17 +81,26 @@ def gather(baseline: Window, observed: Window) -> Evidence:
     """Compares the two windows in every way."""
     return Evidence(
         own_time_shifts(baseline, observed),
-        own_error_shifts(baseline, observed),
+        _clearer(own_error_shifts(baseline, observed), newcomer_error_shifts(baseline, observed)),
         link_shifts(baseline, observed),
         step_shifts(baseline, observed),
         saturations(baseline, observed),
     )
 
 
+def _clearer(one: dict[str, ErrorShift], other: dict[str, ErrorShift]) -> dict[str, ErrorShift]:
+    """Of two views of the same service, the one that chance explains less."""
+    return {
+        service: min((view[service] for view in (one, other) if service in view), key=lambda shift: shift.log_chance)
+        for service in one.keys() | other.keys()
+    }
+
+
 def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     """Suspects, best first."""
     against: dict[str, _Against] = defaultdict(_Against)
-    _blame_time(evidence, graph, against)
+    felt = graph.waited_for(row.service for row in observed.served if row.entry)
+    _blame_time(evidence, graph, felt, against)
     _blame_errors(evidence, graph, against)
     _blame_steps(evidence, graph, against)
     _blame_full(evidence, observed, against)
@@ -114,10 +124,11 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     return sorted((s for s in suspects if s.score > 0), key=lambda suspect: (-suspect.score, suspect.service))
 
 
-def _blame_time(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
-    """Only what a service or link adds beyond what became slower everywhere at once."""
-    own = _standing_out(evidence.own_time)
-    links = _standing_out({ends: link.time for ends, link in evidence.links.items() if link.time is not None})
+def _blame_time(evidence: Evidence, graph: Graph, felt: Set[str], against: dict[str, _Against]) -> None:
+    """Only what a service or link that requests from outside wait for adds beyond what became slower everywhere."""
+    waits = {ends: link.time for ends, link in evidence.links.items() if link.time is not None}
+    own = {service: ms for service, ms in _standing_out(evidence.own_time).items() if service in felt}
+    links = {ends: ms for ends, ms in _standing_out(waits).items() if ends[0] in felt}
     for service, added_ms in own.items():
         against[service].own_time = evidence.own_time[service]
         against[service].added_ms += added_ms

@@ -75,7 +75,8 @@ class Served:
 class Called:
     """One end's view of an edge: `by_source` rows hold what the caller measured, the others what the callee did.
 
-    `lost`: calls that the caller's proxy knows the callee did not answer; None where no proxy tells.
+    `lost`: calls that the caller's proxy knows the callee did not answer; None where no proxy tells. `waited`: they are
+    not known to go on after the caller has answered.
     """
 
     by_source: bool
@@ -90,6 +91,7 @@ class Called:
     slow_trace: str = ""
     error_trace: str = ""
     lost: int | None = None
+    waited: bool = True
 
 
 REQUEST = ""

@@ -41,6 +41,20 @@ def test_one_hiccup_in_question_is_no_shift() -> None:
     assert abs(shift.observed_ms - shift.baseline_ms) < 1
 
 
+def test_a_fault_that_begins_and_ends_inside_the_time_in_question_is_a_shift() -> None:
+    minutes = [Sample(100, mean) for mean in (20.0, 20.5, 120.0, 130.0, 20.2)]
+    shift = shift_of([(normal(noisy(20, 6)), {300.0 * index: sample for index, sample in enumerate(minutes)})])
+    assert shift is not None
+    assert shift.observed_ms - shift.baseline_ms == pytest.approx(42, abs=2)
+
+
+def test_what_is_over_in_less_than_a_minute_is_none() -> None:
+    seconds = [Sample(100, mean) for mean in (20.0, 20.5, 120.0, 130.0, 20.2, 20.1, 19.9, 20.3)]
+    shift = shift_of([(normal(noisy(20, 6)), at(seconds))])
+    assert shift is not None
+    assert abs(shift.observed_ms - shift.baseline_ms) < 2
+
+
 def test_one_hiccup_in_normal_time_hides_nothing() -> None:
     usual = normal([*noisy(20, 6), Sample(100, 400.0)])
     shift = shift_of([(usual, at(noisy(50, 2, seed=2)))])
