@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -23,6 +24,9 @@ from proxy.control.discovery.instances import Instances
 from proxy.control.discovery.kept import KeptRegistrations
 from proxy.control.discovery.leases import Leases
 from proxy.control.errors import ConfigRefused
+from proxy.control.health.checks import Checks
+from proxy.control.health.door import HealthDoor
+from proxy.control.health.leave_out import Verdict
 from proxy.control.in_force import InForce
 from proxy.control.publish import Publisher
 from proxy.control.read import Configuration, load
@@ -96,9 +100,18 @@ async def _serve(path: Path, mark: Mark, listen: str, beginning: _Beginning, end
     telemetry = Telemetry(endpoint, publisher)
     in_force = InForce(beginning.written, beginning.discovered, publisher, beginning.epochs, telemetry)
     leases = Leases.begun(beginning.discovered.registrations, time.monotonic())
+    checks = Checks(socket.gethostname()[:63], time.monotonic)
+    in_force.followers.append(checks.follow)
+    checks.follow(publisher.registry)
+    telemetry.count_health(lambda: checks.verdict)
+
+    async def leave_out(verdict: Verdict) -> None:
+        await in_force.discover(replace(in_force.discovered, left_out=verdict.left_out), "health check")
+
     instances = Instances(leases, beginning.kept, in_force, time.monotonic)
     application = Api(publisher, telemetry.metrics).application()
     application.add_routes(InstanceDoor(instances, callers).routes())
+    application.add_routes(HealthDoor(checks, lambda: publisher.registry, callers, time.monotonic).routes())
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     host, _, port = listen.rpartition(":")
@@ -115,6 +128,7 @@ async def _serve(path: Path, mark: Mark, listen: str, beginning: _Beginning, end
     following = [
         asyncio.create_task(_follow(path, mark, in_force, publisher, telemetry)),
         asyncio.create_task(instances.expire()),
+        asyncio.create_task(checks.run(leave_out)),
     ]
     stopping = asyncio.create_task(stop.wait())
     ended, others = await asyncio.wait([stopping, *following], return_when=asyncio.FIRST_COMPLETED)

@@ -27,6 +27,12 @@ def listens_at(endpoint: EndpointSpec) -> Iterator[tuple[str, str]]:
         yield of_endpoint(endpoint, listener.listen), f"{endpoint.instance}.sidecar.listeners[{place}]"
 
 
+def asked_at(endpoint: EndpointSpec, machine: str) -> str:
+    """Where one on `machine` asks how it is: the application itself, or by way of its proxy from another machine."""
+    elsewhere = endpoint.host is not None and endpoint.host != machine
+    return endpoint.reachable_at if elsewhere and _is_local(endpoint.app) else endpoint.app
+
+
 def _is_local(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]")
     if address.startswith("unix:") or host == "localhost":

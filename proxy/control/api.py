@@ -103,6 +103,7 @@ class Api:
             {
                 "mesh": publisher.registry.mesh.metadata.name,
                 "epoch": publisher.epoch,
+                "left_out": publisher.registry.left_out,
                 "config_errors": publisher.mistakes,
                 "proxies": [self._proxy(proxy) for proxy in publisher.registry.proxies],
             }
@@ -119,8 +120,9 @@ class Api:
         }
 
     async def _registry(self, _: web.Request) -> web.Response:
-        services = self._publisher.registry.services
-        return web.json_response({"services": [s.model_dump(mode="json", by_alias=True) for s in services]})
+        registry = self._publisher.registry
+        services = [s.model_dump(mode="json", by_alias=True) for s in registry.services]
+        return web.json_response({"services": services, "left_out": registry.left_out})
 
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["config", "rollout", "scale"]
+Kind = Literal["config", "rollout", "scale", "health"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """`rollout`: versions served, or their shares; `scale`: instances; `config`: any other setting."""
+    """`rollout`: versions served, or their shares; `scale`: instances; `health`: who is called; `config`: any other."""
 
     kind: Kind
     service: str

@@ -19,6 +19,7 @@ def changes_between(before: Registry, after: Registry) -> list[Change]:
     new = {service.full_name: service for service in after.services}
     found = [change for name in (*new, *(n for n in old if n not in new)) for change in _service(name, old, new)]
     found.extend(_others(before, after))
+    found.extend(_health(before, after))
     if before.mesh != after.mesh:
         found.append(Change("config", "", "", "", "", "settings of the whole mesh changed"))
     return found
@@ -54,6 +55,20 @@ def _others(before: Registry, after: Registry) -> Iterator[Change]:
 
 def _by_title(registry: Registry) -> dict[str, Document]:
     return {f"{d.kind} {d.full_name}": d for d in registry.documents if not isinstance(d, Service)}
+
+
+def _health(before: Registry, after: Registry) -> Iterator[Change]:
+    """Instances that are left out now, and those that are called again."""
+    for service, endpoint in after.instances():
+        name = endpoint.instance
+        was, now = before.left_out.get(name), after.left_out.get(name)
+        if now is not None and was is None:
+            summary = f"{name} of {service.full_name} is unwell and no longer called: {now}"
+            yield Change("health", service.full_name, name, "well", "unwell", summary)
+        elif was is not None and now is None:
+            yield Change(
+                "health", service.full_name, name, "unwell", "well", f"{name} of {service.full_name} is called again"
+            )
 
 
 def _versions(endpoints: dict[str, EndpointSpec]) -> str:

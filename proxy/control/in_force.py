@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from proxy.control.changes import changes_between
 from proxy.control.discovery.assemble import Discovered, assemble
 from proxy.control.publish import Publisher
 from proxy.control.read import Configuration
+from proxy.control.registry import Registry
 from proxy.control.state import EpochFile, digest
 from proxy.control.telemetry import Telemetry
 
@@ -33,6 +35,8 @@ class InForce:
         self.written, self.discovered = written, discovered
         self.refused: dict[str, str] = {}
         """Registrations that are not in force, by instance, and why."""
+        self.followers: list[Callable[[Registry], None]] = []
+        """Called with each registry that comes in force."""
         self._publisher, self._epochs, self._telemetry = publisher, epochs, telemetry
         self._alone = asyncio.Lock()
 
@@ -60,6 +64,8 @@ class InForce:
             epoch = self._publisher.epoch + 1
             self._epochs.keep(epoch, digest(made.registry))
             await self._publisher.publish(made.registry, epoch)
+            for follower in self.followers:
+                follower(made.registry)
             for change in changes_between(before, made.registry):
                 log.info("epoch %d: %s", epoch, change.summary)
                 self._telemetry.report(change, epoch, actor)

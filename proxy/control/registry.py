@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
@@ -39,8 +39,8 @@ class Registry:
 
     mesh: Mesh
     documents: tuple[Document, ...]
-    left_out: frozenset[str] = frozenset()
-    """Instances that nobody is to call, because they are not well."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Instances that nobody is to call, and what is wrong with them."""
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
@@ -84,9 +84,9 @@ class Registry:
                 yield service, endpoint
 
 
-def register(configuration: Configuration, left_out: frozenset[str] = frozenset()) -> Registry:
+def register(configuration: Configuration, left_out: dict[str, str] | None = None) -> Registry:
     """Turns checked documents into a registry; raises ConfigRefused when two of them claim the same thing."""
-    registry = Registry(configuration.mesh, configuration.documents, left_out)
+    registry = Registry(configuration.mesh, configuration.documents, left_out or {})
     mistakes = [
         *_repeated(registry.documents),
         *_twice("instance", ((e.instance, f"{s.full_name}/{e.instance}") for s, e in registry.instances())),

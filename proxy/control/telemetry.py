@@ -5,6 +5,8 @@ In: epochs, changes, refusals. Out: `mesh.change` spans (docs/telemetry.md), `/m
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -12,6 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from proxy.control.change import Change
+from proxy.control.health.leave_out import Verdict
 from proxy.control.publish import Publisher
 
 
@@ -42,6 +45,19 @@ class Telemetry:
             registry=self.metrics,
         )
         behind.set_function(lambda: sum(1 for i in publisher.connected if not _serves(publisher, i)))
+
+    def count_health(self, verdict: Callable[[], Verdict]) -> None:
+        """Shows how many instances are left out, and in how many services all are called although some are unwell."""
+        left_out = Gauge(
+            "whymesh_control_instances_left_out", "Instances that fail their health check.", registry=self.metrics
+        )
+        left_out.set_function(lambda: len(verdict().left_out))
+        panicking = Gauge(
+            "whymesh_control_services_panicking",
+            "Services with too few well instances to leave any out.",
+            registry=self.metrics,
+        )
+        panicking.set_function(lambda: len(verdict().panicking))
 
     def report(self, change: Change, epoch: int, actor: str) -> None:
         """Sends one change as a span of no duration."""

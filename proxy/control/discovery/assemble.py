@@ -22,7 +22,7 @@ class Discovered:
     """What is known beside the written configuration."""
 
     registrations: tuple[Registration, ...] = ()
-    left_out: frozenset[str] = frozenset()
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

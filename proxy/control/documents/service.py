@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from proxy.control.documents.base import OwnDocument, Spec
+from proxy.control.documents.health import HealthSpec
 from proxy.control.documents.spelling import Address, Milliseconds, Place
 from proxy.snapshot import IpPort, Label, Name, Protocol, ServerName
 
@@ -70,6 +71,7 @@ class ServiceSpec(Spec):
     server_names: tuple[ServerName, ...] = Field(default=(), alias="serverNames")
     addresses: tuple[IpPort, ...] = ()
     endpoints: tuple[EndpointSpec, ...] = ()
+    health: HealthSpec | None = None
     egress: Name | None = Field(default=None, description="The Gateway, by its full name, that leads to it.")
 
     @model_validator(mode="after")
