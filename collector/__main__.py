@@ -50,6 +50,7 @@ from collector.store.embedded import EmbeddedStore
 from collector.store.errors import StoreError
 from collector.telemetry import SCOPE, Meters, Reporter, own_spans
 from collector.tenants import Tenants, read_terms
+from collector.thin import Thinner
 from collector.tls import Tls
 from collector.wal.log import Log
 from collector.wal.policy import Policy
@@ -193,6 +194,9 @@ async def _watches(
         await opened.enter_async_context(_beside(canary.sing(config.canary_s), "canary"))
     keeper = Keeper(registry, store, Terms(config.keep.days.by_kind(), config.keep.disk))
     await opened.enter_async_context(_beside(keeper.watch(), "keep"))
+    if config.keep.matters is not None:
+        thinner = Thinner(registry, store, partial(ask, store), config.keep.matters)
+        await opened.enter_async_context(_beside(thinner.watch(), "thin"))
     captured = Captured(registry)
     await opened.enter_async_context(_beside(captured.watch(partial(ask, store)), "captured"))
 

@@ -15,6 +15,7 @@ from pydantic import ByteSize, Field, StringConstraints, ValidationError, model_
 from collector.attributes import Attributes
 from collector.errors import ConfigRefused
 from collector.keep import Kind
+from collector.matters import Matters
 from collector.part import Part
 from collector.wal.policy import Fsync
 
@@ -84,6 +85,7 @@ class Keep(Part):
     """How long rows are kept; for ever where nothing is set."""
 
     days: Days = Days()
+    matters: Matters | None = Field(default=None, description="Thin old days to what matters; nothing when not set.")
     disk: ByteSize | None = Field(default=None, ge=1 << 20, description="Bytes for all tables, such as 20 GB.")
 
 

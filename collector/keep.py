@@ -19,6 +19,7 @@ _METRICS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 KINDS: Mapping[str, Kind] = {
     "otel_traces": "spans",
     "otel_traces_trace_id_ts": "spans",
+    "mesh_kept": "spans",
     "otel_logs": "logs",
     **{f"otel_metrics_{name}": "metrics" for name in _METRICS},
     "mesh_edges": "rollups",

@@ -50,6 +50,7 @@ COMMANDS = {
     "tap": Entry("deploy.tap:command", "Show requests as they happen, or the last ones."),
     "fault": Entry("deploy.demo.fault:command", "Break a service of the running demo, or heal it."),
     "sql": Entry("deploy.sql:command", "Ask the store a question in SQL.", "rootcause"),
+    "keep": Entry("deploy.keep:command", "Show what stays of old days, or pin a trace.", "rootcause"),
     "replay": Entry("deploy.replay:command", "Put a recorded incident through collector and root cause.", "all"),
     "proxy": Entry("proxy.__main__:command", "Carry the traffic of one instance (the sidecar)."),
     "register": Entry("proxy.register:register", "Let an instance join a service of the mesh."),

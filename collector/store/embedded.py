@@ -100,6 +100,10 @@ class EmbeddedStore:
         sql = f"ALTER TABLE otel.{identifier(drop.table)} DROP {what}"
         await self._in_insert_thread(drop.table, lambda: self._run(sql))
 
+    async def change(self, sql: str) -> None:
+        """Runs a statement of the collector's own. Raises StoreUnavailable, StoreRejected."""
+        await self._in_insert_thread("otel", lambda: self._run(sql))
+
     async def start(self, request: Request) -> Running:
         """Starts a statement of a client; the caller closes what it gets.
 

@@ -35,6 +35,9 @@ OBJECTS: Final = (
     "otel_metrics_exponential_histogram",
     "otel_metrics_summary",
     "mesh_captured",
+    "mesh_kept",
+    "mesh_pins",
+    "mesh_thinned",
 )
 
 _LEDGER: Final = """

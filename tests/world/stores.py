@@ -24,7 +24,9 @@ T = TypeVar("T")
 
 ACCOUNTS = (
     Account("default"),
-    Account("rootcause", writable=frozenset({"mesh_incidents", "mesh_alerts", "mesh_silences", "mesh_alarms"})),
+    Account(
+        "rootcause", writable=frozenset({"mesh_incidents", "mesh_alerts", "mesh_silences", "mesh_alarms", "mesh_pins"})
+    ),
     Account("guarded", password="correct horse"),
 )
 

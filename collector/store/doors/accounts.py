@@ -20,7 +20,9 @@ class Account:
 # Without passwords, because the doors listen on loopback unless told otherwise.
 DEFAULT_ACCOUNTS: Final = (
     Account("default"),
-    Account("rootcause", writable=frozenset({"mesh_incidents", "mesh_alerts", "mesh_silences", "mesh_alarms"})),
+    Account(
+        "rootcause", writable=frozenset({"mesh_incidents", "mesh_alerts", "mesh_silences", "mesh_alarms", "mesh_pins"})
+    ),
 )
 
 
