@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -30,11 +29,13 @@ from collector.deliver import Delivery
 from collector.drops import Drops
 from collector.earlier import Earlier
 from collector.encode import Encoder
-from collector.errors import CannotListen, CollectorError
+from collector.errors import CollectorError
 from collector.forget import Keeper
 from collector.group import Limits
+from collector.home import open_store
 from collector.ingest import Ingest
 from collector.keep import Terms
+from collector.listening import host_port, listening
 from collector.receive_grpc import GrpcReceiver
 from collector.receive_http import HttpReceiver
 from collector.receive_zipkin import ZipkinReceiver
@@ -43,11 +44,8 @@ from collector.request import Form
 from collector.resume import Resume
 from collector.settle import Ledger
 from collector.signals import Signal
-from collector.store.ask import ask
-from collector.store.doors.http import serve_http
-from collector.store.doors.native import serve_native
-from collector.store.embedded import EmbeddedStore
 from collector.store.errors import StoreError
+from collector.store.home import Store
 from collector.telemetry import SCOPE, Meters, Reporter, own_spans
 from collector.tenants import Tenants, read_terms
 from collector.thin import Thinner
@@ -66,18 +64,22 @@ RENEW_S = 10.0
 
 @click.command(name="collector")
 @click.option("--config", "path", type=click.Path(path_type=Path), help="YAML file; flags override it.")
-@click.option("--data", type=click.Path(path_type=Path), help="Directory of the embedded ClickHouse.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Directory of the embedded ClickHouse and of the write-ahead log."
+)
+@click.option("--store", help="A ClickHouse server, clickhouse://user:password@host:9000/otel.  [default: embedded]")
 @click.option("--grpc", help="OTLP/gRPC.  [default: 127.0.0.1:4317]")
 @click.option("--http", help="OTLP/HTTP.  [default: 127.0.0.1:4318]")
 @click.option("--zipkin", help="Zipkin's JSON, such as 127.0.0.1:9411.  [default: closed]")
 @click.option("--clickhouse-native", help="ClickHouse native protocol.  [default: 127.0.0.1:9000]")
 @click.option("--clickhouse-http", help="ClickHouse HTTP.  [default: 127.0.0.1:8123]")
 @click.option("--metrics", help="/metrics /healthz /readyz.  [default: 127.0.0.1:8888]")
-def command(path: Path | None, data: Path | None, **listen: str | None) -> None:
+def command(path: Path | None, data: Path | None, store: str | None, **listen: str | None) -> None:
     """Store OTLP in ClickHouse.
 
     Receives spans, metrics and logs from the proxies and from any OpenTelemetry SDK, stores them in an embedded
-    ClickHouse, and serves that to any ClickHouse client. A request is answered once it is on disk.
+    ClickHouse, and serves that to any ClickHouse client; or stores them in a ClickHouse server. A request is answered
+    once it is on disk.
 
     \b
     Example:
@@ -87,7 +89,8 @@ def command(path: Path | None, data: Path | None, **listen: str | None) -> None:
     """
     logs.set_up()
     try:
-        flags: dict[str, Any] = {"data": data} | {f"listen.{name}": address for name, address in listen.items()}
+        flags: dict[str, Any] = {f"listen.{name}": address for name, address in listen.items()}
+        flags |= {"data": data, "store.url": store}
         asyncio.run(run(load(path, flags)))
     except (CollectorError, StoreError) as error:
         click.echo(f"whymesh collector: {error}", err=True)
@@ -106,15 +109,8 @@ async def run(config: Config) -> None:
     async with contextlib.AsyncExitStack() as opened:
         ports = {"metrics": await _serve(opened, "metrics", config.listen.metrics, admin.application())}
 
-        store = await asyncio.to_thread(EmbeddedStore.open, config.data)
-        opened.push_async_callback(store.close)
-
-        for flag, serve in (("clickhouse_native", serve_native), ("clickhouse_http", serve_http)):
-            address = getattr(config.listen, flag)
-            with _listening(flag, address):
-                door = await serve(store, *_host_port(address))
-            opened.push_async_callback(door.close)
-            ports[flag] = door.port
+        store, doors = await open_store(opened, config)
+        ports |= doors
 
         folder = config.wal.folder or config.data / "wal"
         wal = await asyncio.to_thread(Log.open, folder, config.data, _policy(config))
@@ -184,21 +180,21 @@ async def _watches(
     opened: contextlib.AsyncExitStack,
     config: Config,
     registry: CollectorRegistry,
-    store: EmbeddedStore,
+    store: Store,
     ingest: Ingest,
 ) -> None:
     """Starts what looks after the store while it is served."""
     if config.canary_s:
         take = partial(ingest.take, Signal.TRACES, form=Form(own=True))
-        canary = Canary(registry, take, partial(ask, store))
+        canary = Canary(registry, take, store.ask)
         await opened.enter_async_context(_beside(canary.sing(config.canary_s), "canary"))
     keeper = Keeper(registry, store, Terms(config.keep.days.by_kind(), config.keep.disk))
     await opened.enter_async_context(_beside(keeper.watch(), "keep"))
     if config.keep.matters is not None:
-        thinner = Thinner(registry, store, partial(ask, store), config.keep.matters)
+        thinner = Thinner(registry, store, store.ask, config.keep.matters)
         await opened.enter_async_context(_beside(thinner.watch(), "thin"))
     captured = Captured(registry)
-    await opened.enter_async_context(_beside(captured.watch(partial(ask, store)), "captured"))
+    await opened.enter_async_context(_beside(captured.watch(store.ask), "captured"))
 
 
 async def _renew(tls: Tls) -> None:
@@ -234,8 +230,8 @@ async def _serve(
     )
     await runner.setup()
     opened.push_async_callback(runner.cleanup)
-    with _listening(flag, address):
-        await web.TCPSite(runner, *_host_port(address), ssl_context=tls.context if tls else None).start()
+    with listening(flag, address):
+        await web.TCPSite(runner, *host_port(address), ssl_context=tls.context if tls else None).start()
     port: int = runner.addresses[0][1]
     return port
 
@@ -255,23 +251,6 @@ async def _reporting(reporter: Reporter, ingest: Ingest) -> AsyncIterator[None]:
     finally:
         reporter.tracer = None
         await asyncio.to_thread(provider.shutdown)
-
-
-@contextlib.contextmanager
-def _listening(flag: str, address: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, OverflowError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        flag = flag.replace("_", "-")
-        raise CannotListen(
-            f"--{flag} {address}: {reason}; is another collector running? give this one another port"
-        ) from None
-
-
-def _host_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _limits(config: Config) -> Limits:

@@ -17,6 +17,7 @@ from collector.errors import ConfigRefused
 from collector.keep import Kind
 from collector.matters import Matters
 from collector.part import Part
+from collector.store.settings import DoorsPart, StorePart
 from collector.wal.policy import Fsync
 
 HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
@@ -115,13 +116,15 @@ class TenantPart(Part):
 class Config(Part):
     """Everything that can be set."""
 
-    data: Path = Field(description="Directory of the embedded ClickHouse; created when missing.")
+    data: Path = Field(description="Directory of the embedded ClickHouse and of the log; created when missing.")
     listen: Listen = Listen()
     requests: Requests = Requests()
     write: Write = Write()
     wal: Wal = Wal()
     keep: Keep = Keep()
     attributes: Attributes = Attributes()
+    store: StorePart = StorePart()
+    doors: DoorsPart = DoorsPart()
     tls: TlsFiles | None = Field(default=None, description="TLS of the doors that take telemetry; plain when not set.")
     tenants: tuple[TenantPart, ...] = Field(default=(), description="Who may send; anyone when empty.")
     canary_s: float = Field(default=15.0, ge=0, description="How often a known trace is written and read; 0: never.")
@@ -175,4 +178,6 @@ def _mistake(part: Any) -> str:
         return f"{where}: expected host:port, found {part['input']!r}"
     if part["type"] == "extra_forbidden":
         return f"{where}: there is no such setting"
+    if where == "store.url":  # it may hold a password
+        return f"{where}: {part['msg']}"
     return f"{where}: {part['msg']}, found {part['input']!r}"

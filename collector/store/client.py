@@ -4,7 +4,6 @@ In: a `clickhouse://` address and SQL. Out: rows as dictionaries or tuples, time
 Never: two queries at a time on one Reader (threads take turns), a stack trace of the server in a message.
 """
 
-import logging
 import re
 import threading
 from collections.abc import Mapping
@@ -15,17 +14,10 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from clickhouse_driver import Client
-from clickhouse_driver.errors import Error as DriverError
-from clickhouse_driver.errors import NetworkError, ServerException, SocketTimeoutError, UnknownTypeError
 
-from collector.store.errors import StoreUnavailable, query_failed
+from collector.store.speaking import speaking
 from collector.store.url import StoreUrl
 
-# The driver logs each failed attempt with a traceback; here it becomes one StoreUnavailable.
-logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
-
-_STACK_TRACE = re.compile(r"\.?\s*Stack trace:.*\Z", re.DOTALL)
-_VERSION = re.compile(r"\s*\(version [^)]*(\([^)]*\))?[^)]*\)\.?\Z")
 _TIME_TYPE = re.compile(r"(Nullable\()?DateTime(64\(\d\))?\)?\Z")
 
 
@@ -72,6 +64,7 @@ class Reader:
             user=self.url.user,
             password=self.url.password,
             secure=self.url.secure,
+            **self.url.files,
             client_name="whymesh",
             connect_timeout=5,
             # The server's own bound should speak first: its message says which one it was.
@@ -81,6 +74,7 @@ class Reader:
                 "max_result_rows": max_result_rows,
                 "max_memory_usage": max_memory_usage,
                 "result_overflow_mode": result_overflow_mode,
+                **self.url.settings,
                 **(settings or {}),
             },
         )
@@ -122,24 +116,9 @@ class Reader:
 
     def _run(self, sql: str, params: Mapping[str, Any] | None) -> tuple[list[tuple[Any, ...]], list[tuple[str, str]]]:
         bound = None if params is None else {name: _literal(value) for name, value in params.items()}
-        try:
+        with speaking(self.url):
             answer = self._client.execute(sql, bound, with_column_types=True)
-        except ServerException as error:
-            raise query_failed(error.code or 0, readable(error.message or "")) from None
-        except (NetworkError, SocketTimeoutError, OSError, EOFError) as error:
-            raise StoreUnavailable(f"the store at {self.url} does not answer: {_reason(error)}") from error
-        except UnknownTypeError as error:
-            hint = "finish the state in the query, for example quantilesDDMerge(0.01, 0.5)(Durations)"
-            raise query_failed(error.code, f"{error.message}: the driver cannot read it; {hint}") from None
-        except DriverError as error:
-            raise StoreUnavailable(f"{self.url} does not speak ClickHouse's protocol: {error}") from error
         return answer if isinstance(answer, tuple) else ([], [])
-
-
-def readable(message: str) -> str:
-    """ClickHouse's message without its stack trace and version."""
-    text = _VERSION.sub("", _STACK_TRACE.sub("", message).strip())
-    return text.removeprefix("DB::Exception: ")
 
 
 class _Instant:
@@ -168,11 +147,3 @@ def _with_zone(row: tuple[Any, ...], timed: list[int], zone: ZoneInfo) -> tuple[
         if cells[index] is not None:
             cells[index] = cells[index].replace(tzinfo=zone).astimezone(UTC)
     return tuple(cells)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, EOFError):
-        return "it closed the connection"
-    if isinstance(error, SocketTimeoutError | TimeoutError):
-        return "no answer in time"
-    return str(error)

@@ -10,28 +10,21 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import chdb
 
-from collector.keep import KINDS, Drop, Part
-from collector.store import errors, migrate
+from collector.keep import Drop, Part
+from collector.store import errors, migrate, upkeep
 from collector.store.bounds import Bounds
-from collector.store.engine import Engine, Session, identifier, literal
-from collector.store.errors import QueryFailed, StoreRejected, StoreUnavailable
+from collector.store.engine import Engine, Session
+from collector.store.errors import StoreUnavailable, about
+from collector.store.migrate import ONE_NODE
 from collector.store.outward import Outward
 from collector.store.running import Request, Running
 
-_LOOKED_FOR: Final = "otel.mesh_looked_for"
 _NUMERIC: Final = re.compile(r"U?Int\d+|Bool|Seconds|Milliseconds|MaxThreads|NonZeroUInt64")
-# A block whose columns are not the table's is an error, not a row of defaults.
-_STRICT: Final = {"input_format_skip_unknown_fields": "0"}
-# With a token: stored once, in the table and in each table that a view feeds from it. Without: equal rows are rows.
-_ONCE: Final = {"insert_deduplicate": "1", "deduplicate_blocks_in_dependent_materialized_views": "1"}
-_ALWAYS: Final = {"insert_deduplicate": "0"}
-
 
 T = TypeVar("T")
 
@@ -62,9 +55,9 @@ class EmbeddedStore:
         try:
             session = engine.session()
             try:
-                migrate.apply(lambda sql: _do(session, sql), lambda sql: _pairs(session, sql))
+                migrate.apply(session.execute, session.rows)
                 outward = Outward.of(session)
-                settings = dict(_pairs(session, "SELECT name, type FROM system.settings"))
+                settings = dict(session.rows("SELECT name, type FROM system.settings"))
             finally:
                 session.close()
         except BaseException:
@@ -79,30 +72,37 @@ class EmbeddedStore:
         return int(major), int(minor), int(patch)
 
     async def insert(self, table: str, blocks: Sequence[bytes], token: str = "") -> int:
-        """Appends Native blocks to `otel.<table>` as one INSERT: at most one part per partition.
-
-        With a `token`, an insert that already happened under it is not repeated. Returns rows written,
-        those of materialized views included. Raises StoreUnavailable (try again), StoreRejected (never).
-        """
-        return await self._in_insert_thread(table, lambda: self._insert(table, blocks, token))
+        """As `Store.insert`."""
+        return await self._in_session(table, lambda session: upkeep.insert(session, table, blocks, token))
 
     async def holds(self, table: str, blocks: Sequence[bytes]) -> bool:
-        """Whether any row of these Native blocks is in `otel.<table>`. Raises StoreUnavailable, StoreRejected."""
-        return await self._in_insert_thread(table, lambda: self._holds(table, blocks))
+        """As `Store.holds`."""
+        return await self._in_session(table, lambda session: upkeep.holds(session, table, blocks))
 
     async def parts(self) -> list[Part]:
-        """The active parts of the tables that are kept by days. Raises StoreUnavailable, StoreRejected."""
-        return await self._in_insert_thread("system.parts", self._parts)
+        """As `Store.parts`."""
+        return await self._in_session("system.parts", lambda session: upkeep.parts(session, ONE_NODE))
 
     async def drop(self, drop: Drop) -> None:
-        """Drops a day of a table, or one part of it. Raises StoreUnavailable, StoreRejected."""
-        what = f"PART {literal(drop.part)}" if drop.part else f"PARTITION ID {literal(drop.partition)}"
-        sql = f"ALTER TABLE otel.{identifier(drop.table)} DROP {what}"
-        await self._in_insert_thread(drop.table, lambda: self._run(sql))
+        """As `Store.drop`."""
+        await self._in_session(drop.table, lambda session: upkeep.drop(session, ONE_NODE, drop))
+
+    async def ask(self, sql: str) -> list[dict[str, Any]]:
+        """As `Store.ask`, within the bounds of every query."""
+        running = await self.start(
+            Request(sql, format="JSONEachRow", settings={"output_format_json_quote_64bit_integers": "0"})
+        )
+        try:
+            rows: list[dict[str, Any]] = []
+            while (chunk := await running.next()) is not None:
+                rows += [json.loads(line) for line in chunk.data.splitlines() if line]
+            return rows
+        finally:
+            await running.close()
 
     async def change(self, sql: str) -> None:
-        """Runs a statement of the collector's own. Raises StoreUnavailable, StoreRejected."""
-        await self._in_insert_thread("otel", lambda: self._run(sql))
+        """As `Store.change`."""
+        await self._in_session("otel", lambda session: session.execute(sql))
 
     async def start(self, request: Request) -> Running:
         """Starts a statement of a client; the caller closes what it gets.
@@ -142,61 +142,15 @@ class EmbeddedStore:
         self._running.discard(running)
         self._slots.release()
 
-    async def _in_insert_thread(self, table: str, work: Callable[[], T]) -> T:
+    async def _in_session(self, table: str, work: Callable[[Session], T]) -> T:
         if self._closed:
             raise StoreUnavailable("the store is closing")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._inserts, work)
-        except QueryFailed as error:
-            if error.code in errors.NEVER:
-                raise StoreRejected(f"{table}: {error}") from error
-            raise StoreUnavailable(f"{table}: {error}") from error
+        with about(table):
+            return await asyncio.get_running_loop().run_in_executor(self._inserts, self._done, work)
 
-    def _run(self, sql: str) -> bytes:
+    def _done(self, work: Callable[[Session], T]) -> T:
         session = self._engine.session()
         try:
-            return session.run(sql, "JSONCompact").data
+            return work(session)
         finally:
             session.close()
-
-    def _parts(self) -> list[Part]:
-        sql = "SELECT table, partition_id, name, max_block_number, bytes_on_disk FROM system.parts"
-        found = json.loads(self._run(f"{sql} WHERE database = 'otel' AND active"))["data"]
-        return [
-            Part(table, datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).date(), name, int(order), int(size))
-            for table, day, name, order, size in found
-            if table in KINDS
-        ]
-
-    def _holds(self, table: str, blocks: Sequence[bytes]) -> bool:
-        """Compares whole rows, in the partitions and at the times of the blocks."""
-        name, time = identifier(table), "TimeUnix" if table.startswith("otel_metrics_") else "Timestamp"
-        session = self._engine.session()
-        try:
-            session.run(f"CREATE OR REPLACE TABLE {_LOOKED_FOR} AS otel.{name} ENGINE = Memory")
-            session.insert(f"INSERT INTO {_LOOKED_FOR}", "Native", blocks)
-            found = session.run(
-                f"SELECT count() FROM otel.{name} WHERE {time} >= (SELECT min({time}) FROM {_LOOKED_FOR})"
-                f" AND {time} <= (SELECT max({time}) FROM {_LOOKED_FOR})"
-                f" AND cityHash64(*) IN (SELECT cityHash64(*) FROM {_LOOKED_FOR})"
-            )
-            session.run(f"DROP TABLE {_LOOKED_FOR}")
-            return int(found.data) > 0
-        finally:
-            session.close()
-
-    def _insert(self, table: str, blocks: Sequence[bytes], token: str) -> int:
-        session = self._engine.session()
-        try:
-            session.set(_STRICT | (_ONCE | {"insert_deduplication_token": token} if token else _ALWAYS))
-            return session.insert(f"INSERT INTO otel.{identifier(table)}", "Native", blocks)
-        finally:
-            session.close()
-
-
-def _do(session: Session, sql: str) -> None:
-    session.run(sql)
-
-
-def _pairs(session: Session, sql: str) -> list[tuple[str, str]]:
-    return [(first, second) for first, second in json.loads(session.run(sql, "JSONCompact").data)["data"]]

@@ -5,9 +5,10 @@ Never: two processes on one directory, two directories in one process (both are 
 """
 
 import fcntl
+import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +19,7 @@ from chdb.state.sqlitelike import Connection
 from collector.store.bounds import Bounds
 from collector.store.config import engine_config
 from collector.store.errors import QueryFailed, StoreUnavailable, query_failed
+from collector.store.quoting import identifier, literal
 
 _CODE: Final = re.compile(r"Code: (\d+)\. (?:DB::\w+: )?(.*)", re.DOTALL)
 _REPEATED: Final = re.compile(r"\A(?:Code: \d+\. (?:DB::\w+: )?)+")
@@ -132,6 +134,19 @@ class Session:
             return None
         return Chunk(result.bytes(), result.rows_read(), result.storage_rows_read())
 
+    def execute(self, sql: str) -> None:
+        """Runs a statement for what it does. Raises QueryFailed."""
+        self.run(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """A small result; 64-bit numbers are text in it. Raises QueryFailed."""
+        return [tuple(row) for row in json.loads(self.run(sql, "JSONCompact").data)["data"]]
+
+    def append(self, table: str, blocks: Sequence[bytes], settings: Mapping[str, str]) -> int:
+        """Inserts Native blocks into `otel.<table>`; returns rows written, views included. Raises QueryFailed."""
+        self.set(settings)
+        return self.insert(f"INSERT INTO otel.{identifier(table)}", "Native", blocks)
+
     def insert(self, statement: str, form: str, data: Iterable[bytes]) -> int:
         """Feeds data of a format to `INSERT INTO ...` as one insert; returns rows written, views included.
 
@@ -161,16 +176,6 @@ class Session:
         if self._stream is not None:
             self._stream.close()
         self._connection.close()
-
-
-def identifier(name: str) -> str:
-    """`name` as an SQL identifier."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def literal(value: str) -> str:
-    """`value` as an SQL string."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def failure(error: Exception) -> QueryFailed:

@@ -9,6 +9,8 @@ StoreError
     └── AccessRefused       wrong password, or the account may not do this
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 # ClickHouse's numbers (src/Common/ErrorCodes.cpp) that decide what a caller should do.
@@ -95,6 +97,17 @@ class QueryTooExpensive(QueryFailed):
 
 class AccessRefused(QueryFailed):
     """The account is unknown, its password is wrong, or it may not do this."""
+
+
+@contextmanager
+def about(table: str) -> Iterator[None]:
+    """Around work on a table: what ClickHouse says of it becomes StoreRejected or StoreUnavailable."""
+    try:
+        yield
+    except QueryFailed as error:
+        if error.code in NEVER:
+            raise StoreRejected(f"{table}: {error}") from error
+        raise StoreUnavailable(f"{table}: {error}") from error
 
 
 def query_failed(code: int, message: str) -> QueryFailed:

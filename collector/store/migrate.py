@@ -8,9 +8,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from collector.store.errors import SchemaRefused
+from collector.store.layout import Layout
 
 # In the order of their dependencies. A released file is never edited: what changes a table afterwards is a
 # file of its own (sql/<object>_<what>.sql with the ALTER), named here below the object.
@@ -40,7 +41,8 @@ OBJECTS: Final = (
     "mesh_thinned",
 )
 
-_LEDGER: Final = """
+ONE_NODE: Final = Layout()
+_LEDGER: Final = """\
 CREATE TABLE IF NOT EXISTS otel.mesh_migrations
 (
     Name String,
@@ -48,8 +50,7 @@ CREATE TABLE IF NOT EXISTS otel.mesh_migrations
     AppliedAt DateTime64(3) DEFAULT now64(3)
 )
 ENGINE = MergeTree
-ORDER BY Name
-"""
+ORDER BY Name"""
 
 
 @dataclass(frozen=True)
@@ -69,27 +70,40 @@ class Migration:
 
 def apply(
     execute: Callable[[str], None],
-    rows: Callable[[str], list[tuple[str, str]]],
+    rows: Callable[[str], list[tuple[Any, ...]]],
     migrations: tuple[Migration, ...] | None = None,
+    layout: Layout = ONE_NODE,
 ) -> list[str]:
-    """Creates what is missing and returns the names it applied; safe to run twice.
+    """Creates what is missing, laid out so, and returns the names it applied; safe to run twice.
 
     `execute` runs a statement, `rows` returns pairs of strings. Raises SchemaRefused before it changes
     anything when a file that was applied has another text now.
     """
     wanted = migrations if migrations is not None else tuple(Migration.read(name) for name in OBJECTS)
-    execute("CREATE DATABASE IF NOT EXISTS otel")
-    execute(_LEDGER)
+    for statement in (layout.database(), *layout.statements(_LEDGER)):
+        execute(statement)
     applied = dict(rows("SELECT Name, toString(Checksum) FROM otel.mesh_migrations"))
     for migration in wanted:
         _refuse_changed(migration, applied)
     missing = [migration for migration in wanted if migration.name not in applied]
     for migration in missing:
-        execute(migration.sql)
-        execute(
-            f"INSERT INTO otel.mesh_migrations (Name, Checksum) VALUES ('{migration.name}', '{migration.checksum}')"
-        )
+        for statement in layout.statements(migration.sql):
+            execute(statement)
+        execute(_noted(migration))
     return [migration.name for migration in missing]
+
+
+def script(layout: Layout) -> list[str]:
+    """Every statement that `apply` runs on a store without tables, in order, for those who run them by hand."""
+    statements = [layout.database(), *layout.statements(_LEDGER)]
+    for migration in (Migration.read(name) for name in OBJECTS):
+        statements += layout.statements(migration.sql)
+        statements.append(_noted(migration))
+    return statements
+
+
+def _noted(migration: Migration) -> str:
+    return f"INSERT INTO otel.mesh_migrations (Name, Checksum) SELECT '{migration.name}', '{migration.checksum}'"
 
 
 def _refuse_changed(migration: Migration, applied: dict[str, str]) -> None:

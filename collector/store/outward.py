@@ -3,7 +3,8 @@
 The engine has no grant for files, networks and executables (config.py), but that is not enough: `file` reads
 any file as a value without asking, `sqlite` makes its file before it asks, `python` looks at objects of this
 process, `eval` runs what a string says, ai* call a remote service. So every table function is refused
-that is not known to make its rows from nothing or from our tables, those of a newer engine included.
+that is not known to make its rows from nothing or from our tables, those of a newer engine included. An engine of a
+table is written like a function and refused like it; `disk` would put a table's data anywhere.
 """
 
 import json
@@ -30,7 +31,7 @@ class Outward:
     """The functions that are refused; `names` in lower case."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(names) | {"file"}
+        self._names = frozenset(names) | {"file", "disk"}
         # A text without backslash and without any of these words cannot call them, however it is written.
         words = "|".join(re.escape(name) for name in sorted(self._names))
         self._suspect = re.compile(rf"\\|\b(?:{words}|ai[a-z]+)\b", re.IGNORECASE)

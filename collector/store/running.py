@@ -12,9 +12,11 @@ from typing import Any, Final, TypeVar
 
 from collector.store.bounds import advice
 from collector.store.columns import Columns, described, headed, table_columns
-from collector.store.engine import Chunk, Engine, Session, identifier
+from collector.store.engine import Chunk, Engine, Session
 from collector.store.errors import ACCESS_DENIED, READONLY, QueryFailed, query_failed
 from collector.store.outward import Outward
+from collector.store.quoting import identifier
+from collector.store.rights import READS, Rights
 from collector.store.statement import Kind, Statement, examine
 
 T = TypeVar("T")
@@ -37,7 +39,7 @@ _KILL_AGAIN_SECONDS: Final = 0.2
 class Request:
     """A statement as a client sent it, with what its connection holds.
 
-    `sets` are SET statements from before; `writable` are the tables of `otel` its account may insert into;
+    `sets` are SET statements from before; `rights` are what its account may change;
     `native` asks for Native blocks whatever FORMAT and INTO OUTFILE say (they are the client's business
     there), and for the result's columns, about a millisecond.
     """
@@ -48,7 +50,7 @@ class Request:
     settings: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
-    writable: frozenset[str] = frozenset()
+    rights: Rights = READS
     native: bool = False
     may_change: bool = True
 
@@ -143,7 +145,7 @@ class Running:
         session = self._session = self._engine.session()
         if request.database:
             session.use(request.database)
-        self.statement = examine(session, self._outward, request.sql, native=request.native)
+        self.statement = examine(session, self._outward, request.sql, native=request.native, owner=request.rights.owner)
         self.format = "Native" if request.native else self.statement.format or request.format
         session.set(self._engine.bounds.settings())
         for statement in request.sets:
@@ -152,6 +154,10 @@ class Running:
         session.set(self._engine.bounds.within(asked))
         if self.statement.kind is Kind.INSERT:
             self._insert(session)
+            return
+        if self.statement.kind is Kind.DEFINE:
+            self._refuse_get()
+            session.run(self.statement.text)
             return
         session.set({"readonly": "2"})
         if self.statement.kind is Kind.READ:
@@ -181,9 +187,8 @@ class Running:
     def _insert(self, session: Session) -> None:
         statement = self.statement
         database, table = statement.table
-        if not self._request.may_change:
-            raise query_failed(READONLY, "GET only reads; send a statement that changes something by POST. (READONLY)")
-        if (database or self._request.database) != "otel" or table not in self._request.writable:
+        self._refuse_get()
+        if (database or self._request.database) != "otel" or not self._request.rights.insert_into(table):
             raise query_failed(
                 ACCESS_DENIED, f"this account may not insert into {database or 'otel'}.{table}. (ACCESS_DENIED)"
             )
@@ -192,6 +197,10 @@ class Running:
             self.columns = table_columns(session, f"otel.{identifier(table)}", statement.columns)
         else:
             session.run(statement.text, params=self._request.params)
+
+    def _refuse_get(self) -> None:
+        if not self._request.may_change:
+            raise query_failed(READONLY, "GET only reads; send a statement that changes something by POST. (READONLY)")
 
     def _feed(self, rows: list[bytes]) -> int:
         session = self._ready()

@@ -22,6 +22,11 @@ _VALUES: Final = re.compile(
 )
 _DATA_FOLLOWS: Final = re.compile(r"\A\s*INSERT\s.*(?:\bVALUES|\bFORMAT\s+\w+)\s*;?\s*\Z", re.IGNORECASE | re.DOTALL)
 _FORMAT_WORD: Final = re.compile(r"\bFORMAT\b", re.IGNORECASE)
+# What an owner of the tables may do beside inserting; on its canonical form.
+_DEFINES: Final = re.compile(
+    r"(?:CREATE (?:OR REPLACE )?(?:TABLE|VIEW|MATERIALIZED VIEW)|CREATE DATABASE|DROP (?:TABLE|VIEW)|ALTER TABLE"
+    r"|TRUNCATE TABLE|OPTIMIZE TABLE) "
+)
 _USE: Final = re.compile(r"USE (?P<database>\w+|`[^`]+`)\Z")
 
 
@@ -30,6 +35,7 @@ class Kind(Enum):
 
     READ = "read"
     INSERT = "insert"
+    DEFINE = "define"
     USE = "use"
     SET = "set"
 
@@ -51,10 +57,11 @@ class Statement:
     database: str = ""
 
 
-def examine(session: Session, outward: Outward, sql: str, *, native: bool = False) -> Statement:
+def examine(session: Session, outward: Outward, sql: str, *, native: bool = False, owner: bool = False) -> Statement:
     """Parses one statement. Raises QueryFailed when it cannot be parsed or may never run through a door.
 
     With `native`, INTO OUTFILE is left out: a native client writes that file itself, on its own machine.
+    An `owner` may define tables of `otel`.
     """
     classified = session.classify(sql)
     if classified.kind == "UNKNOWN":
@@ -66,21 +73,23 @@ def examine(session: Session, outward: Outward, sql: str, *, native: bool = Fals
     form = canonical(session, sql)
     outward.refuse(form)
     if native and (bare := without_outfile(form)) != form:
-        return examine(session, outward, bare)
+        return examine(session, outward, bare, owner=owner)
     if classified.kind == "READ_ONLY":
         text, asked = split_format(form)
         return Statement(Kind.READ, text if asked else _bare(sql), asked)
-    statement = _changing(sql, form, classified)
+    statement = _changing(sql, form, classified, owner=owner)
     if statement.format == "Values" and not statement.awaits_data:
         outward.refuse_rows(session, _values(sql))
     return statement
 
 
-def _changing(sql: str, form: str, classified: Classified) -> Statement:
+def _changing(sql: str, form: str, classified: Classified, *, owner: bool) -> Statement:
     if found := _USE.match(form):
         return Statement(Kind.USE, form, database=plain(found["database"]))
     if form.startswith("SET ") and not form.startswith(("SET ROLE", "SET DEFAULT")):
         return Statement(Kind.SET, form)
+    if owner and classified.only_own_database and _DEFINES.match(form):
+        return Statement(Kind.DEFINE, _bare(sql))
     found = _INSERT.match(form)
     if found is None or not classified.only_own_database:
         verb = "INTO OUTFILE" if without_outfile(form) != form else form.split(maxsplit=1)[0]

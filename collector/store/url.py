@@ -1,9 +1,13 @@
-"""Reads a store's address, `clickhouse://[user[:password]@]host[:port][/database]`, into its parts."""
+"""Reads a store's address, `clickhouse://[user[:password]@]host[:port][/database][?setting=value&...]`, into its parts.
 
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+Of the part behind `?`, `ca_certs`, `certfile` and `keyfile` are PEM files for TLS; all else are ClickHouse's settings.
+"""
+
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 DEFAULT_PORTS = {"clickhouse": 9000, "clickhouses": 9440}
+_FILES = frozenset({"ca_certs", "certfile", "keyfile"})
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,8 @@ class StoreUrl:
     password: str = field(repr=False)
     database: str
     secure: bool
+    settings: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> "StoreUrl":
@@ -31,6 +37,7 @@ class StoreUrl:
             port = parts.port
         except ValueError:
             raise ValueError("the port of a store address is a number from 0 to 65535") from None
+        behind = dict(parse_qsl(parts.query, keep_blank_values=True))
         return cls(
             host=parts.hostname,
             port=port or DEFAULT_PORTS[parts.scheme],
@@ -38,7 +45,13 @@ class StoreUrl:
             password=unquote(parts.password or ""),
             database=unquote(parts.path.strip("/")) or "otel",
             secure=parts.scheme == "clickhouses",
+            settings={name: value for name, value in behind.items() if name not in _FILES},
+            files={name: value for name, value in behind.items() if name in _FILES},
         )
+
+    def with_password(self, password: str | None) -> "StoreUrl":
+        """The same with another password; None leaves it."""
+        return self if password is None else replace(self, password=password)
 
     def __str__(self) -> str:
         scheme = "clickhouses" if self.secure else "clickhouse"

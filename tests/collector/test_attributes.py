@@ -14,7 +14,6 @@ from collector.errors import ConfigRefused, LogUnwritable
 from collector.request import Form, Request, Taken
 from collector.resume import Resume
 from collector.signals import Signal
-from collector.store.ask import ask
 from collector.store.embedded import EmbeddedStore
 from collector.wal.log import Log
 from collector.wal.policy import Policy
@@ -100,7 +99,7 @@ async def test_rows_of_a_crash_are_found_under_the_rules_they_were_made_by(
             assert log.stored(number) == {"otel_traces"}
             await log.close()
         assert earlier.begin(after) == [after], "what is settled is not looked for again"
-        assert await ask(store, "SELECT count() AS rows FROM otel.otel_traces") == [{"rows": 1}]
+        assert await store.ask("SELECT count() AS rows FROM otel.otel_traces") == [{"rows": 1}]
     finally:
         await store.close()
 

@@ -32,6 +32,14 @@ def test_flags_alone_are_enough(tmp_path: Path) -> None:
     ("text", "mistake"),
     [
         ("listen: {}", "data: missing"),
+        (
+            "data: d\nstore: {url: 'clickhouse://h/other'}",
+            "store.url: Value error, the tables are in the database",
+        ),
+        ("data: d\nstore: {cluster: c}", "store: Value error, cluster and replicated are for a server"),
+        ("data: d\nstore: {url: 'clickhouse://h', sharded: true}", "store: Value error, sharded tables need the name"),
+        ("data: d\ndoors: {accounts: [{name: a}, {name: a}]}", "doors.accounts: Value error, two accounts have"),
+        ("data: d\ndoors: {limits: {memory: 1}}", "doors.limits.memory: Input should be greater than or equal to"),
         ("data: d\nlisten: {grcp: '127.0.0.1:1'}", "listen.grcp: there is no such setting"),
         ("data: d\nlisten: {http: '4318'}", "listen.http: expected host:port, found '4318'"),
         ("data: d\nwrite: {rows: 0}", "write.rows: Input should be greater than or equal to 1, found 0"),

@@ -12,7 +12,6 @@ from collector._columnar import encode_traces
 from collector.config import load
 from collector.forget import Keeper
 from collector.keep import Drop, Part, Terms, overdue
-from collector.store.ask import ask
 from collector.store.embedded import EmbeddedStore
 from tests.world import otlp_requests as world
 
@@ -85,13 +84,13 @@ async def test_the_store_lets_go(tmp_path: Path) -> None:
             await store.insert("otel_traces", [encode_traces(body).blocks[0].data])
         await Keeper(registry, store, Terms({"spans": 3})).once(today.date())
         days = "SELECT toDate(Timestamp) = today() AS now, count() AS spans FROM otel.otel_traces GROUP BY 1 ORDER BY 1"
-        assert await ask(store, days) == [{"now": 0, "spans": 1}, {"now": 1, "spans": 2}]
+        assert await store.ask(days) == [{"now": 0, "spans": 1}, {"now": 1, "spans": 2}]
         labels = {"table": "otel_traces", "cause": "age"}
         assert (registry.get_sample_value("whymesh_collector_forgotten_bytes_total", labels) or 0) > 100
         size = registry.get_sample_value("whymesh_collector_table_bytes", {"table": "otel_traces"}) or 0
         assert size > 100
         await Keeper(CollectorRegistry(), store, Terms(disk=1)).once(today.date())
-        assert await ask(store, "SELECT count() AS spans FROM otel.otel_traces") == [{"spans": 1}]
+        assert await store.ask("SELECT count() AS spans FROM otel.otel_traces") == [{"spans": 1}]
     finally:
         await store.close()
 

@@ -18,7 +18,6 @@ from prometheus_client import CollectorRegistry
 from collector._columnar import encode_logs, encode_traces
 from collector.keep import Part
 from collector.matters import Matters, changes, decide
-from collector.store.ask import ask
 from collector.store.embedded import EmbeddedStore
 from collector.thin import Thinner, due
 from tests.world import otlp_requests as world
@@ -89,7 +88,7 @@ async def store(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
 
 def thinner(store: EmbeddedStore, registry: CollectorRegistry | None = None) -> Thinner:
     async def rows(sql: str) -> list[dict[str, Any]]:
-        return await ask(store, sql)
+        return await store.ask(sql)
 
     return Thinner(registry or CollectorRegistry(), store, rows, TERMS)
 
@@ -101,7 +100,7 @@ async def traces(store: EmbeddedStore) -> dict[str, tuple[int, str]]:
         " FROM otel.otel_traces GROUP BY id"
     )
     found = {}
-    for row in await ask(store, sql):
+    for row in await store.ask(sql):
         (stands,) = row["stands"]
         found[row["id"]] = (row["spans"], stands)
     return found
@@ -112,11 +111,11 @@ async def check_thinned(store: EmbeddedStore) -> None:
     assert {trace: left.pop(trace) for trace in MATTER} == dict.fromkeys(MATTER, (2, ""))
     assert set(left.values()) == {(2, "2")}, "an ordinary trace stays whole or goes whole"
     assert ORDINARY * 0.35 < len(left) < ORDINARY * 0.65
-    kept = await ask(store, "SELECT TraceId AS id, Reason AS reason FROM otel.mesh_kept")
+    kept = await store.ask("SELECT TraceId AS id, Reason AS reason FROM otel.mesh_kept")
     assert sorted((row["id"], row["reason"]) for row in kept) == sorted(MATTER.items())
-    (ids,) = await ask(store, "SELECT uniqExact(TraceId) AS ids FROM otel.otel_traces_trace_id_ts")
+    (ids,) = await store.ask("SELECT uniqExact(TraceId) AS ids FROM otel.otel_traces_trace_id_ts")
     assert ids == {"ids": len(left) + len(MATTER)}
-    (calls,) = await ask(store, "SELECT sum(Calls) AS calls FROM otel.mesh_edges")
+    (calls,) = await store.ask("SELECT sum(Calls) AS calls FROM otel.mesh_edges")
     assert calls == {"calls": 2 * (ORDINARY + len(MATTER))}, "roll-ups are as they were"
 
 
@@ -124,7 +123,7 @@ async def test_what_matters_stays_and_a_sample_stands_for_the_rest(store: Embedd
     registry = CollectorRegistry()
     await thinner(store, registry).once(TODAY)
     await check_thinned(store)
-    (rows,) = await ask(store, "SELECT count() AS left FROM otel.otel_traces")
+    (rows,) = await store.ask("SELECT count() AS left FROM otel.otel_traces")
     gone = registry.get_sample_value("whymesh_collector_thinned_spans_total")
     assert gone == 2 * (ORDINARY + len(MATTER)) - rows["left"]
     before = await traces(store)
@@ -134,8 +133,7 @@ async def test_what_matters_stays_and_a_sample_stands_for_the_rest(store: Embedd
 
 async def test_logs_go_with_their_traces(store: EmbeddedStore) -> None:
     await thinner(store).once(TODAY)
-    (logs,) = await ask(
-        store,
+    (logs,) = await store.ask(
         "SELECT countIf(SeverityText = 'WARN') AS loud, countIf(EventName = 'failed') AS failed,"
         " countIf(TraceId = '') - 1 AS alone, countIf(TraceId != '' AND EventName = ''"
         " AND TraceId NOT IN (SELECT TraceId FROM otel.otel_traces)) AS orphans,"

@@ -18,16 +18,17 @@ from collector.store.doors.accounts import Account, Accounts
 from collector.store.doors.http import HttpDoor, serve_http
 from collector.store.doors.native import NativeDoor, serve_native
 from collector.store.embedded import EmbeddedStore
+from collector.store.rights import FINDINGS, Rights
 from tests.world.processes import Process, until
 
 T = TypeVar("T")
 
 ACCOUNTS = (
     Account("default"),
-    Account(
-        "rootcause", writable=frozenset({"mesh_incidents", "mesh_alerts", "mesh_silences", "mesh_alarms", "mesh_pins"})
-    ),
+    Account("rootcause", rights=FINDINGS),
     Account("guarded", password="correct horse"),
+    Account("writer", rights=Rights(writer=True)),
+    Account("owner", rights=Rights(owner=True)),
 )
 
 
@@ -35,8 +36,8 @@ class ServedStore:
     """A store on an event loop of its own, so that tests can be ordinary, blocking clients."""
 
     def __init__(self, folder: Path, bounds: Bounds) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="store-loop")
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="store-loop")
         self._thread.start()
         self.store, self._native, self._http = self.call(_open(folder, bounds))
 
@@ -58,7 +59,7 @@ class ServedStore:
 
     def call(self, work: Coroutine[Any, Any, T], timeout: float = 60) -> T:
         """Runs `work` on the store's loop and waits for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
 
     def client(self, user: str = "default", **options: Any) -> Client:
         return Client("127.0.0.1", self.native_port, database="otel", user=user, **options)
@@ -70,9 +71,9 @@ class ServedStore:
 
     def close(self) -> None:
         self.call(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
 
     async def _close(self) -> None:
         await self._http.close()
@@ -99,18 +100,26 @@ def served_store(folder: Path, bounds: Bounds | None = None) -> Iterator[ServedS
 class StoreProcess:
     """A store with its native door in a process of its own, to be killed and started again."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, port: int = 0) -> None:
         announced = folder / "port"
         announced.unlink(missing_ok=True)
-        self.process = Process("tests.world.stores", str(folder), log=log)
+        self.process = Process("tests.world.stores", str(folder), str(port), log=log)
         until(lambda: announced.exists() or self.process.ended() is not None, "the store to open its door")
         assert self.process.ended() is None, self.process.output()
-        self.client = Client("127.0.0.1", json.loads(announced.read_text()), user="rootcause", database="otel")
+        self.port: int = json.loads(announced.read_text())
+        self.client = Client("127.0.0.1", self.port, user="rootcause", database="otel")
+
+    def url(self, user: str = "default") -> str:
+        return f"clickhouse://{user}@127.0.0.1:{self.port}/otel"
+
+    def end(self) -> None:
+        self.client.disconnect()
+        self.process.kill()
 
 
-async def _serve(folder: Path) -> None:
+async def _serve(folder: Path, port: int) -> None:
     store = EmbeddedStore.open(folder / "data")
-    door = await serve_native(store, "127.0.0.1", 0)
+    door = await serve_native(store, "127.0.0.1", port, accounts=Accounts(ACCOUNTS))
     written = folder / "port.part"
     written.write_text(json.dumps(door.port))
     written.rename(folder / "port")
@@ -118,4 +127,4 @@ async def _serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1])))
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,4 +1,4 @@
-"""Who may come in through a door, and which tables they may insert into."""
+"""Who may come in through a door, and what they may change there."""
 
 import hmac
 from collections.abc import Iterable
@@ -6,23 +6,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from collector.store.errors import AUTHENTICATION_FAILED, query_failed
+from collector.store.rights import FINDINGS, READS, Rights
 
 
 @dataclass(frozen=True)
 class Account:
-    """A name, its password ("" = none needed) and the tables of `otel` it may insert into."""
+    """A name, its password ("" = none needed) and what it may change."""
 
     name: str
     password: str = field(default="", repr=False)
-    writable: frozenset[str] = frozenset()
+    rights: Rights = READS
 
 
 # Without passwords, because the doors listen on loopback unless told otherwise.
 DEFAULT_ACCOUNTS: Final = (
     Account("default"),
-    Account(
-        "rootcause", writable=frozenset({"mesh_incidents", "mesh_alerts", "mesh_silences", "mesh_alarms", "mesh_pins"})
-    ),
+    Account("rootcause", rights=FINDINGS),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from collector.store.columns import native_heading
 from collector.store.doors import protocol as p
 from collector.store.doors.accounts import Account, Accounts
-from collector.store.doors.incoming import BLOCK_MOST, Incoming
+from collector.store.doors.incoming import Incoming
 from collector.store.doors.outgoing import Outgoing, send
 from collector.store.embedded import EmbeddedStore
 from collector.store.errors import QueryFailed, StoreUnavailable, query_failed
@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 GREETING_SECONDS: Final = 10
 SETS_MOST: Final = 100
+INSERT_MOST: Final = 128 << 20
 NOT_IMPLEMENTED: Final = 48
 UNEXPECTED_PACKET: Final = 101
 NETWORK_ERROR: Final = 210
@@ -107,7 +108,7 @@ class Connection:
                 self._database,
                 settings=self._known_settings(query),
                 sets=self._sets,
-                writable=account.writable,
+                rights=account.rights,
                 native=True,
             )
             await self._answer(request, outgoing)
@@ -143,12 +144,16 @@ class Connection:
     async def _take_rows(self, running: Running, outgoing: Outgoing) -> None:
         await outgoing.block(native_heading(running.columns))
         blocks: list[bytes] = []
+        size = 0
         while (packet := await self._data(outgoing)) != (p.Client.DATA, p.EMPTY_BLOCK):
             blocks.append(packet[1])
-            if sum(map(len, blocks)) > BLOCK_MOST:
-                raise p.BadPacket(f"more than {BLOCK_MOST >> 20} MiB in one INSERT; send several")
+            size += len(packet[1])
+            if size > INSERT_MOST:
+                raise p.BadPacket(f"more than {INSERT_MOST >> 20} MiB in one INSERT; send several")
         if blocks:
-            await running.feed(blocks)
+            written = await running.feed(blocks)
+            if outgoing.revision >= p.WRITTEN_IN_PROGRESS:
+                await outgoing.send(p.progress(outgoing.revision, 0, written))
 
     async def _skip_external_tables(self, outgoing: Outgoing) -> None:
         """Reads to the empty block that ends them, so that a refusal finds the connection in order."""

@@ -82,7 +82,7 @@ def asked(method: str, query: Mapping[str, str], headers: Mapping[str, str], bod
             name: value for name, value in query.items() if name not in _OURS and not name.startswith(_PARAMETER)
         },
         params={name.removeprefix(_PARAMETER): value for name, value in query.items() if name.startswith(_PARAMETER)},
-        writable=account.writable,
+        rights=account.rights,
         may_change=method == "POST",
     )
     return Asked(

@@ -120,13 +120,13 @@ def block_info(revision: int) -> bytes:
     return struct.pack("<BBBiB", 1, 0, 2, -1, 0) if revision >= BLOCK_INFO else b""
 
 
-def progress(revision: int, rows: int) -> bytes:
-    """Rows read since the last progress packet; bytes are not known here."""
+def progress(revision: int, rows: int, written: int = 0) -> bytes:
+    """Rows read and written since the last progress packet; bytes are not known here."""
     out = varint(Server.PROGRESS) + varint(rows) + varint(0)
     if revision >= TOTAL_ROWS_IN_PROGRESS:
         out += varint(0)
     if revision >= WRITTEN_IN_PROGRESS:
-        out += varint(0) + varint(0)
+        out += varint(written) + varint(0)
     return out
 
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from collector.store.client import Reader, readable
+from collector.store.client import Reader
 from collector.store.errors import AccessRefused, QueryFailed, QueryTooExpensive, StoreUnavailable
+from collector.store.speaking import readable
 from collector.store.url import StoreUrl
 from tests.world.processes import free_port, until
 from tests.world.stores import ServedStore

@@ -1,0 +1,62 @@
+"""Opens the store that the configuration names: a server's, or an embedded one with its two doors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from collector.config import Config
+from collector.errors import ConfigRefused
+from collector.listening import host_port, listening
+from collector.store.doors.accounts import DEFAULT_ACCOUNTS, Account, Accounts
+from collector.store.doors.http import serve_http
+from collector.store.doors.native import serve_native
+from collector.store.embedded import EmbeddedStore
+from collector.store.home import Store
+from collector.store.rights import FINDINGS, Rights
+from collector.store.server import ServerStore
+from collector.store.settings import AccountPart
+
+
+async def open_store(opened: contextlib.AsyncExitStack, config: Config) -> tuple[Store, dict[str, int]]:
+    """The store, closed when the stack unwinds, and the ports of its doors, none for a server's.
+
+    Raises StoreUnavailable, SchemaRefused, CannotListen, ConfigRefused.
+    """
+    try:
+        address = config.store.address()
+    except OSError as error:
+        raise _unreadable("store.password_file", config.store.password_file, error) from None
+    if address is not None:
+        config.data.mkdir(parents=True, exist_ok=True)
+        server = await ServerStore.open(address, config.store.layout(), create=config.store.create_tables)
+        opened.push_async_callback(server.close)
+        return server, {}
+
+    accounts = Accounts([_account(part) for part in config.doors.accounts] or DEFAULT_ACCOUNTS)
+    store = await asyncio.to_thread(EmbeddedStore.open, config.data, config.doors.limits.bounds())
+    opened.push_async_callback(store.close)
+    ports: dict[str, int] = {}
+    for flag, serve in (("clickhouse_native", serve_native), ("clickhouse_http", serve_http)):
+        where = getattr(config.listen, flag)
+        with listening(flag, where):
+            door = await serve(store, *host_port(where), accounts=accounts)
+        opened.push_async_callback(door.close)
+        ports[flag] = door.port
+    return store, ports
+
+
+def _account(part: AccountPart) -> Account:
+    try:
+        password = part.password_file.read_text().strip() if part.password_file else ""
+    except OSError as error:
+        raise _unreadable(f"doors.accounts.{part.name}.password_file", part.password_file, error) from None
+    if part.password_file and not password:
+        raise ConfigRefused(f"doors.accounts.{part.name}.password_file: {part.password_file} is empty")
+    tables = frozenset(part.tables) | (FINDINGS.tables if part.name == "rootcause" else frozenset())
+    return Account(part.name, password, Rights(tables, writer=part.role == "writer", owner=part.role == "owner"))
+
+
+def _unreadable(path: str, file: Path | None, error: OSError) -> ConfigRefused:
+    return ConfigRefused(f"{path}: {file}: {error.strerror}")
