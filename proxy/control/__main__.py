@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -17,7 +18,12 @@ import click
 from aiohttp import web
 
 from proxy.control.api import Api
+from proxy.control.authority.door import IdentityDoor
+from proxy.control.authority.errors import AuthorityError
+from proxy.control.authority.office import Office
+from proxy.control.authority.safe import Safe, secret_of
 from proxy.control.callers import Callers
+from proxy.control.change import Change
 from proxy.control.discovery.assemble import Discovered, assemble
 from proxy.control.discovery.door import InstanceDoor
 from proxy.control.discovery.instances import Instances
@@ -50,7 +56,23 @@ log = logging.getLogger("whymesh.control")
 @click.option("--state", type=click.Path(path_type=Path), help="Folder that keeps epoch and registrations.")
 @click.option("--telemetry", default="", help="Base URL of an OTLP/HTTP receiver, such as http://127.0.0.1:4318.")
 @click.option("--token", type=click.File(), help="File with the token by which other machines may register instances.")
-def command(path: Path, listen: str, state: Path | None, telemetry: str, token: TextIO | None) -> None:
+@click.option(
+    "--ca-secret",
+    type=click.File(),
+    help="File with a secret that seals the keys of the authority; or give it in WHYMESH_CA_SECRET.",
+)
+@click.option(
+    "--node-key", type=click.Path(path_type=Path), help="File to write a key to by which proxies that can read it join."
+)
+def command(
+    path: Path,
+    listen: str,
+    state: Path | None,
+    telemetry: str,
+    token: TextIO | None,
+    ca_secret: TextIO | None,
+    node_key: Path | None,
+) -> None:
     """Tell every proxy of the mesh what to do.
 
     Reads the mesh configuration, checks it whole, and streams one snapshot to each sidecar that follows. An edit
@@ -69,7 +91,9 @@ def command(path: Path, listen: str, state: Path | None, telemetry: str, token: 
         raise SystemExit(_refusal(error)) from None
     except ValueError as error:
         raise SystemExit(_say(str(error))) from None
-    asyncio.run(_serve(path, mark, listen, beginning, telemetry, Callers(token.read().strip() if token else "")))
+    safe = Safe(state, secret_of(ca_secret), node_key)
+    callers = Callers(token.read().strip() if token else "")
+    asyncio.run(_serve(path, mark, listen, beginning, telemetry, callers, safe))
 
 
 @dataclass(frozen=True)
@@ -95,7 +119,15 @@ def _begin(path: Path, state: Path | None) -> _Beginning:
     return _Beginning(written, discovered, kept, epochs, Publisher(registry, epoch))
 
 
-async def _serve(path: Path, mark: Mark, listen: str, beginning: _Beginning, endpoint: str, callers: Callers) -> None:
+async def _serve(
+    path: Path,
+    mark: Mark,
+    listen: str,
+    beginning: _Beginning,
+    endpoint: str,
+    callers: Callers,
+    safe: Safe,
+) -> None:
     publisher = beginning.publisher
     telemetry = Telemetry(endpoint, publisher)
     in_force = InForce(beginning.written, beginning.discovered, publisher, beginning.epochs, telemetry)
@@ -112,6 +144,12 @@ async def _serve(path: Path, mark: Mark, listen: str, beginning: _Beginning, end
     application = Api(publisher, telemetry.metrics).application()
     application.add_routes(InstanceDoor(instances, callers).routes())
     application.add_routes(HealthDoor(checks, lambda: publisher.registry, callers, time.monotonic).routes())
+    office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher))
+    application.add_routes(IdentityDoor(office).routes())
+    try:
+        await office.tend()
+    except AuthorityError as error:
+        raise SystemExit(_say(str(error))) from None
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     host, _, port = listen.rpartition(":")
@@ -129,6 +167,7 @@ async def _serve(path: Path, mark: Mark, listen: str, beginning: _Beginning, end
         asyncio.create_task(_follow(path, mark, in_force, publisher, telemetry)),
         asyncio.create_task(instances.expire()),
         asyncio.create_task(checks.run(leave_out)),
+        asyncio.create_task(office.follow()),
     ]
     stopping = asyncio.create_task(stop.wait())
     ended, others = await asyncio.wait([stopping, *following], return_when=asyncio.FIRST_COMPLETED)
@@ -137,6 +176,7 @@ async def _serve(path: Path, mark: Mark, listen: str, beginning: _Beginning, end
     await asyncio.wait(others)
     await runner.cleanup()
     beginning.kept.close()
+    office.close()
     telemetry.close()
     for task in ended:
         task.result()  # whatever else than the order to stop ended this process is raised
@@ -151,6 +191,10 @@ async def _follow(path: Path, mark: Mark, in_force: InForce, publisher: Publishe
             telemetry.refusals.inc()
             publisher.refuse(error.mistakes)
             log.error("edit refused, epoch %d stays in force:\n%s", publisher.epoch, error)
+
+
+def _reported(telemetry: Telemetry, publisher: Publisher, change: Change, actor: str) -> None:
+    telemetry.report(change, publisher.epoch, actor)
 
 
 def _refusal(error: ConfigRefused) -> int:

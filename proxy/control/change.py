@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["config", "rollout", "scale", "health"]
+Kind = Literal["config", "rollout", "scale", "health", "certificate", "authority"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """`rollout`: versions served, or their shares; `scale`: instances; `health`: who is called; `config`: any other."""
+    """`rollout`: versions served, or their shares; `scale`: instances; `health`: who is called; `certificate`: one
+    issued as usual; `authority`: roots, denied certificates, refusals; `config`: any other.
+    """
 
     kind: Kind
     service: str

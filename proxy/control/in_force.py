@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from proxy.control.changes import changes_between
 from proxy.control.discovery.assemble import Discovered, assemble
@@ -17,6 +18,7 @@ from proxy.control.read import Configuration
 from proxy.control.registry import Registry
 from proxy.control.state import EpochFile, digest
 from proxy.control.telemetry import Telemetry
+from proxy.control.trust import Trust
 
 log = logging.getLogger("whymesh.control")
 
@@ -33,6 +35,7 @@ class InForce:
         telemetry: Telemetry,
     ) -> None:
         self.written, self.discovered = written, discovered
+        self.trust: Trust | None = None
         self.refused: dict[str, str] = {}
         """Registrations that are not in force, by instance, and why."""
         self.followers: list[Callable[[Registry], None]] = []
@@ -52,20 +55,25 @@ class InForce:
         self.discovered = discovered
         await self._put(actor)
 
+    async def believe(self, trust: Trust | None, actor: str) -> None:
+        """Takes what the authority of the mesh says now."""
+        self.trust = trust
+        await self._put(actor)
+
     async def _put(self, actor: str) -> None:
         async with self._alone:
             made = assemble(self.written, self.discovered)
             for instance in made.refused.keys() - self.refused.keys():
                 log.error("instance %s is left out: %s", instance, made.refused[instance])
             self.refused = made.refused
-            before = self._publisher.registry
-            if made.registry == before:
+            before, registry = self._publisher.registry, replace(made.registry, trust=self.trust)
+            if registry == before:
                 return
             epoch = self._publisher.epoch + 1
-            self._epochs.keep(epoch, digest(made.registry))
-            await self._publisher.publish(made.registry, epoch)
+            self._epochs.keep(epoch, digest(registry))
+            await self._publisher.publish(registry, epoch)
             for follower in self.followers:
-                follower(made.registry)
-            for change in changes_between(before, made.registry):
+                follower(registry)
+            for change in changes_between(before, registry):
                 log.info("epoch %d: %s", epoch, change.summary)
                 self._telemetry.report(change, epoch, actor)

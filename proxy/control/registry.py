@@ -29,6 +29,7 @@ from proxy.control.errors import ConfigRefused, UnknownProxy
 from proxy.control.proxies import Proxy, mistakes_of, proxies_of
 from proxy.control.read import Configuration
 from proxy.control.references import mixed_kinds, strangers, unheard_of, unknown
+from proxy.control.trust import Trust
 
 D = TypeVar("D", bound=Document)
 
@@ -41,6 +42,8 @@ class Registry:
     documents: tuple[Document, ...]
     left_out: dict[str, str] = field(default_factory=dict)
     """Instances that nobody is to call, and what is wrong with them."""
+    trust: Trust | None = None
+    """What the authority of the mesh says; None where it has none."""
 
     @cached_property
     def services(self) -> tuple[Service, ...]:

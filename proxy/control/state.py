@@ -20,6 +20,8 @@ def digest(registry: Registry) -> str:
         whole.update(document.model_dump_json().encode())
     for instance in sorted(registry.left_out):
         whole.update(b"\0" + instance.encode())
+    if registry.trust:
+        whole.update(repr(registry.trust).encode())
     return whole.hexdigest()
 
 

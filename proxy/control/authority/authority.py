@@ -6,6 +6,7 @@ its issuer does not outlive.
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,11 +39,17 @@ class Authority:
     """The authority of one trust domain; begins with a root of its own where the ledger has none."""
 
     def __init__(self, ledger: Ledger, domain: str, terms: Terms, now: datetime) -> None:
-        self.ledger, self.domain, self.terms = ledger, domain, terms
+        self.ledger, self.domain = ledger, domain
         self.signers = Signers(ledger)
-        self._begin(now)
         self.rotation = Rotation(ledger, self.signers, domain, terms)
+        self.take(terms)
+        self._begin(now)
         self._seen = ledger.version()
+
+    def take(self, terms: Terms) -> None:
+        """Issues by these lifetimes from now on, and so does every process that opens the ledger."""
+        self.terms = self.rotation.terms = terms
+        self.ledger.keep_terms(terms)
 
     def refresh(self) -> None:
         """Takes in what another process has done to the ledger."""
@@ -58,6 +65,12 @@ class Authority:
         """Serials of certificates that hold but are not to be trusted, in order."""
         rows = self.ledger.sql.execute("SELECT serial FROM denied WHERE ends > ? ORDER BY serial", (now.timestamp(),))
         return tuple(row["serial"] for row in rows)
+
+    def newest(self) -> list[sqlite3.Row]:
+        """The newest certificate of each identity of each proxy: proxy, uri, serial, ends."""
+        return self.ledger.sql.execute(
+            "SELECT proxy, uri, serial, ends, max(issued) FROM issued GROUP BY proxy, uri ORDER BY proxy, uri"
+        ).fetchall()
 
     def issue(self, proxy: str, uri: str, key: ec.EllipticCurvePublicKey, now: datetime) -> Issued:
         """A certificate on `uri` for the holder of a key; raises Refused when no certificate could hold."""

@@ -7,25 +7,27 @@ Never: a private key in the clear once a secret is given.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
 from proxy.control.authority.errors import LedgerUnusable
 from proxy.control.authority.seal import SALT_BYTES, Seal, WrongSecret, is_sealed
+from proxy.control.authority.terms import Terms
 
 FILE = "authority.sqlite"
-_DOMAIN, _SALT, _PROBE = "trust domain", "salt", "probe"
+_DOMAIN, _TERMS, _SALT, _PROBE = "trust domain", "lifetimes", "salt", "probe"
 
 
 class Ledger:
     """One connection; raises LedgerUnusable when the file is not one of ours, or the secret does not open it."""
 
-    def __init__(self, folder: Path | None, domain: str, secret: bytes | None = None) -> None:
-        """Without a folder everything is gone with the process."""
+    def __init__(self, folder: Path | None, domain: str | None, secret: bytes | None = None) -> None:
+        """Without a folder everything is gone with the process; without a domain there must be a ledger already."""
         self.where = "memory" if folder is None else str(folder / FILE)
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -34,7 +36,7 @@ class Ledger:
         self.sql.row_factory = sqlite3.Row
         try:
             self._prepare(folder)
-            self._belongs_to(domain)
+            self.domain = self._belongs_to(domain)
         except sqlite3.DatabaseError as error:
             self.close()
             raise LedgerUnusable(f"{self.where}: not a ledger of this version ({error})") from None
@@ -66,6 +68,17 @@ class Ledger:
         (number,) = self.sql.execute("PRAGMA data_version").fetchone()
         return int(number)
 
+    def keep_terms(self, terms: Terms) -> None:
+        """The lifetimes that are configured, for processes that do not read the configuration."""
+        seconds = [life.total_seconds() for life in (terms.leaf, terms.issuer, terms.root)]
+        if json.dumps(seconds).encode() != self._meta(_TERMS):
+            self._keep_meta(_TERMS, json.dumps(seconds).encode())
+
+    def terms(self) -> Terms:
+        """Those that were kept last."""
+        kept = self._meta(_TERMS)
+        return Terms(*(timedelta(seconds=life) for life in json.loads(kept))) if kept else Terms()
+
     def keep_key(self, plain: bytes) -> bytes:
         """A private key as it may be written."""
         return self._seal.close(plain) if self._seal else plain
@@ -81,15 +94,19 @@ class Ledger:
         self.sql.execute("PRAGMA secure_delete = ON")  # a key that is sealed later leaves no trace of how it was before
         self.sql.executescript(resources.files(__package__).joinpath("ledger.sql").read_text())
 
-    def _belongs_to(self, domain: str) -> None:
+    def _belongs_to(self, domain: str | None) -> str:
         kept = self._meta(_DOMAIN)
         if kept is None:
+            if domain is None:
+                raise LedgerUnusable(f"{self.where}: no authority has begun here; `whymesh control` begins one")
             self._keep_meta(_DOMAIN, domain.encode())
-        elif kept.decode() != domain:
+            return domain
+        if domain is not None and kept.decode() != domain:
             raise LedgerUnusable(
                 f"{self.where}: belongs to the trust domain {kept.decode()}, but the mesh is {domain} "
                 "(Mesh spec.trustDomain); name that one, or give the control plane another --state"
             )
+        return kept.decode()
 
     def _sealed_by(self, secret: bytes | None) -> Seal | None:
         salt, probe = self._meta(_SALT), self._meta(_PROBE)
@@ -124,7 +141,7 @@ class Ledger:
         return bytes(row["value"]) if row else None
 
     def _keep_meta(self, name: str, value: bytes) -> None:
-        self.sql.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, value))
+        self.sql.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
 
 def moment(seconds: float) -> datetime:

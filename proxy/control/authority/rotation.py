@@ -32,7 +32,7 @@ class Rotation:
 
     def __init__(self, ledger: Ledger, signers: Signers, domain: str, terms: Terms) -> None:
         self._ledger, self._signers = ledger, signers
-        self._domain, self._terms = domain, terms
+        self._domain, self.terms = domain, terms
 
     def begin(self, now: datetime, root: Signer | x509.Certificate | None = None, issuer: Signer | None = None) -> str:
         """A new root is to be trusted, made here or brought along; raises NotPossible while another rotation goes on.
@@ -41,7 +41,7 @@ class Rotation:
         """
         self._must_be_free()
         with self._ledger.change():
-            number = self._signers.add(root or make_root(self._domain, now, self._terms.root), "next", now)
+            number = self._signers.add(root or make_root(self._domain, now, self.terms.root), "next", now)
             if issuer is not None:
                 self._signers.add(issuer, "next", now, number)
         self._signers.reload()
@@ -118,7 +118,7 @@ class Rotation:
             self._signers.turn(before, "old", now)
             self._signers.turn(new, "active", now)
             if new.signer is not None:
-                self._signers.add(make_issuer(self._domain, new.signer, now, self._terms.issuer), "active", now, new.id)
+                self._signers.add(make_issuer(self._domain, new.signer, now, self.terms.issuer), "active", now, new.id)
         self._signers.reload()
         return "the new root signs; every proxy renews its certificate"
 
@@ -132,7 +132,7 @@ class Rotation:
         for issuer in self._signers.issuers:
             if issuer.root == root.id:
                 self._signers.turn(issuer, "gone", now)
-        self._signers.add(make_issuer(self._domain, signer, now, self._terms.issuer), "active", now, root.id)
+        self._signers.add(make_issuer(self._domain, signer, now, self.terms.issuer), "active", now, root.id)
 
     def _last_root(self, proxy: str, uri: str, now: datetime) -> int | None:
         """The root under which a proxy's newest certificate was issued, while that certificate holds."""

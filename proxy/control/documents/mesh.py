@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from proxy.control.documents.authority import AuthoritySpec, TrustDomain
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.telemetry import TelemetrySpec
@@ -51,6 +52,8 @@ class MeshSpec(Spec):
     limits: LimitsSpec = LimitsSpec()
     outbound: OutboundSpec = OutboundSpec()
     authorization: AuthorizationSpec = AuthorizationSpec()
+    trust_domain: TrustDomain = Field(default="mesh.local", alias="trustDomain")
+    authority: AuthoritySpec | None = Field(default=None, description="Without it nobody has an identity.")
 
 
 class Mesh(OwnDocument):

@@ -1,0 +1,144 @@
+"""Runs the authority that the configuration asks for, as long as it asks for one.
+
+In: the configuration in force, requests, the clock. Out: certificates, and what the proxies are to trust as a new epoch
+whenever that changes. Never: a file where no authority is configured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from proxy.control.authority.audit import Audit, Event, Report
+from proxy.control.authority.authority import Authority
+from proxy.control.authority.desk import Desk, Grant, Wish
+from proxy.control.authority.errors import AuthorityError, LedgerUnusable
+from proxy.control.authority.ledger import Ledger
+from proxy.control.authority.members import standing
+from proxy.control.authority.passes import Passes
+from proxy.control.authority.report import report_of
+from proxy.control.authority.rotation import Standing
+from proxy.control.authority.safe import Safe
+from proxy.control.authority.terms import Terms
+from proxy.control.in_force import InForce
+from proxy.control.publish import Publisher
+from proxy.control.trust import Trust
+
+log = logging.getLogger("whymesh.control")
+
+_LOOK_S = 0.5
+_ACTOR = "the authority"
+
+
+class Office:
+    """The authority of one control plane; all methods run on the event loop."""
+
+    def __init__(
+        self,
+        safe: Safe,
+        publisher: Publisher,
+        in_force: InForce,
+        report: Report,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._safe = safe
+        self._publisher, self._in_force = publisher, in_force
+        self._audit, self._clock = Audit(safe.folder, report), clock
+        self._authority: Authority | None = None
+        self._since = publisher.epoch
+        """The epoch that brought what is trusted now."""
+
+    def serve(self, proxy: str, wish: Wish, caller: str) -> Grant | None:
+        """A certificate for a proxy; None where there is no authority; raises Refused, UnknownProxy."""
+        if self._authority is None:
+            return None
+        desk = Desk(self._authority, self._audit)
+        return desk.serve(self._publisher.registry, proxy, wish, caller, self._clock())
+
+    def shown(self) -> dict[str, Any] | None:
+        """The state of the authority, for people."""
+        if self._authority is None:
+            return None
+        return report_of(self._authority, self._standing(), self._clock())
+
+    async def tend(self) -> None:
+        """Does what is due, and has the proxies told of it; raises LedgerUnusable."""
+        self._follow_configuration()
+        if self._authority is None:
+            await self._believe(None)
+            return
+        self._authority.refresh()
+        now = self._clock()
+        await self._tell(self._authority, now)  # what another process did: nobody has acknowledged that yet
+        for done in self._authority.rotation.tend(now, self._standing()):
+            self._audit.write(Event("rotate", _ACTOR, done), now)
+        await self._tell(self._authority, now)
+
+    async def follow(self) -> None:
+        """Tends for as long as the control plane runs; what goes wrong is told and tried again."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await self.tend()
+            except (AuthorityError, OSError) as error:
+                self._publisher.refuse([f"the authority: {error}"])
+                log.error("the authority: %s", error)
+                await asyncio.sleep(_LOOK_S * 10)
+
+    def close(self) -> None:
+        """Lets go of the ledger."""
+        if self._authority is not None:
+            self._authority.ledger.close()
+            self._authority = None
+
+    def _follow_configuration(self) -> None:
+        mesh = self._publisher.registry.mesh.spec
+        if mesh.authority is None:
+            self.close()
+            return
+        terms = Terms(mesh.authority.lifetime, mesh.authority.issuer_lifetime, mesh.authority.root_lifetime)
+        if self._authority is not None and self._authority.domain == mesh.trust_domain:
+            self._authority.take(terms)
+            return
+        if self._safe.folder is None:
+            raise LedgerUnusable("Mesh: spec.authority: needs a folder to keep its keys; start with --state FOLDER")
+        ledger = Ledger(self._safe.folder, mesh.trust_domain, self._safe.secret)
+        self.close()
+        self._authority = Authority(ledger, mesh.trust_domain, terms, self._clock())
+        if self._safe.node_key is not None:
+            self._let_in(self._safe.node_key, ledger)
+
+    def _let_in(self, path: Path, ledger: Ledger) -> None:
+        """Writes a node key, unless there is one that is good."""
+        passes = Passes(ledger)
+        kept = path.read_text().strip() if path.exists() else ""
+        if any(one.id == kept.split(".")[1] for one in passes.every() if kept.count(".") == 2 and not one.revoked):
+            return
+        made = passes.make("node", None, self._clock(), None)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "w") as sink:
+            sink.write(made + "\n")
+        said = f"a node key for every proxy is in {path}"
+        self._audit.write(Event("token", _ACTOR, said), self._clock())
+
+    async def _tell(self, authority: Authority, now: datetime) -> None:
+        roots = tuple(base64.b64encode(root).decode() for root in authority.bundle())
+        await self._believe(Trust(authority.domain, roots, authority.denied(now)))
+
+    async def _believe(self, trust: Trust | None) -> None:
+        if trust == self._publisher.registry.trust:
+            return
+        await self._in_force.believe(trust, _ACTOR)
+        self._since = self._publisher.epoch
+
+    def _standing(self) -> Standing:
+        """Proxies that serve an epoch from before the last change of trust count as late."""
+        said = self._publisher.acknowledged.items()
+        fresh = frozenset(name for name, one in said if one.accepted and one.epoch >= self._since)
+        return standing(self._publisher.registry, fresh)

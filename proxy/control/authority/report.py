@@ -1,0 +1,75 @@
+"""The state of an authority in numbers and times: for `/v1/authority`, `whymesh ca status` and `whymesh ca forecast`.
+
+In: an authority, what the proxies said, the time. Out: plain values. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from proxy.control.authority.authority import Authority
+from proxy.control.authority.certificates import fingerprint
+from proxy.control.authority.ledger import moment
+from proxy.control.authority.rotation import Standing
+from proxy.control.authority.signers import Kept
+from proxy.control.authority.terms import due
+
+
+def report_of(authority: Authority, standing: Standing, now: datetime) -> dict[str, Any]:
+    """Everything but the private keys."""
+    signers = authority.signers
+    return {
+        "trust_domain": authority.domain,
+        "now": now.isoformat(),
+        "roots": [_signer(root) for root in signers.roots.values()],
+        "issuer": _signer(signers.issuer),
+        "rotation": {
+            "step": "spreading" if "next" in signers.roots else "renewing" if "old" in signers.roots else "none",
+            "waits_for": authority.rotation.waiting(standing, now),
+        },
+        "certificates": [
+            {
+                "proxy": row["proxy"],
+                "identity": row["uri"],
+                "serial": row["serial"],
+                "ends": moment(row["ends"]).isoformat(),
+                "member": (row["proxy"], row["uri"]) in standing.members,
+            }
+            for row in authority.newest()
+        ],
+        "denied": list(authority.denied(now)),
+        "forecast": forecast(authority, standing, now),
+    }
+
+
+def forecast(authority: Authority, standing: Standing, now: datetime) -> list[dict[str, str]]:
+    """What stops when, if no proxy reaches the control plane from now on, and what ends even if all do; in order."""
+    found = []
+    for row in authority.newest():
+        if (row["proxy"], row["uri"]) in standing.members:
+            what = f"{row['proxy']} has no valid certificate as {row['uri']} any more, if it cannot renew"
+            found.append((moment(row["ends"]), what))
+    issuer, root = authority.signers.issuer, authority.signers.active
+    if root.signer is None:
+        what = "nothing is issued any more: the key of the root is not kept here, so bring a new issuer along"
+        found.append((issuer.ends, what))
+        found.append((root.ends, "nothing is trusted any more: bring a new root along before"))
+    else:
+        found.append((due(root.starts, root.ends), "the root is replaced, without anybody's help"))
+    return [
+        {"at": at.isoformat(), "what": what if at > now else f"since then: {what}"}
+        for at, what in sorted(found, key=lambda one: one[0])
+    ]
+
+
+def _signer(one: Kept) -> dict[str, Any]:
+    return {
+        "state": one.state,
+        "sha256": fingerprint(one.certificate).hex(),
+        "subject": one.certificate.subject.rfc4514_string(),
+        "since": one.since.isoformat(),
+        "ends": one.ends.isoformat(),
+        "replaced_at": due(one.starts, one.ends).isoformat() if one.signer else None,
+        "key": "here" if one.signer else "elsewhere",
+    }
