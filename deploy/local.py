@@ -20,6 +20,7 @@ from proxy.control.proxies import Proxy
 
 PROCESS_OF_PORT = {
     "control": "the control plane",
+    "dns": "the control plane (DNS)",
     "otlp_grpc": "the collector (OTLP/gRPC)",
     "otlp_http": "the collector (OTLP/HTTP)",
     "clickhouse_native": "the collector (ClickHouse native protocol)",
@@ -79,6 +80,7 @@ def mesh_processes(
                 "proxy.control",
                 "-f", str(mesh_file),
                 "--listen", ports.address("control"),
+                "--dns", ports.address("dns"),
                 "--state", str(folder.control),
                 "--telemetry", ports.url("otlp_http"),
             ),

@@ -16,6 +16,7 @@ HIGHEST = 65_535
 
 DEFAULTS = {
     "control": 7460,
+    "dns": 7453,
     "otlp_grpc": 4317,
     "otlp_http": 4318,
     "clickhouse_native": 9000,

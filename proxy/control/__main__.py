@@ -9,10 +9,11 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from aiohttp import web
@@ -34,6 +35,7 @@ from proxy.control.health.checks import Checks
 from proxy.control.health.door import HealthDoor
 from proxy.control.health.leave_out import Verdict
 from proxy.control.in_force import InForce
+from proxy.control.names.door import NamesDoor
 from proxy.control.publish import Publisher
 from proxy.control.read import Configuration, load
 from proxy.control.state import EpochFile, digest
@@ -53,6 +55,7 @@ log = logging.getLogger("whymesh.control")
     help="mesh.yaml, or a folder of them.",
 )
 @click.option("--listen", default="127.0.0.1:7460", show_default=True, help="API and snapshot streams.")
+@click.option("--dns", default="", help="Where names of services are answered, such as 127.0.0.1:7453.")
 @click.option("--state", type=click.Path(path_type=Path), help="Folder that keeps epoch and registrations.")
 @click.option("--telemetry", default="", help="Base URL of an OTLP/HTTP receiver, such as http://127.0.0.1:4318.")
 @click.option("--token", type=click.File(), help="File with the token by which other machines may register instances.")
@@ -67,6 +70,7 @@ log = logging.getLogger("whymesh.control")
 def command(
     path: Path,
     listen: str,
+    dns: str,
     state: Path | None,
     telemetry: str,
     token: TextIO | None,
@@ -93,7 +97,7 @@ def command(
         raise SystemExit(_say(str(error))) from None
     safe = Safe(state, secret_of(ca_secret), node_key)
     callers = Callers(token.read().strip() if token else "")
-    asyncio.run(_serve(path, mark, listen, beginning, telemetry, callers, safe))
+    asyncio.run(_serve(path, mark, listen, dns, beginning, telemetry, callers, safe))
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ async def _serve(
     path: Path,
     mark: Mark,
     listen: str,
+    dns: str,
     beginning: _Beginning,
     endpoint: str,
     callers: Callers,
@@ -159,27 +164,36 @@ async def _serve(
         await runner.cleanup()
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise SystemExit(_say(f"--listen {listen}: {reason}; another control plane may be running")) from None
+    names = NamesDoor(dns, lambda: publisher.registry)
+    try:
+        await names.open()
+    except (OSError, ValueError) as error:
+        await runner.cleanup()
+        raise SystemExit(_say(f"--dns {dns}: {error}")) from None
     log.info("epoch %d of %s on %s", publisher.epoch, path, listen)
-    stop = asyncio.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    following = [
-        asyncio.create_task(_follow(path, mark, in_force, publisher, telemetry)),
-        asyncio.create_task(instances.expire()),
-        asyncio.create_task(checks.run(leave_out)),
-        asyncio.create_task(office.follow()),
-    ]
-    stopping = asyncio.create_task(stop.wait())
-    ended, others = await asyncio.wait([stopping, *following], return_when=asyncio.FIRST_COMPLETED)
-    for task in others:
-        task.cancel()
-    await asyncio.wait(others)
+    ended = await _until_stopped(
+        _follow(path, mark, in_force, publisher, telemetry), instances.expire(), checks.run(leave_out), office.follow()
+    )
+    await names.close()
     await runner.cleanup()
     beginning.kept.close()
     office.close()
     telemetry.close()
     for task in ended:
         task.result()  # whatever else than the order to stop ended this process is raised
+
+
+async def _until_stopped(*work: Coroutine[Any, Any, None]) -> set[asyncio.Task[Any]]:
+    """Does all work until SIGTERM or SIGINT, or until one of it ends; what has ended by then."""
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    tasks = [asyncio.create_task(each) for each in (stop.wait(), *work)]
+    ended, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    await asyncio.wait(others)
+    return ended
 
 
 async def _follow(path: Path, mark: Mark, in_force: InForce, publisher: Publisher, telemetry: Telemetry) -> None:

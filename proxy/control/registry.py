@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 from proxy.control.addresses import listens_at, of_endpoint
@@ -26,6 +27,7 @@ from proxy.control.documents import (
 )
 from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.control.errors import ConfigRefused, UnknownProxy
+from proxy.control.names.virtual import virtual_addresses
 from proxy.control.proxies import Proxy, mistakes_of, proxies_of
 from proxy.control.read import Configuration
 from proxy.control.references import mixed_kinds, strangers, unheard_of, unknown
@@ -49,6 +51,14 @@ class Registry:
     def services(self) -> tuple[Service, ...]:
         """Every service."""
         return self.of(Service)
+
+    @cached_property
+    def virtual(self) -> dict[str, IPv4Address | IPv6Address]:
+        """Addresses by service, of those that have none of their own, where the mesh has a network for them."""
+        network = self.mesh.spec.dns.virtual
+        if network is None:
+            return {}
+        return virtual_addresses((one.full_name for one in self.services if not one.spec.addresses), network)
 
     def of(self, kind: type[D]) -> tuple[D, ...]:
         """Every document of one kind."""

@@ -29,6 +29,15 @@ def _doors(gateway: Gateway) -> tuple[Endpoint, ...]:
     )
 
 
+def _addresses(registry: Registry, service: Service) -> tuple[str, ...]:
+    """Its own, or the virtual one that the DNS door gives it."""
+    virtual = registry.virtual.get(service.full_name)
+    if virtual is None:
+        return service.spec.addresses
+    host = f"[{virtual}]" if virtual.version == 6 else str(virtual)
+    return (f"{host}:{service.spec.port}",)
+
+
 def called(registry: Registry, service: Service, caller: Document) -> Upstream:
     """Its names, its instances and how `caller` calls it."""
     return Upstream(
@@ -38,7 +47,7 @@ def called(registry: Registry, service: Service, caller: Document) -> Upstream:
         connect_timeout_ms=service.spec.connect_timeout,
         timeout_ms=service.spec.timeout,
         server_names=service.server_names,
-        addresses=service.spec.addresses,
+        addresses=_addresses(registry, service),
         endpoints=tuple(
             Endpoint(address=e.reachable_at, version=e.version, instance=e.instance, zone=e.zone)
             for e in service.spec.endpoints

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from proxy.control.documents.authority import AuthoritySpec, TrustDomain
 from proxy.control.documents.base import OwnDocument, Spec
+from proxy.control.documents.dns import DnsSpec
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.snapshot import Name
@@ -54,6 +55,7 @@ class MeshSpec(Spec):
     authorization: AuthorizationSpec = AuthorizationSpec()
     trust_domain: TrustDomain = Field(default="mesh.local", alias="trustDomain")
     authority: AuthoritySpec | None = Field(default=None, description="Without it nobody has an identity.")
+    dns: DnsSpec = DnsSpec()
 
 
 class Mesh(OwnDocument):
