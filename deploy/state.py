@@ -64,6 +64,11 @@ class RunFolder:
         return self.root / "proxies"
 
     @property
+    def node_key(self) -> Path:
+        """By which the sidecars join, where the mesh has an authority."""
+        return self.proxies / "node.key"
+
+    @property
     def control(self) -> Path:
         """The control plane's epoch."""
         return self.root / "control"

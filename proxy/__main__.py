@@ -39,6 +39,11 @@ from proxy.serve import Settings
 @click.option(
     "--replace", is_flag=True, help="Take over from the process of the same proxy and --state, which then drains."
 )
+@click.option(
+    "--join",
+    type=click.Path(path_type=Path),
+    help="File with a token or node key, where services have identities (whymesh ca token).",
+)
 @click.option("--register", "service", help="Register --instance with this Service, and leave it when stopped.")
 @click.option("--inbound", help="With --register: where the mesh reaches the application through this proxy.")
 @click.option("--outbound", help="With --register: the application's HTTP_PROXY.")
@@ -53,6 +58,7 @@ def command(
     workers: int,
     drain: float,
     replace: bool,
+    join: Path | None,
     service: str | None,
     inbound: str | None,
     outbound: str | None,
@@ -90,7 +96,8 @@ def command(
             raise click.UsageError("--register: --instance, --app, --inbound and --outbound say what joins the service")
         about = {"app": app, "address": address, "version": version, "zone": zone, "lease": lease}
         said = registration(service, instance, about, {"inbound": inbound, "outbound": outbound, "admin": admin})
-    settings = Settings(control, named[0], admin, str(state or ""), workers, drain, replace, said, str(token or ""))
+    files = [str(file or "") for file in (token, join)]
+    settings = Settings(control, named[0], admin, str(state or ""), workers, drain, replace, said, *files)
     os.execv(sys.executable, settings.command())  # noqa: S606  (no shell: our own interpreter)
 
 

@@ -15,7 +15,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from proxy import metrics
+from proxy import identity_metrics, metrics
 from proxy.exposition import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -87,14 +87,16 @@ class _Handler(StreamRequestHandler):
             case "/readyz":
                 ready = sidecar.ready()
                 status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-                self._answer(status, _TEXT, "ready\n" if ready else f"{sidecar.state}\n")
+                self._answer(status, _TEXT, "ready\n" if ready else f"{sidecar.why_not_ready()}\n")
             case "/config":
                 self._answer(HTTPStatus.OK, _JSON, sidecar.snapshot or "null")
             case "/stats":
                 self._answer(HTTPStatus.OK, _JSON, sidecar.stats() or "null")
             case "/metrics":
                 stats = sidecar.stats()
-                self._answer(HTTPStatus.OK, CONTENT_TYPE, metrics.render(json.loads(stats) if stats else None))
+                page = metrics.render(json.loads(stats) if stats else None)
+                page += identity_metrics.render(sidecar.identities)
+                self._answer(HTTPStatus.OK, CONTENT_TYPE, page)
             case "/tap":
                 self._tap(dict(parse_qsl(query, keep_blank_values=True)))
             case _:

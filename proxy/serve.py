@@ -40,6 +40,8 @@ class Settings:
     """What to register with the control plane, as JSON; empty for a proxy that is written in the configuration."""
     token: str = ""
     """The file that holds the control plane's token."""
+    join: str = ""
+    """The file that holds a token or node key to get certificates with."""
 
     def command(self) -> list[str]:
         """The command line that serves with these settings."""
@@ -57,7 +59,8 @@ def serve(settings: Settings) -> int:
         follow = ControlPlane(settings.control, name, stop)
         saved = SavedSnapshot(state / f"{name}.snapshot.json" if state else None)
         spool, heir = (state / f"{name}.{what}" if state else None for what in ("spool", "successor"))
-        sidecar = Sidecar(follow, saved, settings.workers, stop, spool, heir if settings.replace else None)
+        replaced, join = heir if settings.replace else None, Path(settings.join) if settings.join else None
+        sidecar = Sidecar(follow, saved, settings.workers, stop, spool, replaced, join)
         host, _, port = settings.admin.rpartition(":")
         server = AdminServer(host.strip("[]"), int(port), sidecar, shared=settings.replace)
     except (OSError, ValueError) as error:

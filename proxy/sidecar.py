@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from functools import partial
 from pathlib import Path
 
-from proxy._engine import BindError, Engine, SnapshotRefused, Succession, View
+from proxy._engine import BindError, Engine, Key, SnapshotRefused, Succession, View
 from proxy.flush import report_flags
+from proxy.identities import Identities
 from proxy.saved import SavedSnapshot
+from proxy.saved_identity import SavedIdentities
 from proxy.subscribe import ControlPlane, Flush
 
 log = logging.getLogger("whymesh.proxy")
@@ -30,7 +33,9 @@ class Sidecar:
         stop: threading.Event,
         spool: Path | None,
         replace: Path | None = None,
+        join: Path | None = None,
     ) -> None:
+        """`join` is a file with a token or node key, for services that need a certificate."""
         self._control = control
         self._saved = saved
         self._workers = workers
@@ -41,6 +46,10 @@ class Sidecar:
         self.snapshot: str | None = None
         self.state = "waiting for the control plane"
         self.failed: str | None = None
+        folder = saved.path.parent if saved.path else None
+        self.identities = Identities(
+            control, Key, join, SavedIdentities(folder, control.proxy, partial(_secret, join), Key), stop
+        )
         self.serves, self.succeeded = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -59,8 +68,14 @@ class Sidecar:
                 return
 
     def ready(self) -> bool:
-        """True once traffic is carried."""
-        return self._engine is not None
+        """True once traffic is carried, in the name of every service that needs a certificate."""
+        return self._engine is not None and self.identities.complete()
+
+    def why_not_ready(self) -> str:
+        """What is waited for, for people."""
+        if self._engine is None or self.identities.complete():
+            return self.state
+        return self.identities.problem or "waiting for a certificate"
 
     def stats(self) -> str | None:
         """The engine's counters as JSON."""
@@ -95,6 +110,7 @@ class Sidecar:
                 self.serves.set()
                 flags = (self._engine.flagged, self._control, self._stop)
                 threading.Thread(target=report_flags, args=flags, name="flags", daemon=True).start()
+                threading.Thread(target=self.identities.run, name="identities", daemon=True).start()
             else:
                 self._engine.apply(snapshot)
         except SnapshotRefused as error:
@@ -106,9 +122,19 @@ class Sidecar:
             self._stop.set()
             return str(error)
         self.snapshot, self.state = snapshot, "serving"
+        self.identities.want(self._engine.identify, json.loads(snapshot))
         self._saved.keep(snapshot)
         log.info("serving epoch %d", _epoch_of(snapshot))
         return None
+
+
+def _secret(join: Path | None) -> bytes:
+    """What seals keys on disk: the key of the node. A token is no secret that lasts."""
+    try:
+        said = join.read_text().strip() if join else ""
+    except OSError:
+        return b""
+    return said.encode() if said.startswith("whymesh-node.") else b""
 
 
 def _epoch_of(snapshot: str) -> int:

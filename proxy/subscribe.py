@@ -12,7 +12,7 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
 from proxy.plain_http import asked
@@ -23,6 +23,8 @@ _FLUSH = '{"flush":'
 _SILENCE_S = 10.0
 _ACK_TIMEOUT_S = 2.0
 _LONGEST_REFUSAL = 4096
+_IDENTITY_TIMEOUT_S = 10.0
+_LONGEST_IDENTITY = 256 * 1024
 _LONGEST_PAUSE_S = 3.0
 _LONGEST_SNAPSHOT = 64 * 1024 * 1024
 
@@ -43,7 +45,7 @@ class ControlPlane:
             raise ValueError(f"--control {url}: expected http://host:port")
         self._host, self._port = parts.hostname, parts.port or 7460
         self._path = f"/v1/snapshots/{quote(proxy, safe='')}"
-        self._stop = stop
+        self.proxy, self._stop = proxy, stop
         self.connected = False
 
     def messages(self) -> Iterator[str | Flush]:
@@ -80,6 +82,15 @@ class ControlPlane:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         with asked(method, self._host, self._port, path, _ACK_TIMEOUT_S, body, headers) as (status, answer):
             return status, answer.read(_LONGEST_REFUSAL).decode(errors="replace").strip()
+
+    def identity(self, wish: str) -> dict[str, Any]:
+        """The authority's answer to a wish for a certificate, be it a refusal; raises OSError, ValueError."""
+        path = f"/v1/identities/{quote(self.proxy, safe='')}"
+        with asked("POST", self._host, self._port, path, _IDENTITY_TIMEOUT_S, wish) as (_, answer):
+            said = json.loads(answer.read(_LONGEST_IDENTITY))
+        if not isinstance(said, dict):
+            raise ValueError("the control plane's answer is no identity")
+        return said
 
     def flush(self, traces: list[str]) -> bool:
         """Has every proxy send what it keeps of these traces; False when the control plane did not hear of it."""

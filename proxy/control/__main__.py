@@ -153,7 +153,7 @@ async def _serve(
     application.add_routes(IdentityDoor(office).routes())
     try:
         await office.tend()
-    except AuthorityError as error:
+    except (AuthorityError, OSError) as error:
         raise SystemExit(_say(str(error))) from None
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()

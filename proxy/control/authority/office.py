@@ -120,6 +120,7 @@ class Office:
         kept = path.read_text().strip() if path.exists() else ""
         if any(one.id == kept.split(".")[1] for one in passes.every() if kept.count(".") == 2 and not one.revoked):
             return
+        path.parent.mkdir(parents=True, exist_ok=True)
         made = passes.make("node", None, self._clock(), None)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(file, "w") as sink:
