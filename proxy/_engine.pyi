@@ -59,12 +59,18 @@ class Engine:
     While the collector is away, spans wait in the directory `spool` (made if need be, one engine at a time), or in
     memory only without one. A directory that cannot be used is named in `stats`, and stops nothing.
     When an engine waits at `replace` for its successor (a `Succession`), its listening sockets are taken over.
+    It shows the certificates of `identities` from its first connection on: as `identify` takes them, by service.
     Raises SnapshotRefused or BindError; nothing is left listening when it does. RuntimeError when the sockets of the
     other engine cannot be taken over; it serves on then.
     """
 
     def __new__(
-        cls, snapshot: str, workers: int = 1, spool: Path | None = None, replace: Path | None = None
+        cls,
+        snapshot: str,
+        workers: int = 1,
+        spool: Path | None = None,
+        replace: Path | None = None,
+        identities: dict[str, tuple[Key, list[bytes]]] | None = None,
     ) -> Engine: ...
     def apply(self, snapshot: str) -> int:
         """Serves a newer snapshot from the next request on and returns its epoch; requests in flight finish.

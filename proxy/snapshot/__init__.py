@@ -26,12 +26,14 @@ from proxy.snapshot.telemetry import (
     SpoolBytes,
     Telemetry,
 )
+from proxy.snapshot.trust import Demand, SpiffeId, Trust, TrustDomain
 from proxy.snapshot.workload import Workload
 
 __all__ = [
-    "B3", "BudgetBytes", "Compression", "Door", "Endpoint", "ExportProtocol", "Gateway", "HostPort", "Inbound",
-    "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol", "RingBytes",
-    "Route", "ServerName", "Snapshot", "SpoolBytes", "Telemetry", "Upstream", "VirtualHost", "Workload",
+    "B3", "BudgetBytes", "Compression", "Demand", "Door", "Endpoint", "ExportProtocol", "Gateway", "HostPort",
+    "Inbound", "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol",
+    "RingBytes", "Route", "ServerName", "Snapshot", "SpiffeId", "SpoolBytes", "Telemetry", "Trust", "TrustDomain",
+    "Upstream", "VirtualHost", "Workload",
 ]  # fmt: skip
 
 
@@ -42,3 +44,4 @@ class Snapshot(Part):
     workloads: tuple[Workload, ...] = Field(min_length=1, description="One, or all those of a host in node mode.")
     telemetry: Telemetry = Telemetry()
     limits: Limits = Limits()
+    trust: Trust = Trust()

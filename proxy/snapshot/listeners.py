@@ -8,6 +8,7 @@ from pydantic import Field
 
 from proxy.snapshot.gate import Gate
 from proxy.snapshot.parts import HostPort, Name, Part, Place, Protocol
+from proxy.snapshot.trust import Demand
 
 
 class Inbound(Part):
@@ -20,6 +21,7 @@ class Inbound(Part):
     timeout_ms: int = Field(default=60_000, gt=0, description="Longest wait for the first response byte.")
     transparent: bool = Field(default=False, description="Connections may have been redirected to `listen`.")
     gate: Gate = Gate()
+    tls: Demand = "off"
 
 
 class Listener(Part):

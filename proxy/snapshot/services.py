@@ -8,6 +8,7 @@ from proxy.snapshot.faults import Fault
 from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol, ServerName
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
+from proxy.snapshot.trust import SpiffeId
 
 
 class Endpoint(Part):
@@ -37,3 +38,4 @@ class Upstream(Part):
     )
     outside: bool = Field(default=False, description="It is not of the mesh, and told nothing of it.")
     faults: tuple[Fault, ...] = ()
+    identity: SpiffeId | None = Field(default=None, description="That its endpoints prove; None: no encryption.")

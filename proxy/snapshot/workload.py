@@ -10,12 +10,14 @@ from proxy.snapshot.listeners import Inbound, Outbound
 from proxy.snapshot.node import Node
 from proxy.snapshot.parts import Part
 from proxy.snapshot.services import Upstream
+from proxy.snapshot.trust import SpiffeId
 
 
 class Workload(Part):
     """One service instance that a proxy stands beside."""
 
     node: Node
+    identity: SpiffeId | None = Field(default=None, description="That its certificate names.")
     inbound: Inbound | None = None
     outbound: Outbound | None = None
     gateway: Gateway | None = Field(default=None, description="In the place of the two: it has no application.")

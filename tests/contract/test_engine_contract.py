@@ -145,11 +145,22 @@ AUTHORIZATION = {
 }
 ASKED = {"path": {"kind": "prefix", "value": "/a"}, "method": "GET", "headers": [], "query": []}
 
+AUTHORITY = (
+    "MIIBcDCCARWgAwIBAgIUEMdE077P/gkTWk66uRpInhYIVPowCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBYTAgFw0yNjExMjEx"
+    "MjM0NDBaGA8yMTI2MTAyODEyMzQ0MFowDDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBxnRY5QntxH"
+    "EfKwnDyusyPgfWCs09rFN4q24VicZFjKoaRar+GnwwvBJ34GnC0Qqsb040DQsuwL29OX+GL5V92jUzBRMB0GA1UdDgQWBBSO"
+    "LZneMVOmF3rjn+mVkUiG8+t79zAfBgNVHSMEGDAWgBSOLZneMVOmF3rjn+mVkUiG8+t79zAPBgNVHRMBAf8EBTADAQH/MAoG"
+    "CCqGSM49BAMCA0kAMEYCIQDasxls6StEbcDjcYtcRFxe+vDbORq5AmB3XLiUIc5xewIhAIlhv0moavFm6pmyfg7qwJUC6w3g"
+    "Kzb07uhkoVqciRIe"
+)
+"""The certificate of an authority, DER in base64."""
+
 WHOLE: dict[str, Any] = {
     "epoch": 1,
     "workloads": [
         {
             "node": {"service": "front", "version": "v1", "instance": "front-1", "namespace": "default", "zone": "a"},
+            "identity": "spiffe://mesh.local/ns/default/sa/front",
             "inbound": {
                 "listen": "127.0.0.1:1",
                 "app": "127.0.0.1:2",
@@ -157,6 +168,7 @@ WHOLE: dict[str, Any] = {
                 "connect_timeout_ms": 1,
                 "timeout_ms": 1,
                 "transparent": True,
+                "tls": "permissive",
                 "gate": {
                     "rate_limits": [
                         {
@@ -235,6 +247,7 @@ WHOLE: dict[str, Any] = {
                         },
                     },
                     "outside": True,
+                    "identity": "spiffe://mesh.local/ns/default/sa/pay",
                     "faults": [
                         {
                             "name": "f/0",
@@ -288,6 +301,7 @@ WHOLE: dict[str, Any] = {
         "b3": "none",
         "log": {"stdout": False, "otlp": False, "file": "/a", "errors": False, "slow_ms": 0},
     },
+    "trust": {"domains": {"mesh.local": [AUTHORITY]}, "denied": ["0a1B"]},
     "limits": {
         "connections": 1,
         "connections_per_client": 1,

@@ -10,8 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proxy._engine import Engine
-from proxy.snapshot import Endpoint, Gateway, Inbound, Limits, Node, Outbound, Snapshot, Telemetry, Upstream, Workload
+from proxy._engine import Engine, Key
+from proxy.snapshot import (
+    Endpoint,
+    Gateway,
+    Inbound,
+    Limits,
+    Node,
+    Outbound,
+    Snapshot,
+    Telemetry,
+    Trust,
+    Upstream,
+    Workload,
+)
 from tests.world.otlp_sink import eventually
 from tests.world.processes import free_port
 
@@ -107,11 +119,14 @@ async def sidecar(
     batch_records: int = 4_096,
     export: dict[str, Any] | None = None,
     spool: Path | None = None,
+    trust: Trust | None = None,
+    shows: tuple[Key, list[bytes]] | None = None,
     **limits: int,
 ) -> AsyncIterator[Sidecar]:
     """An engine beside `app`, calling others when there are `calls`; exports to the `telemetry` URL.
 
-    `export` holds other fields of the telemetry part; spans wait in `spool` while the collector is away.
+    `export` holds other fields of the telemetry part; spans wait in `spool` while the collector is away. It believes
+    those whom `trust` says, and shows the certificate `shows`.
     """
     beside = calls is not None and gateway is None
     snapshot = Snapshot(
@@ -133,8 +148,10 @@ async def sidecar(
             **export or {},
         ),
         limits=Limits(**limits),
+        trust=trust or Trust(),
     )
-    engine = await asyncio.to_thread(Engine, snapshot.model_dump_json(), workers, spool)
+    identities = {service: shows} if shows else None
+    engine = await asyncio.to_thread(Engine, snapshot.model_dump_json(), workers, spool, None, identities)
     started = Sidecar(engine, snapshot)
     try:
         yield started

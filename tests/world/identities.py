@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from proxy._engine import Key
+from proxy.snapshot import Trust
 
 MARGIN = timedelta(hours=1)
 
@@ -35,6 +37,10 @@ class Issuer:
             .add_extension(_usage(signs=True), critical=True)
             .sign(signer._key, hashes.SHA256())
         )
+
+    def trust(self, *denied: str) -> Trust:
+        """Believing this authority alone."""
+        return Trust(domains={self.domain: (base64.b64encode(self.der).decode(),)}, denied=denied)
 
     @property
     def der(self) -> bytes:
@@ -109,3 +115,14 @@ def _begun(
         .not_valid_before(now + starts)
         .not_valid_after(now + lasts)
     )
+
+
+def serial_of(chain: list[bytes]) -> str:
+    """Of the leaf, as a deny list names it."""
+    return f"{x509.load_der_x509_certificate(chain[0]).serial_number:x}"
+
+
+def both_trust(*issuers: Issuer) -> Trust:
+    """Believing each of these authorities of one trust domain, as during a rotation."""
+    roots = tuple(base64.b64encode(issuer.der).decode() for issuer in issuers)
+    return Trust(domains={issuers[0].domain: roots})

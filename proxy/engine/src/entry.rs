@@ -2,6 +2,7 @@
 
 mod admission;
 mod arrival;
+mod begun;
 pub mod caller;
 mod calm;
 pub mod chunk;
@@ -21,6 +22,8 @@ pub mod limits;
 pub mod listen;
 mod original;
 mod paced;
+pub mod secure;
 pub mod strict;
 mod tap;
 pub mod way;
+pub mod wire;

@@ -41,6 +41,7 @@ use crate::routing::templates::{MAX_LENGTH, Templates};
 use crate::runtime::plan::Plan;
 use crate::snapshot::routes::Route;
 use crate::snapshot::{B3, Snapshot};
+use crate::tls::security::Security;
 use crate::upstream::headers;
 
 /// The framing of a connection does not depend on how its bytes were cut, and the parser behind it refuses none of what was
@@ -250,9 +251,9 @@ pub fn snapshot(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Ok(snapshot) = Snapshot::parse(text)
     {
-        let plan = Plan::compile(&snapshot, None, 1, 0);
+        let plan = Plan::compile(&snapshot, &Security::default(), None, 1, 0);
         assert_eq!(
-            Plan::compile(&snapshot, Some(&plan), 2, 1).epoch,
+            Plan::compile(&snapshot, &Security::default(), Some(&plan), 2, 1).epoch,
             snapshot.epoch
         );
     }

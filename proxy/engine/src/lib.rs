@@ -42,6 +42,7 @@ mod _engine {
     use crate::snapshot::{Refused, Snapshot};
     use crate::tls::credential::{Credential, NotUsable};
     use crate::tls::key::{self, KeyError};
+    use crate::tls::vault::Vault;
 
     pyo3::create_exception!(proxy._engine, SnapshotRefused, PyValueError);
     pyo3::create_exception!(proxy._engine, BindError, PyOSError);
@@ -88,22 +89,30 @@ mod _engine {
         Ok(crate::authz::question::decide(authorization, question)?)
     }
 
+    /// A key and the chain of its certificate, in DER.
+    type Shown = (Py<Key>, Vec<Vec<u8>>);
+
     #[pyclass(frozen)]
     struct Engine(engine::Engine);
 
     #[pymethods]
     impl Engine {
         #[new]
-        #[pyo3(signature = (snapshot, workers = 1, spool = None, replace = None))]
+        #[pyo3(signature = (snapshot, workers = 1, spool = None, replace = None, identities = None))]
         fn new(
             py: Python<'_>,
             snapshot: &str,
             workers: usize,
             spool: Option<PathBuf>,
             replace: Option<PathBuf>,
+            identities: Option<HashMap<String, Shown>>,
         ) -> PyResult<Self> {
+            let vault = Vault::default();
+            for (service, (key, chain)) in identities.into_iter().flatten() {
+                vault.keep(&service, Credential::of(&key.get().0, chain)?);
+            }
             Ok(Self(py.detach(move || {
-                engine::Engine::start(snapshot, workers, spool, replace.as_deref())
+                engine::Engine::start(snapshot, workers, spool, replace.as_deref(), vault)
             })?))
         }
 

@@ -60,6 +60,19 @@ pub enum Reason {
     DeadlineExceeded,
     PolicyDenied,
     NotAllowed,
+    PlaintextRefused,
+    TlsNoCertificate,
+    TlsUnknownAuthority,
+    TlsExpired,
+    TlsNotYetValid,
+    TlsWrongTrustDomain,
+    TlsTwoNames,
+    TlsBadCertificate,
+    TlsWrongPeer,
+    TlsDenied,
+    TlsNoIdentity,
+    TlsRefused,
+    TlsHandshakeFailed,
 }
 
 /// How many there are.
@@ -455,6 +468,97 @@ const CATALOGUE: &[Entry] = &[
         "The service has an AuthorizationPolicy, and no rule allows this request",
         "Look at what the nearest rule (mesh.policy) asks for and this request has not (mesh.policy.missed), or add a rule.",
     ),
+    entry(
+        Reason::PlaintextRefused,
+        "plaintext_refused",
+        403,
+        "The service takes encrypted connections of the mesh only, and this one was not",
+        "Call through a proxy of the mesh, or set spec.mtls of the Mesh to permissive until every caller has one.",
+    ),
+    entry(
+        Reason::TlsNoCertificate,
+        "tls_no_certificate",
+        502,
+        "The other end of the connection showed no certificate",
+        "Call through a proxy of the mesh; one that has not joined yet has none.",
+    ),
+    entry(
+        Reason::TlsUnknownAuthority,
+        "tls_unknown_authority",
+        502,
+        "No authority that is trusted here signed the certificate at the other end",
+        "Compare its issuer with `whymesh ca status`: it may be of another mesh, or of a root that was rotated out.",
+    ),
+    entry(
+        Reason::TlsExpired,
+        "tls_expired",
+        502,
+        "The certificate at the other end has expired",
+        "See why that proxy did not renew it (`whymesh ca status`), and compare the clocks of the two machines.",
+    ),
+    entry(
+        Reason::TlsNotYetValid,
+        "tls_not_yet_valid",
+        502,
+        "The certificate at the other end is not valid yet",
+        "Compare the clocks of the two machines with that of the authority.",
+    ),
+    entry(
+        Reason::TlsWrongTrustDomain,
+        "tls_wrong_trust_domain",
+        502,
+        "The other end belongs to a trust domain that is not trusted here",
+        "Let it join this mesh, or give both the same spec.trustDomain.",
+    ),
+    entry(
+        Reason::TlsTwoNames,
+        "tls_two_names",
+        502,
+        "The certificate at the other end has more than one URI name, which a SPIFFE id must not",
+        "Let the authority of this mesh issue it; another one has not kept to X.509-SVID.",
+    ),
+    entry(
+        Reason::TlsBadCertificate,
+        "tls_bad_certificate",
+        502,
+        "The certificate at the other end breaks a rule of X.509-SVID",
+        "Look at its key usage, its constraints and its URI name: openssl s_client -showcerts shows them.",
+    ),
+    entry(
+        Reason::TlsWrongPeer,
+        "tls_wrong_peer",
+        502,
+        "The other end is another service than the one that was called",
+        "See who listens at network.peer.address: an address may have been given to another service.",
+    ),
+    entry(
+        Reason::TlsDenied,
+        "tls_denied",
+        502,
+        "The certificate at the other end was revoked",
+        "See who revoked it and why in the audit log (`whymesh ca status`); let the service join again.",
+    ),
+    entry(
+        Reason::TlsNoIdentity,
+        "tls_no_identity",
+        502,
+        "This proxy has no certificate yet to show",
+        "See why it has not joined: its log says, and `whymesh ca status` lists who has.",
+    ),
+    entry(
+        Reason::TlsRefused,
+        "tls_refused",
+        502,
+        "The other end refused the certificate of this proxy",
+        "The span of the other end has the cause: look for refused connections from this address.",
+    ),
+    entry(
+        Reason::TlsHandshakeFailed,
+        "tls_handshake_failed",
+        502,
+        "The two ends could not agree on an encrypted connection",
+        "Look at who is there: the other end may not speak TLS 1.3, or may not be a proxy of this mesh.",
+    ),
 ];
 
 // === impl Reason ===
@@ -503,10 +607,17 @@ impl Reason {
     #[must_use]
     pub fn ends_connection(self) -> bool {
         use Reason::{BadRequest, BodyTooLarge, HeadersTooLarge, RequestStalled, UriTooLong};
-        matches!(
+        use Reason::{TlsDenied, TlsExpired, TlsUnknownAuthority, TlsWrongTrustDomain};
+        let unreadable = matches!(
             self,
             BadRequest | HeadersTooLarge | UriTooLong | BodyTooLarge | RequestStalled
-        )
+        );
+        // A caller that was believed when it connected.
+        let distrusted = matches!(
+            self,
+            TlsDenied | TlsExpired | TlsUnknownAuthority | TlsWrongTrustDomain
+        );
+        unreadable || distrusted
     }
 
     /// Every code, in catalogue order.

@@ -22,6 +22,7 @@ pub mod routes;
 mod rules;
 mod services;
 mod telemetry;
+mod trust;
 mod workload;
 
 pub use access_log::AccessLog;
@@ -32,6 +33,7 @@ pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;
 pub use services::{ANY_LABELS, Endpoint, Upstream};
 pub use telemetry::{B3, ExportProtocol, Mode, Telemetry};
+pub use trust::{Demand, Trust};
 pub use workload::Workload;
 
 /// A snapshot that cannot be served; the text names the field and what is wrong with it.
@@ -73,6 +75,8 @@ pub struct Snapshot {
     pub telemetry: Telemetry,
     #[serde(default, deserialize_with = "named::object")]
     pub limits: Limits,
+    #[serde(default, deserialize_with = "named::object")]
+    pub trust: Trust,
 }
 
 // === impl Snapshot ===
@@ -89,7 +93,8 @@ impl Snapshot {
         rules::positive("epoch", self.epoch)?;
         workload::check(&self.workloads)?;
         telemetry::check(&self.telemetry)?;
-        limits::check(&self.limits)
+        limits::check(&self.limits)?;
+        trust::check(&self.trust)
     }
 
     /// Every address to listen on, with the place of its workload and what it is for.

@@ -1,8 +1,13 @@
 //! IDENTITY -> ENCRYPTION: keys, certificates and the rules by which two proxies believe each other.
 
+pub mod config;
 pub mod credential;
 pub mod key;
 pub mod leaf;
+pub mod refusal;
 mod seal;
+pub mod security;
 pub mod spiffe;
+pub mod trust;
 pub mod vault;
+mod verify;

@@ -16,6 +16,7 @@ pub mod progress;
 pub mod relay;
 pub mod request_body;
 pub mod response_body;
+pub mod secure;
 pub mod spare;
 pub mod splice;
 pub mod stream;

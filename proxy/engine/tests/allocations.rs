@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use _engine::runtime::engine::Engine;
+use _engine::tls::vault::Vault;
 use serde_json::json;
 
 /// Of one request to the application and its answer, recorded and handed to the exporter.
@@ -58,7 +59,8 @@ fn a_request_allocates_no_more_than_it_did() {
         }],
     });
     std::thread::spawn(move || answer(&application));
-    let engine = Engine::start(&snapshot.to_string(), 1, None, None).expect("a whole snapshot");
+    let engine = Engine::start(&snapshot.to_string(), 1, None, None, Vault::default())
+        .expect("a whole snapshot");
     let mut client = connected(inbound);
     ask(&mut client, REQUESTS);
     let before = ALLOCATOR.0.load(Relaxed);

@@ -58,6 +58,21 @@ IN_TEST_AUTHORIZATION = {"policy_denied", "not_allowed"}
 IN_TEST_TUNNELS = {"not_http", "no_server_name", "unknown_server_name"}
 IN_TEST_INTERCEPT = {"outside_denied"}
 IN_TEST_HEDGE = {"hedge_lost"}
+IN_TEST_TLS = {
+    "plaintext_refused",
+    "tls_bad_certificate",
+    "tls_denied",
+    "tls_expired",
+    "tls_handshake_failed",
+    "tls_no_certificate",
+    "tls_no_identity",
+    "tls_not_yet_valid",
+    "tls_refused",
+    "tls_two_names",
+    "tls_unknown_authority",
+    "tls_wrong_peer",
+    "tls_wrong_trust_domain",
+}
 IN_TEST_HOSTILE_ANSWERS = {"bad_response", "app_bad_response"}
 IN_RUST = {"internal_error"}
 """No input is known to cause it; caught.rs tests what happens then."""
@@ -82,6 +97,7 @@ def test_every_code_has_a_test() -> None:
         *IN_TEST_TUNNELS,
         *IN_TEST_INTERCEPT,
         *IN_TEST_HEDGE,
+        *IN_TEST_TLS,
         *IN_TEST_HOSTILE_ANSWERS,
         *IN_RUST,
     }

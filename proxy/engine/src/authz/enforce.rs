@@ -31,7 +31,7 @@ pub fn request<B>(
         return Ok(flight);
     };
     let head = Head::of(request.method(), request.uri(), request.headers());
-    let who = access.who(None, flight.peer());
+    let who = access.who(caller.identity(), flight.peer());
     let known = who.is_known();
     match access.admit(who, caller.way(), Some(head)) {
         Decision::Allowed { would, .. } => {
@@ -51,7 +51,7 @@ pub fn request<B>(
 
 /// Decides about a connection.
 pub fn tunnel(access: &Authorization, caller: &Caller) -> Verdict {
-    match access.admit(access.who(None, ""), caller.way(), None) {
+    match access.admit(access.who(caller.identity(), ""), caller.way(), None) {
         Decision::Allowed { would, .. } => Verdict {
             denied: None,
             told: would.map(|would| would.audited()),

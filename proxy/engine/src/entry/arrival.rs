@@ -13,20 +13,26 @@ use crate::entry::conduct::Conduct;
 use crate::entry::connection::{self, Accepted};
 use crate::entry::detect::{self, Detected, Spoken};
 use crate::entry::entrance::Entrance;
+use crate::entry::farewell;
 use crate::entry::original;
+use crate::entry::secure::{Barred, Entered, Secured};
+use crate::entry::wire::Wire;
 use crate::reasons::Reason;
+use crate::recording::clock::Nanos;
+use crate::recording::tally::Direction;
 use crate::routing::early::{self, Early};
 use crate::routing::targets::{Meant, Target};
 use crate::routing::tunnel::{self, Arrived};
 use crate::runtime::worker::Worker;
 use crate::runtime::workload::{Lead, Workload};
-use crate::snapshot::Protocol;
+use crate::snapshot::{Demand, Protocol};
+use crate::upstream::answer::raw;
 
 /// Serves a connection until it ends.
 pub async fn serve(
     worker: Rc<Worker>,
     entrance: Rc<Entrance>,
-    mut stream: TcpStream,
+    stream: TcpStream,
     remote: SocketAddr,
     presence: Rc<Presence>,
 ) {
@@ -38,7 +44,26 @@ pub async fn serve(
         None
     };
     let (meant, target) = workload.target(way, original);
-    let looked = look(&worker, &workload, &target, &mut stream).await;
+    let entered = match enter(&worker, &entrance, &workload, &target, stream).await {
+        Ok(entered) => entered,
+        Err(barred) => {
+            let caller = |known| {
+                let (conduct, requests) = (Conduct::new(), Rc::clone(&worker.requests));
+                Caller::new(remote, conduct, requests, presence, entrance, known)
+            };
+            turned_away(&worker, way.direction(), barred, caller, started).await;
+            return;
+        }
+    };
+    let Entered {
+        mut wire,
+        held,
+        secured,
+    } = entered;
+    if let Secured::Mutual(verified) = &secured {
+        worker.totals.proved(verified.resumed);
+    }
+    let looked = look(&worker, &workload, &target, &mut wire, held).await;
     // Nothing was asked: a connection that opens and breaks needs no answer.
     let Ok(Seen {
         detected,
@@ -49,7 +74,8 @@ pub async fn serve(
         return;
     };
     let accepted = Accepted {
-        stream,
+        stream: wire,
+        secured,
         held,
         remote,
         presence,
@@ -75,7 +101,10 @@ pub async fn serve(
             Rc::clone(&worker.requests),
             accepted.presence,
             accepted.entrance,
-            Known::default(),
+            Known {
+                secured: accepted.secured,
+                ..Known::default()
+            },
         ),
         asked: asked(meant, &detected),
         detected,
@@ -114,14 +143,76 @@ struct Seen {
     early: Option<Early>,
 }
 
+/// Lets a connection in as its application asks for, unless the entrance closes first.
+async fn enter(
+    worker: &Worker,
+    entrance: &Entrance,
+    workload: &Workload,
+    target: &Target,
+    stream: TcpStream,
+) -> Result<Entered, Barred> {
+    let application = workload.application.as_ref();
+    let guarded = application
+        .filter(|application| application.guard.demand != Demand::Off)
+        .filter(|_| matches!(target, Target::Application));
+    let Some(application) = guarded else {
+        return Ok(Entered::unasked(stream));
+    };
+    let limits = worker.plan().limits;
+    let protocol = application.endpoint.protocol;
+    let mut closing = entrance.closing();
+    tokio::select! {
+        entered = application.guard.admit(stream, protocol, &limits) => entered,
+        () = closing.ends() => Err(Barred::Silent),
+    }
+}
+
+/// Records a connection that does not come in; one that speaks HTTP in the clear is told why.
+async fn turned_away(
+    worker: &Rc<Worker>,
+    direction: Direction,
+    barred: Barred,
+    caller: impl FnOnce(Known) -> Rc<Caller>,
+    started: Nanos,
+) {
+    let Some(reason) = barred.reason() else {
+        return;
+    };
+    let (spoken, secured) = match &barred {
+        Barred::Plaintext { spoken, .. } => (*spoken, Secured::Plaintext),
+        _ => (Spoken::Tls, Secured::Unasked),
+    };
+    let arrived = Arrived {
+        caller: caller(Known {
+            secured,
+            ..Known::default()
+        }),
+        detected: Detected::declared(spoken),
+        asked: "".into(),
+        started,
+        early: None,
+    };
+    tunnel::refuse(worker, direction, &arrived, reason);
+    if let Barred::Plaintext { stream, spoken } = barred
+        && spoken == Spoken::Http1
+    {
+        let text = raw(reason, "this address");
+        farewell::part(stream, &text).await;
+    }
+}
+
 async fn look(
     worker: &Worker,
     workload: &Workload,
     target: &Target,
-    stream: &mut TcpStream,
+    stream: &mut Wire,
+    held: BytesMut,
 ) -> io::Result<Seen> {
     let patience = worker.plan().limits.patience;
-    let mut seen = Seen::default();
+    let mut seen = Seen {
+        held,
+        ..Seen::default()
+    };
     seen.detected = match target.protocol(workload) {
         Protocol::Http1 | Protocol::Http2 => None,
         Protocol::Tcp => Some(Detected::declared(Spoken::Tcp)),

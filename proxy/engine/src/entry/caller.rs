@@ -12,12 +12,14 @@ use tokio::sync::Notify;
 use crate::entry::conduct::Conduct;
 use crate::entry::detect::Detected;
 use crate::entry::entrance::Entrance;
+use crate::entry::secure::{Guard, Secured, Verified};
 use crate::entry::way::Way;
 use crate::recording::otlp::{Attributes, peer};
 use crate::recording::record::Encoded;
 use crate::routing::mark::fnv;
 use crate::routing::targets::Meant;
 use crate::runtime::workload::Workload;
+use crate::tls::refusal::Refusal;
 use crate::upstream::endpoint::peer_address;
 use crate::upstream::headers::{MESH_SOURCE, source};
 
@@ -36,6 +38,8 @@ pub struct Caller {
     pub conduct: Arc<Conduct>,
     /// The last `x-mesh-source` seen; one connection hardly ever carries two.
     source: RefCell<Option<Source>>,
+    /// Who it has proved to be.
+    proved: Option<Proved>,
     nobody: Rc<str>,
     /// Requests in flight at this worker, on all connections.
     requests: Rc<Cell<usize>>,
@@ -59,11 +63,18 @@ pub struct Claim {
     pub version: Rc<str>,
 }
 
+/// A caller that has shown a certificate.
+struct Proved {
+    verified: Verified,
+    claim: Claim,
+}
+
 /// What is known of a connection before its first request.
 #[derive(Default)]
 pub struct Known {
     pub meant: Meant,
     pub detected: Option<Detected>,
+    pub secured: Secured,
 }
 
 /// A request of this connection that has not ended.
@@ -89,6 +100,7 @@ impl Caller {
         let host = address.to_string();
         attributes.text("client.address", &host);
         peer_address(&mut attributes, &host, remote.port());
+        secured(&mut attributes, &known.secured);
         let detected = known.detected.map(|detected| detected.attributes());
         if let Some(detected) = &detected {
             attributes.append(detected);
@@ -97,6 +109,7 @@ impl Caller {
             attributes: attributes.bytes().into(),
             address,
             meant: known.meant,
+            proved: Proved::of(known.secured),
             detected: detected.map(|detected| detected.bytes().into()),
             mark: fnv(host.as_bytes()),
             conduct,
@@ -167,8 +180,35 @@ impl Caller {
         }
     }
 
-    /// Reads and removes the caller's claim.
+    /// Reads and removes the caller's claim, which counts for nothing against what it has proved.
     pub fn take_source(&self, headers: &mut HeaderMap) -> Claim {
+        let claim = self.claimed(headers);
+        match &self.proved {
+            Some(proved) if proved.claim.service != claim.service => proved.claim.clone(),
+            _ => claim,
+        }
+    }
+
+    /// The SPIFFE id that it has proved; `None` of a connection in the clear.
+    #[must_use]
+    pub fn identity(&self) -> Option<&str> {
+        let proved = self.proved.as_ref()?;
+        Some(proved.verified.leaf.id.as_str())
+    }
+
+    /// Who it has proved to be, as its spans and counters know it; `None` of a connection in the clear.
+    #[must_use]
+    pub fn proved(&self) -> Option<&Claim> {
+        self.proved.as_ref().map(|proved| &proved.claim)
+    }
+
+    /// Why what it has proved counts no more, by the roots and denials that are in force now.
+    #[must_use]
+    pub fn distrusted(&self, guard: &Guard) -> Option<Refusal> {
+        self.proved.as_ref()?.verified.under(guard).err()
+    }
+
+    fn claimed(&self, headers: &mut HeaderMap) -> Claim {
         let Some(header) = headers.remove(&MESH_SOURCE) else {
             return self.no_claim();
         };
@@ -201,6 +241,36 @@ impl Caller {
     #[must_use]
     pub fn nobody(&self) -> Rc<str> {
         Rc::clone(&self.nobody)
+    }
+}
+
+impl Proved {
+    fn of(secured: Secured) -> Option<Self> {
+        let Secured::Mutual(verified) = secured else {
+            return None;
+        };
+        let id = &verified.leaf.id;
+        let service = id.workload().map_or(id.as_str(), |(_, service)| service);
+        let mut attributes = Attributes::default();
+        attributes.text("mesh.source.service", service);
+        let claim = Claim {
+            attributes: Some(attributes.bytes().into()),
+            service: service.into(),
+            version: "".into(),
+        };
+        Some(Self { verified, claim })
+    }
+}
+
+/// What the spans of a connection say of its encryption.
+fn secured(attributes: &mut Attributes, secured: &Secured) {
+    match secured {
+        Secured::Unasked => {}
+        Secured::Plaintext => attributes.text("mesh.tls", "plaintext"),
+        Secured::Mutual(verified) => {
+            attributes.text("mesh.tls", "mutual");
+            attributes.text("mesh.source.identity", verified.leaf.id.as_str());
+        }
     }
 }
 

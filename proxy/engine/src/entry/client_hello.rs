@@ -10,6 +10,7 @@ const RECORD_HEAD: usize = 5;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
+const PROTOCOLS: u16 = 16;
 const HOST_NAME: u8 = 0;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,21 +28,36 @@ pub enum Hello {
 /// What the first bytes of a connection ask for; a message may be spread over several records.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Hello {
+    match whole(bytes) {
+        Ok(message) => name(&message[4..]).unwrap_or(Hello::Other),
+        Err(hello) => hello,
+    }
+}
+
+/// Whether a whole `ClientHello` offers to speak this protocol inside (RFC 7301).
+#[must_use]
+pub fn offers(bytes: &[u8], protocol: &[u8]) -> bool {
+    whole(bytes).is_ok_and(|message| offered(&message[4..], protocol) == Some(true))
+}
+
+/// The whole message with its head, or why there is none.
+fn whole(bytes: &[u8]) -> Result<Vec<u8>, Hello> {
     let mut message = Vec::new();
     let mut rest = bytes;
     loop {
         match wanted(&message) {
-            Err(()) => return Hello::Other,
+            Err(()) => return Err(Hello::Other),
             Ok(Some(length)) if message.len() >= length => {
-                return name(&message[4..length]).unwrap_or(Hello::Other);
+                message.truncate(length);
+                return Ok(message);
             }
             Ok(_) => {}
         }
         let Some(fragment) = record(&mut rest) else {
-            return Hello::Other;
+            return Err(Hello::Other);
         };
         if fragment.is_empty() {
-            return Hello::Partial;
+            return Err(Hello::Partial);
         }
         message.extend_from_slice(fragment);
     }
@@ -85,23 +101,52 @@ fn record<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// The name within the body of a whole `ClientHello`; `None` when its lengths do not add up.
-fn name(mut body: &[u8]) -> Option<Hello> {
+fn name(body: &[u8]) -> Option<Hello> {
+    let mut extensions = extensions(body)?;
+    while !extensions.is_empty() {
+        let (kind, content) = next(&mut extensions)?;
+        if kind == SERVER_NAME {
+            return host_name(content);
+        }
+    }
+    Some(Hello::Nameless)
+}
+
+/// Whether the protocol is one of those in the body of a whole `ClientHello`; `None` when its lengths do not add up.
+fn offered(body: &[u8], protocol: &[u8]) -> Option<bool> {
+    let mut extensions = extensions(body)?;
+    while !extensions.is_empty() {
+        let (kind, mut content) = next(&mut extensions)?;
+        if kind == PROTOCOLS {
+            let mut names = vector(&mut content, 2)?;
+            while !names.is_empty() {
+                if vector(&mut names, 1)? == protocol {
+                    return Some(true);
+                }
+            }
+        }
+    }
+    Some(false)
+}
+
+fn extensions(mut body: &[u8]) -> Option<&[u8]> {
     take(&mut body, 2 + 32)?;
     vector(&mut body, 1)?;
     vector(&mut body, 2)?;
     vector(&mut body, 1)?;
     if body.is_empty() {
-        return Some(Hello::Nameless);
+        return Some(body);
     }
-    let mut extensions = vector(&mut body, 2)?;
-    while !extensions.is_empty() {
-        let kind = take(&mut extensions, 2)?;
-        let content = vector(&mut extensions, 2)?;
-        if kind == SERVER_NAME.to_be_bytes() {
-            return host_name(content);
-        }
-    }
-    Some(Hello::Nameless)
+    vector(&mut body, 2)
+}
+
+/// The kind and the content of the next extension; `None` when its length does not add up.
+fn next<'a>(extensions: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+    let kind = take(extensions, 2)?;
+    Some((
+        u16::from_be_bytes([kind[0], kind[1]]),
+        vector(extensions, 2)?,
+    ))
 }
 
 fn host_name(mut content: &[u8]) -> Option<Hello> {
@@ -187,6 +232,14 @@ mod tests {
                 assert_eq!(read(&bytes[..end]), Hello::Partial, "{end} bytes");
             }
         }
+    }
+
+    #[test]
+    fn a_protocol_is_offered_or_not() {
+        let plain = hello("db.example.com", 4_096);
+        assert!(!offers(&plain, b"h2"));
+        assert!(!offers(&plain[..40], b"h2"));
+        assert!(!offers(b"GET / HTTP/1.1", b"h2"));
     }
 
     #[test]

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
-use tokio::net::TcpStream;
-
 use crate::entry::fault::Fault;
 use crate::entry::frames::Boundary;
+use crate::entry::wire::Wire;
 use crate::reasons::Reason;
 
 #[derive(Default)]
@@ -29,7 +28,7 @@ pub struct Answering(Arc<Conduct>);
 
 /// What is left of a connection when its protocol has ended.
 pub struct Remains {
-    pub stream: TcpStream,
+    pub stream: Wire,
     /// The answer that is still due.
     pub farewell: Option<Fault>,
     /// More may be coming that nobody will read.

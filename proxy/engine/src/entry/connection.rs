@@ -14,7 +14,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::entry::caller::{Caller, Known, Presence};
@@ -24,8 +23,10 @@ use crate::entry::detect::Detected;
 use crate::entry::entrance::{Closing, Entrance};
 use crate::entry::limits::Limits;
 use crate::entry::paced::{Paced, Streams};
+use crate::entry::secure::Secured;
 use crate::entry::tap::Tap;
 use crate::entry::way::Way;
+use crate::entry::wire::Wire;
 use crate::entry::{detect, farewell};
 use crate::grpc::is_call;
 use crate::reasons::Reason;
@@ -48,7 +49,7 @@ const SEND_BUFFER: usize = 65_536;
 
 /// A connection as far as it has been read.
 pub struct Accepted {
-    pub stream: TcpStream,
+    pub stream: Wire,
     pub held: BytesMut,
     pub remote: SocketAddr,
     pub presence: Rc<Presence>,
@@ -56,6 +57,7 @@ pub struct Accepted {
     /// What it speaks, where that was not declared to be HTTP.
     pub detected: Option<Detected>,
     pub meant: Meant,
+    pub secured: Secured,
 }
 
 impl Accepted {
@@ -78,6 +80,7 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
         entrance,
         detected,
         meant,
+        secured,
     } = accepted;
     let mut closing = entrance.closing();
     let limits = worker.plan().limits;
@@ -90,7 +93,11 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let Ok(Ok(held)) = read else { return };
     let tap = Tap::new(stream, held, &limits, Arc::clone(&conduct));
     let requests = Rc::clone(&worker.requests);
-    let known = Known { meant, detected };
+    let known = Known {
+        meant,
+        detected,
+        secured,
+    };
     let caller = Caller::new(
         remote,
         Arc::clone(&conduct),

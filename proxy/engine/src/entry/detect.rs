@@ -7,8 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout};
 
 use crate::entry::client_hello::{self, Hello};
@@ -138,7 +137,7 @@ fn request_line(rest: &[u8]) -> Option<(Spoken, Option<Box<str>>)> {
 /// Reads into `held` until the protocol is known, or the time is over; then it is TCP, or TLS whose name never came.
 /// When dropped before that, nothing that was read is lost.
 pub async fn any(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + Unpin),
     held: &mut BytesMut,
     limit: Duration,
 ) -> io::Result<Detected> {
@@ -167,7 +166,10 @@ pub async fn any(
 }
 
 /// Reads just enough to tell HTTP/2 from HTTP/1, beginning with what is there.
-pub async fn http(stream: &mut TcpStream, mut held: BytesMut) -> io::Result<BytesMut> {
+pub async fn http(
+    stream: &mut (impl AsyncRead + Unpin),
+    mut held: BytesMut,
+) -> io::Result<BytesMut> {
     held.reserve(2_048);
     while held.len() < PREFACE.len() && PREFACE.starts_with(&held) {
         if stream.read_buf(&mut held).await? == 0 {

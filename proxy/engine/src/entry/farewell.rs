@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::entry::conduct::Remains;
@@ -35,8 +34,13 @@ pub async fn say(remains: Remains) {
         (Some(fault), None) => raw(fault.reason, fault.text),
         (None, _) => Vec::new(),
     };
+    part(stream, &last).await;
+}
+
+/// Says the last, ends our side, and reads what still comes so that it is heard.
+pub async fn part(stream: impl AsyncRead + AsyncWrite + Unpin, last: &[u8]) {
     // A client that does not wait for the answer has what it wanted: no connection.
-    drop(timeout(LINGER, part(stream, last)).await);
+    drop(timeout(LINGER, say_and_listen(stream, last)).await);
 }
 
 fn go_away(sent: Boundary) -> Vec<u8> {
@@ -47,8 +51,11 @@ fn go_away(sent: Boundary) -> Vec<u8> {
     }
 }
 
-async fn part(mut stream: TcpStream, last: Vec<u8>) -> std::io::Result<()> {
-    stream.write_all(&last).await?;
+async fn say_and_listen(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    last: &[u8],
+) -> std::io::Result<()> {
+    stream.write_all(last).await?;
     stream.shutdown().await?;
     let mut left = LINGER_BYTES;
     let mut unread = [0; 4_096];

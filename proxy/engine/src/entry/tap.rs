@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use crate::entry::calm::Calm;
@@ -20,6 +19,7 @@ use crate::entry::fault::Fault;
 use crate::entry::frames::{Boundary, PREFACE};
 use crate::entry::framing::{Framing, Stop};
 use crate::entry::limits::{Limits, Patience};
+use crate::entry::wire::Wire;
 use crate::reasons::Reason;
 
 mod end;
@@ -32,7 +32,7 @@ const PIECE: usize = 4_096;
 
 pub struct Tap {
     /// There until the tap is dropped.
-    stream: Option<TcpStream>,
+    stream: Option<Wire>,
     /// Bytes read and not yet handed on, of which the first `cleared` may be.
     held: BytesMut,
     cleared: usize,
@@ -62,7 +62,7 @@ enum Check {
 impl Tap {
     /// Goes on where `held` was read from the stream, enough of it to tell HTTP/2 from HTTP/1.
     #[must_use]
-    pub fn new(stream: TcpStream, held: BytesMut, limits: &Limits, conduct: Arc<Conduct>) -> Self {
+    pub fn new(stream: Wire, held: BytesMut, limits: &Limits, conduct: Arc<Conduct>) -> Self {
         let check = if held.starts_with(PREFACE) {
             Check::Http2 {
                 received: Boundary::after_preface(),
@@ -93,7 +93,7 @@ impl Tap {
         matches!(self.check, Check::Http2 { .. })
     }
 
-    fn stream(&mut self) -> Pin<&mut TcpStream> {
+    fn stream(&mut self) -> Pin<&mut Wire> {
         Pin::new(
             self.stream
                 .as_mut()

@@ -124,6 +124,7 @@ impl Flight {
             end_unix: 0,
             queue_us: None,
             connect_us: None,
+            tls_us: None,
             first_byte_us: None,
             children: None,
             peer: opening.peer,
@@ -239,6 +240,7 @@ impl Flight {
                 reason: None,
                 queue_us: None,
                 connect_us: None,
+                tls_us: None,
                 first_byte_us: None,
                 note: None,
                 ..self.record.clone()

@@ -85,6 +85,7 @@ impl Tunnel {
             end_unix: 0,
             queue_us: None,
             connect_us: None,
+            tls_us: None,
             first_byte_us: None,
             children: None,
             peer: opening.peer,
@@ -130,6 +131,7 @@ impl Tunnel {
         self.facts.local = local;
         self.record.queue_us = Some(departure.queue_us);
         self.record.connect_us = departure.connect_us;
+        self.record.tls_us = departure.tls_us;
     }
 
     /// Bytes were passed on.

@@ -17,6 +17,7 @@ use crate::runtime::workload::Workload;
 use crate::upstream::connect;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Departure;
+use crate::upstream::secure::Inside;
 use crate::upstream::stream::Stream;
 
 /// Whoever speaks first on a connection has mostly begun by then, and needs no connection besides the one it will get.
@@ -61,10 +62,12 @@ async fn heard(
 ) -> Option<Early> {
     let asked = worker.clock.now();
     let _opening = endpoint.opening();
-    let stream = connect::dial(endpoint, limit).await.ok()?;
+    let dialled = connect::dial(endpoint, limit, Inside::Opaque).await.ok()?;
+    let mut stream = dialled.stream;
     let departure = Departure {
         queue_us: 0,
         connect_us: Some(micros(asked, worker.clock.now())),
+        tls_us: dialled.tls_us,
     };
     let spoke = stream.speaks().await.ok()?;
     spoke.then_some(Early {

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use super::deadline::Deadline;
 use crate::authz::enforce;
 use crate::entry::caller::Caller;
+use crate::entry::fault::Fault;
 use crate::entry::guard;
 use crate::entry::limits::Limits;
 use crate::grpc::status_of;
@@ -23,6 +24,7 @@ use crate::recording::record::Encoded;
 use crate::recording::tally::Labels;
 use crate::recording::trace::{Context, TRACEPARENT, mark_state};
 use crate::runtime::worker::Worker;
+use crate::runtime::workload::Application;
 use crate::snapshot::B3;
 use crate::upstream::answer::answer;
 use crate::upstream::connect;
@@ -62,7 +64,7 @@ pub async fn serve(
         busy: caller.busy(),
     };
     let mut flight = Flight::server(&worker, opening, started);
-    if let Some((reason, place)) = refusal(&request, &caller, &plan.limits) {
+    if let Some((reason, place)) = refusal(&request, &caller, application, &plan.limits) {
         flight.refuse(reason);
         return answer(reason, place);
     }
@@ -142,12 +144,22 @@ pub async fn serve(
 fn refusal(
     request: &Request<Incoming>,
     caller: &Caller,
+    application: &Application,
     limits: &Limits,
 ) -> Option<(Reason, &'static str)> {
-    if let Some(fault) = guard::objection(request, caller, limits) {
+    let objection = distrust(caller, application);
+    if let Some(fault) = objection.or_else(|| guard::objection(request, caller, limits)) {
         return Some((fault.reason, fault.text));
     }
     (request.method() == http::Method::CONNECT).then_some((Reason::ConnectNotAllowed, "inbound"))
+}
+
+/// A caller whose certificate was good when it connected, and is not by what is trusted now.
+fn distrust(caller: &Caller, application: &Application) -> Option<Fault> {
+    let reason = caller.distrusted(&application.guard)?.reason();
+    let fault = Fault::new(reason, "its certificate is not trusted any more");
+    caller.conduct.object(fault);
+    Some(fault)
 }
 
 /// Until when the caller waits, as the span says too and the calls of the application learn.
@@ -172,6 +184,7 @@ pub fn unconnected(failure: connect::Failure) -> Reason {
         connect::Failure::Refused => Reason::AppConnectRefused,
         connect::Failure::Timeout => Reason::AppConnectTimeout,
         connect::Failure::Failed => Reason::AppConnectFailed,
+        connect::Failure::Tls(refusal) => refusal.reason(),
     }
 }
 
@@ -191,6 +204,7 @@ fn reason(failure: &Failure) -> Reason {
         Failure::Timeout => Reason::AppTimeout,
         Failure::Reset => Reason::AppReset,
         Failure::Unsound => Reason::AppBadResponse,
+        Failure::Unwelcome => Reason::TlsRefused,
         Failure::Caller(reason) => *reason,
     }
 }

@@ -9,11 +9,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 
 use crate::authz::enforce;
 use crate::entry::caller::Caller;
 use crate::entry::detect::Detected;
+use crate::entry::wire::Wire;
 use crate::reasons::Reason;
 use crate::recording::clock::{Nanos, micros};
 use crate::recording::record::{Encoded, Kind};
@@ -28,6 +28,7 @@ use crate::runtime::worker::Worker;
 use crate::upstream::connect;
 use crate::upstream::endpoint::{Connected, Endpoint};
 use crate::upstream::forward::Departure;
+use crate::upstream::secure::Inside;
 use crate::upstream::splice::{Ended, Flow, splice};
 use crate::upstream::stream::{Stream, reset};
 
@@ -54,7 +55,7 @@ pub async fn outbound(
     worker: &Rc<Worker>,
     service: &Rc<Service>,
     mut arrived: Arrived,
-    mut stream: TcpStream,
+    mut stream: Wire,
     held: Bytes,
 ) {
     let context = worker.with_rng(Context::fresh);
@@ -67,12 +68,7 @@ pub async fn outbound(
 }
 
 /// Carries a connection that came in to the application.
-pub async fn inbound(
-    worker: &Rc<Worker>,
-    mut arrived: Arrived,
-    mut stream: TcpStream,
-    held: Bytes,
-) {
+pub async fn inbound(worker: &Rc<Worker>, mut arrived: Arrived, mut stream: Wire, held: Bytes) {
     let plan = worker.plan();
     let workload = arrived.caller.workload();
     let Some(application) = &workload.application else {
@@ -124,13 +120,14 @@ pub fn refuse(worker: &Rc<Worker>, direction: Direction, arrived: &Arrived, reas
 }
 
 fn opening(kind: Kind, arrived: &Arrived, context: Context) -> Opening<'_> {
+    let proved = arrived.caller.proved();
     Opening {
         kind,
         context,
         caller: &arrived.caller,
         detected: arrived.detected.clone(),
-        peer: None,
-        peer_name: arrived.caller.nobody(),
+        peer: proved.and_then(|proved| proved.attributes.clone()),
+        peer_name: proved.map_or_else(|| arrived.caller.nobody(), |proved| proved.service.clone()),
         asked: arrived.asked.clone(),
         started: arrived.started,
     }
@@ -230,13 +227,14 @@ async fn dial(
     }
     let asked = worker.clock.now();
     let _opening = endpoint.opening();
-    let stream = connect::dial(endpoint, limit).await?;
+    let dialled = connect::dial(endpoint, limit, Inside::Opaque).await?;
     let departure = Departure {
         queue_us: 0,
         connect_us: Some(micros(asked, worker.clock.now())),
+        tls_us: dialled.tls_us,
     };
-    tunnel.connected(stream.local_address(), departure);
-    Ok(stream)
+    tunnel.connected(dialled.stream.local_address(), departure);
+    Ok(dialled.stream)
 }
 
 /// Copies bytes both ways until the tunnel ends.
@@ -253,7 +251,7 @@ pub async fn carry<C: AsyncRead + AsyncWrite + Unpin>(
 
 impl Reached {
     /// Records the end. One side that broke off breaks off for the other too: what was cut short must not look complete.
-    pub fn finish(self, ended: Ended, broken: Reason, caller: Option<&TcpStream>) {
+    pub fn finish(self, ended: Ended, broken: Reason, caller: Option<&Wire>) {
         let reason = match ended {
             Ended::Closed => None,
             Ended::Idle => Some(Reason::TunnelIdle),
@@ -263,7 +261,7 @@ impl Reached {
             }
             Ended::CalleeBroke => {
                 if let Some(caller) = caller {
-                    reset(caller);
+                    reset(caller.tcp());
                 }
                 Some(broken)
             }

@@ -22,10 +22,11 @@ use crate::runtime::sockets::Sockets;
 use crate::runtime::standings;
 use crate::runtime::stats::Books;
 use crate::runtime::succession::{Predecessor, Succession};
-use crate::runtime::thread::{self, Order, Outfit};
+use crate::runtime::thread::{self, Listeners, Order, Outfit};
 use crate::runtime::totals::Totals;
 use crate::snapshot::{Refused, Snapshot, Telemetry};
 use crate::tls::credential::Credential;
+use crate::tls::security::Security;
 use crate::tls::vault::Vault;
 
 /// The exporter gets at least this much of the time to drain: spans matter most when a proxy stops.
@@ -71,6 +72,7 @@ pub struct Engine {
 
 struct Running {
     snapshot: Arc<Snapshot>,
+    security: Arc<Security>,
     sockets: Sockets,
     workers: Vec<WorkerThread>,
     exporter: Option<JoinHandle<io::Result<()>>>,
@@ -95,8 +97,10 @@ impl Engine {
         workers: usize,
         spool: Option<PathBuf>,
         replace: Option<&Path>,
+        vault: Vault,
     ) -> Result<Self, StartError> {
         let snapshot = Arc::new(Snapshot::parse(json)?);
+        let security = Arc::new(Security::of(&snapshot, &vault, &Security::default()));
         let predecessor = replace
             .and_then(|path| Predecessor::at(path).transpose())
             .transpose()
@@ -131,6 +135,7 @@ impl Engine {
             .spawn(move || export::run(outlet, stop))?;
         let mut running = Running {
             snapshot: Arc::clone(&snapshot),
+            security: Arc::clone(&security),
             sockets,
             workers: Vec::new(),
             exporter: Some(exporter),
@@ -152,6 +157,7 @@ impl Engine {
             let (orders, order_inbox) = mpsc::unbounded_channel();
             let outfit = Outfit {
                 snapshot: Arc::clone(&snapshot),
+                security: Arc::clone(&security),
                 workers,
                 listeners,
                 orders: order_inbox,
@@ -178,7 +184,7 @@ impl Engine {
             onlookers: Arc::default(),
             flagged,
             orders: orders.collect(),
-            vault: Vault::default(),
+            vault,
             running: Mutex::new(running),
         })
     }
@@ -194,14 +200,8 @@ impl Engine {
         let listeners = running
             .sockets
             .open(&snapshot, Sockets::default(), workers)?;
-        let (done, all_done) = sync_channel(workers);
-        for (worker, listeners) in running.workers.iter().zip(listeners) {
-            let order = Order::Apply(Arc::clone(&snapshot), listeners, done.clone());
-            // A worker that has ended serves nothing, so nothing is served by an older plan.
-            drop(worker.orders.send(order));
-        }
-        drop(done);
-        while all_done.recv().is_ok() {}
+        running.security = Arc::new(Security::of(&snapshot, &self.vault, &running.security));
+        running.turn(&snapshot, listeners);
         running.sockets.keep(&snapshot);
         running.telemetry.send_replace(snapshot.telemetry.clone());
         let epoch = snapshot.epoch;
@@ -217,7 +217,12 @@ impl Engine {
 
     /// Workloads of this service show this certificate from the next connection on.
     pub fn identify(&self, service: &str, credential: Credential) {
+        let mut running = self.running();
         self.vault.keep(service, credential);
+        let snapshot = Arc::clone(&running.snapshot);
+        running.security = Arc::new(Security::of(&snapshot, &self.vault, &running.security));
+        let listeners = running.workers.iter().map(|_| Listeners::default());
+        running.turn(&snapshot, listeners.collect());
     }
 
     /// Sends what is kept of these traces, and what is still to come of them.
@@ -288,6 +293,21 @@ impl Engine {
 
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// Lets every worker serve this, and returns once they do.
+    fn turn(&self, snapshot: &Arc<Snapshot>, listeners: Vec<Listeners>) {
+        let (done, all_done) = sync_channel(self.workers.len());
+        for (worker, listeners) in self.workers.iter().zip(listeners) {
+            let security = Arc::clone(&self.security);
+            let order = Order::Apply(Arc::clone(snapshot), security, listeners, done.clone());
+            // A worker that has ended serves nothing, so nothing is served by an older plan.
+            drop(worker.orders.send(order));
+        }
+        drop(done);
+        while all_done.recv().is_ok() {}
     }
 }
 

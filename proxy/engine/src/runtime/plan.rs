@@ -25,6 +25,7 @@ use crate::runtime::workload::{Lead, Workload};
 use crate::snapshot::policies::Policy;
 use crate::snapshot::routes::{Route, RouteRetry};
 use crate::snapshot::{self, B3, Protocol, Snapshot, Upstream};
+use crate::tls::security::{Seal, Security};
 use crate::upstream::connect::Bounds;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
@@ -64,14 +65,22 @@ pub struct Plan {
 impl Plan {
     /// Compiles a checked snapshot for one of `workers`, keeping connections and knowledge of endpoints that stay.
     #[must_use]
-    pub fn compile(snapshot: &Snapshot, before: Option<&Self>, workers: usize, now: Nanos) -> Self {
+    pub fn compile(
+        snapshot: &Snapshot,
+        security: &Security,
+        before: Option<&Self>,
+        workers: usize,
+        now: Nanos,
+    ) -> Self {
         let limits = &snapshot.limits;
         let workloads: Vec<_> = snapshot
             .workloads
             .iter()
             .map(|from| {
                 let known = before.and_then(|plan| plan.workload(&from.node.instance));
-                Rc::new(Workload::of(from, limits, workers, known, now))
+                let identified = security.workload(&from.node.instance);
+                let identified = identified.map(|identified| &**identified);
+                Rc::new(Workload::of(from, identified, limits, workers, known, now))
             })
             .collect();
         Self {
@@ -242,14 +251,18 @@ pub(super) fn service(
     workers: usize,
     known: Option<&Rc<Service>>,
     now: Nanos,
+    seal: &Seal,
 ) -> Service {
     let known_endpoints = known.map_or(&[][..], |service| &service.endpoints);
     let endpoints = upstream.endpoints.iter().filter_map(|from| {
-        let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from, zone)?;
+        let identity = upstream.identity.as_deref();
+        let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from, zone, identity)?;
         if !known_endpoints.is_empty() {
             endpoint.join(now);
         }
-        Some(keep(endpoint, known_endpoints))
+        let endpoint = keep(endpoint, known_endpoints);
+        endpoint.secure(seal.clone());
+        Some(endpoint)
     });
     let mut attributes = Attributes::default();
     attributes.text("mesh.destination.service", &upstream.name);

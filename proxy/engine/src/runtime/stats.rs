@@ -40,6 +40,7 @@ impl Books {
             .refused()
             .map(|(reason, count)| (reason.code(), count))
             .collect();
+        let [full, resumed] = self.totals.handshakes();
         json!({
             "epoch": self.epoch.load(Relaxed),
             "connections": {
@@ -56,6 +57,7 @@ impl Books {
             "access_log": self.account.log.json(),
             "services": services,
             "refused": refused,
+            "tls": { "full": full, "resumed": resumed },
             "policies": self.totals.meters.json(),
             "panics": self.totals.panics(),
         })

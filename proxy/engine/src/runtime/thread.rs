@@ -22,6 +22,7 @@ use crate::runtime::standings::{self, Standings};
 use crate::runtime::totals::Totals;
 use crate::runtime::worker::Worker;
 use crate::snapshot::Snapshot;
+use crate::tls::security::Security;
 
 /// The sockets of one worker.
 #[derive(Default)]
@@ -33,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// What an engine asks of its workers.
 pub enum Order {
     /// Serve this from the next request on, also at the listeners that are new, and say so.
-    Apply(Arc<Snapshot>, Listeners, SyncSender<()>),
+    Apply(Arc<Snapshot>, Arc<Security>, Listeners, SyncSender<()>),
     /// Say how the endpoints stand.
     Report(SyncSender<Vec<Standings>>),
     /// Accept nothing more, and end when every request has ended, or at this moment.
@@ -43,6 +44,7 @@ pub enum Order {
 /// Everything a worker starts with.
 pub struct Outfit {
     pub snapshot: Arc<Snapshot>,
+    pub security: Arc<Security>,
     /// How many workers there are.
     pub workers: usize,
     pub listeners: Listeners,
@@ -101,7 +103,13 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
-    let plan = Plan::compile(&outfit.snapshot, None, outfit.workers, outfit.clock.now());
+    let plan = Plan::compile(
+        &outfit.snapshot,
+        &outfit.security,
+        None,
+        outfit.workers,
+        outfit.clock.now(),
+    );
     let tally = Tally::new(outfit.board);
     let worker = Worker::new(
         outfit.clock,
@@ -151,9 +159,12 @@ async fn follow_orders(
     let worker = Rc::clone(&entrances.worker);
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Apply(snapshot, listeners, done) => {
+            Order::Apply(snapshot, security, listeners, done) => {
                 let now = worker.clock.now();
-                worker.follow(Plan::compile(&snapshot, Some(&worker.plan()), workers, now));
+                let before = worker.plan();
+                let plan = Plan::compile(&snapshot, &security, Some(&before), workers, now);
+                drop(before);
+                worker.follow(plan);
                 entrances.follow(listeners)?;
                 // The engine may have stopped waiting; the plan is in force all the same.
                 let _ = done.send(());

@@ -12,7 +12,7 @@ use crate::recording::tunnels::Tunnels;
 use crate::runtime::meters::Meters;
 
 /// Reasons that are counted as refusals, whether or not there was a request to count.
-pub const REFUSALS: [Reason; 16] = [
+pub const REFUSALS: [Reason; 28] = [
     Reason::BadRequest,
     Reason::HeadersTooLarge,
     Reason::UriTooLong,
@@ -29,6 +29,18 @@ pub const REFUSALS: [Reason; 16] = [
     Reason::Overloaded,
     Reason::PolicyDenied,
     Reason::NotAllowed,
+    Reason::PlaintextRefused,
+    Reason::TlsNoCertificate,
+    Reason::TlsUnknownAuthority,
+    Reason::TlsExpired,
+    Reason::TlsNotYetValid,
+    Reason::TlsWrongTrustDomain,
+    Reason::TlsTwoNames,
+    Reason::TlsBadCertificate,
+    Reason::TlsWrongPeer,
+    Reason::TlsDenied,
+    Reason::TlsNoIdentity,
+    Reason::TlsHandshakeFailed,
 ];
 
 #[derive(Debug, Default)]
@@ -40,6 +52,8 @@ pub struct Totals {
     outbound: AtomicUsize,
     refused: [AtomicU64; REFUSALS.len()],
     pub meters: Meters,
+    /// Callers that proved who they are: anew, and by a session of before.
+    handshakes: [AtomicU64; 2],
 }
 
 impl Totals {
@@ -86,6 +100,17 @@ impl Totals {
 
     fn by_client(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a caller that has proved who it is.
+    pub fn proved(&self, resumed: bool) {
+        self.handshakes[usize::from(resumed)].fetch_add(1, Relaxed);
+    }
+
+    /// Those that proved it anew, and those by a session of before.
+    #[must_use]
+    pub fn handshakes(&self) -> [u64; 2] {
+        [0, 1].map(|kind| self.handshakes[kind].load(Relaxed))
     }
 
     pub fn panicked(&self) {

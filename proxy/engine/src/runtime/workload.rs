@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::authz::Authorization;
+use crate::entry::secure::Guard;
 use crate::entry::way::Way;
 use crate::gate::Gate;
 use crate::recording::clock::Nanos;
@@ -20,6 +21,7 @@ use crate::routing::templates::Templates;
 use crate::runtime::gateway::Gateway;
 use crate::runtime::plan::{Service, destination, keep, service, terms};
 use crate::snapshot::{self, Protocol};
+use crate::tls::security::{Identified, Seal};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
 
@@ -49,6 +51,7 @@ pub struct Application {
     pub terms: Terms,
     pub templates: Rc<RefCell<Templates>>,
     pub gate: Option<Rc<Gate>>,
+    pub guard: Guard,
 }
 
 /// Where an address of the proxy leads.
@@ -63,6 +66,7 @@ impl Workload {
     #[must_use]
     pub fn of(
         from: &snapshot::Workload,
+        identified: Option<&Identified>,
         limits: &snapshot::Limits,
         workers: usize,
         known: Option<&Rc<Self>>,
@@ -76,7 +80,15 @@ impl Workload {
                 let known = known.and_then(|known| known.services.get(upstream.name.as_str()));
                 (
                     upstream.name.as_str().into(),
-                    Rc::new(service(upstream, zone, limits, workers, known, now)),
+                    Rc::new(service(
+                        upstream,
+                        zone,
+                        limits,
+                        workers,
+                        known,
+                        now,
+                        &Seal::of(identified, upstream),
+                    )),
                 )
             })
             .collect();
@@ -106,7 +118,14 @@ impl Workload {
             identity,
             source: HeaderValue::try_from(source).expect("names and labels are plain text"),
             application: from.inbound.as_ref().and_then(|inbound| {
-                Application::of(inbound, &node.service, limits, workers, application)
+                Application::of(
+                    inbound,
+                    identified,
+                    &node.service,
+                    limits,
+                    workers,
+                    application,
+                )
             }),
             gateway: from
                 .gateway
@@ -156,6 +175,7 @@ impl Workload {
 impl Application {
     fn of(
         inbound: &snapshot::Inbound,
+        identified: Option<&Identified>,
         service: &str,
         limits: &snapshot::Limits,
         workers: usize,
@@ -164,6 +184,10 @@ impl Application {
         let endpoint = Endpoint::application(inbound)?;
         let gate = known.and_then(|known| known.gate.as_ref());
         Some(Self {
+            guard: Guard {
+                demand: inbound.tls,
+                incoming: identified.and_then(|identified| identified.incoming().cloned()),
+            },
             gate: Gate::of(service, &inbound.gate, workers, gate),
             endpoint: keep(endpoint, known.map(|known| &known.endpoint)),
             terms: terms(inbound.connect_timeout_ms, inbound.timeout_ms, limits),

@@ -7,6 +7,7 @@ use super::gate::{self, Gate};
 use super::named;
 use super::rules::{Checked, host_port, place, positive, refuse};
 use super::services::{Upstream, default_connect_timeout_ms};
+use super::trust::Demand;
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +24,8 @@ pub struct Inbound {
     pub transparent: bool,
     #[serde(default, deserialize_with = "named::object")]
     pub gate: Gate,
+    #[serde(default)]
+    pub tls: Demand,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]

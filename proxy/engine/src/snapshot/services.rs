@@ -11,6 +11,7 @@ use super::policies::{self, Policy};
 use super::route_check;
 use super::routes::Route;
 use super::rules::{Checked, host_port, ip_port, label, name, positive, refuse, within, zone};
+use super::trust;
 use crate::routing::route;
 
 /// What a server name begins with that stands for all that end like it.
@@ -53,6 +54,9 @@ pub struct Upstream {
     pub faults: Vec<Fault>,
     #[serde(default)]
     pub outside: bool,
+    /// The SPIFFE id that its endpoints must prove; `None`: they are spoken to in the clear.
+    #[serde(default)]
+    pub identity: Option<String>,
 }
 
 pub(super) fn default_connect_timeout_ms() -> u64 {
@@ -87,6 +91,7 @@ pub(super) fn check(at: &str, services: &[Upstream]) -> Checked {
         let attempts = u64::from(service.connect_attempts);
         within(&format!("{at}.connect_attempts"), attempts, 1..=10)?;
         authorities(&at, service, &mut owners)?;
+        trust::identity(&format!("{at}.identity"), service.identity.as_deref())?;
         endpoints(&at, service)?;
         for (place, text) in service.server_names.iter().enumerate() {
             let suffix = text.strip_prefix(ANY_LABELS).unwrap_or(text);

@@ -11,12 +11,16 @@ use super::named;
 use super::node::{self, Node};
 use super::rules::{Checked, refuse};
 use super::services::{self, Upstream};
+use super::trust;
 use crate::entry::way::Way;
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     pub node: Node,
+    /// The SPIFFE id that its certificate names.
+    #[serde(default)]
+    pub identity: Option<String>,
     #[serde(default)]
     pub inbound: Option<Inbound>,
     #[serde(default)]
@@ -58,6 +62,7 @@ pub(super) fn check(workloads: &[Workload]) -> Checked {
     for (place, workload) in workloads.iter().enumerate() {
         let at = format!("workloads[{place}]");
         node::check(&format!("{at}.node"), &workload.node)?;
+        trust::identity(&format!("{at}.identity"), workload.identity.as_deref())?;
         once(
             &mut instances,
             &workload.node.instance,

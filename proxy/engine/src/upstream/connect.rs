@@ -11,10 +11,13 @@ use tokio::time::timeout;
 use crate::reasons::Reason;
 use crate::runtime::exec::LocalExec;
 use crate::snapshot::Protocol;
+use crate::tls::refusal::Refusal;
+use crate::tls::security::Seal;
 use crate::upstream::dial;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::place::Place;
 use crate::upstream::pool::Sender;
+use crate::upstream::secure::{Inside, encrypt};
 use crate::upstream::stream::Stream;
 
 /// Why there is no connection.
@@ -23,6 +26,8 @@ pub enum Failure {
     Refused,
     Timeout,
     Failed,
+    /// The two ends do not believe each other.
+    Tls(Refusal),
 }
 
 impl Failure {
@@ -33,6 +38,7 @@ impl Failure {
             Self::Refused => Reason::ConnectRefused,
             Self::Timeout => Reason::ConnectTimeout,
             Self::Failed => Reason::ConnectFailed,
+            Self::Tls(refusal) => refusal.reason(),
         }
     }
 }
@@ -45,30 +51,81 @@ pub struct Bounds {
     pub headers: usize,
 }
 
+/// A connection that is ready for bytes, and how long encrypting it took, in microseconds.
+pub struct Dialled {
+    pub stream: Stream,
+    pub tls_us: Option<u64>,
+}
+
+/// A connection that is ready for a request.
+pub struct Connection {
+    pub sender: Sender,
+    pub tls_us: Option<u64>,
+}
+
 /// Connects within the time allowed; `http1` asks for HTTP/1.1 whatever the endpoint prefers.
-pub async fn connect(endpoint: &Endpoint, bounds: Bounds, http1: bool) -> Result<Sender, Failure> {
-    let stream = dial(endpoint, bounds.connect).await?;
-    let sender = if http1 || endpoint.protocol != Protocol::Http2 {
+pub async fn connect(
+    endpoint: &Endpoint,
+    bounds: Bounds,
+    http1: bool,
+) -> Result<Connection, Failure> {
+    let inside = if http1 || endpoint.protocol != Protocol::Http2 {
+        Inside::Http1
+    } else {
+        Inside::Http2
+    };
+    let Dialled { stream, tls_us } = dial(endpoint, bounds.connect, inside).await?;
+    let sender = if inside == Inside::Http1 {
         speak_http1(stream, endpoint, bounds)
             .await
             .map(Sender::Http1)
     } else {
         speak_http2(stream, endpoint, bounds).await
     };
-    sender.map_err(|_| Failure::Failed)
+    let sender = sender.map_err(|_| Failure::Failed)?;
+    Ok(Connection { sender, tls_us })
 }
 
-/// Opens a connection within the time allowed.
-pub async fn dial(endpoint: &Endpoint, limit: Duration) -> Result<Stream, Failure> {
-    let opened = timeout(limit, open(endpoint))
-        .await
-        .map_err(|_| Failure::Timeout)?;
-    opened.map_err(|error| match error.kind() {
+/// Opens a connection within the time allowed, and encrypts it where the endpoint wants that.
+pub async fn dial(
+    endpoint: &Endpoint,
+    limit: Duration,
+    inside: Inside,
+) -> Result<Dialled, Failure> {
+    let seal = endpoint.seal();
+    let opened = timeout(limit, async {
+        let stream = open(endpoint)
+            .await
+            .map_err(|error| failure(endpoint, &error))?;
+        protect(stream, &seal, inside).await
+    });
+    opened.await.map_err(|_| Failure::Timeout)?
+}
+
+async fn protect(stream: Stream, seal: &Seal, inside: Inside) -> Result<Dialled, Failure> {
+    match (seal, stream) {
+        (Seal::Impossible, _) => Err(Failure::Tls(Refusal::NoIdentity)),
+        (Seal::Tls(to), Stream::Tcp(stream)) => {
+            let encrypted = encrypt(stream, to, inside).await.map_err(Failure::Tls)?;
+            Ok(Dialled {
+                stream: Stream::tls(encrypted.stream),
+                tls_us: Some(encrypted.took_us),
+            })
+        }
+        (_, stream) => Ok(Dialled {
+            stream,
+            tls_us: None,
+        }),
+    }
+}
+
+fn failure(endpoint: &Endpoint, error: &io::Error) -> Failure {
+    match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::Refused,
         io::ErrorKind::NotFound if endpoint.is_socket() => Failure::Refused,
         io::ErrorKind::TimedOut => Failure::Timeout,
         _ => Failure::Failed,
-    })
+    }
 }
 
 async fn open(endpoint: &Endpoint) -> io::Result<Stream> {

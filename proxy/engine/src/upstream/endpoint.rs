@@ -1,6 +1,6 @@
 //! One place a worker sends requests to: an instance of a service, or the application. Holds what is known of it here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -14,6 +14,7 @@ use crate::routing::balance::Load;
 use crate::routing::mark::fnv;
 use crate::routing::outlier::{Cause, Judged, Outcome};
 use crate::snapshot::{self, Protocol};
+use crate::tls::security::Seal;
 use crate::upstream::names::Names;
 use crate::upstream::place::Place;
 use crate::upstream::pool::Pool;
@@ -45,6 +46,7 @@ pub struct Endpoint {
     joined: Cell<Nanos>,
     latency: Cell<(f64, Nanos)>,
     book: Book,
+    seal: RefCell<Seal>,
 }
 
 /// How it did of late.
@@ -72,12 +74,17 @@ impl Endpoint {
         protocol: Protocol,
         from: &snapshot::Endpoint,
         zone: Option<&str>,
+        identity: Option<&str>,
     ) -> Option<Self> {
         let address = Address::parse(&from.address)?;
         let mut attributes = peer("destination", [service, &from.version, &from.instance]);
         peer_address(&mut attributes, address.host(), address.port());
         if let Some(zone) = &from.zone {
             attributes.text("mesh.destination.zone", zone);
+        }
+        if let Some(identity) = identity {
+            attributes.text("mesh.destination.identity", identity);
+            attributes.text("mesh.tls", "mutual");
         }
         let attributes = attributes.bytes().into();
         Some(Self {
@@ -128,6 +135,7 @@ impl Endpoint {
             joined: Cell::new(0),
             latency: Cell::new((0.0, 0)),
             book: Book::default(),
+            seal: RefCell::default(),
         }
     }
 
@@ -137,6 +145,21 @@ impl Endpoint {
         self.place == other.place
             && self.protocol == other.protocol
             && self.attributes == other.attributes
+    }
+
+    /// Connects like this from now on; connections that were made otherwise take no more requests.
+    pub fn secure(&self, seal: Seal) {
+        let keeps = seal.keeps(&self.seal.borrow());
+        self.seal.replace(seal);
+        if !keeps {
+            self.pool.renew();
+        }
+    }
+
+    /// How connections to it are made.
+    #[must_use]
+    pub fn seal(&self) -> Seal {
+        self.seal.borrow().clone()
     }
 
     /// Whether it listens at a path, not at an address.

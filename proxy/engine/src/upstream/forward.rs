@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout};
 
 use crate::reasons::Reason;
 use crate::recording::clock::{Clock, micros};
-use crate::upstream::connect::{self, Bounds, connect};
+use crate::tls::refusal::Refusal;
+use crate::upstream::connect::{self, Bounds, Connection, connect};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::hop::{for_http1, for_http2};
 use crate::upstream::pool::Sender;
@@ -37,6 +38,8 @@ pub struct Terms {
 pub struct Lease {
     endpoint: Rc<Endpoint>,
     sender: Option<Sender>,
+    /// Of the pool when the connection was taken.
+    generation: u32,
     clock: Clock,
     pool_idle: usize,
 }
@@ -55,15 +58,20 @@ pub enum Failure {
     Reset,
     /// The response is malformed or can be read in two ways.
     Unsound,
+    /// The endpoint does not believe the certificate of this proxy.
+    Unwelcome,
     /// The caller's body broke off, or could not be read.
     Caller(Reason),
 }
 
 /// How long the way to the first byte on the wire took.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "each has its unit")]
 pub struct Departure {
     pub queue_us: u64,
     pub connect_us: Option<u64>,
+    /// Of the time to connect, what it took to encrypt.
+    pub tls_us: Option<u64>,
 }
 
 /// Sends a request and waits for its response; `departed` hears when it is on its way.
@@ -83,16 +91,13 @@ pub async fn exchange(
         let (sender, departure) = match pooled {
             Some(sender) => (sender, Departure::default()),
             None => match open(endpoint, terms, clock).await {
-                Ok((sender, connect_us)) => {
-                    let queue_us = micros(asked, clock.now());
-                    let connect_us = Some(connect_us);
-                    (
-                        sender,
-                        Departure {
-                            queue_us,
-                            connect_us,
-                        },
-                    )
+                Ok((opened, connect_us)) => {
+                    let departure = Departure {
+                        queue_us: micros(asked, clock.now()),
+                        connect_us: Some(connect_us),
+                        tls_us: opened.tls_us,
+                    };
+                    (opened.sender, departure)
                 }
                 Err(failure) => return Err(Failure::Connect(failure, Box::new(request))),
             },
@@ -107,6 +112,7 @@ pub async fn exchange(
             Err(Unsent::Timeout) => return Err(Failure::Timeout),
             Err(Unsent::Caller(reason)) => return Err(Failure::Caller(reason)),
             Err(Unsent::Unsound) => return Err(Failure::Unsound),
+            Err(Unsent::Unwelcome) => return Err(Failure::Unwelcome),
             // A kept connection may close just as it is used; then, and only then, a fresh one gets it, once.
             Err(Unsent::Intact(intact)) if reused => request = *intact,
             Err(_) => match spare {
@@ -128,16 +134,17 @@ async fn open(
     endpoint: &Rc<Endpoint>,
     terms: Terms,
     clock: Clock,
-) -> Result<(Sender, u64), connect::Failure> {
+) -> Result<(Connection, u64), connect::Failure> {
     let start = clock.now();
     let _pending = endpoint.opening();
-    let sender = connect(endpoint, terms.connect, terms.upgrade).await?;
-    Ok((sender, micros(start, clock.now())))
+    let opened = connect(endpoint, terms.connect, terms.upgrade).await?;
+    Ok((opened, micros(start, clock.now())))
 }
 
 enum Unsent {
     Timeout,
     Unsound,
+    Unwelcome,
     Caller(Reason),
     /// Not one byte of it left.
     Intact(Box<Request<RequestBody>>),
@@ -194,6 +201,9 @@ async fn wait<T>(
 }
 
 fn unsent(mut error: TrySendError<Request<RequestBody>>) -> Unsent {
+    if Refusal::is_cause_of(error.error()) {
+        return Unsent::Unwelcome;
+    }
     match error.take_message() {
         Some(request) => Unsent::Intact(Box::new(request)),
         None if error.error().is_parse() => Unsent::Unsound,
@@ -209,6 +219,7 @@ impl Lease {
         Self {
             endpoint: Rc::clone(endpoint),
             sender: None,
+            generation: endpoint.pool.generation(),
             clock,
             pool_idle,
         }
@@ -219,7 +230,7 @@ impl Lease {
         if let Some(Sender::Http1(sender)) = self.sender.take() {
             self.endpoint
                 .pool
-                .give(sender, self.clock.now(), self.pool_idle);
+                .give(sender, self.generation, self.clock.now(), self.pool_idle);
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Pool {
     idle: RefCell<Vec<(http1::SendRequest<RequestBody>, Nanos)>>,
     shared: RefCell<Option<http2::SendRequest<RequestBody>>>,
     closed: Cell<bool>,
+    /// How often all connections were replaced.
+    generation: Cell<u32>,
 }
 
 impl Pool {
@@ -52,10 +54,17 @@ impl Pool {
         Some(idle.remove(place).0)
     }
 
-    /// Takes back a connection whose response has been read to its end.
-    pub fn give(&self, sender: http1::SendRequest<RequestBody>, now: Nanos, limit: usize) {
+    /// Takes back a connection whose response has been read to its end, unless all were replaced since `generation`.
+    pub fn give(
+        &self,
+        sender: http1::SendRequest<RequestBody>,
+        generation: u32,
+        now: Nanos,
+        limit: usize,
+    ) {
         let mut idle = self.idle.borrow_mut();
-        if !self.closed.get() && !sender.is_closed() && limit > 0 {
+        let wanted = !self.closed.get() && generation == self.generation.get();
+        if wanted && !sender.is_closed() && limit > 0 {
             if idle.len() >= limit {
                 idle.remove(0);
             }
@@ -75,6 +84,18 @@ impl Pool {
         self.idle
             .borrow_mut()
             .retain(|(sender, at)| *at >= since && !sender.is_closed());
+    }
+
+    /// Those that are made from now on take the place of all there are; requests that are in flight end.
+    pub fn renew(&self) {
+        self.generation.set(self.generation.get().wrapping_add(1));
+        self.idle.borrow_mut().clear();
+        self.shared.borrow_mut().take();
+    }
+
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation.get()
     }
 
     /// Closes every idle connection and keeps none from now on; those in use end with their requests.

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 use super::{Check, Tap, timer};
+use crate::entry::wire::Wire;
 use crate::reasons::Reason;
 
 impl Tap {
@@ -25,14 +25,22 @@ impl Tap {
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                let limit = self.patience.reader;
-                if timer(&mut self.blocked, limit).as_mut().poll(cx).is_ready() {
-                    self.conduct.cut(Reason::ReaderStalled);
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                if let Some(stalled) = self.stalled(cx) {
+                    return Poll::Ready(Err(stalled));
                 }
             }
         }
         sent
+    }
+
+    /// The client takes nothing now: how that ends when it has been so for too long.
+    fn stalled(&mut self, cx: &mut Context<'_>) -> Option<io::Error> {
+        let limit = self.patience.reader;
+        let over = timer(&mut self.blocked, limit).as_mut().poll(cx).is_ready();
+        over.then(|| {
+            self.conduct.cut(Reason::ReaderStalled);
+            io::ErrorKind::TimedOut.into()
+        })
     }
 
     fn follow_sent(&mut self, slices: &[io::IoSlice<'_>], length: usize) {
@@ -59,7 +67,17 @@ impl AsyncWrite for Tap {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_flush(cx)
+        let flushed = self.stream().poll_flush(cx);
+        match flushed {
+            // What is encrypted waits here, not where it was written.
+            Poll::Pending => self
+                .stalled(cx)
+                .map_or(Poll::Pending, |stalled| Poll::Ready(Err(stalled))),
+            Poll::Ready(_) => {
+                self.blocked = None;
+                flushed
+            }
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -79,8 +97,6 @@ impl AsyncWrite for Tap {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream
-            .as_ref()
-            .is_some_and(TcpStream::is_write_vectored)
+        self.stream.as_ref().is_some_and(Wire::is_write_vectored)
     }
 }

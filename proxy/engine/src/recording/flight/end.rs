@@ -52,6 +52,7 @@ impl Flight {
         if let Some(departure) = self.departure.get() {
             self.record.queue_us = Some(departure.queue_us);
             self.record.connect_us = departure.connect_us;
+            self.record.tls_us = departure.tls_us;
         }
         self.conclude();
         let (status, reason) = (self.record.outcome(), self.record.reason);

@@ -1,0 +1,235 @@
+//! Whether a connection that comes in is encrypted, and who is at its other end.
+//!
+//! In: a connection to the application, of which nothing was read. Out: its bytes in the clear with what was verified of the
+//! caller, or why it is refused. Never: a wait that has no end, or a caller that is believed without a certificate.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use rustls::HandshakeKind;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::entry::begun::Begun;
+use crate::entry::client_hello::{self, Hello};
+use crate::entry::detect::{self, Spoken};
+use crate::entry::farewell;
+use crate::entry::limits::Limits;
+use crate::entry::wire::Wire;
+use crate::reasons::Reason;
+use crate::snapshot::{Demand, Protocol};
+use crate::tls::config::{Incoming, OPAQUE};
+use crate::tls::leaf::Leaf;
+use crate::tls::refusal::Refusal;
+use crate::tls::trust::{self, Trust};
+
+/// The first byte of a TLS connection (RFC 8446, 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// What is asked of those who connect to an application.
+#[derive(Clone, Default)]
+pub struct Guard {
+    pub demand: Demand,
+    /// `None` while the workload has no certificate to show.
+    pub incoming: Option<Arc<Incoming>>,
+}
+
+/// How a connection is protected.
+#[derive(Default)]
+pub enum Secured {
+    /// Nobody asked.
+    #[default]
+    Unasked,
+    /// It was looked for, and is not.
+    Plaintext,
+    Mutual(Verified),
+}
+
+/// A caller that has proved who it is.
+pub struct Verified {
+    pub leaf: Leaf,
+    /// By a session that it had before.
+    pub resumed: bool,
+    chain: Vec<CertificateDer<'static>>,
+    trust: Arc<Trust>,
+}
+
+/// An accepted connection in the clear, and what was read of it.
+pub struct Entered {
+    pub wire: Wire,
+    pub held: BytesMut,
+    pub secured: Secured,
+}
+
+/// Why a connection does not come in.
+pub enum Barred {
+    /// It said nothing, or broke off.
+    Silent,
+    /// It speaks in the clear, and may be told that it must not.
+    Plaintext {
+        stream: TcpStream,
+        spoken: Spoken,
+    },
+    Refused(Refusal),
+}
+
+impl Barred {
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Silent => None,
+            Self::Plaintext { .. } => Some(Reason::PlaintextRefused),
+            Self::Refused(refusal) => Some(refusal.reason()),
+        }
+    }
+}
+
+impl Entered {
+    #[must_use]
+    pub fn unasked(stream: TcpStream) -> Self {
+        Self {
+            wire: Wire::Plain(stream),
+            held: BytesMut::new(),
+            secured: Secured::Unasked,
+        }
+    }
+}
+
+// === impl Verified ===
+
+impl Verified {
+    fn of(incoming: &Incoming, connection: &rustls::ServerConnection) -> Result<Self, Refusal> {
+        let chain = connection.peer_certificates().unwrap_or_default();
+        let first = chain.first().ok_or(Refusal::NoCertificate)?;
+        let leaf = Leaf::read(first).map_err(Refusal::Leaf)?;
+        let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+        if resumed {
+            incoming.trust.still(&leaf, trust::now())?;
+        }
+        Ok(Self {
+            leaf,
+            resumed,
+            chain: chain.iter().map(|one| one.clone().into_owned()).collect(),
+            trust: Arc::clone(&incoming.trust),
+        })
+    }
+
+    /// Whether it is to be believed by those roots and denials that are in force now.
+    pub fn under(&self, guard: &Guard) -> Result<(), Refusal> {
+        let Some(incoming) = &guard.incoming else {
+            return Ok(());
+        };
+        if Arc::ptr_eq(&incoming.trust, &self.trust) {
+            return Ok(());
+        }
+        let (leaf, above) = self.chain.split_first().ok_or(Refusal::NoCertificate)?;
+        let now = UnixTime::since_unix_epoch(trust::now());
+        incoming.trust.check(leaf, above, now).map(|_| ())
+    }
+}
+
+// === impl Guard ===
+
+impl Guard {
+    /// Lets a connection in whose application speaks `protocol`.
+    pub async fn admit(
+        &self,
+        mut stream: TcpStream,
+        protocol: Protocol,
+        limits: &Limits,
+    ) -> Result<Entered, Barred> {
+        let Ok(held) = self.first_bytes(&mut stream, protocol, limits).await else {
+            return Err(Barred::Silent);
+        };
+        if self.is_for_us(&held, protocol) {
+            return self.shake_hands(Begun { stream, held }, limits).await;
+        }
+        match self.demand {
+            Demand::Strict => {
+                let spoken = detect::guess(&held).map_or(Spoken::Tcp, |(spoken, _)| spoken);
+                Err(Barred::Plaintext { stream, spoken })
+            }
+            _ => Ok(Entered {
+                wire: Wire::Plain(stream),
+                held,
+                secured: Secured::Plaintext,
+            }),
+        }
+    }
+
+    /// Enough of them to tell. Where the application may speak first, silence means that nobody encrypts.
+    async fn first_bytes(
+        &self,
+        stream: &mut TcpStream,
+        protocol: Protocol,
+        limits: &Limits,
+    ) -> io::Result<BytesMut> {
+        let mut held = BytesMut::with_capacity(2_048);
+        let may_wait = self.demand == Demand::Permissive && !speaks_http(protocol);
+        let patience = if may_wait {
+            limits.patience.detect
+        } else {
+            limits.idle
+        };
+        match timeout(patience, stream.read_buf(&mut held)).await {
+            Err(_) if may_wait => return Ok(held),
+            Err(_) | Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => read?,
+        };
+        if may_wait {
+            let more = self.rest_of_hello(stream, &mut held);
+            // What never becomes whole is not for us.
+            let _ = timeout(limits.patience.detect, more).await;
+        }
+        Ok(held)
+    }
+
+    async fn rest_of_hello(&self, stream: &mut TcpStream, held: &mut BytesMut) -> io::Result<()> {
+        while client_hello::read(held) == Hello::Partial {
+            held.reserve(2_048);
+            if stream.read_buf(held).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the application may encrypt by itself, only what proxies say of themselves tells.
+    fn is_for_us(&self, held: &[u8], protocol: Protocol) -> bool {
+        if self.demand == Demand::Permissive && !speaks_http(protocol) {
+            return client_hello::offers(held, OPAQUE);
+        }
+        held.first() == Some(&HANDSHAKE)
+    }
+
+    async fn shake_hands(&self, begun: Begun, limits: &Limits) -> Result<Entered, Barred> {
+        let Some(incoming) = &self.incoming else {
+            return Err(Barred::Refused(Refusal::NoIdentity));
+        };
+        let acceptor = TlsAcceptor::from(Arc::clone(&incoming.config));
+        let shaken = timeout(limits.patience.head, acceptor.accept(begun).into_fallible());
+        let stream = match shaken.await {
+            Err(_) => return Err(Barred::Refused(Refusal::Slow)),
+            Ok(Err((error, io))) => {
+                // A caller that is reset would not hear why.
+                farewell::part(io, &[]).await;
+                return Err(Barred::Refused(Refusal::of(&error)));
+            }
+            Ok(Ok(stream)) => stream,
+        };
+        let verified = Verified::of(incoming, stream.get_ref().1).map_err(Barred::Refused)?;
+        Ok(Entered {
+            wire: Wire::Tls(Box::new(stream)),
+            held: BytesMut::new(),
+            secured: Secured::Mutual(verified),
+        })
+    }
+}
+
+fn speaks_http(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Http1 | Protocol::Http2)
+}

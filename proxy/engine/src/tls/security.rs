@@ -1,0 +1,137 @@
+//! SNAPSHOT + CERTIFICATES -> TLS: what each workload shows and asks for, made once for all workers.
+//!
+//! Never: a part made anew that did not change, as its sessions could not be resumed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::config::{Incoming, Outgoing};
+use super::credential::Credential;
+use super::spiffe::SpiffeId;
+use super::trust::Trust;
+use super::vault::Vault;
+use crate::snapshot::{self, Demand, Snapshot};
+
+#[derive(Default)]
+pub struct Security {
+    trust: Option<Arc<Trust>>,
+    /// By instance.
+    workloads: HashMap<Box<str>, Arc<Identified>>,
+}
+
+/// A workload that has a certificate.
+pub struct Identified {
+    credential: Arc<Credential>,
+    incoming: Option<Arc<Incoming>>,
+    /// By service.
+    outgoing: HashMap<Box<str>, Arc<Outgoing>>,
+}
+
+/// How connections to an endpoint are made.
+#[derive(Clone, Default)]
+pub enum Seal {
+    #[default]
+    Plain,
+    Tls(Arc<Outgoing>),
+    /// With TLS, for which the workload has no certificate.
+    Impossible,
+}
+
+impl Security {
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, vault: &Vault, before: &Self) -> Self {
+        if !snapshot.workloads.iter().any(is_secured) {
+            return Self::default();
+        }
+        let trust = Trust::of(&snapshot.trust, before.trust.as_ref());
+        let known = before.trust.as_ref();
+        let same_trust = known.is_some_and(|known| Arc::ptr_eq(known, &trust));
+        let identified = |workload: &snapshot::Workload| {
+            let credential = vault.find(&workload.node.service)?;
+            let instance = workload.node.instance.as_str();
+            let known = before
+                .workloads
+                .get(instance)
+                .filter(|known| same_trust && Arc::ptr_eq(&known.credential, &credential));
+            let made = Identified::of(workload, credential, &trust, known.map(|known| &**known));
+            Some((instance.into(), Arc::new(made)))
+        };
+        Self {
+            workloads: snapshot.workloads.iter().filter_map(identified).collect(),
+            trust: Some(trust),
+        }
+    }
+
+    #[must_use]
+    pub fn workload(&self, instance: &str) -> Option<&Arc<Identified>> {
+        self.workloads.get(instance)
+    }
+}
+
+fn is_secured(workload: &snapshot::Workload) -> bool {
+    let inbound = workload.inbound.as_ref();
+    inbound.is_some_and(|inbound| inbound.tls != Demand::Off)
+        || workload.services.iter().any(|to| to.identity.is_some())
+}
+
+impl Identified {
+    fn of(
+        workload: &snapshot::Workload,
+        credential: Arc<Credential>,
+        trust: &Arc<Trust>,
+        known: Option<&Self>,
+    ) -> Self {
+        let demanded = workload
+            .inbound
+            .as_ref()
+            .is_some_and(|inbound| inbound.tls != Demand::Off);
+        let incoming = demanded.then(|| {
+            let known = known.and_then(|known| known.incoming.clone());
+            known.or_else(|| Incoming::new(&credential, trust).ok().map(Arc::new))
+        });
+        let outgoing = workload.services.iter().filter_map(|to| {
+            let expected = SpiffeId::parse(to.identity.as_deref()?)?;
+            let known = known.and_then(|known| known.outgoing.get(to.name.as_str()));
+            let made = match known.filter(|known| known.expected == expected) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(Outgoing::new(&credential, trust, expected).ok()?),
+            };
+            Some((to.name.as_str().into(), made))
+        });
+        Self {
+            incoming: incoming.flatten(),
+            outgoing: outgoing.collect(),
+            credential,
+        }
+    }
+
+    /// For callers; `None` where none is looked for.
+    #[must_use]
+    pub fn incoming(&self) -> Option<&Arc<Incoming>> {
+        self.incoming.as_ref()
+    }
+}
+
+impl Seal {
+    #[must_use]
+    pub fn of(identified: Option<&Identified>, to: &snapshot::Upstream) -> Self {
+        if to.identity.is_none() {
+            return Self::Plain;
+        }
+        identified
+            .and_then(|identified| identified.outgoing.get(to.name.as_str()))
+            .map_or(Self::Impossible, |outgoing| Self::Tls(Arc::clone(outgoing)))
+    }
+
+    /// Whether connections made as the other says are as good as those that this one makes.
+    #[must_use]
+    pub fn keeps(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Plain, Self::Plain) => true,
+            (Self::Tls(one), Self::Tls(other)) => {
+                one.expected == other.expected && Arc::ptr_eq(&one.trust, &other.trust)
+            }
+            _ => false,
+        }
+    }
+}
