@@ -58,6 +58,7 @@ COMMANDS = {
     "deregister": Entry("proxy.register:deregister", "Take a registered instance out of the mesh."),
     "intercept": Entry("proxy.intercept.command:command", "Redirect an application's connections to its proxy."),
     "control": Entry("proxy.control.__main__:command", "Tell every proxy what to do (the control plane).", "control"),
+    "ca": Entry("deploy.ca:command", "Look at the certificate authority, and give it orders.", "control"),
     "collector": Entry("collector.__main__:command", "Store OTLP spans in ClickHouse.", "embedded"),
     "rootcause": Entry("rootcause.__main__:command", "Find what degraded and which part did it.", "rootcause"),
     "ui": Entry("deploy.ui:command", "Show the service graph, incidents and SQL in a browser.", "ui"),

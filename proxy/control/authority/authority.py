@@ -67,9 +67,9 @@ class Authority:
         return tuple(row["serial"] for row in rows)
 
     def newest(self) -> list[sqlite3.Row]:
-        """The newest certificate of each identity of each proxy: proxy, uri, serial, ends."""
+        """The newest certificate of each identity of each proxy: proxy, uri, serial, issued, ends."""
         return self.ledger.sql.execute(
-            "SELECT proxy, uri, serial, ends, max(issued) FROM issued GROUP BY proxy, uri ORDER BY proxy, uri"
+            "SELECT proxy, uri, serial, ends, max(issued) AS issued FROM issued GROUP BY proxy, uri ORDER BY proxy, uri"
         ).fetchall()
 
     def issue(self, proxy: str, uri: str, key: ec.EllipticCurvePublicKey, now: datetime) -> Issued:

@@ -26,10 +26,14 @@ _DOMAIN, _TERMS, _SALT, _PROBE = "trust domain", "lifetimes", "salt", "probe"
 class Ledger:
     """One connection; raises LedgerUnusable when the file is not one of ours, or the secret does not open it."""
 
-    def __init__(self, folder: Path | None, domain: str | None, secret: bytes | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, domain: str | None, secret: bytes | None = None, *, make: bool = True
+    ) -> None:
         """Without a folder everything is gone with the process; without a domain there must be a ledger already."""
         self.where = "memory" if folder is None else str(folder / FILE)
         if folder is not None:
+            if not make and not (folder / FILE).exists():
+                raise LedgerUnusable(f"{self.where}: there is none; is this the --state of `whymesh control`?")
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.where, os.O_CREAT, 0o600))
         self.sql = sqlite3.connect(":memory:" if folder is None else self.where, isolation_level=None, timeout=10)

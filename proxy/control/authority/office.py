@@ -26,6 +26,7 @@ from proxy.control.authority.report import report_of
 from proxy.control.authority.rotation import Standing
 from proxy.control.authority.safe import Safe
 from proxy.control.authority.terms import Terms
+from proxy.control.change import Change
 from proxy.control.in_force import InForce
 from proxy.control.publish import Publisher
 from proxy.control.trust import Trust
@@ -49,7 +50,7 @@ class Office:
     ) -> None:
         self._safe = safe
         self._publisher, self._in_force = publisher, in_force
-        self._audit, self._clock = Audit(safe.folder, report), clock
+        self._audit, self._report, self._clock = Audit(safe.folder, report), report, clock
         self._authority: Authority | None = None
         self._since = publisher.epoch
         """The epoch that brought what is trusted now."""
@@ -133,13 +134,21 @@ class Office:
         await self._believe(Trust(authority.domain, roots, authority.denied(now)))
 
     async def _believe(self, trust: Trust | None) -> None:
-        if trust == self._publisher.registry.trust:
+        before = self._publisher.registry.trust
+        if trust == before:
             return
         await self._in_force.believe(trust, _ACTOR)
         self._since = self._publisher.epoch
+        if before is not None:
+            was, now = _counted(before), _counted(trust)
+            self._report(Change("authority", "", "", was, now, f"what proxies trust changed: {was} -> {now}"), _ACTOR)
 
     def _standing(self) -> Standing:
         """Proxies that serve an epoch from before the last change of trust count as late."""
         said = self._publisher.acknowledged.items()
         fresh = frozenset(name for name, one in said if one.accepted and one.epoch >= self._since)
         return standing(self._publisher.registry, fresh)
+
+
+def _counted(trust: Trust | None) -> str:
+    return f"{len(trust.roots)} roots, {len(trust.denied)} certificates denied" if trust else "nothing"

@@ -11,6 +11,7 @@ from typing import Any
 from proxy.control.authority.authority import Authority
 from proxy.control.authority.certificates import fingerprint
 from proxy.control.authority.ledger import moment
+from proxy.control.authority.passes import Pass, Passes
 from proxy.control.authority.rotation import Standing
 from proxy.control.authority.signers import Kept
 from proxy.control.authority.terms import due
@@ -34,9 +35,14 @@ def report_of(authority: Authority, standing: Standing, now: datetime) -> dict[s
                 "identity": row["uri"],
                 "serial": row["serial"],
                 "ends": moment(row["ends"]).isoformat(),
+                "late": _late(row["issued"], row["ends"], now) and (row["proxy"], row["uri"]) in standing.members,
                 "member": (row["proxy"], row["uri"]) in standing.members,
             }
             for row in authority.newest()
+        ],
+        "passes": [
+            {"id": one.id, "kind": one.kind, "proxies": one.proxies, "state": _usable(one, now)}
+            for one in Passes(authority.ledger).every()
         ],
         "denied": list(authority.denied(now)),
         "forecast": forecast(authority, standing, now),
@@ -61,6 +67,19 @@ def forecast(authority: Authority, standing: Standing, now: datetime) -> list[di
         {"at": at.isoformat(), "what": what if at > now else f"since then: {what}"}
         for at, what in sorted(found, key=lambda one: one[0])
     ]
+
+
+def _late(issued: float, ends: float, now: datetime) -> bool:
+    """It should have been renewed: three quarters of its life are over."""
+    return now.timestamp() > issued + (ends - issued) * 0.75
+
+
+def _usable(one: Pass, now: datetime) -> str:
+    if one.revoked:
+        return "revoked"
+    if one.ends is not None and one.ends <= now:
+        return f"ended {one.ends:%F %T} UTC"
+    return f"used {one.used} times" if one.used else "not used yet"
 
 
 def _signer(one: Kept) -> dict[str, Any]:
