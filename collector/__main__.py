@@ -36,6 +36,7 @@ from collector.home import open_store
 from collector.ingest import Ingest
 from collector.keep import Terms
 from collector.listening import host_port, listening
+from collector.pairs import Pairs, Tide
 from collector.receive_grpc import GrpcReceiver
 from collector.receive_http import HttpReceiver
 from collector.receive_zipkin import ZipkinReceiver
@@ -119,8 +120,8 @@ async def run(config: Config) -> None:
         meters.log_bytes.set_function(lambda: wal.size)
         meters.log_requests.set_function(lambda: wal.requests)
 
-        ledger = Ledger(wal)
-        writers = Writers(store.insert, ledger, reporter, _limits(config))
+        ledger, tide = Ledger(wal), Tide(store)
+        writers = Writers(tide.insert, ledger, reporter, _limits(config))
         opened.push_async_callback(writers.drain)
         meters.waiting.set_function(lambda: writers.held_bytes)
 
@@ -131,7 +132,7 @@ async def run(config: Config) -> None:
         encoder = encoders[0]
         delivery = Delivery(wal, ledger, writers, encoder, drops)
         opened.push_async_callback(delivery.close)
-        delivery.start(Resume(wal, store, encoders, partial(earlier.settled, rules)))
+        delivery.start(Resume(wal, tide, encoders, partial(earlier.settled, rules)))
         meters.behind.set_function(lambda: delivery.on_disk)
 
         ingest = Ingest(encoder, delivery.keep, Repeats(wal.batches, drops.repeated), drops)
@@ -143,6 +144,9 @@ async def run(config: Config) -> None:
         if config.own_spans:
             await opened.enter_async_context(_reporting(reporter, ingest))
         await _watches(opened, config, registry, store, ingest)
+        if doors:  # a server may have several collectors, of which one only may count
+            pairs = Pairs(store, store.ask, tide.until, config.pair_s)
+            await opened.enter_async_context(_beside(pairs.watch(), "pairs"))
 
         admin.ready = True
         log.info(

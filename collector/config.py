@@ -16,6 +16,7 @@ from collector.attributes import Attributes
 from collector.errors import ConfigRefused
 from collector.keep import Kind
 from collector.matters import Matters
+from collector.pairs import LONGEST_WAIT_S
 from collector.part import Part
 from collector.store.settings import DoorsPart, StorePart
 from collector.wal.policy import Fsync
@@ -127,6 +128,9 @@ class Config(Part):
     doors: DoorsPart = DoorsPart()
     tls: TlsFiles | None = Field(default=None, description="TLS of the doors that take telemetry; plain when not set.")
     tenants: tuple[TenantPart, ...] = Field(default=(), description="Who may send; anyone when empty.")
+    pair_s: int = Field(
+        default=600, ge=10, le=LONGEST_WAIT_S, description="How long a span without mesh.* waits for its caller's."
+    )
     canary_s: float = Field(default=15.0, ge=0, description="How often a known trace is written and read; 0: never.")
     own_spans: bool = Field(default=True, description="Report own inserts as spans of whymesh.collector.")
 

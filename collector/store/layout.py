@@ -23,6 +23,7 @@ _SHARDED_BY: Final = {
     "mesh_incidents": "cityHash64(Id)",
     "mesh_alarms": "cityHash64(Id)",
     "mesh_silences": "cityHash64(Service)",
+    "mesh_ends": "cityHash64(TraceId)",
     "mesh_kept": "cityHash64(TraceId)",
     "mesh_pins": "cityHash64(TraceId)",
     "mesh_thinned": "cityHash64(Day)",

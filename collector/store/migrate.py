@@ -39,6 +39,10 @@ OBJECTS: Final = (
     "mesh_kept",
     "mesh_pins",
     "mesh_thinned",
+    "mesh_ends",
+    "mesh_ends_mv",
+    "mesh_pairs",
+    "mesh_paired",
 )
 
 ONE_NODE: Final = Layout()
