@@ -63,17 +63,24 @@ class Identities:
         self.problem = ""
         """Why there is a service without a valid certificate, for people."""
 
+    def restored(self, snapshot: Mapping[str, Any]) -> dict[str, tuple[Key, list[bytes]]]:
+        """What an earlier process of this proxy had for the workloads of a snapshot: an engine can start with it."""
+        self._expect(snapshot)
+        self._restore()
+        return {service: (held.key, held.chain) for service, held in self.held.items()}
+
     def want(self, identify: Identify, snapshot: Mapping[str, Any]) -> None:
         """Takes what a snapshot says: who its workloads are, and which root signs now."""
+        self._expect(snapshot)
+        self._identify = identify
+        self._changed.set()
+
+    def _expect(self, snapshot: Mapping[str, Any]) -> None:
         workloads = snapshot.get("workloads", ())
         self._wanted = {one["node"]["service"]: one["identity"] for one in workloads if one.get("identity")}
         domains = snapshot.get("trust", {}).get("domains", {})
         domain = next((name.split("/")[2] for name in self._wanted.values()), "")
         self._first_root = next(iter(domains.get(domain, ())), "")
-        if self._identify is None:
-            self._identify = identify
-            self._restore()
-        self._changed.set()
 
     def complete(self) -> bool:
         """True when every service that needs a certificate has one that is valid."""
@@ -172,7 +179,7 @@ class Identities:
             left_s = held.not_after - time.time() if held else 0.0
             if held is None or held.uri != uri or left_s <= 0:
                 continue
-            self._take(service, held)
+            self.held[service] = held
             renewal = self.renewals[service] = Renewal(self._clock())
             renewal.granted(self._clock(), max(held.renew_at - time.time(), 0.0), left_s)
 

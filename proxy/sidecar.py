@@ -106,7 +106,13 @@ class Sidecar:
         """Gives one snapshot to the engine; returns why it was refused, if it was."""
         try:
             if self._engine is None:
-                self._engine = Engine(snapshot, workers=self._workers, spool=self._spool, replace=self._replace)
+                self._engine = Engine(
+                    snapshot,
+                    workers=self._workers,
+                    spool=self._spool,
+                    replace=self._replace,
+                    identities=self.identities.restored(json.loads(snapshot)),
+                )
                 self.serves.set()
                 flags = (self._engine.flagged, self._control, self._stop)
                 threading.Thread(target=report_flags, args=flags, name="flags", daemon=True).start()

@@ -52,6 +52,8 @@ class Place:
         saved = SavedIdentities(self.folder / "proxy", "card-1", lambda: secret, Key)
         control = ControlPlane(self.url, "card-1", stop)
         identities = Identities(control, Key, self.folder / "node.key", saved, stop, lambda: self.now)
+        restored = identities.restored(snapshot())
+        self.shown.extend((service, *shown) for service, shown in restored.items())
         identities.want(lambda *given: self.shown.append(given), snapshot())
         running = threading.Thread(target=identities.run)
         running.start()

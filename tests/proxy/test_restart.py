@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -69,23 +69,30 @@ class Place:
         until(lambda: "a successor may take over" in process.output(), "the process to serve")
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+@contextmanager
+def serving() -> Iterator[_Server]:
+    """The application, while somebody asks it."""
     with _Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield Place(tmp_path, server)
+        yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with serving() as server:
+        yield Place(tmp_path, server)
 
 
 class Load:
     """Callers that ask without a pause, each on new connections or on one that it keeps."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, url: str = "/") -> None:
         self.answers: list[int] = []
         self.failures: list[str] = []
-        self._port = port
+        self._port, self._url = port, url
         self._done = threading.Event()
         self._threads = [threading.Thread(target=self._drive, args=(keep,)) for keep in (False, False, True, True)]
 
@@ -93,7 +100,7 @@ class Load:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
         while not self._done.is_set():
             try:
-                connection.request("GET", "/")
+                connection.request("GET", self._url)
                 answer = connection.getresponse()
                 answer.read()
                 self.answers.append(answer.status)
@@ -122,22 +129,22 @@ class Load:
 def test_no_request_fails_while_processes_take_over_from_each_other(place: Place) -> None:
     with ExitStack() as world:
         world.enter_context(place.start_control()).ready(f"http://127.0.0.1:{place.control}/readyz")
-        serving = world.enter_context(place.start("p0"))
-        place.served_by(serving)
+        current = world.enter_context(place.start("p0"))
+        place.served_by(current)
         with Load(place.inbound) as load:
             for turn, workers in enumerate(("2", "1", "1"), start=1):
                 load.more()
                 successor = world.enter_context(place.start(f"p{turn}", "--replace", "--workers", workers))
                 place.served_by(successor)
-                assert serving.wait() == 0, serving.output()
-                assert "finishes what it has begun" in serving.output()
+                assert current.wait() == 0, current.output()
+                assert "finishes what it has begun" in current.output()
                 load.more()
                 counted = json.loads(get(f"http://127.0.0.1:{place.admin}/stats")[1])["requests"]
                 assert sum(one["count"] for one in counted) > 0, "the admin port is the new one's"
-                serving = successor
+                current = successor
         assert load.failures == []
         assert set(load.answers) == {200}
-        assert serving.terminate() == 0
+        assert current.terminate() == 0
 
 
 def test_a_request_in_flight_is_finished_by_the_process_that_began_it(place: Place) -> None:

@@ -5,6 +5,7 @@ In: registry, name of a proxy, epoch. Out: a `Snapshot`. Pure: the same input gi
 
 from __future__ import annotations
 
+from proxy.control.compile.encryption import trust
 from proxy.control.compile.gateway import gateway_workload
 from proxy.control.compile.limits import limits
 from proxy.control.compile.telemetry import telemetry
@@ -22,10 +23,12 @@ def compile_snapshot(registry: Registry, proxy: str, epoch: int) -> Snapshot:
             workloads=(gateway_workload(registry, found.gateway),),
             telemetry=telemetry(registry.telemetry(found.gateway)),
             limits=limits(found.gateway.spec.limits or registry.mesh.spec.limits),
+            trust=trust(registry),
         )
     return Snapshot(
         epoch=epoch,
         workloads=tuple(workload(registry, service, endpoint) for service, endpoint in found.instances),
         telemetry=telemetry(registry.telemetry(found.instances[0][0])),
         limits=limits(registry.mesh.spec.limits),
+        trust=trust(registry),
     )

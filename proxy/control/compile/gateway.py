@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from proxy.control.attachments import hosts_of
 from proxy.control.compile.authorization import authorization
+from proxy.control.compile.encryption import identity
 from proxy.control.compile.gate import gate
 from proxy.control.compile.routes import matches
 from proxy.control.compile.services import called
@@ -43,6 +44,7 @@ def gateway_workload(registry: Registry, gateway: Gateway) -> Workload:
             namespace=gateway.metadata.namespace,
             zone=spec.zone,
         ),
+        identity=identity(registry, gateway),
         gateway=GatewayPart(
             doors=doors,
             callers="mesh" if spec.egress else "outside",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.control.compile.encryption import demand
 from proxy.control.compile.gate import gate
 from proxy.control.documents import EndpointSpec, OutboundSpec, Service
 from proxy.control.registry import Registry
@@ -20,6 +21,7 @@ def inbound(registry: Registry, service: Service, endpoint: EndpointSpec) -> Inb
         timeout_ms=service.spec.timeout,
         transparent=endpoint.sidecar.transparent,
         gate=gate(registry, service),
+        tls=demand(registry),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.control.compile.encryption import proven
 from proxy.control.compile.faults import faults
 from proxy.control.compile.policies import policy
 from proxy.control.compile.routes import routes
@@ -56,4 +57,5 @@ def called(registry: Registry, service: Service, caller: Document) -> Upstream:
         policy=policy(registry, service),
         faults=faults(registry, service, caller),
         outside=service.spec.egress is not None,
+        identity=proven(registry, service),
     )

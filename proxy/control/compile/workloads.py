@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxy.control.compile.authorization import authorization
+from proxy.control.compile.encryption import identity
 from proxy.control.compile.listeners import inbound, outbound
 from proxy.control.compile.services import upstream
 from proxy.control.documents import EndpointSpec, Service
@@ -20,6 +21,7 @@ def workload(registry: Registry, service: Service, endpoint: EndpointSpec) -> Wo
             namespace=service.metadata.namespace,
             zone=endpoint.zone,
         ),
+        identity=identity(registry, service),
         inbound=inbound(registry, service, endpoint),
         outbound=outbound(endpoint, registry.mesh.spec.outbound),
         authorization=authorization(registry, service),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from proxy.control.documents.authority import AuthoritySpec, TrustDomain
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.dns import DnsSpec
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.telemetry import TelemetrySpec
-from proxy.snapshot import Name
+from proxy.snapshot import Demand, Name
 
 _WEBHOOK = re.compile(r"^((json|alertmanager|slack|pagerduty|teams)\+)?https?://[^\s/]+")
 
@@ -55,7 +55,14 @@ class MeshSpec(Spec):
     authorization: AuthorizationSpec = AuthorizationSpec()
     trust_domain: TrustDomain = Field(default="mesh.local", alias="trustDomain")
     authority: AuthoritySpec | None = Field(default=None, description="Without it nobody has an identity.")
+    mtls: Demand = Field(default="off", description="Whether services are called by proved identities only.")
     dns: DnsSpec = DnsSpec()
+
+    @model_validator(mode="after")
+    def _identities_have_an_authority(self) -> MeshSpec:
+        if self.mtls != "off" and self.authority is None:
+            raise ValueError("mtls: nobody has a certificate without spec.authority; add it, {} for all defaults")
+        return self
 
 
 class Mesh(OwnDocument):

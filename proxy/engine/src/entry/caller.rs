@@ -250,12 +250,12 @@ impl Proved {
             return None;
         };
         let id = &verified.leaf.id;
-        let service = id.workload().map_or(id.as_str(), |(_, service)| service);
+        let service = id.service();
         let mut attributes = Attributes::default();
-        attributes.text("mesh.source.service", service);
+        attributes.text("mesh.source.service", &service);
         let claim = Claim {
             attributes: Some(attributes.bytes().into()),
-            service: service.into(),
+            service: (*service).into(),
             version: "".into(),
         };
         Some(Self { verified, claim })

@@ -2,10 +2,12 @@
 //!
 //! In: text. Out: an id whose parts can be compared byte by byte. Pure. Never: an id that two readers could read in two ways.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 const SCHEME: &str = "spiffe://";
+const DEFAULT_NAMESPACE: &str = "default";
 const LONGEST: usize = 2_048;
 const LONGEST_DOMAIN: usize = 255;
 
@@ -43,8 +45,7 @@ impl SpiffeId {
 
     /// The namespace and the service that it names, where it has the form of the mesh's own:
     /// `/ns/<namespace>/sa/<service>`.
-    #[must_use]
-    pub fn workload(&self) -> Option<(&str, &str)> {
+    fn workload(&self) -> Option<(&str, &str)> {
         let mut segments = self.text[self.path + 1..].split('/');
         let mut next = || segments.next();
         match (next(), next(), next(), next(), next()) {
@@ -52,6 +53,17 @@ impl SpiffeId {
                 Some((namespace, service))
             }
             _ => None,
+        }
+    }
+
+    /// Its name among the services of the mesh: bare in the default namespace, with the namespace behind it elsewhere;
+    /// the whole id where it is none of the mesh's.
+    #[must_use]
+    pub fn service(&self) -> Cow<'_, str> {
+        match self.workload() {
+            None => Cow::Borrowed(&self.text),
+            Some((DEFAULT_NAMESPACE, service)) => Cow::Borrowed(service),
+            Some((namespace, service)) => Cow::Owned(format!("{service}.{namespace}")),
         }
     }
 }
@@ -91,9 +103,13 @@ mod tests {
         let id = SpiffeId::parse("spiffe://mesh.local/ns/shop/sa/pay").unwrap();
         assert_eq!(id.trust_domain(), "mesh.local");
         assert_eq!(id.workload(), Some(("shop", "pay")));
+        assert_eq!(id.service(), "pay.shop");
+        let id = SpiffeId::parse("spiffe://mesh.local/ns/default/sa/pay").unwrap();
+        assert_eq!(id.service(), "pay");
         for other in ["/ns/shop/sa/pay/x", "/ns/shop", "/sa/pay/ns/shop"] {
             let id = SpiffeId::parse(&format!("spiffe://mesh.local{other}")).unwrap();
             assert_eq!(id.workload(), None);
+            assert_eq!(id.service(), id.as_str());
         }
     }
 
