@@ -59,6 +59,7 @@ COMMANDS = {
     "intercept": Entry("proxy.intercept.command:command", "Redirect an application's connections to its proxy."),
     "control": Entry("proxy.control.__main__:command", "Tell every proxy what to do (the control plane).", "control"),
     "ca": Entry("deploy.ca:command", "Look at the certificate authority, and give it orders.", "control"),
+    "kubernetes": Entry("proxy.control.kubernetes.__main__:command", "Let a cluster say what runs.", "kubernetes"),
     "collector": Entry("collector.__main__:command", "Store OTLP spans in ClickHouse.", "embedded"),
     "rootcause": Entry("rootcause.__main__:command", "Find what degraded and which part did it.", "rootcause"),
     "ui": Entry("deploy.ui:command", "Show the service graph, incidents and SQL in a browser.", "ui"),
