@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -143,7 +143,9 @@ async def run(config: Config) -> None:
 
         if config.own_spans:
             await opened.enter_async_context(_reporting(reporter, ingest))
-        await _watches(opened, config, registry, store, ingest)
+        # The log lies on the same disk as the tables only when these are here.
+        beside = (lambda: wal.size) if doors else (lambda: 0)
+        await _watches(opened, config, registry, store, ingest, beside)
         if doors:  # a server may have several collectors, of which one only may count
             pairs = Pairs(store, store.ask, tide.until, config.pair_s)
             await opened.enter_async_context(_beside(pairs.watch(), "pairs"))
@@ -186,13 +188,14 @@ async def _watches(
     registry: CollectorRegistry,
     store: Store,
     ingest: Ingest,
+    beside: Callable[[], int],
 ) -> None:
     """Starts what looks after the store while it is served."""
     if config.canary_s:
         take = partial(ingest.take, Signal.TRACES, form=Form(own=True))
         canary = Canary(registry, take, store.ask)
         await opened.enter_async_context(_beside(canary.sing(config.canary_s), "canary"))
-    keeper = Keeper(registry, store, Terms(config.keep.days.by_kind(), config.keep.disk))
+    keeper = Keeper(registry, store, Terms(config.keep.days.by_kind(), config.keep.disk), beside)
     await opened.enter_async_context(_beside(keeper.watch(), "keep"))
     if config.keep.matters is not None:
         thinner = Thinner(registry, store, store.ask, config.keep.matters)

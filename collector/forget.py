@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Protocol
 
@@ -30,9 +32,13 @@ class Store(Protocol):
 class Keeper:
     """Sees to it that no more is kept than `terms` say."""
 
-    def __init__(self, registry: CollectorRegistry, store: Store, terms: Terms) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, store: Store, terms: Terms, beside: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`beside`: bytes on the same disk that count too, those of the log."""
         self._store = store
         self._terms = terms
+        self._beside = beside
         self._sizes = Gauge("whymesh_collector_table_bytes", "Size on disk.", ("table",), registry=registry)
         self._forgotten = Counter(
             "whymesh_collector_forgotten_bytes", "Dropped for age or disk.", ("table", "cause"), registry=registry
@@ -53,7 +59,10 @@ class Keeper:
         sizes: dict[str, int] = {}
         for part in parts:
             sizes[part.table] = sizes.get(part.table, 0) + part.size
-        for drop in overdue(parts, today, self._terms):
+        terms = self._terms
+        if terms.disk is not None:
+            terms = replace(terms, disk=max(0, terms.disk - self._beside()))
+        for drop in overdue(parts, today, terms):
             await self._store.drop(drop)
             self._forgotten.labels(drop.table, drop.cause).inc(drop.size)
             sizes[drop.table] -= drop.size

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 import zstandard
 
-from tests.bench.measure import cpu_s, tree
+from tests.bench.measure import cpu_s, peak_mb, tree
 from tests.world import otlp_requests as world
 from tests.world.collectors import Collector, collector
 from tests.world.processes import until
@@ -102,14 +102,8 @@ def measure(requests: int, spans: int, senders: int, folder: Path) -> Figures:
             seconds=round(seconds, 2),
             spans_per_s=round(requests * spans / seconds),
             spans_per_cpu_s=round(requests * spans / cpu),
-            peak_rss_mb=_peak_mb(served.process.pid),
+            peak_rss_mb=peak_mb(served.process.pid),
         )
-
-
-def _peak_mb(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (kilobytes,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(kilobytes) // 1024
 
 
 @click.command()

@@ -19,6 +19,13 @@ def rss_mb(pids: list[int]) -> float:
     return sum(int(_stat(pid)[21]) for pid in pids) * _PAGE / 1e6
 
 
+def peak_mb(pid: int) -> int:
+    """The most resident memory the process has had, in megabytes (proc_pid_status(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (kilobytes,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(kilobytes) // 1024
+
+
 def tree(pid: int) -> list[int]:
     """A process and everything below it."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -89,7 +89,7 @@ async def test_the_store_lets_go(tmp_path: Path) -> None:
         assert (registry.get_sample_value("whymesh_collector_forgotten_bytes_total", labels) or 0) > 100
         size = registry.get_sample_value("whymesh_collector_table_bytes", {"table": "otel_traces"}) or 0
         assert size > 100
-        await Keeper(CollectorRegistry(), store, Terms(disk=1)).once(today.date())
+        await Keeper(CollectorRegistry(), store, Terms(disk=1 << 30), lambda: 1 << 30).once(today.date())
         assert await store.ask("SELECT count() AS spans FROM otel.otel_traces") == [{"spans": 1}]
     finally:
         await store.close()

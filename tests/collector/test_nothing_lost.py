@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from tests.world.collectors import Collector, collector
 from tests.world.processes import free_port, until
 
 SPANS = 50
+# WHYMESH_KILLS=20 for the long form.
+KILLS = int(os.environ.get("WHYMESH_KILLS", "4"))
 
 
 class Sender(threading.Thread):
@@ -100,7 +103,7 @@ def test_killed_again_and_again_while_senders_repeat_what_was_not_answered(tmp_p
     for sender in senders:
         sender.start()
     try:
-        for _ in range(4):
+        for _ in range(KILLS):
             with collector(tmp_path, *arguments) as served:
                 before = sum(sender.acknowledged for sender in senders)
                 until(lambda before=before: sum(one.acknowledged for one in senders) > before + 800, "answers")  # type: ignore[misc]
