@@ -14,7 +14,9 @@ from pathlib import Path
 
 import click
 
-from rootcause.evaluate import rank_suite
+from rootcause.crossvalidate import Judged, JudgedCase, crossvalidated, place
+from rootcause.diagnose import Verdict
+from rootcause.evaluate import judge_suite, services
 from rootcause.recorded import LOGS, METRICS, SPANS, CaseRefused
 
 ANSWERS = "answers.csv"
@@ -88,19 +90,31 @@ def command(suites: tuple[Path, ...], out: Path | None) -> None:
 
 def table(suites: Sequence[Path]) -> str:
     """The document. Raises CaseRefused, OSError, KeyError."""
-    rows, kinds = [], []
+    rows, kinds, judged = [], [], []
     for suite in suites:
-        ranked = {signals: rank_suite(suite, beside=beside) for signals, beside in _signals(suite)}
+        verdicts = {signals: judge_suite(suite, beside=beside) for signals, beside in _signals(suite)}
         answers = read_answers(suite / ANSWERS)
-        for signals, rankings in ranked.items():
-            found = score(answers, rankings)
+        for signals, by_case in verdicts.items():
+            found = score(answers, _rankings(by_case))
             quiet = f"{found.blamed} of {found.quiet}"
             cells = (suite.name, signals, len(found.places), found.among(1), found.among(3), quiet)
             rows.append(_row(cells))
+        whole = verdicts[_signals(suite)[0][0]]
         for kind, part in _by_kind(answers).items():
-            found = score(part, ranked[_signals(suite)[0][0]])
+            found = score(part, _rankings(whole))
             kinds.append(_row((suite.name, kind, len(found.places), found.among(1), found.among(3))))
-    return "".join((_HEAD.format(suites=" ".join(suite.name for suite in suites)), *rows, _KINDS, *kinds))
+        judged.append(_judged(suite.name, answers, whole))
+    text = "".join((_HEAD.format(suites=" ".join(suite.name for suite in suites)), *rows, _KINDS, *kinds))
+    return text + crossvalidated(judged) if len(judged) > 1 else text
+
+
+def _judged(name: str, answers: Mapping[str, Answer], verdicts: Mapping[str, Verdict]) -> Judged:
+    cases = (JudgedCase(verdict, answers[id].names) for id, verdict in verdicts.items() if id in answers)
+    return Judged(name, tuple(cases))
+
+
+def _rankings(verdicts: Mapping[str, Verdict]) -> dict[str, list[str]]:
+    return {id: services(verdict) for id, verdict in verdicts.items()}
 
 
 def read_answers(path: Path) -> dict[str, Answer]:
@@ -121,11 +135,6 @@ def score(answers: Mapping[str, Answer], rankings: Mapping[str, Sequence[str]]) 
     quiet = answers.keys() - faults.keys()
     places = [place(rankings.get(case, ()), answer.names) for case, answer in faults.items()]
     return Score(places, len(quiet), sum(rankings.get(case) != [] for case in quiet))
-
-
-def place(ranking: Sequence[str], names: Set[str]) -> int | None:
-    """Where the first right name stands, from 1."""
-    return next((at for at, name in enumerate(dict.fromkeys(ranking), 1) if name.lower() in names), None)
 
 
 def wilson(hits: int, cases: int) -> tuple[float, float]:

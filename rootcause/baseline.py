@@ -17,6 +17,8 @@ MIN_CALLS = 5
 _MAD_TO_SD = 1.4826
 _OUTLIERS = 0.1
 _DRIFT = 0.05
+_ENOUGH_FOR_A_MEDIAN = 3
+"""Of two buckets the one with more calls would be typical: of a fault, and of a hiccup."""
 _HICCUP_S = 60.0
 """What is over sooner than this is a cold start, a garbage collection, a lost packet."""
 _TIMER_MS = 0.1
@@ -109,6 +111,8 @@ def shift_of(strata: Sequence[tuple[Normal, dict[float, Sample]]]) -> Shift | No
         return None
     per_call = {start: Sample(count[start], excess[start] / count[start]) for start in sorted(count)}
     mean, usual = _mean(list(per_call.values())), typical(list(per_call.values()))
+    if len(per_call) < _ENOUGH_FOR_A_MEDIAN:
+        usual = min(sample.mean_ms for sample in per_call.values())
     lasting = max(0.0, min(mean, max(usual, _lasting(per_call)))) if mean > 0 else min(0.0, max(mean, usual))
     added = lasting * total
     return Shift(expected / total, expected / total + lasting, total, added, added / sqrt(variance + drift**2))

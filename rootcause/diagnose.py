@@ -3,7 +3,8 @@
 Pure: no clock, no store. Deterministic: the same windows give the same verdict.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rootcause.attribute.links import LinkShift
@@ -15,24 +16,32 @@ from rootcause.detect.symptom import Symptom
 from rootcause.drilldown import UNNARROWED, Narrowed, narrow
 from rootcause.graph import Graph
 from rootcause.rank import STEP_SURE, Evidence, Suspect, gather, rank
+from rootcause.runners_up import runners_up
 from rootcause.window import Window
 
 State = Literal["nothing_wrong", "not_enough_data", "degraded"]
 
-WORTH_TIME = 0.05
-"""A suspect that adds less than this to all waiting is left alone: hosts differ by that much from hour to hour."""
-WORTH_ERRORS = 0.005
-"""A suspect that fails less than this is left alone: of all requests, and of its own, for whoever uses what few use
-feels it as much. Counts are exact, so the bar is low."""
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """What a suspect has to explain to be blamed. `time`: a suspect that adds less than this to all waiting is left
+    alone, for hosts differ by that much from hour to hour. `errors`: so is one that fails less than this of all
+    requests and of its own, for whoever uses what few use feels it as much; counts are exact, so this bar is low."""
+
+    time: float = 0.05
+    errors: float = 0.005
+
+
+BARS = Bars()
 MOST_SUSPECTS = 10
 MIN_NORMAL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`symptoms` worst first, `suspects` best first; the first `blamed` of them explain enough to be
-    blamed, the very first is narrowed down, to `links` into it if these are at fault. `reason` says
-    why there is none."""
+    """`symptoms` worst first, `suspects` best first, those without a score after all others; the first `blamed` of them
+    explain enough to be blamed, the very first is narrowed down, to `links` into it if these are at fault. `reason`
+    says why there is none. `ranked` are those with a score, whether they explain enough or not."""
 
     state: State
     reason: str
@@ -42,6 +51,7 @@ class Verdict:
     narrowed: Narrowed = UNNARROWED
     links: tuple[LinkShift, ...] = ()
     evidence: Evidence | None = None
+    ranked: tuple[Suspect, ...] = ()
 
 
 def diagnose(baseline: Window, observed: Window) -> Verdict:
@@ -59,27 +69,35 @@ def diagnose(baseline: Window, observed: Window) -> Verdict:
     )
     evidence = gather(baseline, observed)
     graph = Graph([baseline, observed])
-    suspects = sorted(rank(evidence, graph, observed), key=lambda s: not _worth_it(s))
-    if not suspects or not _worth_it(suspects[0]):
-        return _unblamed(symptoms, evidence)
+    ranked = rank(evidence, graph, observed)
+    suspects, blamed = cut(ranked, BARS)
+    if not blamed:
+        return replace(_unblamed(symptoms, evidence), ranked=tuple(ranked))
     first = suspects[0]
     links = links_at_fault(first)
     return Verdict(
         "degraded",
         "",
         tuple(symptoms) or (felt_inside(first, observed.entry_calls),),
-        tuple(suspects[:MOST_SUSPECTS]),
-        sum(_worth_it(suspect) for suspect in suspects[:MOST_SUSPECTS]),
+        tuple([*suspects, *runners_up(evidence, suspects)][:MOST_SUSPECTS]),
+        min(blamed, MOST_SUSPECTS),
         UNNARROWED if links else _narrowed(first, baseline, observed),
         links,
         evidence,
+        tuple(ranked),
     )
 
 
-def _worth_it(suspect: Suspect) -> bool:
+def cut(suspects: Sequence[Suspect], bars: Bars) -> tuple[list[Suspect], int]:
+    """The suspects with those who explain enough first, and how many these are."""
+    ordered = sorted(suspects, key=lambda suspect: not _worth_it(suspect, bars))
+    return ordered, sum(_worth_it(suspect, bars) for suspect in suspects)
+
+
+def _worth_it(suspect: Suspect, bars: Bars) -> bool:
     steps = suspect.step_part if suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE else 0.0
-    failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= WORTH_ERRORS
-    felt = suspect.time_part + steps >= WORTH_TIME or suspect.error_part >= WORTH_ERRORS
+    failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= bars.errors
+    felt = suspect.time_part + steps >= bars.time or suspect.error_part >= bars.errors
     return felt or failing or suspect.full is not None
 
 

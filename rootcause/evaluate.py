@@ -57,9 +57,18 @@ def command(suites: tuple[Path, ...], out: Path | None) -> None:
 
 def rank_suite(suite: Path, *, beside: bool = True) -> dict[str, list[str]]:
     """Rankings by case; without what is `beside` the spans (logs, metrics) if so told. Raises CaseRefused."""
+    return {id: services(verdict) for id, verdict in judge_suite(suite, beside=beside).items()}
+
+
+def services(verdict: Verdict) -> list[str]:
+    """The ranking, as suites score it."""
+    return [suspect.service for suspect in verdict.suspects]
+
+
+def judge_suite(suite: Path, *, beside: bool = True) -> dict[str, Verdict]:
+    """Verdicts by case. Raises CaseRefused."""
     read_spans = cache(lambda path: list(recorded.spans(path)))
-    verdicts = {case.file.id: verdict_of(case, read_spans, beside=beside) for case in recorded.cases_of(suite)}
-    return {id: [suspect.service for suspect in verdict.suspects] for id, verdict in verdicts.items()}
+    return {case.file.id: verdict_of(case, read_spans, beside=beside) for case in recorded.cases_of(suite)}
 
 
 def verdict_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> Verdict:

@@ -4,10 +4,10 @@ Pure: times and ids are arguments.
 """
 
 from datetime import UTC, datetime
-from math import exp
 
 from rootcause import wording
 from rootcause.baseline import Shift
+from rootcause.confidence import confidence
 from rootcause.detect.symptom import Symptom
 from rootcause.diagnose import Verdict
 from rootcause.exemplars import counter_exemplars, exemplars
@@ -30,9 +30,6 @@ from rootcause.rank import Suspect
 from rootcause.window import Window
 
 MOST_RULED_OUT = 20
-MOST_SURE = 0.99
-SURE_OF_FULL = 0.5
-"""Something full is often harmless, and often the first thing to be seen."""
 
 
 def explain(
@@ -119,15 +116,6 @@ def title(verdict: Verdict) -> str:
     return f"{who} {does}: {where} {'failures' if symptom.signal == 'errors' else 'mean'} {felt_as}"
 
 
-def confidence(verdict: Verdict) -> float:
-    """How far the first suspect leads all of them, times how surely something changed at all."""
-    first = verdict.suspects[0]
-    lead = first.score / sum(suspect.score for suspect in verdict.suspects)
-    strength = max(symptom.strength for symptom in verdict.symptoms)
-    sure = max(1 - exp(-strength / 4), 0.0 if first.full is None else SURE_OF_FULL)
-    return round(min(MOST_SURE, lead * sure), 3)
-
-
 def moment(time: float) -> datetime:
     """Unix seconds as a UTC time, to the millisecond."""
     return datetime.fromtimestamp(round(time, 3), UTC)
@@ -167,7 +155,7 @@ def _ranked(suspect: Suspect) -> Ranked:
         if errors
         else None,
         link_ms=_figures(link),
-        why=wording.against(suspect),
+        why=wording.against(suspect) if suspect.score > 0 else f"not blamed, but strays: {wording.against(suspect)}",
     )
 
 

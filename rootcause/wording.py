@@ -27,9 +27,9 @@ def arrow(link: LinkShift) -> str:
 
 
 def against(suspect: Suspect) -> str:
-    """What speaks against a suspect, in one line."""
+    """What speaks against a suspect, in one line; of one without a score, what it strays by all the same."""
     parts = []
-    if suspect.own_errors is not None and suspect.error_part > 0:
+    if suspect.own_errors is not None and (suspect.error_part > 0 or suspect.score == 0):
         shift = suspect.own_errors
         because = f" ({shift.reason})" if shift.reason else ""
         parts.append(

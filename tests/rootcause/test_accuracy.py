@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rootcause.accuracy import Answer, command, place, score, wilson
+from rootcause.accuracy import Answer, command, score, wilson
 from tests.rootcause.cases import write_suite
 from tests.world.mesh_sim import Fault
 
@@ -38,11 +38,6 @@ def test_a_suite_without_answers_is_refused(tmp_path: Path) -> None:
     ran = CliRunner().invoke(command, [str(suite)])
     assert ran.exit_code == 2
     assert "answers.csv" in ran.output
-
-
-def test_any_alias_is_right_in_any_case_and_repeats_take_no_place() -> None:
-    assert place(["cart", "cart", "PAY"], {"payments", "pay"}) == 2
-    assert place(["cart"], {"pay"}) is None
 
 
 def test_a_missing_ranking_counts_against_the_engine() -> None:

@@ -48,6 +48,12 @@ def test_a_fault_that_begins_and_ends_inside_the_time_in_question_is_a_shift() -
     assert shift.observed_ms - shift.baseline_ms == pytest.approx(42, abs=2)
 
 
+def test_of_two_buckets_both_have_to_be_slow() -> None:
+    shift = shift_of([(normal(noisy(20, 6)), {0.0: Sample(90, 20.1), 10.0: Sample(110, 150.0)})])
+    assert shift is not None
+    assert abs(shift.observed_ms - shift.baseline_ms) < 2
+
+
 def test_what_is_over_in_less_than_a_minute_is_none() -> None:
     seconds = [Sample(100, mean) for mean in (20.0, 20.5, 120.0, 130.0, 20.2, 20.1, 19.9, 20.3)]
     shift = shift_of([(normal(noisy(20, 6)), at(seconds))])

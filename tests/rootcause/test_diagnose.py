@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rootcause.diagnose import WORTH_ERRORS, diagnose
+from rootcause.diagnose import BARS, diagnose
 from rootcause.window import Interval, Served, Window
 from tests.rootcause.windows import FAULT_AT, START, verdict, windows
 from tests.world.mesh_sim import Fault
@@ -92,7 +92,7 @@ def test_a_service_that_few_use_is_blamed_for_its_own_failures() -> None:
         ),
     )
     found = diagnose(baseline, busier)
-    assert found.suspects[0].error_part < WORTH_ERRORS
+    assert found.suspects[0].error_part < BARS.errors
     assert [suspect.service for suspect in found.suspects[: found.blamed]] == ["payments"]
 
 
