@@ -54,6 +54,10 @@ def show_trace(story: dict[str, Any]) -> None:
     origin = story["origin"]
     if origin and origin["reason"]:
         out.print(f"reason      {escape(origin['reason'])}: docs/reasons.md says what it means and what to do")
+    if origin and origin["rule"]:
+        out.print(f"rule        {escape(origin['rule'])}")
+    if origin and origin["missed"]:
+        out.print(f"missed      {escape(origin['missed'])}")
     if story["orphans"]:
         out.print(f"incomplete  {story['orphans']} spans belong under spans that are not stored")
     out.print("\n[bold]hops[/bold]")

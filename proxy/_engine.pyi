@@ -5,7 +5,7 @@ from typing import final
 
 __all__ = [
     "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "Key", "SnapshotRefused", "Succession", "View",
-    "check", "check_expression", "decide",
+    "check", "check_expression", "check_keys", "decide",
 ]  # fmt: skip
 
 ATTRIBUTES: list[str]
@@ -28,6 +28,12 @@ def check(snapshot: str) -> int:
 
 def check_expression(pattern: str) -> None:
     """Compiles a regular expression as routes do; raises ValueError saying what is wrong with it."""
+
+def check_keys(jwks: str) -> int:
+    """Reads a JSON Web Key Set as proxies do, and returns how many of its keys they can use.
+
+    Raises ValueError when there is none.
+    """
 
 def decide(authorization: str, question: str) -> str:
     """Decides about a request that nobody made, by the very rules that proxies hold requests against; JSON for JSON.

@@ -26,7 +26,8 @@ _STATUSES = (*GRPC_CODE_ATTRIBUTES, "http.response.status_code")
 _STATUS = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in _STATUSES)
 MOST_OF_A_TRACE = 10_000
 _TRACE = f"""
-SELECT {_SPAN}, coalesce({_STATUS}, ''), SpanAttributes['mesh.reason']
+SELECT {_SPAN}, coalesce({_STATUS}, ''), SpanAttributes['mesh.reason'],
+    SpanAttributes['mesh.policy'], SpanAttributes['mesh.policy.missed']
 FROM otel.otel_traces
 WHERE TraceId = %(trace)s
     AND Timestamp >= (SELECT min(Start) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
@@ -51,7 +52,7 @@ def read_trace(reader: Reader, trace: str) -> list[TracedSpan]:
     """The first MOST_OF_A_TRACE spans of a trace, none when nothing of it is stored. Raises StoreUnavailable,
     QueryFailed."""
     rows = reader.table(_TRACE, {"trace": trace}).rows
-    return [TracedSpan(_span(span), status, reason) for *span, status, reason in rows]
+    return [TracedSpan(_span(row[:-4]), *row[-4:]) for row in rows]
 
 
 def _span(row: Sequence[Any]) -> Span:

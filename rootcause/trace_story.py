@@ -22,11 +22,16 @@ _MOST_SPENDERS = 5
 
 @dataclass(frozen=True, slots=True)
 class TracedSpan:
-    """A span, the status it answered (HTTP or gRPC, empty when none), and the mesh's reason if the mesh had one."""
+    """A span, the status it answered (HTTP or gRPC, empty when none), and the mesh's reason if the mesh had one.
+
+    `rule`: of a policy that denied the request, or that came nearest to allowing it and `missed` something.
+    """
 
     span: Span
     status: str = ""
     reason: str = ""
+    rule: str = ""
+    missed: str = ""
 
     @property
     def bad(self) -> bool:
@@ -52,6 +57,8 @@ class Hop(_Part):
     own_ms: float
     status: str
     reason: str
+    rule: str
+    missed: str
     bad: bool
 
 
@@ -143,6 +150,8 @@ def _hop(traced: TracedSpan, depth: int, children: Sequence[TracedSpan]) -> Hop:
         own_ms=(span.duration_ns - _beneath_ns(span, [child.span for child in children])) / 1e6,
         status=traced.status,
         reason=traced.reason,
+        rule=traced.rule,
+        missed=traced.missed,
         bad=traced.bad,
     )
 
@@ -194,8 +203,17 @@ def _blame(origin: Hop) -> str:
     called = origin.kind == Kind.CLIENT.value and origin.peer
     if origin.reason:
         what = f"the call from {where} to {origin.peer}" if called else f"the request to {where}"
-        return f"{what} ended in {origin.reason}"
+        return f"{what} ended in {origin.reason}{_by_rule(origin)}"
     status = f" with {origin.status}" if origin.status else ""
     if called:
         return f"the call from {where} to {origin.peer} failed{status}, and {origin.peer} has no span of it"
     return f"{where} failed{status} by its own doing: none of its calls did"
+
+
+def _by_rule(origin: Hop) -> str:
+    """Which rule of a policy it was."""
+    if not origin.rule:
+        return ""
+    if origin.missed:
+        return f": the nearest rule is {origin.rule}, and it misses {origin.missed}"
+    return f", by rule {origin.rule}"

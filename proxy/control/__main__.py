@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,9 @@ from proxy.control.health.checks import Checks
 from proxy.control.health.door import HealthDoor
 from proxy.control.health.leave_out import Verdict
 from proxy.control.in_force import InForce
+from proxy.control.key_sets import KeySets
 from proxy.control.names.door import NamesDoor
+from proxy.control.policy_door import PolicyDoor
 from proxy.control.publish import Publisher
 from proxy.control.read import Configuration, load
 from proxy.control.state import EpochFile, digest
@@ -109,18 +111,20 @@ class _Beginning:
     kept: KeptRegistrations
     epochs: EpochFile
     publisher: Publisher
+    key_sets: KeySets
 
 
 def _begin(path: Path, state: Path | None) -> _Beginning:
     """Raises ConfigRefused for what is written, ValueError for what is kept."""
     written = load(path)
     kept = KeptRegistrations(state / "instances.sqlite" if state else None)
-    discovered = Discovered(registrations=tuple(kept.all()))
+    key_sets = KeySets.kept(state / "key-sets.json" if state else None)
+    discovered = Discovered(registrations=tuple(kept.all()), key_sets=key_sets.known)
     registry = assemble(written, discovered).registry
     epochs = EpochFile(state / "epoch.json" if state else None)
     epoch = epochs.first(digest(registry))
     epochs.keep(epoch, digest(registry))
-    return _Beginning(written, discovered, kept, epochs, Publisher(registry, epoch))
+    return _Beginning(written, discovered, kept, epochs, Publisher(registry, epoch), key_sets)
 
 
 async def _serve(
@@ -140,13 +144,20 @@ async def _serve(
     checks = Checks(socket.gethostname()[:63], time.monotonic)
     in_force.followers.append(checks.follow)
     checks.follow(publisher.registry)
+    key_sets = beginning.key_sets
+    in_force.followers.append(key_sets.follow)
+    key_sets.follow(publisher.registry)
     telemetry.count_health(lambda: checks.verdict)
 
     async def leave_out(verdict: Verdict) -> None:
         await in_force.discover(replace(in_force.discovered, left_out=verdict.left_out), "health check")
 
+    async def learn(known: Mapping[str, str]) -> None:
+        await in_force.discover(replace(in_force.discovered, key_sets=dict(known)), "key set of an issuer")
+
     instances = Instances(leases, beginning.kept, in_force, time.monotonic)
     application = Api(publisher, telemetry.metrics).application()
+    application.add_routes(PolicyDoor(lambda: publisher.registry).routes())
     application.add_routes(InstanceDoor(instances, callers).routes())
     application.add_routes(HealthDoor(checks, lambda: publisher.registry, callers, time.monotonic).routes())
     office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher))
@@ -172,7 +183,11 @@ async def _serve(
         raise SystemExit(_say(f"--dns {dns}: {error}")) from None
     log.info("epoch %d of %s on %s", publisher.epoch, path, listen)
     ended = await _until_stopped(
-        _follow(path, mark, in_force, publisher, telemetry), instances.expire(), checks.run(leave_out), office.follow()
+        _follow(path, mark, in_force, publisher, telemetry),
+        instances.expire(),
+        checks.run(leave_out),
+        office.follow(),
+        key_sets.run(learn),
     )
     await names.close()
     await runner.cleanup()

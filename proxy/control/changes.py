@@ -20,6 +20,7 @@ def changes_between(before: Registry, after: Registry) -> list[Change]:
     found = [change for name in (*new, *(n for n in old if n not in new)) for change in _service(name, old, new)]
     found.extend(_others(before, after))
     found.extend(_health(before, after))
+    found.extend(_keys(before, after))
     if before.mesh != after.mesh:
         found.append(Change("config", "", "", "", "", "settings of the whole mesh changed"))
     return found
@@ -55,6 +56,14 @@ def _others(before: Registry, after: Registry) -> Iterator[Change]:
 
 def _by_title(registry: Registry) -> dict[str, Document]:
     return {f"{d.kind} {d.full_name}": d for d in registry.documents if not isinstance(d, Service)}
+
+
+def _keys(before: Registry, after: Registry) -> Iterator[Change]:
+    for url, text in after.key_sets.items():
+        if before.key_sets.get(url) != text:
+            yield Change(
+                "config", "", "", "", "", f"keys of {url} {'changed' if url in before.key_sets else 'fetched'}"
+            )
 
 
 def _health(before: Registry, after: Registry) -> Iterator[Change]:

@@ -14,12 +14,15 @@ from proxy.control.documents import (
     FaultInjection,
     Gateway,
     Mesh,
+    RequestAuthentication,
     RouteDocument,
     Service,
     Telemetry,
     TrafficPolicy,
 )
 from proxy.control.documents.route_parts import ParentRef, Reference
+
+_TARGETING = (TrafficPolicy, FaultInjection, Telemetry, AuthorizationPolicy, RequestAuthentication)
 
 
 def strangers(documents: Iterable[Document], services: Iterable[Service], gateways: Iterable[Gateway]) -> Iterator[str]:

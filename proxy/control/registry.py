@@ -46,6 +46,8 @@ class Registry:
     """Instances that nobody is to call, and what is wrong with them."""
     trust: Trust | None = None
     """What the authority of the mesh says; None where it has none."""
+    key_sets: dict[str, str] = field(default_factory=dict)
+    """What was fetched from the URLs that RequestAuthentications name."""
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
@@ -97,9 +99,11 @@ class Registry:
                 yield service, endpoint
 
 
-def register(configuration: Configuration, left_out: dict[str, str] | None = None) -> Registry:
+def register(
+    configuration: Configuration, left_out: dict[str, str] | None = None, key_sets: dict[str, str] | None = None
+) -> Registry:
     """Turns checked documents into a registry; raises ConfigRefused when two of them claim the same thing."""
-    registry = Registry(configuration.mesh, configuration.documents, left_out or {})
+    registry = Registry(configuration.mesh, configuration.documents, left_out=left_out or {}, key_sets=key_sets or {})
     mistakes = [
         *_repeated(registry.documents),
         *_twice("instance", ((e.instance, f"{s.full_name}/{e.instance}") for s, e in registry.instances())),

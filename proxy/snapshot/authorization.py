@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from proxy.snapshot.authentication import Tokens
 from proxy.snapshot.gate import Asked
 from proxy.snapshot.parts import Name, Part
+from proxy.snapshot.trust import TrustDomain
 
 Port = Annotated[int, Field(gt=0, lt=65_536)]
 _SEGMENT = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-*")
@@ -68,5 +70,8 @@ class Authorization(Part):
 
     service: Name
     ports: tuple[Port, ...] = Field(min_length=1, description="Of the Service, or of each door of the gateway.")
-    believed: Name | None = Field(default=None, description="Trust domain of callers whose headers say who they are.")
+    believed: TrustDomain | None = Field(
+        default=None, description="Trust domain of callers whose headers say who they are."
+    )
     policies: tuple[AccessPolicy, ...] = Field(default=(), max_length=256)
+    tokens: Tokens | None = Field(default=None, description="None: nobody looks at them.")

@@ -53,7 +53,7 @@ def test_every_field_of_the_mesh_configuration_is_described() -> None:
 
     text = (ROOT / "docs/config.md").read_text()
     parents = {"telemetry", "batch", "recorder", "spool", "alerts", "endpoints", "sidecar", "run", "listeners"}
-    parents |= {"outbound", "authorization", "authority"}
+    parents |= {"outbound", "authorization", "authority", "issuers", "claimHeaders"}
     parents |= {"rules", "matches", "filters", "backendRefs", "timeouts", "sessionPersistence"}
     parents |= {"delay", "abort", "rateLimits", "shedding", "priority"}
     parents |= {"addresses", "namespaces", "from"}

@@ -142,6 +142,20 @@ AUTHORIZATION = {
     "ports": [80],
     "believed": "mesh.local",
     "policies": [{"name": "p", "action": "deny", "audit": True, "rules": [ACCESS_RULE]}],
+    "tokens": {
+        "required": True,
+        "issuers": [
+            {
+                "issuer": "a",
+                "audiences": ["b"],
+                "jwks": '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}',
+                "leeway_s": 1,
+                "header": "x-token",
+                "forward": False,
+                "claim_headers": [["x-user", "sub"]],
+            }
+        ],
+    },
 }
 ASKED = {"path": {"kind": "prefix", "value": "/a"}, "method": "GET", "headers": [], "query": []}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from rootcause.spans import Kind, Span
 from rootcause.trace_story import TracedSpan, TraceStory, tell
@@ -60,6 +61,19 @@ def test_a_refusal_by_rule_is_what_went_wrong_although_nothing_failed() -> None:
     story = tell([traced("1", "", "front", Kind.SERVER, 0, 1, status="429", reason="rate_limited")])
     assert story.failed
     assert story.summary.endswith("answered 429 after 1.0 ms: the request to front ended in rate_limited")
+
+
+def test_a_denial_names_the_rule_and_what_it_missed() -> None:
+    denied = traced("2", "1", "pay", Kind.SERVER, 1, 1, status="403", reason="not_allowed")
+    denied = replace(denied, rule="pay/orders", missed="caller a, not b")
+    client = traced("1", "", "front", Kind.CLIENT, 0, 3, peer="pay", status="403", reason="not_allowed")
+    story = tell([client, denied])
+    assert story.origin is not None
+    assert (story.origin.rule, story.origin.missed) == ("pay/orders", "caller a, not b")
+    assert story.summary.endswith(
+        "the request to pay ended in not_allowed: the nearest rule is pay/orders, and it misses caller a, not b"
+    )
+    assert tell([replace(denied, missed="")]).summary.endswith("ended in not_allowed, by rule pay/orders")
 
 
 def test_a_retry_that_helped_is_no_failure_and_the_time_is_told() -> None:

@@ -23,6 +23,7 @@ class Discovered:
 
     registrations: tuple[Registration, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
+    key_sets: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ def assemble(written: Configuration, discovered: Discovered) -> Assembled:
     """Raises ConfigRefused for mistakes in what is written."""
     joining, refused = _admitted(written, discovered.registrations)
     documents = tuple(_joined(document, joining) for document in written.documents)
-    registry = register(Configuration(written.mesh, documents), left_out=discovered.left_out)
+    registry = register(
+        Configuration(written.mesh, documents), left_out=discovered.left_out, key_sets=discovered.key_sets
+    )
     return Assembled(registry, refused)
 
 

@@ -6,6 +6,7 @@ The JSON Schema of each kind is `KINDS[kind].model_json_schema()`.
 
 from __future__ import annotations
 
+from proxy.control.documents.authentication import RequestAuthentication
 from proxy.control.documents.authorization import AuthorizationPolicy
 from proxy.control.documents.base import API_VERSION, Document
 from proxy.control.documents.fault_injection import FaultInjection
@@ -21,8 +22,8 @@ from proxy.control.documents.traffic_policy import TrafficPolicy
 
 __all__ = [
     "API_VERSION", "KINDS", "AuthorizationPolicy", "Document", "EndpointSpec", "FaultInjection", "Gateway", "GrpcRoute",
-    "HttpRoute", "LimitsSpec", "Mesh", "OutboundSpec", "RouteDocument", "Service", "SidecarSpec", "Telemetry",
-    "TelemetrySpec", "TrafficPolicy",
+    "HttpRoute", "LimitsSpec", "Mesh", "OutboundSpec", "RequestAuthentication", "RouteDocument", "Service",
+    "SidecarSpec", "Telemetry", "TelemetrySpec", "TrafficPolicy",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Document]] = {
@@ -35,4 +36,5 @@ KINDS: dict[str, type[Document]] = {
     "FaultInjection": FaultInjection,
     "Telemetry": Telemetry,
     "AuthorizationPolicy": AuthorizationPolicy,
+    "RequestAuthentication": RequestAuthentication,
 }

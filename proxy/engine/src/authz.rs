@@ -12,13 +12,15 @@ mod policies;
 #[cfg(any(test, feature = "python"))]
 pub mod question;
 mod rule;
+pub mod tokens;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use asking::{Asking, Head};
+use asking::{Asking, Claims, Head};
 use identity::Who;
 use policies::{Decision, Policies};
+use tokens::Tokens;
 
 use crate::entry::way::Way;
 use crate::runtime::meters::Meter;
@@ -27,6 +29,7 @@ use crate::snapshot;
 pub struct Authorization {
     from: snapshot::Authorization,
     policies: Policies,
+    tokens: Option<Tokens>,
 }
 
 // === impl Authorization ===
@@ -40,6 +43,7 @@ impl Authorization {
         }
         Rc::new(Self {
             policies: Policies::of(&from.service, &from.policies),
+            tokens: from.tokens.as_ref().map(Tokens::of),
             from: from.clone(),
         })
     }
@@ -68,12 +72,18 @@ impl Authorization {
 
     /// Decides about a request, or about a tunnel where there is no head, and counts the decision.
     #[must_use]
-    pub fn admit(&self, who: Who<'_>, way: Way, head: Option<Head<'_>>) -> Decision<'_> {
+    pub fn admit(
+        &self,
+        who: Who<'_>,
+        way: Way,
+        head: Option<Head<'_>>,
+        claims: Option<&Claims>,
+    ) -> Decision<'_> {
         self.policies.admit(&Asking {
             who,
             port: self.port(way),
             head,
-            claims: None,
+            claims,
         })
     }
 

@@ -17,6 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use crate::address::Address;
+use crate::authz::tokens::keys::{Keys, Signed};
+use crate::authz::tokens::token::Token;
 use crate::entry::chunk::{self, Line};
 use crate::entry::client_hello::{self, Hello};
 use crate::entry::detect::{self, Spoken};
@@ -353,3 +355,18 @@ pub fn otlp_answer(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests;
+
+/// A token is read in one way only, a key set as far as it can be used, and nobody's signature is taken for another's.
+pub fn token(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (set, presented) = text.split_once('\n').unwrap_or((&text, ""));
+    let keys = Keys::parse(set).unwrap_or_default();
+    if let Some(token) = Token::parse(presented) {
+        assert!(presented.as_bytes().starts_with(token.message));
+        let id = token.key.as_deref();
+        let made = keys.made(token.algorithm, id, token.message, &token.signature);
+        let other = [token.message, b"x"].concat();
+        let forged = keys.made(token.algorithm, id, &other, &token.signature);
+        assert!(made != Signed::Yes || forged == Signed::No);
+    }
+}

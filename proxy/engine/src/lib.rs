@@ -85,6 +85,14 @@ mod _engine {
     }
 
     #[pyfunction]
+    fn check_keys(jwks: &str) -> PyResult<usize> {
+        match crate::authz::tokens::keys::Keys::parse(jwks) {
+            Ok(keys) => Ok(keys.len()),
+            Err(error) => Err(PyValueError::new_err(error.to_string())),
+        }
+    }
+
+    #[pyfunction]
     fn decide(authorization: &str, question: &str) -> PyResult<String> {
         Ok(crate::authz::question::decide(authorization, question)?)
     }

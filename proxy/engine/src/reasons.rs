@@ -73,6 +73,14 @@ pub enum Reason {
     TlsNoIdentity,
     TlsRefused,
     TlsHandshakeFailed,
+    TokenMissing,
+    TokenMalformed,
+    TokenExpired,
+    TokenTooEarly,
+    TokenBadSignature,
+    TokenUnknownKey,
+    TokenWrongIssuer,
+    TokenWrongAudience,
 }
 
 /// How many there are.
@@ -558,6 +566,62 @@ const CATALOGUE: &[Entry] = &[
         502,
         "The two ends could not agree on an encrypted connection",
         "Look at who is there: the other end may not speak TLS 1.3, or may not be a proxy of this mesh.",
+    ),
+    entry(
+        Reason::TokenMissing,
+        "token_missing",
+        401,
+        "The service wants a token, and the request has none",
+        "Send a token of an issuer that the RequestAuthentication names, as `Authorization: Bearer …`.",
+    ),
+    entry(
+        Reason::TokenMalformed,
+        "token_malformed",
+        401,
+        "The request's token cannot be read, is signed in a way that is not accepted, or is one of two",
+        "Send one token, a JWT signed with RS256, ES256 or EdDSA.",
+    ),
+    entry(
+        Reason::TokenExpired,
+        "token_expired",
+        401,
+        "The request's token has expired",
+        "Get a new token; if it is new, compare the clocks of the issuer and this proxy, or raise leeway.",
+    ),
+    entry(
+        Reason::TokenTooEarly,
+        "token_too_early",
+        401,
+        "The request's token is not valid yet",
+        "Compare the clocks of the issuer and this proxy, or raise leeway.",
+    ),
+    entry(
+        Reason::TokenBadSignature,
+        "token_bad_signature",
+        401,
+        "The signature of the request's token is not that of its issuer's key",
+        "Do not trust it. If the issuer has replaced a key under the same id, wait until the new one is fetched.",
+    ),
+    entry(
+        Reason::TokenUnknownKey,
+        "token_unknown_key",
+        401,
+        "The issuer has no key of the id that the request's token names",
+        "If the issuer has a new key, wait until it is fetched; otherwise look at where the token comes from.",
+    ),
+    entry(
+        Reason::TokenWrongIssuer,
+        "token_wrong_issuer",
+        401,
+        "The request's token is of nobody whose tokens count here",
+        "Get a token of an issuer that the RequestAuthentication names.",
+    ),
+    entry(
+        Reason::TokenWrongAudience,
+        "token_wrong_audience",
+        401,
+        "The request's token is meant for somebody else",
+        "Ask the issuer for a token with an audience that the RequestAuthentication names.",
     ),
 ];
 

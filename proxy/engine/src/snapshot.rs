@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::entry::way::Way;
 
 mod access_log;
+pub mod authentication;
 pub mod authorization;
 pub mod faults;
 pub mod gate;

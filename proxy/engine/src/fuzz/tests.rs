@@ -15,4 +15,5 @@ mutations::holds! {
     snapshot: 30_000,
     spool: 1_000,
     otlp_answer: 60_000,
+    token: 20_000,
 }

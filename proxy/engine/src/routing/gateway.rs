@@ -79,7 +79,7 @@ pub async fn serve(
     if let Some((reason, place)) = refusal {
         return refuse(entry, reason, &place);
     }
-    let entry = match enforce::request(&caller, &request, entry) {
+    let entry = match enforce::request(&caller, &mut request, entry) {
         Ok(entry) => entry,
         Err(response) => return *response,
     };

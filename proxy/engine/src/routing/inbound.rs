@@ -73,7 +73,7 @@ pub async fn serve(
         flight.refuse(passed.reason);
         return answer(passed.reason, "the request arrived with no time left");
     }
-    let flight = match enforce::request(&caller, &request, flight) {
+    let flight = match enforce::request(&caller, &mut request, flight) {
         Ok(flight) => flight,
         Err(response) => return *response,
     };

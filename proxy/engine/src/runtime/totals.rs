@@ -12,7 +12,7 @@ use crate::recording::tunnels::Tunnels;
 use crate::runtime::meters::Meters;
 
 /// Reasons that are counted as refusals, whether or not there was a request to count.
-pub const REFUSALS: [Reason; 28] = [
+pub const REFUSALS: [Reason; 36] = [
     Reason::BadRequest,
     Reason::HeadersTooLarge,
     Reason::UriTooLong,
@@ -41,7 +41,19 @@ pub const REFUSALS: [Reason; 28] = [
     Reason::TlsDenied,
     Reason::TlsNoIdentity,
     Reason::TlsHandshakeFailed,
+    Reason::TokenMissing,
+    Reason::TokenMalformed,
+    Reason::TokenExpired,
+    Reason::TokenTooEarly,
+    Reason::TokenBadSignature,
+    Reason::TokenUnknownKey,
+    Reason::TokenWrongIssuer,
+    Reason::TokenWrongAudience,
 ];
+
+/// How often there was each of them.
+#[derive(Debug)]
+struct Refused([AtomicU64; REFUSALS.len()]);
 
 #[derive(Debug, Default)]
 pub struct Totals {
@@ -50,10 +62,16 @@ pub struct Totals {
     panics: AtomicU64,
     inbound: AtomicUsize,
     outbound: AtomicUsize,
-    refused: [AtomicU64; REFUSALS.len()],
+    refused: Refused,
     pub meters: Meters,
     /// Callers that proved who they are: anew, and by a session of before.
     handshakes: [AtomicU64; 2],
+}
+
+impl Default for Refused {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; REFUSALS.len()])
+    }
 }
 
 impl Totals {
@@ -131,13 +149,13 @@ impl Totals {
     /// Counts a refusal; a reason that is none changes nothing.
     pub fn refuse(&self, reason: Reason) {
         if let Some(place) = REFUSALS.iter().position(|refusal| *refusal == reason) {
-            self.refused[place].fetch_add(1, Relaxed);
+            self.refused.0[place].fetch_add(1, Relaxed);
         }
     }
 
     pub fn refused(&self) -> impl Iterator<Item = (Reason, u64)> {
         REFUSALS
             .into_iter()
-            .zip(self.refused.iter().map(|count| count.load(Relaxed)))
+            .zip(self.refused.0.iter().map(|count| count.load(Relaxed)))
     }
 }

@@ -2,11 +2,13 @@
 
 use serde::Deserialize;
 
+use super::authentication::{self, Tokens};
 use super::gate::{self, Asked};
 use super::named;
 use super::rules::{Checked, fits, name, no_longer, positive, refuse, within};
 use crate::authz::glob::Glob;
 use crate::authz::identity::Pattern;
+use crate::tls::spiffe::is_trust_domain;
 
 /// How many of anything a rule can have; each is looked at for every request.
 const MOST: usize = 64;
@@ -63,6 +65,8 @@ pub struct Authorization {
     pub believed: Option<String>,
     #[serde(default, deserialize_with = "named::list")]
     pub policies: Vec<AccessPolicy>,
+    #[serde(default, deserialize_with = "named::optional")]
+    pub tokens: Option<Tokens>,
 }
 
 /// Checks every part of it.
@@ -73,13 +77,17 @@ pub fn check(at: &str, authorization: &Authorization) -> Checked {
     }
     ports(at, &authorization.ports)?;
     if let Some(domain) = &authorization.believed {
-        name(&format!("{at}.believed"), domain)?;
+        let known = is_trust_domain(domain);
+        fits(&format!("{at}.believed"), domain, known, "a trust domain")?;
     }
     few(
         &format!("{at}.policies"),
         authorization.policies.len(),
         MANY,
     )?;
+    if let Some(tokens) = &authorization.tokens {
+        authentication::check(&format!("{at}.tokens"), tokens)?;
+    }
     for (place, policy) in authorization.policies.iter().enumerate() {
         let at = format!("{at}.policies[{place}]");
         no_longer(&format!("{at}.name"), &policy.name, 300)?;
