@@ -7,6 +7,7 @@ every interface, a Unix socket) is told apart by machine where the machine is na
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import ip_address
 
 from proxy.control.documents import EndpointSpec
@@ -33,6 +34,7 @@ def asked_at(endpoint: EndpointSpec, machine: str) -> str:
     return endpoint.reachable_at if elsewhere and _is_local(endpoint.app) else endpoint.app
 
 
+@lru_cache(maxsize=65_536)
 def _is_local(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]")
     if address.startswith("unix:") or host == "localhost":

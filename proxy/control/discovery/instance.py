@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -42,7 +43,7 @@ class Registration(Spec):
         self.endpoint  # noqa: B018  (an endpoint has rules of its own)
         return self
 
-    @property
+    @cached_property
     def endpoint(self) -> EndpointSpec:
         """The same as a Service lists it; raises ValidationError when it is none."""
         return EndpointSpec(
