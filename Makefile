@@ -1,6 +1,6 @@
 # Each target sets up what it needs; the first run takes some minutes, later ones seconds.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench format clean
+.PHONY: help demo test lint bench benchstore format clean
 
 BIN := .venv/bin
 CHROMIUM := chromium:chromium
@@ -33,6 +33,11 @@ lint: ## formatting, lints, types, import rules, stubs
 bench: ## ours and its peers in turn on the same core: requests/s, CPU a request, memory, as ratios
 	@deploy/prepare.sh dev,bench $(CLIENTS) $(PEERS)
 	$(BIN)/python -m tests.bench --json target/bench.json
+
+benchstore: ## our collector and the OpenTelemetry Collector on the same spans; questions to ten million spans (needs Go)
+	@deploy/prepare.sh dev
+	$(BIN)/python -m tests.bench.collecting
+	$(BIN)/python -m tests.bench.history
 
 format: ## rewrite all sources in the house style
 	@deploy/prepare.sh dev

@@ -10,9 +10,6 @@ from collector.config import Config
 from collector.errors import ConfigRefused
 from collector.listening import host_port, listening
 from collector.store.doors.accounts import DEFAULT_ACCOUNTS, Account, Accounts
-from collector.store.doors.http import serve_http
-from collector.store.doors.native import serve_native
-from collector.store.embedded import EmbeddedStore
 from collector.store.home import Store
 from collector.store.rights import FINDINGS, Rights
 from collector.store.server import ServerStore
@@ -33,6 +30,14 @@ async def open_store(opened: contextlib.AsyncExitStack, config: Config) -> tuple
         server = await ServerStore.open(address, config.store.layout(), create=config.store.create_tables)
         opened.push_async_callback(server.close)
         return server, {}
+    return await _embedded(opened, config)
+
+
+async def _embedded(opened: contextlib.AsyncExitStack, config: Config) -> tuple[Store, dict[str, int]]:
+    # ClickHouse is half a gigabyte: whoever stores elsewhere neither loads nor needs it.
+    from collector.store.doors.http import serve_http  # noqa: PLC0415
+    from collector.store.doors.native import serve_native  # noqa: PLC0415
+    from collector.store.embedded import EmbeddedStore  # noqa: PLC0415
 
     accounts = Accounts([_account(part) for part in config.doors.accounts] or DEFAULT_ACCOUNTS)
     store = await asyncio.to_thread(EmbeddedStore.open, config.data, config.doors.limits.bounds())

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from collector.store.engine import Session
 from collector.store.errors import QueryFailed
+from collector.store.wire import string, varint
 
 Columns = list[tuple[str, str]]
 
@@ -36,19 +37,3 @@ def native_heading(columns: Columns) -> bytes:
     """A Native block of these columns without rows (ClickHouse, Native format: columns, rows, name and type each)."""
     cells = [string(name) + string(kind) for name, kind in columns]
     return varint(len(columns)) + varint(0) + b"".join(cells)
-
-
-def varint(value: int) -> bytes:
-    """An unsigned LEB128 number."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def string(text: str) -> bytes:
-    """A string behind its length."""
-    data = text.encode()
-    return varint(len(data)) + data

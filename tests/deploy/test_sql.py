@@ -57,3 +57,36 @@ def test_it_only_reads(served: Collector, tmp_path: Path) -> None:
     printed = ask(served, f"INSERT INTO FUNCTION file('{tmp_path}/x', 'CSV', 'a Int8') SELECT 1")
     assert printed.returncode == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_parquet_keeps_types_and_maps(served: Collector, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    path = tmp_path / "answer.parquet"
+    printed = ask(
+        served,
+        "--parquet",
+        str(path),
+        "SELECT number AS n, map('k', toString(number)) AS m, now() AS t FROM numbers(3)",
+    )
+    assert printed.returncode == 0, printed.stderr
+    read = parquet.read_table(path)
+    assert read["n"].to_pylist() == [0, 1, 2]
+    assert read["m"].to_pylist()[1] == [("k", "1")]
+    assert str(read.schema.field("t").type).startswith("timestamp")
+
+
+def test_an_estimate_reads_nothing(served: Collector) -> None:
+    printed = ask(served, "--estimate", "--json", "SELECT * FROM otel.mesh_migrations")
+    (row,) = [json.loads(line) for line in printed.stdout.splitlines()]
+    assert (row["table"], row["parts"] > 0, row["rows"] > 0) == ("mesh_migrations", True, True)
+
+
+def test_a_query_is_kept_and_asked_again(served: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert ask(served, "--save", "two", "--csv", "SELECT 2 AS n").stdout.splitlines() == ["n", "2"]
+    assert ask(served, "--csv", "@two").stdout.splitlines() == ["n", "2"]
+    absent = ask(served, "@three")
+    assert absent.returncode == 2
+    assert "no query is kept as @three; there are: @two" in absent.stderr
+    assert "is no name" in ask(served, "@../two").stderr

@@ -44,18 +44,23 @@ def home(kind: Kind, folder: Path) -> Iterator[Home]:
 
 
 @contextlib.contextmanager
-def served_elsewhere(folder: Path) -> Iterator[StoreProcess]:
-    """A ClickHouse server that has never heard of us: our own doors, in a process of their own, without any table."""
+def served_elsewhere(folder: Path, *, tables: bool = False) -> Iterator[StoreProcess]:
+    """A ClickHouse server: our own doors, in a process of their own; without `tables` it has never heard of us."""
     folder.mkdir(exist_ok=True)
     server = StoreProcess(folder, folder / "server.log")
     try:
-        with Client("127.0.0.1", server.port, user="owner") as client:
-            tables = client.execute("SELECT name, engine FROM system.tables WHERE database = 'otel'")
-            for name, engine in sorted(tables, key=lambda table: "View" not in table[1]):
-                client.execute(f"DROP {'VIEW' if 'View' in engine else 'TABLE'} otel.{name}")
+        if not tables:
+            _emptied(server)
         yield server
     finally:
         server.end()
+
+
+def _emptied(server: StoreProcess) -> None:
+    with Client("127.0.0.1", server.port, user="owner") as client:
+        tables = client.execute("SELECT name, engine FROM system.tables WHERE database = 'otel'")
+        for name, engine in sorted(tables, key=lambda table: "View" not in table[1]):
+            client.execute(f"DROP {'VIEW' if 'View' in engine else 'TABLE'} otel.{name}")
 
 
 @contextlib.contextmanager

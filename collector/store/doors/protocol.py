@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from collector.store.columns import string, varint
+from collector.store.wire import string, varint
 
 REVISION: Final = 54447
 

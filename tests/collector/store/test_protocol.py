@@ -11,10 +11,11 @@ from clickhouse_driver.compression.lz4 import Compressor, Decompressor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.store.columns import native_heading, string, varint
+from collector.store.columns import native_heading
 from collector.store.doors import compress
 from collector.store.doors import protocol as p
 from collector.store.doors.incoming import Incoming, whole_block
+from collector.store.wire import string, varint
 
 BLOCK = b"\x01\x02\x01a\x05UInt8\x07\x08"
 INFO = p.block_info(p.REVISION)
