@@ -36,7 +36,7 @@ from collector.home import open_store
 from collector.ingest import Ingest
 from collector.keep import Terms
 from collector.listening import host_port, listening
-from collector.pairs import Pairs, Tide
+from collector.pairs import UNWATCHED, Pairs, Tide
 from collector.receive_grpc import GrpcReceiver
 from collector.receive_http import HttpReceiver
 from collector.receive_zipkin import ZipkinReceiver
@@ -112,6 +112,8 @@ async def run(config: Config) -> None:
 
         store, doors = await open_store(opened, config)
         ports |= doors
+        if doors and not config.pair_s:
+            await store.change(UNWATCHED)
 
         folder = config.wal.folder or config.data / "wal"
         wal = await asyncio.to_thread(Log.open, folder, config.data, _policy(config))
@@ -146,7 +148,7 @@ async def run(config: Config) -> None:
         # The log lies on the same disk as the tables only when these are here.
         beside = (lambda: wal.size) if doors else (lambda: 0)
         await _watches(opened, config, registry, store, ingest, beside)
-        if doors:  # a server may have several collectors, of which one only may count
+        if doors and config.pair_s:  # a server may have several collectors, of which one only may count
             pairs = Pairs(store, store.ask, tide.until, config.pair_s)
             await opened.enter_async_context(_beside(pairs.watch(), "pairs"))
 

@@ -129,7 +129,10 @@ class Config(Part):
     tls: TlsFiles | None = Field(default=None, description="TLS of the doors that take telemetry; plain when not set.")
     tenants: tuple[TenantPart, ...] = Field(default=(), description="Who may send; anyone when empty.")
     pair_s: int = Field(
-        default=600, ge=10, le=LONGEST_WAIT_S, description="How long a span without mesh.* waits for its caller's."
+        default=600,
+        ge=0,
+        le=LONGEST_WAIT_S,
+        description="How long a span without mesh.* waits for its caller; 0: off.",
     )
     canary_s: float = Field(default=15.0, ge=0, description="How often a known trace is written and read; 0: never.")
     own_spans: bool = Field(default=True, description="Report own inserts as spans of whymesh.collector.")

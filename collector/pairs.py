@@ -24,6 +24,9 @@ EVERY_S = 5.0
 # Well below what mesh_ends holds.
 LONGEST_WAIT_S = 1_200
 
+# Until the next start, so that it costs nothing; spans that come meanwhile are never paired.
+UNWATCHED = "DETACH TABLE IF EXISTS otel.mesh_ends_mv"
+
 Ask = Callable[[str], Awaitable[list[dict[str, Any]]]]
 
 

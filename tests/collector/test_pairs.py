@@ -270,3 +270,18 @@ def test_spans_of_applications_become_edges_of_the_graph(tmp_path: Path) -> None
         )
         until(lambda: len(served.query(edges)) == 2, "both ends of the edge")
         assert served.query(edges) == [("destination", 1, 1), ("source", 1, 0)]
+
+
+def test_without_pairing_nothing_is_kept_for_it(tmp_path: Path) -> None:
+    config = tmp_path / "collector.yaml"
+    config.write_text("pair_s: 0\n")
+    ends = "SELECT count() FROM otel.mesh_ends"
+    with collector(tmp_path, "--config", str(config)) as served:
+        assert served.send(otlp(CALL)) == 200
+        served.settle()
+        assert served.query(ends) == [(0,)]
+        assert served.process.terminate() == 0
+    with collector(tmp_path) as served:
+        assert served.send(otlp([One(7, "stock", "Server")])) == 200
+        served.settle()
+        assert served.query(ends) == [(1,)]
