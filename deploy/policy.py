@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
 from deploy.asking import Unanswered, ask_json
+from deploy.plan import UNREACHABLE, Span, end, opened
 from deploy.policy_text import told
+from deploy.sql import DEFAULT_STORE
 from deploy.state import default_state, find_running
 
 DEFAULT_CONTROL = "http://127.0.0.1:7460"
-DENIED, REFUSED, UNREACHABLE = 1, 2, 3
+DENIED, REFUSED = 1, 2
 
 
 @click.group(name="policy")
@@ -78,6 +81,38 @@ def check_command(
     raise SystemExit(0 if decided["allowed"] else DENIED)
 
 
+@command.command(name="suggest")
+@click.option("--since", type=Span(), default="1d", show_default=True, help="Requests of so long ago, and newer ones.")
+@click.option(
+    "--store", envvar="WHYMESH_STORE", help=f"The store [default: of the running demo or `up`, else {DEFAULT_STORE}]."
+)
+@click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")
+@click.option("--enforce", is_flag=True, help="In force at once, rather than in audit first.")
+def suggest_command(since: timedelta, store: str | None, state: Path | None, enforce: bool) -> None:
+    """Write the AuthorizationPolicies that recorded traffic needs, and no more, as YAML.
+
+    One policy a service, a rule for each caller of it: methods, and paths with identifiers as {id}.
+
+    \b
+    Example:
+      whymesh policy suggest --since 7d > policies.yaml
+    \b
+    Exit codes: 0 done, 3 the store cannot be reached or has nothing of that time.
+    """
+    import yaml
+
+    from deploy.policy_suggest import suggest
+    from deploy.recorded_flows import served
+
+    with opened("policy suggest", store, state) as reader:
+        flows = served(reader, datetime.now(UTC) - since)
+    if not flows:
+        raise end("policy suggest", UNREACHABLE, f"no requests of the last {since} are stored")
+    documents = suggest(flows, "Enforce" if enforce else "Audit")
+    click.echo(f"# What {sum(flow.count for flow in flows)} requests of the last {since} needed.")
+    click.echo(yaml.safe_dump_all(documents, sort_keys=False), nl=False)
+
+
 def _by_file(path: Path, question: dict[str, Any]) -> dict[str, Any]:
     from proxy.control.errors import ConfigRefused
     from proxy.control.policy_check import Question, check
@@ -87,7 +122,7 @@ def _by_file(path: Path, question: dict[str, Any]) -> dict[str, Any]:
     try:
         return check(register(load(path)), Question.model_validate(question))
     except (ConfigRefused, ValueError) as error:
-        raise end("check", REFUSED, str(error)) from None
+        raise end("policy check", REFUSED, str(error)) from None
 
 
 def _by_control(control: str | None, state: Path | None, question: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +132,9 @@ def _by_control(control: str | None, state: Path | None, question: dict[str, Any
         whom = f"the control plane at {base}"
         decided: dict[str, Any] = ask_json(f"{base}/v1/policies/check", whom, method="POST", body=question)
     except Unanswered as error:
-        raise end("check", REFUSED if 400 <= error.status < 500 else UNREACHABLE, error.word or str(error)) from None
+        raise end(
+            "policy check", REFUSED if 400 <= error.status < 500 else UNREACHABLE, error.word or str(error)
+        ) from None
     return decided
 
 
@@ -116,9 +153,3 @@ def _claim(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
-
-
-def end(name: str, code: int, sentence: str) -> SystemExit:
-    """Says what went wrong, and which exit code that is."""
-    click.echo(f"whymesh policy {name}: {sentence}", err=True)
-    return SystemExit(code)

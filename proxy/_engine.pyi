@@ -5,7 +5,7 @@ from typing import final
 
 __all__ = [
     "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "Key", "SnapshotRefused", "Succession", "View",
-    "check", "check_expression", "check_keys", "decide",
+    "check", "check_expression", "check_keys", "decide", "route_taken",
 ]  # fmt: skip
 
 ATTRIBUTES: list[str]
@@ -42,6 +42,12 @@ def decide(authorization: str, question: str) -> str:
     `method` (null: a tunnel), `path` with its query, `headers` (pairs) and `claims` of a token (an object, or null).
     The answer has `allowed`, `reason` (a code, or empty), `rule`, `missed`, and `would` (what policies in audit would
     deny it for, or null). Raises SnapshotRefused, naming what cannot be understood.
+    """
+
+def route_taken(routes: str, question: str) -> int | None:
+    """Which of the routes of a service (JSON, as in a snapshot) a request would take that nobody made.
+
+    The question has `method` and `path` with its query; headers are taken to be absent. Raises SnapshotRefused.
     """
 
 @final

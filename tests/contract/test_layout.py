@@ -15,6 +15,7 @@ _ENGINE_ROOMS = {
     "proxy/identities.py",
     "proxy/saved_identity.py",
     "proxy/control/policy_check.py",
+    "proxy/control/policy_replay.py",
     *(f"proxy/control/documents/{name}.py" for name in ("expression", "key_set")),
 }
 

@@ -100,6 +100,11 @@ mod _engine {
     /// A key and the chain of its certificate, in DER.
     type Shown = (Py<Key>, Vec<Vec<u8>>);
 
+    #[pyfunction]
+    fn route_taken(routes: &str, question: &str) -> PyResult<Option<usize>> {
+        Ok(crate::routing::question::taken(routes, question)?)
+    }
+
     #[pyclass(frozen)]
     struct Engine(engine::Engine);
 

@@ -19,6 +19,8 @@ mod mirror;
 pub mod outbound;
 pub mod outlier;
 pub mod outside;
+#[cfg(any(test, feature = "python"))]
+pub mod question;
 pub mod retry;
 pub mod route;
 pub mod rules;
