@@ -131,9 +131,9 @@ class Identities:
         self._measure(answer, asked, time.time())
         chain = [a2b_base64(one) for one in answer["chain"]]
         held = Held(uri, key, chain, answer["bundle"][0], answer["not_after"], answer["renew_at"])
-        self._saved.keep(service, held)
         self._take(service, held)
         renewal.granted(self._clock(), answer["renew_at"] - answer["now"], answer["not_after"] - answer["now"])
+        self._saved.keep(service, held)
         self.renewed += 1
         log.info("%s has a certificate for %.0f minutes", uri, (answer["not_after"] - answer["now"]) / 60)
 

@@ -8,7 +8,7 @@ Pure: the time and what the proxies said are arguments.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
@@ -17,6 +17,9 @@ from proxy.control.authority.errors import NotPossible
 from proxy.control.authority.ledger import Ledger
 from proxy.control.authority.signers import Kept, Signers
 from proxy.control.authority.terms import Terms, due
+
+_SETTLES = timedelta(seconds=15)
+"""How long a certificate that was issued may be on its way: an answer that is lost is asked for again by then."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Rotation:
             late = {proxy for proxy, _ in standing.members} - standing.acknowledged
         elif old is not None and now < old.ends:
             late = {proxy for proxy, _ in standing.members} - standing.acknowledged
-            late |= {proxy for proxy, uri in standing.members if self._last_root(proxy, uri, now) == old.id}
+            late |= {proxy for proxy, uri in standing.members if self._shows(proxy, uri, old.id, now)}
         else:
             late = set()
         return sorted(late)
@@ -134,10 +137,13 @@ class Rotation:
                 self._signers.turn(issuer, "gone", now)
         self._signers.add(make_issuer(self._domain, signer, now, self.terms.issuer), "active", now, root.id)
 
-    def _last_root(self, proxy: str, uri: str, now: datetime) -> int | None:
-        """The root under which a proxy's newest certificate was issued, while that certificate holds."""
-        row = self._ledger.sql.execute(
-            "SELECT root, ends FROM issued WHERE proxy = ? AND uri = ? ORDER BY issued DESC, rowid DESC LIMIT 1",
-            (proxy, uri),
-        ).fetchone()
-        return int(row["root"]) if row and row["ends"] > now.timestamp() else None
+    def _shows(self, proxy: str, uri: str, root: int, now: datetime) -> bool:
+        """Whether a proxy may still show a certificate from a root: it has no other one, or not for long enough."""
+        rows = self._ledger.sql.execute(
+            "SELECT root, issued FROM issued WHERE proxy = ? AND uri = ? AND ends > ? ORDER BY issued DESC, rowid DESC",
+            (proxy, uri, now.timestamp()),
+        ).fetchall()
+        if all(row["root"] != root for row in rows):
+            return False
+        newest = rows[0]
+        return bool(newest["root"] == root or now.timestamp() < newest["issued"] + _SETTLES.total_seconds())

@@ -117,9 +117,12 @@ def test_each_step_of_a_root_waits_for_every_proxy(authority: Authority) -> None
     near.hour(authority, BEGIN)
     assert near.trusts(far, BEGIN)
     assert far.trusts(near, BEGIN)
-    assert authority.rotation.waiting(standing(proxies, authority), BEGIN) == ["far"]
+    settled = BEGIN + timedelta(seconds=16)
+    assert authority.rotation.waiting(standing(proxies, authority), BEGIN) == ["far", "near"], "an answer is under way"
+    assert authority.rotation.waiting(standing(proxies, authority), settled) == ["far"]
     far.hour(authority, BEGIN)
-    assert authority.rotation.tend(BEGIN, standing(proxies, authority)) == ["the old root is trusted no more"]
+    assert authority.rotation.tend(BEGIN, standing(proxies, authority)) == []
+    assert authority.rotation.tend(settled, standing(proxies, authority)) == ["the old root is trusted no more"]
     assert before not in authority.bundle()
     assert len(authority.bundle()) == 1
 
