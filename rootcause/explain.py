@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rootcause import wording
 from rootcause.baseline import Shift
 from rootcause.confidence import confidence
+from rootcause.counterfactual import without
 from rootcause.detect.symptom import Symptom
 from rootcause.diagnose import Verdict
 from rootcause.exemplars import counter_exemplars, exemplars
@@ -68,7 +69,10 @@ def explain(
         exemplars=exemplars(observed, culprit, by_errors=by_errors(first)),
         counter_exemplars=counter_exemplars(baseline, observed, culprit),
         change=change,
-        evidence=_evidence(verdict, symptom, queries),
+        evidence=(
+            *_evidence(verdict, symptom, queries),
+            *_counterfactual(verdict, symptom, (baseline, observed), queries),
+        ),
         windows=Windows(
             baseline=(moment(baseline.start), moment(baseline.end)),
             incident=(moment(observed.start), moment(observed.end)),
@@ -218,6 +222,14 @@ def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evi
         for link in first.links
     ]
     return tuple(statements)
+
+
+def _counterfactual(
+    verdict: Verdict, symptom: Symptom, windows: tuple[Window, Window], queries: Queries
+) -> tuple[Evidence, ...]:
+    share = _contribution(verdict, symptom).share
+    told = without(verdict.suspects[0].service, symptom, share, *windows)
+    return (Evidence(statement=told, sql=queries.entries(symptom.service)),) if told else ()
 
 
 def _felt_by_users(symptom: Symptom, queries: Queries) -> Evidence:
