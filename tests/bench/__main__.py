@@ -24,7 +24,7 @@ NAMES = (*cost.COMPARISONS, "two-hops", "idle", "recorder", "growth", "soak", "a
 @click.option("--rounds", default=8, show_default=True, help="Rounds over all proxies; the median of each is printed.")
 @click.option("--connections", default=32, show_default=True, help="Requests at a time.")
 @click.option("--long", default=60.0, show_default=True, help="Seconds of the soak, and of the collector's absence.")
-@click.option("--only", multiple=True, type=click.Choice(NAMES), help="These sections only.")
+@click.option("--only", multiple=True, type=click.Choice((*NAMES, *cost.ON_REQUEST)), help="These sections only.")
 @click.option("--json", "into", type=click.Path(path_type=Path), help="Write the run there, for tests.bench.document.")
 def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[str, ...], into: Path | None) -> None:
     """Measure what requests cost through each proxy, and hold it against the targets."""
@@ -38,7 +38,7 @@ def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[s
     with tempfile.TemporaryDirectory(prefix="whymesh-bench-") as folder:
         load = Load(Shape(""), seconds, connections, Path(folder))
         sections: dict[str, Section] = {
-            key: partial(cost.measure, key, load=load, rounds=rounds) for key in cost.COMPARISONS
+            key: partial(cost.measure, key, load=load, rounds=rounds) for key in (*cost.COMPARISONS, *cost.ON_REQUEST)
         }
         sections["two-hops"] = partial(two_hops.measure, seconds=seconds, rounds=rounds)
         sections["idle"] = idle.measure

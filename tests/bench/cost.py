@@ -20,6 +20,7 @@ from tests.bench.load import Load, Shape, drive
 from tests.bench.peers import ENVOY, ENVOY_TRACED, HAPROXY, NGINX_PROXY, OURS, Peer
 from tests.bench.results import Cell, Column, Findings, Table, Target
 from tests.bench.running import Running
+from tests.bench.secured import ENVOYS_ENCRYPTED, OURS_ENCRYPTED
 
 Figure = Literal["cpu_us", "requests_per_s"]
 
@@ -40,6 +41,7 @@ class Comparison:
 
     shape: Shape
     against: tuple[Against, ...]
+    ours: Peer = OURS
 
 
 _TARGETS = (Against(ENVOY_TRACED, 2.0, 3.0), Against(ENVOY, 1.4, 2.0), Against(HAPROXY, 0.65, 1.0))
@@ -52,6 +54,14 @@ COMPARISONS = {
         (Against(HAPROXY, 0.8, 1.0, "requests_per_s"), Against(ENVOY)),
     ),
 }
+ON_REQUEST = {
+    "mtls": Comparison(
+        Shape("HTTP/1.1, 64 bytes, two proxies", host="back"),
+        (Against(ENVOYS_ENCRYPTED, 1.5, 2.5),),
+        OURS_ENCRYPTED,
+    ),
+}
+"""Measured when asked for; docs/performance.md does not show them."""
 _COLUMNS = (
     Column(head="proxy"),
     Column(head="CPU µs/req", form=".1f"),
@@ -124,13 +134,13 @@ class Contender:
 
 def measure(key: str, environment: Environment, load: Load, rounds: int) -> Findings:
     """One comparison: its table, and what it says of each target."""
-    comparison = COMPARISONS[key]
+    comparison = (COMPARISONS | ON_REQUEST)[key]
     shape, against = comparison.shape, comparison.against
     load = replace(load, shape=shape)
     with contextlib.ExitStack() as up:
         contenders = [
             Contender(peer, up.enter_context(peer.start(environment, shape.http2)))
-            for peer in (OURS, *(one.peer for one in against))
+            for peer in (comparison.ours, *(one.peer for one in against))
         ]
         for one in contenders:
             one.warm(load)

@@ -20,6 +20,7 @@ class Shape:
     http2: bool = False
     grpc: bool = False
     body_bytes: int = 64
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def drive(load: Load, port: int) -> Answered:
 
 
 def _wrk(load: Load, url: str) -> Answered:
-    printed = _run("wrk", "--latency", "-t1", f"-c{load.connections}", f"-d{load.seconds}s", url)
+    host = ("-H", f"Host: {load.shape.host}") if load.shape.host else ()
+    printed = _run("wrk", *host, "--latency", "-t1", f"-c{load.connections}", f"-d{load.seconds}s", url)
     if "Non-2xx" in printed or "Socket errors" in printed:
         raise RuntimeError(f"{url} failed requests:\n{printed}")
     return Answered(_count(r"(\d+) requests in", printed), _latency(r"50%", printed), _latency(r"99%", printed))

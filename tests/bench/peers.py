@@ -17,7 +17,7 @@ from tests.world import meshes
 from tests.world.processes import free_port, get
 
 PROXY_CORE = 0
-_PIN = ["taskset", "-c", str(PROXY_CORE)]
+PIN = ["taskset", "-c", str(PROXY_CORE)]
 Start = Callable[[Environment, bool], contextlib.AbstractContextManager[Running]]
 
 
@@ -35,7 +35,7 @@ def whymesh(environment: Environment, http2: bool) -> Iterator[Running]:
     inbound, outbound, admin = free_port(), free_port(), free_port()
     service = _service("bench", environment.upstream(http2), meshes.sidecar(inbound, outbound, admin), http2)
     with _control(environment, service) as control, _sidecar("bench-1", admin, control, inbound) as pid:
-        yield Running((pid,), inbound, lambda: _exported(admin))
+        yield Running((pid,), inbound, lambda: exported(admin))
 
 
 @contextlib.contextmanager
@@ -52,8 +52,8 @@ def whymesh_pair(environment: Environment, http2: bool) -> Iterator[Running]:
         _sidecar("front-1", front[2], control, front[0]) as caller,
         _sidecar("back-1", back[2], control, back[0]) as called,
     ):
-        exported = lambda: sum(_exported(admin) or 0 for admin in (front[2], back[2]))  # noqa: E731
-        yield Running((caller, called), front[1], exported, host="back")
+        sent = lambda: sum(exported(admin) or 0 for admin in (front[2], back[2]))  # noqa: E731
+        yield Running((caller, called), front[1], sent, host="back")
 
 
 def _service(name: str, app: int, sidecar: dict[str, str], http2: bool) -> dict[str, object]:
@@ -74,12 +74,13 @@ def _control(environment: Environment, *services: dict[str, object]) -> Iterator
 
 @contextlib.contextmanager
 def _sidecar(instance: str, admin: int, control: int, inbound: int) -> Iterator[int]:
-    command = [*_PIN, sys.executable, "-m", "proxy", "--instance", instance, "--admin", f"127.0.0.1:{admin}"]
+    command = [*PIN, sys.executable, "-m", "proxy", "--instance", instance, "--admin", f"127.0.0.1:{admin}"]
     with started([*command, "--control", f"http://127.0.0.1:{control}"], inbound) as process:
         yield process.pid
 
 
-def _exported(admin: int) -> int:
+def exported(admin: int) -> int:
+    """Spans that the sidecar at this admin port has sent."""
     return int(json.loads(get(f"http://127.0.0.1:{admin}/stats")[1])["records"]["exported"])
 
 
@@ -115,7 +116,7 @@ def _one_envoy(environment: Environment, upstream: int, http2: bool, traced: boo
         found = re.search(r"spans_sent: (\d+)", text)
         return int(found[1]) if found else None
 
-    with started([*_PIN, machine.ENVOY, *flags, "-c", str(path)], port) as process:
+    with started([*PIN, machine.ENVOY, *flags, "-c", str(path)], port) as process:
         yield Running((process.pid,), port, spans if traced else (lambda: None))
 
 
@@ -125,7 +126,7 @@ def _configured(config: str, command: list[str]) -> Start:
         port = free_port()
         proto = "proto h2" if http2 else ""
         path = environment.written(config, PORT=port, UPSTREAM=environment.upstream(http2), PROTO=proto)
-        with started([*_PIN, *command, str(path)], port) as process:
+        with started([*PIN, *command, str(path)], port) as process:
             yield Running((process.pid,), port)
 
     return start
