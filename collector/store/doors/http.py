@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Final
 
 from aiohttp import web
@@ -25,6 +26,8 @@ from collector.store.running import Running
 from collector.store.statement import Kind
 
 NETWORK_ERROR: Final = 210
+# A page for whoever has a browser and nothing else; it asks this same door.
+_PLAY: Final = (files("collector.store.doors") / "play.html").read_text()
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ async def serve_http(store: EmbeddedStore, host: str, port: int, *, accounts: Ac
     handler = _Handler(store, accounts or Accounts())
     app = web.Application(client_max_size=BODY_MOST)
     app.router.add_get("/ping", handler.ping)
+    app.router.add_get("/play", handler.play)
     app.router.add_route("*", "/{path:.*}", handler.query)
     # A client that leaves cancels its handler, and with it the query.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
@@ -68,6 +72,9 @@ class _Handler:
 
     async def ping(self, _: web.Request) -> web.Response:
         return web.Response(text="Ok.\n")
+
+    async def play(self, _: web.Request) -> web.Response:
+        return web.Response(text=_PLAY, content_type="text/html", headers={"X-Frame-Options": "DENY"})
 
     async def query(self, http: web.Request) -> web.StreamResponse:
         try:
