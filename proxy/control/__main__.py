@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,32 +20,51 @@ import click
 from aiohttp import web
 
 from proxy.control.api import Api
+from proxy.control.api_config import ConfigApi
+from proxy.control.api_tokens import TokenApi
 from proxy.control.authority.door import IdentityDoor
 from proxy.control.authority.errors import AuthorityError
 from proxy.control.authority.office import Office
 from proxy.control.authority.safe import Safe, secret_of
+from proxy.control.begin import Beginning, begin, joined, last_known
 from proxy.control.callers import Callers
 from proxy.control.change import Change
-from proxy.control.discovery.assemble import Discovered, assemble
+from proxy.control.discovery.assemble import Discovered
 from proxy.control.discovery.door import InstanceDoor
 from proxy.control.discovery.instances import Instances
 from proxy.control.discovery.kept import KeptRegistrations
 from proxy.control.discovery.leases import Leases
-from proxy.control.errors import ConfigRefused
+from proxy.control.errors import ConfigRefused, ControlError
 from proxy.control.health.checks import Checks
 from proxy.control.health.door import HealthDoor
 from proxy.control.health.leave_out import Verdict
 from proxy.control.in_force import InForce
 from proxy.control.key_sets import KeySets
+from proxy.control.known import Known
+from proxy.control.leading import Leadership, file_actor
 from proxy.control.names.door import NamesDoor
 from proxy.control.policy_door import PolicyDoor
 from proxy.control.publish import Publisher
-from proxy.control.read import Configuration, load
-from proxy.control.state import EpochFile, digest
+from proxy.control.read import read
+from proxy.control.state.state import State
+from proxy.control.state.tokens import Tokens
 from proxy.control.telemetry import Telemetry
 from proxy.control.watch import Mark, edits, mark_of
 
 log = logging.getLogger("whymesh.control")
+
+
+@dataclass(frozen=True)
+class _Options:
+    """Of one control plane; `url` is where others reach it, `token` is empty for none."""
+
+    path: Path | None
+    listen: str
+    dns: str
+    state: Path | None
+    url: str
+    telemetry: str
+    token: str
 
 
 @click.command(name="control")
@@ -53,14 +73,18 @@ log = logging.getLogger("whymesh.control")
     "--file",
     "path",
     type=click.Path(path_type=Path),
-    required=True,
-    help="mesh.yaml, or a folder of them.",
+    help="mesh.yaml, or a folder of them; without it the configuration is what the API was told.",
 )
 @click.option("--listen", default="127.0.0.1:7460", show_default=True, help="API and snapshot streams.")
 @click.option("--dns", default="", help="Where names of services are answered, such as 127.0.0.1:7453.")
-@click.option("--state", type=click.Path(path_type=Path), help="Folder that keeps epoch and registrations.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Folder that keeps epochs with their history, changes over the API, registrations; two may share it.",
+)
+@click.option("--url", help="Where others reach this API, if not at --listen: one that does not lead sends them there.")
 @click.option("--telemetry", default="", help="Base URL of an OTLP/HTTP receiver, such as http://127.0.0.1:4318.")
-@click.option("--token", type=click.File(), help="File with the token by which other machines may register instances.")
+@click.option("--token", type=click.File(), help="File with a token by which other machines may make changes.")
 @click.option(
     "--ca-secret",
     type=click.File(),
@@ -70,10 +94,11 @@ log = logging.getLogger("whymesh.control")
     "--node-key", type=click.Path(path_type=Path), help="File to write a key to by which proxies that can read it join."
 )
 def command(
-    path: Path,
+    path: Path | None,
     listen: str,
     dns: str,
     state: Path | None,
+    url: str | None,
     telemetry: str,
     token: TextIO | None,
     ca_secret: TextIO | None,
@@ -83,68 +108,67 @@ def command(
 
     Reads the mesh configuration, checks it whole, and streams one snapshot to each sidecar that follows. An edit
     takes effect within a second; a mistake is refused with its path and the last good configuration stays in force.
+    The same over HTTP: whymesh apply, get, history.
 
     \b
     Example:
-      whymesh control -f mesh.yaml
+      whymesh control -f mesh.yaml --state state/
       curl http://127.0.0.1:7460/v1/status
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
-    mark = mark_of(path)
+    if not path and not state:
+        raise click.UsageError("name what the mesh is: -f mesh.yaml, --state with what the API was told, or both")
+    given = token.read().strip() if token else ""
+    options = _Options(path, listen, dns, state, url or f"http://{listen}", telemetry, given)
+    mark = mark_of(path) if path else ()
     try:
-        beginning = _begin(path, state)
+        start = _start(options)
     except ConfigRefused as error:
         raise SystemExit(_refusal(error)) from None
-    except ValueError as error:
+    except (ControlError, ValueError) as error:
         raise SystemExit(_say(str(error))) from None
-    safe = Safe(state, secret_of(ca_secret), node_key)
-    callers = Callers(token.read().strip() if token else "")
-    asyncio.run(_serve(path, mark, listen, dns, beginning, telemetry, callers, safe))
+    asyncio.run(_serve(options, mark, start, Safe(state, secret_of(ca_secret), node_key)))
 
 
 @dataclass(frozen=True)
-class _Beginning:
+class _Start:
     """What a control plane starts from."""
 
-    written: Configuration
-    discovered: Discovered
+    state: State
     kept: KeptRegistrations
-    epochs: EpochFile
+    leads: bool
+    beginning: Beginning
     publisher: Publisher
     key_sets: KeySets
 
 
-def _begin(path: Path, state: Path | None) -> _Beginning:
-    """Raises ConfigRefused for what is written, ValueError for what is kept."""
-    written = load(path)
-    kept = KeptRegistrations(state / "instances.sqlite" if state else None)
-    key_sets = KeySets.kept(state / "key-sets.json" if state else None)
-    discovered = Discovered(registrations=tuple(kept.all()), key_sets=key_sets.known)
-    registry = assemble(written, discovered).registry
-    epochs = EpochFile(state / "epoch.json" if state else None)
-    epoch = epochs.first(digest(registry))
-    epochs.keep(epoch, digest(registry))
-    return _Beginning(written, discovered, kept, epochs, Publisher(registry, epoch), key_sets)
+def _start(options: _Options) -> _Start:
+    """Raises ConfigRefused for what is written, ControlError and ValueError for what is kept."""
+    files = read(options.path) if options.path else ()
+    state = State(options.state)
+    kept = KeptRegistrations(options.state / "instances.sqlite" if options.state else None)
+    key_sets = KeySets.kept(options.state / "key-sets.json" if options.state else None)
+    leads = state.lease.take(options.url, time.time())
+    if leads:
+        discovered = Discovered(registrations=tuple(kept.all()), key_sets=key_sets.known)
+        known = Known(discovered, last_known(state).trust)
+        beginning = begin(state, files, known, file_actor(options.path), datetime.now(UTC))
+    else:
+        beginning = joined(state)
+    return _Start(state, kept, leads, beginning, Publisher(beginning.registry, beginning.epoch), key_sets)
 
 
-async def _serve(
-    path: Path,
-    mark: Mark,
-    listen: str,
-    dns: str,
-    beginning: _Beginning,
-    endpoint: str,
-    callers: Callers,
-    safe: Safe,
-) -> None:
-    publisher = beginning.publisher
-    telemetry = Telemetry(endpoint, publisher)
-    in_force = InForce(beginning.written, beginning.discovered, publisher, beginning.epochs, telemetry)
-    leases = Leases.begun(beginning.discovered.registrations, time.monotonic())
+async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> None:
+    publisher, state = start.publisher, start.state
+    telemetry = Telemetry(options.telemetry, publisher)
+    in_force = InForce(state, start.beginning, publisher, telemetry)
+    in_force.leads = start.leads
+    held = start.beginning.known.discovered.registrations if start.leads else ()
+    instances = Instances(Leases.begun(held, time.monotonic()), start.kept, in_force, time.monotonic)
     checks = Checks(socket.gethostname()[:63], time.monotonic)
     in_force.followers.append(checks.follow)
     checks.follow(publisher.registry)
-    key_sets = beginning.key_sets
+    key_sets = start.key_sets
     in_force.followers.append(key_sets.follow)
     key_sets.follow(publisher.registry)
     telemetry.count_health(lambda: checks.verdict)
@@ -155,8 +179,15 @@ async def _serve(
     async def learn(known: Mapping[str, str]) -> None:
         await in_force.discover(replace(in_force.discovered, key_sets=dict(known)), "key set of an issuer")
 
-    instances = Instances(leases, beginning.kept, in_force, time.monotonic)
-    application = Api(publisher, telemetry.metrics).application()
+    async def lead() -> None:
+        instances.begin_again()
+        await leave_out(checks.verdict)
+
+    leadership = Leadership(state, in_force, options.path, options.url, lead)
+    tokens = Tokens(state.sql)
+    callers = Callers(tokens, options.token)
+    api = Api(publisher, telemetry.metrics, ConfigApi(in_force, callers), TokenApi(tokens, callers))
+    application = api.application()
     application.add_routes(PolicyDoor(lambda: publisher.registry).routes())
     application.add_routes(InstanceDoor(instances, callers).routes())
     application.add_routes(HealthDoor(checks, lambda: publisher.registry, callers, time.monotonic).routes())
@@ -166,33 +197,24 @@ async def _serve(
         await office.tend()
     except (AuthorityError, OSError) as error:
         raise SystemExit(_say(str(error))) from None
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    host, _, port = listen.rpartition(":")
-    try:
-        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-    except (OSError, ValueError) as error:
-        await runner.cleanup()
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise SystemExit(_say(f"--listen {listen}: {reason}; another control plane may be running")) from None
-    names = NamesDoor(dns, lambda: publisher.registry)
+    runner = await _listening(application, options.listen)
+    names = NamesDoor(options.dns, lambda: publisher.registry)
     try:
         await names.open()
     except (OSError, ValueError) as error:
         await runner.cleanup()
-        raise SystemExit(_say(f"--dns {dns}: {error}")) from None
-    log.info("epoch %d of %s on %s", publisher.epoch, path, listen)
-    ended = await _until_stopped(
-        _follow(path, mark, in_force, publisher, telemetry),
-        instances.expire(),
-        checks.run(leave_out),
-        office.follow(),
-        key_sets.run(learn),
-    )
+        raise SystemExit(_say(f"--dns {options.dns}: {error}")) from None
+    log.info("epoch %d of %s on %s", publisher.epoch, options.path or options.state, options.listen)
+    work = [leadership.run(), instances.expire(), checks.run(leave_out), office.follow(), key_sets.run(learn)]
+    if options.path:
+        work.append(_follow(options.path, mark, in_force, publisher, telemetry))
+    ended = await _until_stopped(*work)
     await names.close()
+    state.lease.release()
     await runner.cleanup()
-    beginning.kept.close()
+    start.kept.close()
     office.close()
+    state.close()
     telemetry.close()
     for task in ended:
         task.result()  # whatever else than the order to stop ended this process is raised
@@ -211,15 +233,32 @@ async def _until_stopped(*work: Coroutine[Any, Any, None]) -> set[asyncio.Task[A
     return ended
 
 
+async def _listening(application: web.Application, listen: str) -> web.AppRunner:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    host, _, port = listen.rpartition(":")
+    try:
+        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+    except (OSError, ValueError) as error:
+        await runner.cleanup()
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise SystemExit(_say(f"--listen {listen}: {reason}; another control plane may be running")) from None
+    return runner
+
+
 async def _follow(path: Path, mark: Mark, in_force: InForce, publisher: Publisher, telemetry: Telemetry) -> None:
     """Takes each edit that is valid, as a new epoch; an edit that changes nothing is none."""
     async for _ in edits(path, since=mark):
+        if not in_force.leads:
+            continue
         try:
-            await in_force.write(load(path), actor=f"file {path.name}")
+            await in_force.read_again(read(path), f"file {path.name}")
         except ConfigRefused as error:
             telemetry.refusals.inc()
             publisher.refuse(error.mistakes)
             log.error("edit refused, epoch %d stays in force:\n%s", publisher.epoch, error)
+        except ControlError as error:
+            log.error("edit not taken, epoch %d stays in force: %s", publisher.epoch, error)
 
 
 def _reported(telemetry: Telemetry, publisher: Publisher, change: Change, actor: str) -> None:

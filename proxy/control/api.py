@@ -1,27 +1,31 @@
-"""The control plane's HTTP door: snapshot streams for proxies, status for people.
+"""The control plane's HTTP door: snapshot streams for proxies, configuration and status for people and scripts.
 
 GET  /v1/snapshots/{proxy}          newline-delimited JSON: the snapshot in force, then each newer one;
                                         blank lines keep the connection alive; {"flush": [trace ids]} between them
 POST /v1/snapshots/{proxy}/ack      {"epoch": 7, "accepted": true, "reason": ""}
 POST /v1/flush                          {"traces": ["0af7651916cd43dd8448eb211c80319c"]}: every proxy sends what it
                                         keeps of them
-GET  /v1/status, /v1/registry, /healthz, /readyz, /metrics
+GET  /v1/status, /v1/registry, /v1/openapi.json, /healthz, /readyz, /metrics
+The configuration: api_config.py; tokens: api_tokens.py.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from proxy.control.api_config import ConfigApi
+from proxy.control.api_status import status
+from proxy.control.api_tokens import TokenApi
 from proxy.control.errors import UnknownProxy
 from proxy.control.flush import AT_ONCE
-from proxy.control.proxies import Proxy
-from proxy.control.publish import Acknowledgement, Flush, Publisher
-from proxy.snapshot import Snapshot
+from proxy.control.openapi import described
+from proxy.control.publish import Flush, Publisher
+from proxy.control.standings import Acknowledgement
 
 HEARTBEAT_S = 3.0
 
@@ -41,9 +45,13 @@ class _Flush(BaseModel):
 class Api:
     """Routes over one publisher."""
 
-    def __init__(self, publisher: Publisher, metrics: CollectorRegistry) -> None:
+    def __init__(
+        self, publisher: Publisher, metrics: CollectorRegistry, configuration: ConfigApi, tokens: TokenApi
+    ) -> None:
         self._publisher = publisher
         self._metrics = metrics
+        self._configuration = configuration
+        self._tokens = tokens
 
     def application(self) -> web.Application:
         """The aiohttp application with every route."""
@@ -55,6 +63,9 @@ class Api:
                 web.post("/v1/flush", self._flush),
                 web.get("/v1/status", self._status),
                 web.get("/v1/registry", self._registry),
+                web.get("/v1/openapi.json", self._openapi),
+                *self._configuration.routes(),
+                *self._tokens.routes(),
                 web.get("/healthz", self._healthy),
                 web.get("/readyz", self._healthy),
                 web.get("/metrics", self._render_metrics),
@@ -98,31 +109,15 @@ class Api:
         return web.Response(status=204)
 
     async def _status(self, _: web.Request) -> web.Response:
-        publisher = self._publisher
-        return web.json_response(
-            {
-                "mesh": publisher.registry.mesh.metadata.name,
-                "epoch": publisher.epoch,
-                "left_out": publisher.registry.left_out,
-                "config_errors": publisher.mistakes,
-                "proxies": [self._proxy(proxy) for proxy in publisher.registry.proxies],
-            }
-        )
-
-    def _proxy(self, proxy: Proxy) -> dict[str, Any]:
-        said = self._publisher.acknowledged.get(proxy.name)
-        return {
-            "name": proxy.name,
-            "instances": [endpoint.instance for _, endpoint in proxy.instances],
-            "connected": proxy.name in self._publisher.connected,
-            "epoch": said.epoch if said and said.accepted else None,
-            "refused": said.reason if said and not said.accepted else None,
-        }
+        return web.json_response(status(self._publisher))
 
     async def _registry(self, _: web.Request) -> web.Response:
         registry = self._publisher.registry
         services = [s.model_dump(mode="json", by_alias=True) for s in registry.services]
         return web.json_response({"services": services, "left_out": registry.left_out})
+
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return web.json_response(described())
 
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -131,12 +126,12 @@ class Api:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _line(message: Snapshot | Flush | None) -> bytes:
+def _line(message: bytes | Flush | None) -> bytes:
     """One line of a snapshot stream."""
     match message:
         case None:
             return b"\n"
         case Flush(traces):
             return json.dumps({"flush": traces}).encode() + b"\n"
-        case snapshot:
-            return snapshot.model_dump_json().encode() + b"\n"
+        case line:
+            return line

@@ -2,6 +2,11 @@
 
 ControlError
 ├── ConfigRefused    the configuration as a whole is not taken; lists every mistake with its path
+├── Conflict         a document is no longer what whoever changes it has seen
+├── NoDocument       there is no document of that name
+├── NotAllowed       whoever asks may not
+├── NotLeading       another control plane leads; what was to be changed is to be asked of it
+├── StateUnusable    the state cannot be opened or written
 └── UnknownProxy     a proxy asks for a snapshot under a name that the configuration does not have
 """
 
@@ -22,3 +27,31 @@ class ConfigRefused(ControlError):
 
 class UnknownProxy(ControlError):
     """No proxy of that name is in the configuration."""
+
+
+class Conflict(ControlError):
+    """A document is not as whoever wants to change it believes; `current` is its text now, None for none."""
+
+    def __init__(self, sentence: str, key: str, current: str | None, mine: str | None) -> None:
+        super().__init__(sentence)
+        self.key, self.current, self.mine = key, current, mine
+
+
+class NoDocument(ControlError):
+    """There is no such document, or none any more."""
+
+
+class NotLeading(ControlError):
+    """Another control plane leads; `url` says where it is, empty when that is not known."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"another control plane leads: {url or 'which one is not settled yet; try again'}")
+        self.url = url
+
+
+class StateUnusable(ControlError):
+    """The state on disk; the message says what to do."""
+
+
+class NotAllowed(ControlError):
+    """Whoever asks may not; the message says what would be needed."""

@@ -1,28 +1,25 @@
-"""Holds the configuration in force and hands each proxy its snapshot as soon as there is a newer one.
+"""Holds the configuration in force and hands each proxy its snapshot as soon as there is a newer one for it.
 
 In: registries as they are accepted, acknowledgements from proxies. Out: snapshots by proxy, who serves which epoch.
-Never: a broken configuration; the last good one stays in force and the mistake is shown beside it.
+Never: a broken configuration; the last good one stays in force and the mistake is shown beside it. And no snapshot
+that is as the one before: a proxy that has nothing to do with a change does not hear of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from proxy.control.compile import compile_snapshot
+from pydantic import ValidationError
+
+from proxy.control.compile.compiler import Compiler
+from proxy.control.errors import ConfigRefused
 from proxy.control.flush import FlushOrders
 from proxy.control.registry import Registry
+from proxy.control.standings import Acknowledgement, Standing
 from proxy.snapshot import Snapshot
-
-
-@dataclass(frozen=True)
-class Acknowledgement:
-    """What one proxy said of the last snapshot it got."""
-
-    epoch: int
-    accepted: bool
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,22 +29,87 @@ class Flush:
     traces: list[str]
 
 
-@dataclass
-class Publisher:
-    """The one place where an epoch begins; all methods run on the event loop."""
+@dataclass(frozen=True)
+class Due:
+    """What one proxy has to serve, and since when."""
+
+    snapshot: Snapshot
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A registry with a snapshot for every proxy."""
 
     registry: Registry
     epoch: int
-    mistakes: list[str] = field(default_factory=list)
-    acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
-    connected: dict[str, int] = field(default_factory=dict)
-    _flushes: FlushOrders = field(default_factory=FlushOrders)
-    _newer: asyncio.Condition = field(default_factory=asyncio.Condition)
+    due: dict[str, Due]
+    compiler: Compiler
 
-    async def publish(self, registry: Registry, epoch: int) -> None:
-        """Puts `registry` in force as `epoch` and wakes every subscriber."""
+    @property
+    def told(self) -> list[str]:
+        """Those who get a snapshot that they did not have before."""
+        return [name for name, due in self.due.items() if due.snapshot.epoch == self.epoch]
+
+
+class Publisher:
+    """All methods run on the event loop; raises ConfigRefused when there is a proxy that nothing can be said to."""
+
+    def __init__(
+        self, registry: Registry, epoch: int, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._clock = clock
+        self._flushes = FlushOrders()
+        self._newer = asyncio.Condition()
+        self.standings: dict[str, Standing] = {}
+        self.mistakes: list[str] = []
+        self._now = Prepared(registry, epoch, {}, Compiler(registry))
+        self._now = self.prepare(registry, epoch)
+
+    @property
+    def registry(self) -> Registry:
+        """The registry in force."""
+        return self._now.registry
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in force."""
+        return self._now.epoch
+
+    @property
+    def due(self) -> dict[str, Due]:
+        """What each proxy has to serve; its epoch is that of its last change."""
+        return self._now.due
+
+    def prepare(self, registry: Registry, epoch: int) -> Prepared:
+        """Compiles a registry without putting it in force; raises ConfigRefused when that is not possible."""
+        compiler, now = Compiler(registry, self._now.compiler), self._clock()
+        due: dict[str, Due] = {}
+        for proxy in registry.proxies:
+            try:
+                made = compiler.snapshot(proxy, epoch)
+            except ValidationError as error:
+                raise ConfigRefused(
+                    [f"proxy {proxy.name}: what it would have to do is not possible: {error}"]
+                ) from error
+            last = self._now.due.get(proxy.name)
+            same = last is not None and last.snapshot == made.model_copy(update={"epoch": last.snapshot.epoch})
+            due[proxy.name] = last if last is not None and same else Due(made, now)
+        compiler.forget()
+        return Prepared(registry, epoch, due, compiler)
+
+    def current(self) -> frozenset[str]:
+        """The proxies that serve what they have to."""
+        served = {name: one.served for name, one in self.standings.items()}
+        return frozenset(name for name, due in self.due.items() if served.get(name) == due.snapshot.epoch)
+
+    async def publish(self, prepared: Prepared) -> None:
+        """Puts it in force and wakes every subscriber."""
         async with self._newer:
-            self.registry, self.epoch = registry, epoch
+            self._now = prepared
+            self.standings = {
+                name: one for name, one in self.standings.items() if name in prepared.due or one.connections
+            }
             self._newer.notify_all()
 
     def refuse(self, mistakes: list[str]) -> None:
@@ -56,7 +118,7 @@ class Publisher:
 
     def acknowledge(self, proxy: str, said: Acknowledgement) -> None:
         """Remembers what a proxy said of its snapshot."""
-        self.acknowledged[proxy] = said
+        self._standing(proxy).told(said, self._clock())
 
     async def flush(self, traces: list[str]) -> None:
         """Has every proxy send what it keeps of these traces."""
@@ -64,33 +126,47 @@ class Publisher:
             if self._flushes.add(traces):
                 self._newer.notify_all()
 
-    async def subscribe(self, proxy: str, heartbeat_s: float) -> AsyncIterator[Snapshot | Flush | None]:
-        """Yields the snapshot in force, then each newer one, and traces to flush; None after `heartbeat_s` s without.
+    async def subscribe(self, proxy: str, heartbeat_s: float) -> AsyncIterator[bytes | Flush | None]:
+        """Yields the snapshot in force, then each newer one, as lines; traces to flush; None after `heartbeat_s`
+        without.
 
         A proxy that connects again hears of the last flushes again: to flush twice does nothing.
 
         Raises UnknownProxy at once, or when the proxy has left the configuration.
         """
-        self.connected[proxy] = self.connected.get(proxy, 0) + 1
+        standing = self._standing(proxy)
+        standing.connections += 1
         try:
-            sent = flushed = 0
+            sent: Snapshot | None = None
+            flushed = 0
             while True:
-                if self.epoch != sent:
-                    sent = self.epoch
-                    yield compile_snapshot(self.registry, proxy, sent)
+                due = self._due(proxy)
+                if due is not sent:
+                    sent = due
+                    yield self._now.compiler.line(due)
                 elif flushed != self._flushes.last:
                     flushed, traces = self._flushes.after(flushed)
                     yield Flush(traces)
-                elif not await self._newer_than(sent, flushed, heartbeat_s):
+                elif not await self._newer_than(proxy, sent, flushed, heartbeat_s):
                     yield None
+                standing.seen = self._clock()
         finally:
-            self.connected[proxy] -= 1
-            if not self.connected[proxy]:
-                del self.connected[proxy]
+            standing.connections -= 1
 
-    async def _newer_than(self, epoch: int, flushed: int, patience_s: float) -> bool:
+    def _due(self, proxy: str) -> Snapshot:
+        found = self._now.due.get(proxy)
+        if found is None:
+            self.registry.proxy(proxy)  # says why there is none
+            raise AssertionError(f"no snapshot of {proxy}")
+        return found.snapshot
+
+    def _standing(self, proxy: str) -> Standing:
+        return self.standings.setdefault(proxy, Standing())
+
+    async def _newer_than(self, proxy: str, sent: Snapshot, flushed: int, patience_s: float) -> bool:
         def newer() -> bool:
-            return self.epoch != epoch or self._flushes.last != flushed
+            due = self._now.due.get(proxy)
+            return due is None or due.snapshot is not sent or self._flushes.last != flushed
 
         async with self._newer:
             try:

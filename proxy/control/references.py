@@ -63,6 +63,8 @@ def unknown(mesh: Mesh, services: Iterable[Service]) -> Iterator[str]:
     named = [(f"Mesh: spec.outbound.connect[{n}]", name) for n, name in enumerate(mesh.spec.outbound.connect)]
     known = {service.full_name: service for service in services}
     for service in known.values():
+        calls = service.spec.calls or ()
+        named += [(f"Service {service.full_name}: spec.calls[{n}]", name) for n, name in enumerate(calls)]
         for place, endpoint in enumerate(service.spec.endpoints):
             at = f"Service {service.full_name}: spec.endpoints[{place}].sidecar.listeners"
             listeners = endpoint.sidecar.listeners if endpoint.sidecar else ()

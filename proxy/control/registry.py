@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from proxy.control.addresses import listens_at, of_endpoint
 from proxy.control.attachments import unattached, unled
+from proxy.control.configuration import Configuration
 from proxy.control.documents import (
     AuthorizationPolicy,
     Document,
@@ -29,7 +30,6 @@ from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.control.errors import ConfigRefused, UnknownProxy
 from proxy.control.names.virtual import virtual_addresses
 from proxy.control.proxies import Proxy, mistakes_of, proxies_of
-from proxy.control.read import Configuration
 from proxy.control.references import mixed_kinds, strangers, unheard_of, unknown
 from proxy.control.trust import Trust
 
@@ -50,6 +50,10 @@ class Registry:
     """What was fetched from the URLs that RequestAuthentications name."""
 
     @cached_property
+    def _by_kind(self) -> dict[type[Document], tuple[Document, ...]]:
+        return {}
+
+    @cached_property
     def services(self) -> tuple[Service, ...]:
         """Every service."""
         return self.of(Service)
@@ -64,7 +68,9 @@ class Registry:
 
     def of(self, kind: type[D]) -> tuple[D, ...]:
         """Every document of one kind."""
-        return tuple(document for document in self.documents if isinstance(document, kind))
+        if kind not in self._by_kind:
+            self._by_kind[kind] = tuple(document for document in self.documents if isinstance(document, kind))
+        return self._by_kind[kind]  # type: ignore[return-value]
 
     @cached_property
     def proxies(self) -> tuple[Proxy, ...]:

@@ -38,13 +38,13 @@ class Telemetry:
             "Proxies following this control plane.",
             registry=self.metrics,
         )
-        proxies.set_function(lambda: len(publisher.connected))
+        proxies.set_function(lambda: sum(1 for one in publisher.standings.values() if one.connections))
         behind = Gauge(
             "whymesh_control_proxies_behind",
             "Connected proxies not on the epoch in force.",
             registry=self.metrics,
         )
-        behind.set_function(lambda: sum(1 for i in publisher.connected if not _serves(publisher, i)))
+        behind.set_function(lambda: sum(1 for name in publisher.standings if _is_behind(publisher, name)))
 
     def count_health(self, verdict: Callable[[], Verdict]) -> None:
         """Shows how many instances are left out, and in how many services all are called although some are unwell."""
@@ -78,6 +78,6 @@ class Telemetry:
         self._provider.shutdown()
 
 
-def _serves(publisher: Publisher, instance: str) -> bool:
-    said = publisher.acknowledged.get(instance)
-    return said is not None and said.accepted and said.epoch == publisher.epoch
+def _is_behind(publisher: Publisher, proxy: str) -> bool:
+    standing, due = publisher.standings[proxy], publisher.due.get(proxy)
+    return bool(due and standing.connections and standing.served != due.snapshot.epoch)

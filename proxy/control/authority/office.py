@@ -52,8 +52,6 @@ class Office:
         self._publisher, self._in_force = publisher, in_force
         self._audit, self._report, self._clock = Audit(safe.folder, report), report, clock
         self._authority: Authority | None = None
-        self._since = publisher.epoch
-        """The epoch that brought what is trusted now."""
 
     def serve(self, proxy: str, wish: Wish, caller: str) -> Grant | None:
         """A certificate for a proxy; None where there is no authority; raises Refused, UnknownProxy."""
@@ -77,7 +75,7 @@ class Office:
         self._authority.refresh()
         now = self._clock()
         await self._tell(self._authority, now)  # what another process did: nobody has acknowledged that yet
-        for done in self._authority.rotation.tend(now, self._standing()):
+        for done in self._authority.rotation.tend(now, self._standing()) if self._in_force.leads else ():
             self._audit.write(Event("rotate", _ACTOR, done), now)
         await self._tell(self._authority, now)
 
@@ -138,16 +136,13 @@ class Office:
         if trust == before:
             return
         await self._in_force.believe(trust, _ACTOR)
-        self._since = self._publisher.epoch
         if before is not None:
             was, now = _counted(before), _counted(trust)
             self._report(Change("authority", "", "", was, now, f"what proxies trust changed: {was} -> {now}"), _ACTOR)
 
     def _standing(self) -> Standing:
-        """Proxies that serve an epoch from before the last change of trust count as late."""
-        said = self._publisher.acknowledged.items()
-        fresh = frozenset(name for name, one in said if one.accepted and one.epoch >= self._since)
-        return standing(self._publisher.registry, fresh)
+        """Proxies that do not serve what they have to count as late."""
+        return standing(self._publisher.registry, self._publisher.current())
 
 
 def _counted(trust: Trust | None) -> str:

@@ -23,6 +23,14 @@ def faults(registry: Registry, service: Service, caller: Document) -> tuple[Faul
     return tuple(fault for document in documents for fault in _of(document, caller))
 
 
+def named_callers(registry: Registry) -> frozenset[str]:
+    """The services that some fault is for by name: what they call is not as others see it."""
+    documents = registry.of(FaultInjection)
+    return frozenset(
+        one.full_name(document) for document in documents for rule in document.spec.rules for one in rule.callers or ()
+    )
+
+
 def _of(document: FaultInjection, caller: Document) -> Iterator[Fault]:
     for number, rule in enumerate(document.spec.rules):
         if rule.callers is not None and caller.full_name not in {one.full_name(document) for one in rule.callers}:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from proxy.control.compile.authorization import authorization
 from proxy.control.compile.encryption import identity
 from proxy.control.compile.listeners import inbound, outbound
-from proxy.control.compile.services import upstream
 from proxy.control.documents import EndpointSpec, Service
 from proxy.control.registry import Registry
-from proxy.snapshot import Node, Workload
+from proxy.snapshot import Node, Upstream, Workload
 
 
-def workload(registry: Registry, service: Service, endpoint: EndpointSpec) -> Workload:
+def workload(registry: Registry, service: Service, endpoint: EndpointSpec, reached: tuple[Upstream, ...]) -> Workload:
     """One instance of a service: its identity, where its proxy listens for it, and what it may call."""
     return Workload(
         node=Node(
@@ -25,5 +24,5 @@ def workload(registry: Registry, service: Service, endpoint: EndpointSpec) -> Wo
         inbound=inbound(registry, service, endpoint),
         outbound=outbound(endpoint, registry.mesh.spec.outbound),
         authorization=authorization(registry, service),
-        services=tuple(upstream(registry, other, service) for other in registry.services),
+        services=reached,
     )

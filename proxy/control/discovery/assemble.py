@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from proxy.control.addresses import listens_at, of_endpoint
+from proxy.control.configuration import Configuration
 from proxy.control.discovery.instance import Registration
 from proxy.control.documents import Document, EndpointSpec, Gateway, Service
 from proxy.control.proxies import proxies_of
-from proxy.control.read import Configuration
 from proxy.control.registry import Registry, register
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
+from proxy.control.api_answers import told
 from proxy.control.callers import Callers
 from proxy.control.discovery.instance import Registration
 from proxy.control.discovery.instances import Instances
@@ -29,9 +30,9 @@ class InstanceDoor:
         """To be added to an application."""
         return [
             web.get("/v1/instances", self._list),
-            web.post("/v1/instances", self._register),
-            web.put("/v1/instances/{instance}/lease", self._renew),
-            web.delete("/v1/instances/{instance}", self._leave),
+            web.post("/v1/instances", told(self._register)),
+            web.put("/v1/instances/{instance}/lease", told(self._renew)),
+            web.delete("/v1/instances/{instance}", told(self._leave)),
         ]
 
     async def _register(self, request: web.Request) -> web.Response:

@@ -28,13 +28,22 @@ class Instances:
         self._leases, self._kept, self._in_force, self._clock = leases, kept, in_force, clock
         self._sooner = asyncio.Event()
 
+    def begin_again(self) -> None:
+        """Takes on the registrations of a control plane that led before: all leases begin anew."""
+        self._leases = Leases.begun(self._in_force.discovered.registrations, self._clock())
+        self._sooner.set()
+
     def listed(self) -> list[tuple[Lease, float, str | None]]:
         """Every lease, the seconds it has left, and why it is not in force if so."""
         now, refused = self._clock(), self._in_force.refused
         return [(each, each.ends - now, refused.get(each.registration.instance)) for each in self._leases.held]
 
     async def register(self, registration: Registration, actor: str) -> None:
-        """Begins a lease and puts the instance in force; raises Taken when name or addresses are another's."""
+        """Begins a lease and puts the instance in force.
+
+        Raises Taken when name or addresses are another's, NotLeading.
+        """
+        self._in_force.lead()
         self._leases.check(registration)
         others = (one for one in self._leases.registrations if one.instance != registration.instance)
         if why := refusals(self._in_force.written, (*others, registration)).get(registration.instance):
@@ -45,11 +54,13 @@ class Instances:
         await self._discover(actor)
 
     def renew(self, instance: str) -> Lease:
-        """Lets a lease begin anew; raises Unknown."""
+        """Lets a lease begin anew; raises Unknown, NotLeading."""
+        self._in_force.lead()
         return self._leases.renew(instance, self._clock())
 
     async def leave(self, instance: str, actor: str) -> None:
-        """Ends a lease and takes the instance out; raises Unknown."""
+        """Ends a lease and takes the instance out; raises Unknown, NotLeading."""
+        self._in_force.lead()
         self._leases.give_up(instance)
         self._kept.forget([instance])
         await self._discover(actor)
@@ -61,7 +72,9 @@ class Instances:
             end = self._leases.next_end()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._sooner.wait(), None if end is None else max(end - self._clock(), 0.01))
-            if ended := self._leases.expire(self._clock()):
+            if not self._in_force.leads:
+                self._leases = Leases()
+            elif ended := self._leases.expire(self._clock()):
                 names = [registration.instance for registration in ended]
                 log.warning("not renewed, and taken out: %s", ", ".join(names))
                 self._kept.forget(names)

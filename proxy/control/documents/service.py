@@ -72,6 +72,7 @@ class ServiceSpec(Spec):
     addresses: tuple[IpPort, ...] = ()
     endpoints: tuple[EndpointSpec, ...] = ()
     health: HealthSpec | None = None
+    calls: tuple[Name, ...] | None = Field(default=None, description="The Services it calls; without it, any.")
     egress: Name | None = Field(default=None, description="The Gateway, by its full name, that leads to it.")
 
     @model_validator(mode="after")

@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from proxy.control.configuration import Configuration
 from proxy.control.documents import API_VERSION, KINDS, Document, Mesh
 from proxy.control.errors import ConfigRefused
-from proxy.control.read import Configuration
 from proxy.control.registry import register
 
 _MESH = Mesh.model_validate({"apiVersion": API_VERSION, "kind": "Mesh", "metadata": {"name": "mesh"}})

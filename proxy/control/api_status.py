@@ -1,0 +1,41 @@
+"""`/v1/status`: the epoch in force, and of each proxy what it serves, whether that is what it should, and if not why.
+
+In: what the publisher knows. Out: JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy.control.proxies import Proxy
+from proxy.control.publish import Publisher
+from proxy.control.standings import told_of
+
+
+def status(publisher: Publisher) -> dict[str, Any]:
+    """Everything there is to know of the mesh's proxies, in the order of the configuration."""
+    return {
+        "mesh": publisher.registry.mesh.metadata.name,
+        "epoch": publisher.epoch,
+        "left_out": publisher.registry.left_out,
+        "config_errors": publisher.mistakes,
+        "proxies": [_proxy(publisher, proxy) for proxy in publisher.registry.proxies],
+    }
+
+
+def _proxy(publisher: Publisher, proxy: Proxy) -> dict[str, Any]:
+    standing, due = publisher.standings.get(proxy.name), publisher.due[proxy.name]
+    told = told_of(standing, due.snapshot.epoch, due.since)
+    said = standing.said if standing else None
+    return {
+        "name": proxy.name,
+        "instances": [endpoint.instance for _, endpoint in proxy.instances],
+        "connected": bool(standing and standing.connections),
+        "epoch": standing.served if standing else None,
+        "due": due.snapshot.epoch,
+        "state": told.state,
+        "why": told.why,
+        "since": told.since.isoformat() if told.since else None,
+        "seen": standing.seen.isoformat() if standing and standing.seen else None,
+        "refused": said.reason if said and not said.accepted else None,
+    }

@@ -1,0 +1,44 @@
+"""What is known beside the documents: who has registered, who is not well, whose certificates are believed.
+
+In: discoveries, and what the authority says. Out: the registry of all of it; the same as JSON, for the next process
+and for other control planes over the same state. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+
+from proxy.control.configuration import Configuration
+from proxy.control.discovery.assemble import Assembled, Discovered, assemble
+from proxy.control.discovery.instance import Registration
+from proxy.control.trust import Trust
+
+
+@dataclass(frozen=True)
+class Known:
+    """All of it as of one epoch."""
+
+    discovered: Discovered = field(default_factory=Discovered)
+    trust: Trust | None = None
+
+    def of(self, written: Configuration) -> Assembled:
+        """The registry of what is written and what is known; raises ConfigRefused."""
+        made = assemble(written, self.discovered)
+        return replace(made, registry=replace(made.registry, trust=self.trust))
+
+    def text(self) -> str:
+        """As JSON."""
+        registrations = [json.loads(one.written()) for one in self.discovered.registrations]
+        trust = self.trust and {"domain": self.trust.domain, "roots": self.trust.roots, "denied": self.trust.denied}
+        beside = {"left_out": self.discovered.left_out, "key_sets": self.discovered.key_sets, "trust": trust}
+        return json.dumps({"registrations": registrations, **beside})
+
+
+def read_known(text: str) -> Known:
+    """What `Known.text` gave."""
+    said = json.loads(text)
+    registrations = tuple(Registration.model_validate(one) for one in said["registrations"])
+    trust = said["trust"]
+    believed = Trust(trust["domain"], tuple(trust["roots"]), tuple(trust["denied"])) if trust else None
+    return Known(Discovered(registrations, said["left_out"], said["key_sets"]), believed)
