@@ -198,12 +198,7 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
     except (AuthorityError, OSError) as error:
         raise SystemExit(_say(str(error))) from None
     runner = await _listening(application, options.listen)
-    names = NamesDoor(options.dns, lambda: publisher.registry)
-    try:
-        await names.open()
-    except (OSError, ValueError) as error:
-        await runner.cleanup()
-        raise SystemExit(_say(f"--dns {options.dns}: {error}")) from None
+    names = await _answering_names(options.dns, publisher, runner)
     log.info("epoch %d of %s on %s", publisher.epoch, options.path or options.state, options.listen)
     work = [leadership.run(), instances.expire(), checks.run(leave_out), office.follow(), key_sets.run(learn)]
     if options.path:
@@ -244,6 +239,16 @@ async def _listening(application: web.Application, listen: str) -> web.AppRunner
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise SystemExit(_say(f"--listen {listen}: {reason}; another control plane may be running")) from None
     return runner
+
+
+async def _answering_names(dns: str, publisher: Publisher, runner: web.AppRunner) -> NamesDoor:
+    names = NamesDoor(dns, lambda: publisher.registry)
+    try:
+        await names.open()
+    except (OSError, ValueError) as error:
+        await runner.cleanup()
+        raise SystemExit(_say(f"--dns {dns}: {error}")) from None
+    return names
 
 
 async def _follow(path: Path, mark: Mark, in_force: InForce, publisher: Publisher, telemetry: Telemetry) -> None:

@@ -150,6 +150,13 @@ OPERATIONS = (
         guarded=True,
     ),
     Operation("get", "/v1/health", "Each checked instance: its state, since when, and why.", answer={"type": "object"}),
+    Operation(
+        "post",
+        "/v1/policies/check",
+        "What the proxies would decide of a request, by the policies in force.",
+        answer={"type": "object"},
+        body={"type": "object"},
+    ),
     Operation("get", "/v1/authority", "What signs, and until when.", answer={"type": "object"}),
     Operation(
         "post",

@@ -14,6 +14,8 @@ def digest(registry: Registry) -> str:
         whole.update(document.model_dump_json().encode())
     for instance in sorted(registry.left_out):
         whole.update(b"\0" + instance.encode())
+    for url, keys in sorted(registry.key_sets.items()):
+        whole.update(f"\0{url}\0{keys}".encode())
     if registry.trust:
         whole.update(repr(registry.trust).encode())
     return whole.hexdigest()

@@ -11,6 +11,7 @@ from proxy.control.discovery.door import InstanceDoor
 from proxy.control.documents import KINDS
 from proxy.control.health.door import HealthDoor
 from proxy.control.openapi import described
+from proxy.control.policy_door import PolicyDoor
 from proxy.control.schema import mesh_schema
 from tests.proxy.control.test_api_config import CART, FRONT, weighted
 from tests.world.controls import control
@@ -26,6 +27,7 @@ async def test_every_operation_is_described_and_no_other() -> None:
         InstanceDoor(nobody, nobody),
         HealthDoor(nobody, nobody, nobody, nobody),
         IdentityDoor(nobody),
+        PolicyDoor(nobody),
     )
     served = {(route.method.lower(), route.path) for door in doors for route in door.routes()} | {
         (route.method.lower(), route.resource.canonical)
