@@ -27,7 +27,10 @@ def script() -> Path:
     if not stamp.exists() or stamp.read_text() != wanted:
         (INSTALLED / "package.json").write_text(wanted)
         npm = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(npm, cwd=INSTALLED, capture_output=True, text=True, timeout=240, check=False)
+        try:
+            done = subprocess.run(npm, cwd=INSTALLED, capture_output=True, text=True, timeout=240, check=False)
+        except subprocess.TimeoutExpired:
+            pytest.skip("npm brings no packages within four minutes")
         if done.returncode:
             pytest.skip(f"npm brings no packages here: {done.stderr.strip().splitlines()[-1:]}")
         stamp.write_text(wanted)
