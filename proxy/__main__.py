@@ -17,7 +17,12 @@ from proxy.serve import Settings
 
 
 @click.command(name="proxy")
-@click.option("--control", default="http://127.0.0.1:7460", show_default=True, help="The control plane.")
+@click.option(
+    "--control",
+    default="http://127.0.0.1:7460",
+    show_default=True,
+    help="The control plane, or several over one state: a,b.",
+)
 @click.option(
     "--instance",
     help="The instance this proxy stands beside, as the mesh configuration names it.",

@@ -10,6 +10,7 @@ import json
 import logging
 import random
 import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -37,16 +38,21 @@ class Flush:
 
 
 class ControlPlane:
-    """The control plane as one proxy sees it; `stop` ends every wait."""
+    """The control plane as one proxy sees it, at one of the addresses of `url`; `stop` ends every wait."""
 
     def __init__(self, url: str, proxy: str, stop: threading.Event) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"--control {url}: expected http://host:port")
-        self._host, self._port = parts.hostname, parts.port or 7460
+        self._places = deque(_place(one.strip()) for one in url.split(","))
         self._path = f"/v1/snapshots/{quote(proxy, safe='')}"
         self.proxy, self._stop = proxy, stop
         self.connected = False
+
+    @property
+    def _host(self) -> str:
+        return self._places[0][0]
+
+    @property
+    def _port(self) -> int:
+        return self._places[0][1]
 
     def messages(self) -> Iterator[str | Flush]:
         """Yields each snapshot and flush as it comes, reconnecting with growing, jittered pauses; ends when stopped."""
@@ -64,6 +70,7 @@ class ControlPlane:
                     error or type(error).__name__,
                 )
             self.connected = False
+            self._places.rotate(-1)
             self._stop.wait(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  (jitter is not a secret)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
@@ -123,3 +130,11 @@ class Refused(OSError):
 
     def __init__(self, answer: IO[bytes]) -> None:
         super().__init__(answer.read(_LONGEST_REFUSAL).decode(errors="replace").strip())
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Host and port of one control plane; raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"--control {url}: expected http://host:port, or several with commas between them")
+    return parts.hostname, parts.port or 7460

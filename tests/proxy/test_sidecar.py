@@ -260,3 +260,12 @@ def test_garbage_on_every_port_disturbs_nobody(place: Place) -> None:
                     pass
         assert place.call() == (200, "hi")
         assert place.admin_page("/healthz")[0] == 200
+
+
+def test_of_several_control_planes_one_that_answers_is_enough(place: Place) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    arguments = ("--instance", "front-1", "--admin", f"127.0.0.1:{place.admin}")
+    control = ("--control", f"{nobody},http://127.0.0.1:{place.control}")
+    with place.start_control(), running("proxy", *arguments, *control, log=place.folder / "front-1.log") as sidecar:
+        place.ready(sidecar)
+        assert place.call() == (200, "hi")
