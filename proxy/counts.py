@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
+import os
 import threading
 import time
 from collections import deque
@@ -61,7 +61,7 @@ class Reports:
         self._waiting: deque[tuple[str, str]] = deque(maxlen=_KEPT)
 
     def add(self, body: str) -> None:
-        self._waiting.append((secrets.token_hex(16), body))
+        self._waiting.append((os.urandom(16).hex(), body))
 
     def send(self, url: str) -> None:
         """Sends what waits, oldest first, up to the first that is not taken."""
