@@ -60,7 +60,7 @@ def _laid_out(sql: sqlite3.Connection, name: str) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         sql.close()
         raise StateUnusable(
-            f"{name}: cannot be used: {error}; put a backup in its place (whymesh restore), or remove it to begin anew"
+            f"{name}: cannot be used: {error}; put a backup in its place, or remove it to begin anew"
         ) from None
     except StateUnusable:
         sql.close()

@@ -120,6 +120,7 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    #[cfg(any(test, feature = "python"))]
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
