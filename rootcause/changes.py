@@ -1,5 +1,5 @@
 """What was changed before an incident: read from the store, and weighed by time and reach. A change is mentioned, never
-blamed because it happened; certificates that are renewed as usual are not even that."""
+blamed because it happened; certificates renewed as usual and what is recorded are not even that."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ LOOK_BACK_S = 600.0
 
 _CHANGES = """
 SELECT Time, Kind, Service, Summary FROM otel.mesh_changes
-WHERE Time >= %(start)s AND Time <= %(end)s AND Kind != 'certificate' ORDER BY Time DESC LIMIT 200
+WHERE Time >= %(start)s AND Time <= %(end)s AND Kind NOT IN ('certificate', 'recording') ORDER BY Time DESC LIMIT 200
 """
 
 

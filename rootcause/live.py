@@ -20,11 +20,12 @@ from rootcause.alerts.signing import SecretRefused, read_secret
 from rootcause.alerts.targets import Target, Wish, read_target
 from rootcause.alerts.template import Template
 from rootcause.casebook import Casebook
+from rootcause.closer_look import CloserLook
 from rootcause.journal import Delivery, Journal
 from rootcause.orders import Orders
 from rootcause.promises.guard import EVERY_S, Guard
 from rootcause.read_spans import read_trace
-from rootcause.settings import Settings, Webhook, Webhooks
+from rootcause.settings import Recording, Settings, Webhook, Webhooks
 from rootcause.telemetry import Telemetry
 from rootcause.watch import Answer, Watch
 
@@ -53,8 +54,10 @@ class Live:
         outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
         targets = _targets(settings.webhooks)
         self._notifier = Notifier(targets, outbox, self._delivered, allow_link_local=allow)
+        self._closer_look = _closer_look(settings.recording)
         self.orders = Orders(self.book, self._notifier.tell, tuple(target.name for target in targets))
         self._tasks: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
         self.answer: Answer | None = None
 
     async def start(self) -> None:
@@ -67,7 +70,7 @@ class Live:
         """Delivers and records what is queued, if that works at once, and closes everything."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *filter(None, (self._looking,)), return_exceptions=True)
         await self._notifier.stop(within_s=2.0)
         try:
             await asyncio.wait_for(self._deliveries.join(), 2.0)
@@ -104,6 +107,8 @@ class Live:
         for event, finding in news:
             self.telemetry.incidents.labels(event).inc()
             self._notifier.tell(event, of_finding(finding))
+            if event == "opened":
+                self._looking = asyncio.create_task(self._closer_look.order(finding))
 
     async def _guard_for_ever(self) -> None:
         while True:
@@ -166,6 +171,11 @@ def _targets(told: Webhooks) -> list[Target]:
 def _wish(told: Webhook) -> Wish:
     template = None if told.template is None else Template(told.template)
     return Wish(told.services, told.severity, told.per_minute, told.gather_s, template)
+
+
+def _closer_look(told: Recording | None) -> CloserLook:
+    """Raises ValueError."""
+    return CloserLook(told, _content("recording.token_file", told.token_file if told else None))
 
 
 def _content(field: str, path: Path | None) -> str:

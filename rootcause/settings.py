@@ -57,6 +57,15 @@ class Webhooks(_Settings):
         return self
 
 
+class Recording(_Settings):
+    """When an incident opens, the control plane there is asked to have the suspects record everything `for_s` seconds;
+    from another machine it wants a token."""
+
+    control: str
+    for_s: Annotated[float, Field(gt=0, le=3_600)] = 300.0
+    token_file: Path | None = None
+
+
 class Settings(_Settings):
     """Everything the live engine can be told; `every_s` seconds pass between evaluations. Without `objectives` the
     sensible ones hold; an empty list ends them."""
@@ -69,6 +78,7 @@ class Settings(_Settings):
     webhooks: Webhooks = Webhooks()
     objectives: tuple[Objective, ...] = SENSIBLE
     rules: tuple[Rule, ...] = ()
+    recording: Recording | None = None
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

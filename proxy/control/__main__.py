@@ -46,6 +46,8 @@ from proxy.control.names.door import NamesDoor
 from proxy.control.policy_door import PolicyDoor
 from proxy.control.publish import Publisher
 from proxy.control.read import read
+from proxy.control.recording import Recording
+from proxy.control.recording_door import RecordingDoor
 from proxy.control.state.state import State
 from proxy.control.state.tokens import Tokens
 from proxy.control.telemetry import Telemetry
@@ -151,7 +153,8 @@ def _start(options: _Options) -> _Start:
     leads = state.lease.take(options.url, time.time())
     if leads:
         discovered = Discovered(registrations=tuple(kept.all()), key_sets=key_sets.known)
-        known = Known(discovered, last_known(state).trust)
+        before = last_known(state)
+        known = Known(discovered, before.trust, before.recording)
         beginning = begin(state, files, known, file_actor(options.path), datetime.now(UTC))
     else:
         beginning = joined(state)
@@ -166,11 +169,10 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
     held = start.beginning.known.discovered.registrations if start.leads else ()
     instances = Instances(Leases.begun(held, time.monotonic()), start.kept, in_force, time.monotonic)
     checks = Checks(socket.gethostname()[:63], time.monotonic)
-    in_force.followers.append(checks.follow)
-    checks.follow(publisher.registry)
-    key_sets = start.key_sets
-    in_force.followers.append(key_sets.follow)
-    key_sets.follow(publisher.registry)
+    key_sets, recording = start.key_sets, Recording(in_force, time.time)
+    in_force.followers += (checks.follow, key_sets.follow, recording.follow)
+    for follow in in_force.followers:
+        follow(publisher.registry)
     telemetry.count_health(lambda: checks.verdict)
 
     async def leave_out(verdict: Verdict) -> None:
@@ -190,6 +192,7 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
     application = api.application()
     application.add_routes(PolicyDoor(lambda: publisher.registry).routes())
     application.add_routes(InstanceDoor(instances, callers).routes())
+    application.add_routes(RecordingDoor(recording, callers, time.time).routes())
     application.add_routes(HealthDoor(checks, lambda: publisher.registry, callers, time.monotonic).routes())
     office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher))
     application.add_routes(IdentityDoor(office).routes())
@@ -200,7 +203,14 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
     runner = await _listening(application, options.listen)
     names = await _answering_names(options.dns, publisher, runner)
     log.info("epoch %d of %s on %s", publisher.epoch, options.path or options.state, options.listen)
-    work = [leadership.run(), instances.expire(), checks.run(leave_out), office.follow(), key_sets.run(learn)]
+    work = [
+        leadership.run(),
+        instances.expire(),
+        recording.expire(),
+        checks.run(leave_out),
+        office.follow(),
+        key_sets.run(learn),
+    ]
     if options.path:
         work.append(_follow(options.path, mark, in_force, publisher, telemetry))
     ended = await _until_stopped(*work)

@@ -21,6 +21,7 @@ def changes_between(before: Registry, after: Registry) -> list[Change]:
     found.extend(_others(before, after))
     found.extend(_health(before, after))
     found.extend(_keys(before, after))
+    found.extend(_recording(before, after))
     if before.mesh != after.mesh:
         found.append(Change("config", "", "", "", "", "settings of the whole mesh changed"))
     return found
@@ -64,6 +65,13 @@ def _keys(before: Registry, after: Registry) -> Iterator[Change]:
             yield Change(
                 "config", "", "", "", "", f"keys of {url} {'changed' if url in before.key_sets else 'fetched'}"
             )
+
+
+def _recording(before: Registry, after: Registry) -> Iterator[Change]:
+    for name in sorted(after.recording - before.recording):
+        yield Change("recording", name, "", "", "all", f"{name} records everything for a while")
+    for name in sorted(before.recording - after.recording):
+        yield Change("recording", name, "", "all", "", f"{name} records by its settings again")
 
 
 def _health(before: Registry, after: Registry) -> Iterator[Change]:

@@ -120,6 +120,11 @@ class InForce:
             if self.leads:
                 await self._put(self.overlaid, replace(self.known, trust=trust), actor)
 
+    async def record(self, recording: dict[str, float], actor: str) -> None:
+        """Takes which services are to record everything, and until when; raises NotLeading."""
+        async with self._alone:
+            await self._put(self.overlaid, replace(self.known, recording=recording), actor)
+
     async def edit(self, edit: Edit, actor: str, *, dry: bool = False) -> Outcome:
         """Takes a change, or says what it would do when `dry`.
 

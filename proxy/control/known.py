@@ -1,4 +1,5 @@
-"""What is known beside the documents: who has registered, who is not well, whose certificates are believed.
+"""What is known beside the documents: who has registered, who is not well, whose certificates are believed, who is to
+record everything for a while.
 
 In: discoveries, and what the authority says. Out: the registry of all of it; the same as JSON, for the next process
 and for other control planes over the same state. Pure.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from proxy.control.configuration import Configuration
 from proxy.control.discovery.assemble import Assembled, Discovered, assemble
@@ -21,17 +23,20 @@ class Known:
 
     discovered: Discovered = field(default_factory=Discovered)
     trust: Trust | None = None
+    recording: dict[str, float] = field(default_factory=dict)
+    """Until when (Unix seconds) a service records everything."""
 
     def of(self, written: Configuration) -> Assembled:
         """The registry of what is written and what is known; raises ConfigRefused."""
         made = assemble(written, self.discovered)
-        return replace(made, registry=replace(made.registry, trust=self.trust))
+        return replace(made, registry=replace(made.registry, trust=self.trust, recording=frozenset(self.recording)))
 
     def text(self) -> str:
         """As JSON."""
         registrations = [json.loads(one.written()) for one in self.discovered.registrations]
         trust = self.trust and {"domain": self.trust.domain, "roots": self.trust.roots, "denied": self.trust.denied}
-        beside = {"left_out": self.discovered.left_out, "key_sets": self.discovered.key_sets, "trust": trust}
+        beside: dict[str, Any] = {"left_out": self.discovered.left_out, "key_sets": self.discovered.key_sets}
+        beside |= {"trust": trust, "recording": self.recording}
         return json.dumps({"registrations": registrations, **beside})
 
 
@@ -41,4 +46,5 @@ def read_known(text: str) -> Known:
     registrations = tuple(Registration.model_validate(one) for one in said["registrations"])
     trust = said["trust"]
     believed = Trust(trust["domain"], tuple(trust["roots"]), tuple(trust["denied"])) if trust else None
-    return Known(Discovered(registrations, said["left_out"], said["key_sets"]), believed)
+    discovered = Discovered(registrations, said["left_out"], said["key_sets"])
+    return Known(discovered, believed, said.get("recording", {}))

@@ -177,6 +177,15 @@ OPERATIONS = (
         "For proxies: what became of a snapshot.",
         body=_object({"epoch": _NUMBER, "accepted": {"type": "boolean"}}, {"reason": _TEXT}),
     ),
+    Operation("get", "/v1/recording", "Services that record everything, the seconds left.", answer={"type": "object"}),
+    Operation(
+        "post",
+        "/v1/recording",
+        "Has services record everything for some seconds, whatever their settings say.",
+        body=_object({"services": _list(_TEXT)}, {"for_s": {"type": "number"}}),
+        guarded=True,
+    ),
+    Operation("delete", "/v1/recording/{service}", "Has a service record by its settings again.", guarded=True),
     Operation(
         "post", "/v1/flush", "Every proxy sends what it keeps of these traces.", body=_object({"traces": _list(_TEXT)})
     ),

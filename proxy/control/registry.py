@@ -48,6 +48,8 @@ class Registry:
     """What the authority of the mesh says; None where it has none."""
     key_sets: dict[str, str] = field(default_factory=dict)
     """What was fetched from the URLs that RequestAuthentications name."""
+    recording: frozenset[str] = frozenset()
+    """Services that are to record everything for now."""
 
     @cached_property
     def _by_kind(self) -> dict[type[Document], tuple[Document, ...]]:
@@ -92,8 +94,15 @@ class Registry:
         """The gateway that leads to a service outside the mesh."""
         return next((one for one in self.of(Gateway) if one.full_name == service.spec.egress), None)
 
-    def telemetry(self, target: Document) -> TelemetrySpec:
-        """The settings of the mesh, with those of a service's or gateway's own Telemetry in their place."""
+    def telemetry(self, proxy: Proxy) -> TelemetrySpec:
+        """The settings of a gateway or of the services of a proxy, which are the same; mode `all` while one of these
+        is to record everything."""
+        spec = self.settings(proxy.gateway or proxy.instances[0][0])
+        recorded = any(service.full_name in self.recording for service, _ in proxy.instances)
+        return spec.model_copy(update={"mode": "all"}) if recorded else spec
+
+    def settings(self, target: Document) -> TelemetrySpec:
+        """Those of the mesh, with those of a service's or gateway's own Telemetry in their place."""
         mesh = self.mesh.spec.telemetry
         own = (one.spec for one in self.of(Telemetry) if one.concerns == target.full_name)
         return next((spec.on(mesh) for spec in own), mesh)
@@ -154,7 +163,7 @@ def _torn(registry: Registry) -> Iterator[str]:
             continue
         first, *others = (service for service, _ in proxy.instances)
         for service in others:
-            if registry.telemetry(service) != registry.telemetry(first):
+            if registry.settings(service) != registry.settings(first):
                 yield (
                     f"node {proxy.name}: is one process and exports one way, but the Telemetry of "
                     f"{service.full_name} differs from that of {first.full_name}"

@@ -54,14 +54,14 @@ class Compiler:
             return Snapshot(
                 epoch=epoch,
                 workloads=(gateway_workload(registry, gateway),),
-                telemetry=telemetry(registry.telemetry(gateway)),
+                telemetry=telemetry(registry.telemetry(proxy)),
                 limits=limits(gateway.spec.limits or registry.mesh.spec.limits),
                 trust=trust(registry),
             )
         return Snapshot(
             epoch=epoch,
             workloads=tuple(workload(registry, *one, self._reached_by(one[0])) for one in proxy.instances),
-            telemetry=telemetry(registry.telemetry(proxy.instances[0][0])),
+            telemetry=telemetry(registry.telemetry(proxy)),
             limits=limits(registry.mesh.spec.limits),
             trust=trust(registry),
         )

@@ -12,6 +12,7 @@ from proxy.control.documents import KINDS
 from proxy.control.health.door import HealthDoor
 from proxy.control.openapi import described
 from proxy.control.policy_door import PolicyDoor
+from proxy.control.recording_door import RecordingDoor
 from proxy.control.schema import mesh_schema
 from tests.proxy.control.test_api_config import CART, FRONT, weighted
 from tests.world.controls import control
@@ -28,6 +29,7 @@ async def test_every_operation_is_described_and_no_other() -> None:
         HealthDoor(nobody, nobody, nobody, nobody),
         IdentityDoor(nobody),
         PolicyDoor(nobody),
+        RecordingDoor(nobody, nobody, nobody),
     )
     served = {(route.method.lower(), route.path) for door in doors for route in door.routes()} | {
         (route.method.lower(), route.resource.canonical)
