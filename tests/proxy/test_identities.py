@@ -114,7 +114,7 @@ def test_without_the_control_plane_it_keeps_what_it_has_and_tries_on(place: Plac
                 return identities.complete()
 
             until(joined, "a new one, by the node key: the old one has ended")
-        assert identities.problem == ""
+            until(lambda: identities.problem == "", "it to be on disk, and nothing to complain of")
 
 
 def test_it_starts_with_what_it_had_before(place: Place, control: Process) -> None:
