@@ -119,7 +119,7 @@ class RunningShop:
         write(self.mesh_file, self.instances, self.ports)
         async with asyncio.timeout(ROLLOUT_S):
             # another process decides this, and nothing tells us when
-            while not self._all_newer(await self.control_status(http), epoch):  # noqa: ASYNC110
+            while not self._in_force_since(epoch, await self.control_status(http)):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
         async with http.delete(f"{self.url(WIRE)}/links/{instance.name}") as answer:
             answer.raise_for_status()
@@ -150,8 +150,10 @@ class RunningShop:
             return stats
 
     @staticmethod
-    def _all_newer(status: dict[str, Any], epoch: int) -> bool:
-        return all(p["epoch"] is not None and p["epoch"] > epoch for p in status["proxies"] if p["connected"])
+    def _in_force_since(epoch: int, status: dict[str, Any]) -> bool:
+        """Whether there is a newer one, and every proxy that listens serves what it is to serve by it."""
+        listening = (proxy for proxy in status["proxies"] if proxy["connected"])
+        return status["epoch"] > epoch and all(proxy["state"] == "current" for proxy in listening)
 
     def _processes(self, instance: Instance) -> list[Spec]:
         endpoint = instance.endpoint(self.ports)

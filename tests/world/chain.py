@@ -24,8 +24,7 @@ from proxy.sidecar import Sidecar
 from proxy.subscribe import ControlPlane
 from tests.world import meshes
 from tests.world.apps import app
-from tests.world.otlp_sink import eventually
-from tests.world.processes import free_port, running
+from tests.world.processes import free_port, get, running
 
 HOPS = 6
 SPANS = 2 * HOPS + 1
@@ -71,12 +70,20 @@ class Chain:
         self.epoch += 1
 
     async def served(self) -> None:
-        """Returns once every sidecar serves the newest configuration."""
+        """Returns once the newest configuration is in force, and every sidecar serves what it should."""
 
-        def epochs() -> list[int]:
-            return [json.loads(one.snapshot)["epoch"] if one.snapshot else 0 for one in self.sidecars]
+        async def status() -> dict[str, Any]:
+            code, text = await asyncio.to_thread(get, f"{self.control}/v1/status")
+            found: dict[str, Any] = json.loads(text) if code == 200 else {"epoch": 0, "proxies": []}
+            return found
 
-        await eventually(lambda: min(epochs()) >= self.epoch, lambda: f"epoch {self.epoch}: {epochs()}", 30)
+        deadline = asyncio.get_running_loop().time() + 30
+        while True:
+            found = await status()
+            if found["epoch"] >= self.epoch and all(one["state"] == "current" for one in found["proxies"]):
+                return
+            assert asyncio.get_running_loop().time() < deadline, f"epoch {self.epoch}: {found}"
+            await asyncio.sleep(0.05)
 
     async def ask(self, session: aiohttp.ClientSession, query: str = "") -> int:
         """One request through the whole row; the status that the entry answers."""
