@@ -21,39 +21,39 @@ from prometheus_client import CollectorRegistry
 
 from collector import logs
 from collector.admin import Admin
-from collector.budget import Budget
 from collector.canary import Canary
 from collector.captured import Captured
 from collector.config import Config, load
-from collector.deliver import Delivery
 from collector.drops import Drops
-from collector.earlier import Earlier
 from collector.encode import Encoder
 from collector.errors import CollectorError
-from collector.forget import Keeper
-from collector.group import Limits
 from collector.home import open_store
 from collector.ingest import Ingest
-from collector.keep import Terms
+from collector.keep.expiry import Terms
+from collector.keep.forget import Keeper
+from collector.keep.thin import Thinner
 from collector.listening import host_port, listening
 from collector.pairs import UNWATCHED, Pairs, Tide
-from collector.receive_grpc import GrpcReceiver
-from collector.receive_http import HttpReceiver
-from collector.receive_zipkin import ZipkinReceiver
-from collector.repeats import Repeats
-from collector.request import Form
-from collector.resume import Resume
-from collector.settle import Ledger
-from collector.signals import Signal
+from collector.receive.budget import Budget
+from collector.receive.otlp_grpc import GrpcReceiver
+from collector.receive.otlp_http import HttpReceiver
+from collector.receive.repeats import Repeats
+from collector.receive.request import Form
+from collector.receive.signals import Signal
+from collector.receive.tenants import Tenants, read_terms
+from collector.receive.tls import Tls
+from collector.receive.zipkin_http import ZipkinReceiver
 from collector.store.errors import StoreError
 from collector.store.home import Store
 from collector.telemetry import SCOPE, Meters, Reporter, own_spans
-from collector.tenants import Tenants, read_terms
-from collector.thin import Thinner
-from collector.tls import Tls
 from collector.wal.log import Log
 from collector.wal.policy import Policy
-from collector.writers import Writers
+from collector.write.deliver import Delivery
+from collector.write.earlier import Earlier
+from collector.write.group import Limits
+from collector.write.resume import Resume
+from collector.write.settle import Ledger
+from collector.write.writers import Writers
 
 log = logging.getLogger(SCOPE)
 

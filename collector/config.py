@@ -14,8 +14,8 @@ from pydantic import ByteSize, Field, StringConstraints, ValidationError, model_
 
 from collector.attributes import Attributes
 from collector.errors import ConfigRefused
-from collector.keep import Kind
-from collector.matters import Matters
+from collector.keep.expiry import Kind
+from collector.keep.matters import Matters
 from collector.pairs import LONGEST_WAIT_S
 from collector.part import Part
 from collector.store.settings import DoorsPart, StorePart

@@ -13,8 +13,8 @@ from functools import partial
 
 from collector import _columnar as columnar
 from collector.errors import Malformed, TooLarge
-from collector.request import Request
-from collector.signals import Signal
+from collector.receive.request import Request
+from collector.receive.signals import Signal
 
 # Below this a body is encoded in less time than it takes to hand it to a thread and back.
 INLINE_BYTES = 16_384

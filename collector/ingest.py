@@ -14,9 +14,9 @@ from collector import _columnar as columnar
 from collector.drops import Drops
 from collector.encode import Encoder
 from collector.errors import CollectorError
-from collector.repeats import Repeats, fingerprint
-from collector.request import Form, Request, Taken
-from collector.signals import Signal
+from collector.receive.repeats import Repeats, fingerprint
+from collector.receive.request import Form, Request, Taken
+from collector.receive.signals import Signal
 
 
 class Keep(Protocol):

@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from collector.drops import Drops
 from collector.errors import CollectorError
-from collector.group import Group, Waiting
-from collector.tenants import Tenant
+from collector.receive.tenants import Tenant
+from collector.write.group import Group, Waiting
 
 SCOPE = "whymesh.collector"
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from deploy.asking import Unanswered, ask_json
-from deploy.state import default_state, find_running
+from deploy.local.state import default_state, find_running
 
 DEFAULT_URL = "http://127.0.0.1:7470"
 REFUSED = 2

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from deploy.asking import Unanswered, ask_json
-from deploy.state import default_state, find_running
+from deploy.local.state import default_state, find_running
 
 if TYPE_CHECKING:
     from proxy.control.authority.audit import Event

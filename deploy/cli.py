@@ -52,8 +52,10 @@ COMMANDS = {
     "sql": Entry("deploy.sql:command", "Ask the store a question in SQL.", "rootcause"),
     "keep": Entry("deploy.keep:command", "Show what stays of old days, or pin a trace.", "rootcause"),
     "schema": Entry("deploy.schema:command", "Print the SQL that makes the tables of a server.", "rootcause"),
-    "policy": Entry("deploy.policy:command", "Ask who may ask what, and what has to be allowed.", "control"),
-    "plan": Entry("deploy.plan:command", "Say what a new mesh.yaml would change for requests that were made.", "all"),
+    "policy": Entry("deploy.policies.command:command", "Ask who may ask what, and what has to be allowed.", "control"),
+    "plan": Entry(
+        "deploy.policies.plan:command", "Say what a new mesh.yaml would change for requests that were made.", "all"
+    ),
     "replay": Entry("deploy.replay:command", "Put a recorded incident through collector and root cause.", "all"),
     "proxy": Entry("proxy.__main__:command", "Carry the traffic of one instance (the sidecar)."),
     "register": Entry("proxy.register:register", "Let an instance join a service of the mesh."),

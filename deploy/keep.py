@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deploy.local.state import default_state, find_running
 from deploy.sql import DEFAULT_STORE
-from deploy.state import default_state, find_running
 
 if TYPE_CHECKING:
-    from collector.matters import Matters
+    from collector.keep.matters import Matters
     from collector.store.client import Reader
 
 _TRACE = re.compile(r"[0-9a-f]{32}")
@@ -105,7 +105,7 @@ def command(
 
 def lines(reader: Reader, terms: Matters, today: date) -> Iterator[Line]:
     """What becomes of the days that are old enough, oldest first. Raises StoreUnavailable, QueryFailed."""
-    from collector.matters import plan
+    from collector.keep.matters import plan
 
     for part in reader.rows(_DAYS):
         day = datetime.strptime(part["day"], "%Y%m%d").replace(tzinfo=UTC).date()
@@ -120,7 +120,7 @@ def lines(reader: Reader, terms: Matters, today: date) -> Iterator[Line]:
 
 def _terms(path: Path | None) -> Matters:
     from collector.config import load
-    from collector.matters import Matters
+    from collector.keep.matters import Matters
 
     configured = load(path, {"data": "."}).keep.matters if path else None
     return configured or Matters()

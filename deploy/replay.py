@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.replaying import Collector, Outcome, replay
-from rootcause.recorded import Case, CaseRefused, read_case
+from rootcause.load.recorded import Case, CaseRefused, read_case
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,8 +82,8 @@ async def _run(case: Case, given: Collector | None, console: Console) -> Outcome
 @asynccontextmanager
 async def _own_collector() -> AsyncIterator[Collector]:
     """A collector of this replay's own, in a folder that goes with it. Raises ReplayFailed."""
-    from deploy.local import our_environment, ours
-    from deploy.supervise import Spec, StartFailed, Supervisor
+    from deploy.local.processes import our_environment, ours
+    from deploy.local.supervise import Spec, StartFailed, Supervisor
 
     with tempfile.TemporaryDirectory(prefix="whymesh-replay-") as folder:
         addresses = [f"127.0.0.1:{port}" for port in _free_ports(len(PORTS))]

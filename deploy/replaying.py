@@ -15,14 +15,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.store.client import Reader
 from deploy.asking import Unanswered, ask
-from rootcause.diagnose import State, diagnose
-from rootcause.explain import explain
-from rootcause.finding import Finding
-from rootcause.load_spans import window_of
-from rootcause.queries import SpanQueries
-from rootcause.read_spans import read_spans
-from rootcause.recorded import SPANS, Case, CaseRefused, messages
-from rootcause.spans import from_otlp
+from rootcause.explain.finding import Finding
+from rootcause.explain.proof import explain
+from rootcause.explain.queries import SpanQueries
+from rootcause.judge.diagnose import State, diagnose
+from rootcause.load.from_spans import window_of
+from rootcause.load.read_spans import read_spans
+from rootcause.load.recorded import SPANS, Case, CaseRefused, messages
+from rootcause.load.spans import from_otlp
 
 MOST_SPANS = 5_000_000
 STORED_WITHIN_S = 60.0

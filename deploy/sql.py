@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from deploy import saved
-from deploy.state import default_state, find_running
+from deploy.local.state import default_state, find_running
 
 DEFAULT_STORE = "clickhouse://127.0.0.1:9000/otel"
 Columns = Sequence[tuple[str, str]]

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import click
 
 from deploy.asking import Unanswered, ask, ask_json
-from deploy.state import default_state, find_running
+from deploy.local.state import default_state, find_running
 from deploy.tap_text import line
 
 CONTROL = "http://127.0.0.1:7460"

@@ -9,12 +9,20 @@ from pathlib import Path
 import click
 from rich.table import Column, Table
 
-from deploy.local import application, endpoint_ports, gateway, gateway_ports, mesh_processes, sidecar, wanted_ports
-from deploy.ports import Ports
-from deploy.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal
-from deploy.state import RunFolder, Running, default_state
+from deploy.local.ports import Ports
+from deploy.local.processes import (
+    application,
+    endpoint_ports,
+    gateway,
+    gateway_ports,
+    mesh_processes,
+    sidecar,
+    wanted_ports,
+)
+from deploy.local.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal
+from deploy.local.state import RunFolder, Running, default_state
 from proxy.control.errors import ConfigRefused
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
 from rootcause.settings import SettingsRefused, read_settings
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 
 from rootcause.crossvalidate import Judged, JudgedCase, crossvalidated, place
-from rootcause.diagnose import Verdict
 from rootcause.evaluate import judge_suite, services
-from rootcause.recorded import LOGS, METRICS, SPANS, CaseRefused
+from rootcause.judge.diagnose import Verdict
+from rootcause.load.recorded import LOGS, METRICS, SPANS, CaseRefused
 
 ANSWERS = "answers.csv"
 _Z = 1.96

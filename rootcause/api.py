@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from collector.store.errors import QueryFailed, StoreUnavailable
-from rootcause.finding import Finding
-from rootcause.journal import Journal
+from rootcause.explain.finding import Finding
+from rootcause.explain.trace_story import TracedSpan, tell
+from rootcause.incidents.journal import Journal
 from rootcause.orders import Orders, problem
 from rootcause.promises.alarms import Alarm
-from rootcause.trace_story import TracedSpan, tell
 from rootcause.watch import Answer
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")

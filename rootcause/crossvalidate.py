@@ -10,8 +10,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import product
 
-from rootcause.confidence import Calibration, fit, raw_confidence
-from rootcause.diagnose import Bars, Verdict, cut
+from rootcause.judge.confidence import Calibration, fit, raw_confidence
+from rootcause.judge.diagnose import Bars, Verdict, cut
 
 TIME = (0.02, 0.03, 0.05, 0.08, 0.12)
 ERRORS = (0.002, 0.005, 0.01, 0.02)

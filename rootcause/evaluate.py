@@ -12,15 +12,15 @@ from pathlib import Path
 
 import click
 
-from rootcause import recorded
-from rootcause.diagnose import Verdict, diagnose
-from rootcause.load_nodes import node_window, read_graph, read_nodes
-from rootcause.load_spans import window_of
-from rootcause.log_patterns import Log, said
-from rootcause.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefused
-from rootcause.spans import Span
-from rootcause.usage import used
-from rootcause.window import Interval, Usage, Window
+from rootcause.judge.diagnose import Verdict, diagnose
+from rootcause.load import recorded
+from rootcause.load.from_nodes import node_window, read_graph, read_nodes
+from rootcause.load.from_spans import window_of
+from rootcause.load.log_patterns import Log, said
+from rootcause.load.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefused
+from rootcause.load.spans import Span
+from rootcause.load.usage import used
+from rootcause.load.window import Interval, Usage, Window
 
 ReadSpans = Callable[[Path], list[Span]]
 

@@ -19,12 +19,12 @@ from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.signing import SecretRefused, read_secret
 from rootcause.alerts.targets import Target, Wish, read_target
 from rootcause.alerts.template import Template
-from rootcause.casebook import Casebook
-from rootcause.closer_look import CloserLook
-from rootcause.journal import Delivery, Journal
+from rootcause.incidents.casebook import Casebook
+from rootcause.incidents.closer_look import CloserLook
+from rootcause.incidents.journal import Delivery, Journal
+from rootcause.load.read_spans import read_trace
 from rootcause.orders import Orders
 from rootcause.promises.guard import EVERY_S, Guard
-from rootcause.read_spans import read_trace
 from rootcause.settings import Recording, Settings, Webhook, Webhooks
 from rootcause.telemetry import Telemetry
 from rootcause.watch import Answer, Watch

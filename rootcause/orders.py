@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.alerts.notice import Event, Notice, of_finding
 from rootcause.alerts.trial import trial
-from rootcause.casebook import Casebook
-from rootcause.finding import Finding, Note
-from rootcause.silences import Silence
+from rootcause.explain.finding import Finding, Note
+from rootcause.incidents.casebook import Casebook
+from rootcause.incidents.silences import Silence
 
 LONGEST_SILENCE_S = 30 * 86_400
 _Text = Annotated[str, Field(max_length=2_000)]

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from collector.store.client import Reader
-from rootcause.casebook import Casebook, News, Seen
-from rootcause.changes import read_changes
-from rootcause.diagnose import State, Verdict, diagnose
-from rootcause.explain import felt, moment
-from rootcause.finding import Finding
-from rootcause.horizon import around, horizon
-from rootcause.incidents import Incident, Lifecycle, Step
-from rootcause.load_rollups import load_rollups
-from rootcause.load_usage import load_usage
-from rootcause.window import Interval, Window
+from rootcause.explain.changes import read_changes
+from rootcause.explain.finding import Finding
+from rootcause.explain.proof import felt, moment
+from rootcause.incidents.casebook import Casebook, News, Seen
+from rootcause.incidents.lifecycle import Incident, Lifecycle, Step
+from rootcause.judge.diagnose import State, Verdict, diagnose
+from rootcause.load.from_gauges import load_usage
+from rootcause.load.from_rollups import load_rollups
+from rootcause.load.horizon import around, horizon
+from rootcause.load.window import Interval, Window
 
 STRONG = 30.0
 """Failures this unlikely by chance (minus the log of the probability) open an incident at once."""

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 import chdb
 
-from collector.keep import Drop, Part
+from collector.keep.expiry import Drop, Part
 from collector.store import errors, migrate, upkeep
 from collector.store.bounds import Bounds
 from collector.store.engine import Engine, Session

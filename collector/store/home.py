@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from collector.keep import Drop, Part
+from collector.keep.expiry import Drop, Part
 
 
 class Store(Protocol):

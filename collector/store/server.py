@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, Self, TypeVar
 
-from collector.keep import Drop, Part
+from collector.keep.expiry import Drop, Part
 from collector.store import migrate, upkeep
 from collector.store.errors import StoreUnavailable, about
 from collector.store.layout import Layout

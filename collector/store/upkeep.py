@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from collector.keep import KINDS, Drop, Part
+from collector.keep.expiry import KINDS, Drop, Part
 from collector.store.layout import Layout
 from collector.store.quoting import identifier, literal
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from collector.request import Taken
+from collector.receive.request import Taken
 
 
 class Batches:

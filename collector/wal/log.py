@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from collector.errors import LogFull, LogUnwritable
-from collector.request import Request, Taken
+from collector.receive.request import Request, Taken
 from collector.wal.boot import boot_id
 from collector.wal.policy import Policy
 from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Record, Settled, decode, encode

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import get_args
 
-from collector.request import Coding, Form, Request, Taken
-from collector.signals import Signal
+from collector.receive.request import Coding, Form, Request, Taken
+from collector.receive.signals import Signal
 
 _REQUEST, _INSERT, _SETTLED, _HEAD = 1, 2, 3, 4
 _SIGNALS = tuple(Signal)

@@ -121,8 +121,8 @@ def _documents(command: str, path: Path) -> list[Any]:
     """Every document under a path, as it is written."""
     import yaml
 
-    from proxy.control import plain_yaml
-    from proxy.control.read import files_of
+    from proxy.control.reading import plain_yaml
+    from proxy.control.reading.read import files_of
 
     found: list[Any] = []
     try:

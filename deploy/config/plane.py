@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import click
 
-from deploy.state import default_state, find_running
+from deploy.local.state import default_state, find_running
 
 DEFAULT_URL = "http://127.0.0.1:7460"
 REFUSED = 2

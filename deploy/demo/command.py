@@ -19,9 +19,9 @@ from deploy.demo.live import LiveDemo
 from deploy.demo.mesh import FAULTS
 from deploy.demo.order import BadOrder, Order, parse
 from deploy.demo.shop import RunningShop
-from deploy.ports import Ports
-from deploy.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal, unless_stopped
-from deploy.state import RunFolder, Running, default_state
+from deploy.local.ports import Ports
+from deploy.local.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal, unless_stopped
+from deploy.local.state import RunFolder, Running, default_state
 
 
 @dataclasses.dataclass(frozen=True)

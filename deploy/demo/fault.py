@@ -9,7 +9,7 @@ import click
 
 from deploy.asking import Unanswered, ask
 from deploy.demo.order import KINDS, BadOrder, order
-from deploy.state import default_state, find_running
+from deploy.local.state import default_state, find_running
 
 LONGEST_S = 60.0
 

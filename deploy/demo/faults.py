@@ -13,7 +13,7 @@ import aiohttp
 from deploy.demo.mesh import WIRE, Instance
 from deploy.demo.order import Order, behaviour, milliseconds, share
 from deploy.demo.shop import RunningShop, next_instance
-from deploy.supervise import Supervisor
+from deploy.local.supervise import Supervisor
 
 Heal = Callable[[], Awaitable[None]]
 

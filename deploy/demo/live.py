@@ -12,8 +12,8 @@ from rich.live import Live
 from deploy.demo.faults import Faults
 from deploy.demo.screen import SERVICES, Choice, Reading, keyboard, picture, press
 from deploy.demo.shop import RunningShop
-from deploy.ports import PortTaken
-from deploy.supervise import StartFailed
+from deploy.local.ports import PortTaken
+from deploy.local.supervise import StartFailed
 
 EVERY_S = 1.0
 

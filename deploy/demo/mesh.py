@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from deploy.demo.topology import SHOPS
-from deploy.local import our_environment
-from deploy.ports import LOOPBACK, Ports, Wanted
+from deploy.local.ports import LOOPBACK, Ports, Wanted
+from deploy.local.processes import our_environment
 from proxy.control.documents import API_VERSION, EndpointSpec
 
 ROUTE_VERSION = "gateway.networking.k8s.io/v1"

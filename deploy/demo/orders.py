@@ -13,8 +13,8 @@ from aiohttp import web
 from deploy.demo.faults import Faults
 from deploy.demo.order import order
 from deploy.demo.topology import BY_NAME
-from deploy.ports import LOOPBACK, PortTaken
-from deploy.supervise import StartFailed
+from deploy.local.ports import LOOPBACK, PortTaken
+from deploy.local.supervise import StartFailed
 
 
 def application(faults: Faults) -> web.Application:

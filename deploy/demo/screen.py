@@ -21,7 +21,7 @@ from rich.text import Text
 
 from deploy.demo.order import Order, order
 from deploy.demo.topology import ENTRY, SHOPS
-from deploy.ports import Ports
+from deploy.local.ports import Ports
 
 KINDS_OF_KEYS = {"l": "latency", "e": "errors", "u": "cpu", "n": "link", "v": "version", "c": "crash"}
 HEAL, QUIT = "h", "q"

@@ -15,7 +15,8 @@ import aiohttp
 
 from deploy.demo.mesh import ADMIN, APP, INBOUND, LINK, LOAD, WIRE, Instance, first_instances, own_ports, write
 from deploy.demo.topology import BY_NAME
-from deploy.local import (
+from deploy.local.ports import LOOPBACK, Ports, Wanted, check_free
+from deploy.local.processes import (
     application,
     endpoint_ports,
     mesh_processes,
@@ -25,9 +26,8 @@ from deploy.local import (
     sidecar_of,
     wanted_ports,
 )
-from deploy.ports import LOOPBACK, Ports, Wanted, check_free
-from deploy.state import RunFolder
-from deploy.supervise import Spec, Supervisor
+from deploy.local.state import RunFolder
+from deploy.local.supervise import Spec, Supervisor
 
 ROLLOUT_S = 15.0
 

@@ -19,35 +19,35 @@ from typing import Any, TextIO
 import click
 from aiohttp import web
 
-from proxy.control.api import Api
-from proxy.control.api_config import ConfigApi
-from proxy.control.api_tokens import TokenApi
+from proxy.control.api.app import Api
+from proxy.control.api.callers import Callers
+from proxy.control.api.config import ConfigApi
+from proxy.control.api.policies import PolicyDoor
+from proxy.control.api.recording import RecordingDoor
+from proxy.control.api.tokens import TokenApi
 from proxy.control.authority.door import IdentityDoor
 from proxy.control.authority.errors import AuthorityError
 from proxy.control.authority.office import Office
 from proxy.control.authority.safe import Safe, secret_of
-from proxy.control.begin import Beginning, begin, joined, last_known
-from proxy.control.callers import Callers
-from proxy.control.change import Change
 from proxy.control.discovery.assemble import Discovered
 from proxy.control.discovery.door import InstanceDoor
 from proxy.control.discovery.instances import Instances
 from proxy.control.discovery.kept import KeptRegistrations
 from proxy.control.discovery.leases import Leases
+from proxy.control.epochs.begin import Beginning, begin, joined, last_known
+from proxy.control.epochs.change import Change
+from proxy.control.epochs.in_force import InForce
 from proxy.control.errors import ConfigRefused, ControlError
 from proxy.control.health.checks import Checks
 from proxy.control.health.door import HealthDoor
 from proxy.control.health.leave_out import Verdict
-from proxy.control.in_force import InForce
-from proxy.control.key_sets import KeySets
 from proxy.control.known import Known
 from proxy.control.leading import Leadership, file_actor
 from proxy.control.names.door import NamesDoor
-from proxy.control.policy_door import PolicyDoor
+from proxy.control.policies.key_sets import KeySets
 from proxy.control.publish import Publisher
-from proxy.control.read import read
+from proxy.control.reading.read import read
 from proxy.control.recording import Recording
-from proxy.control.recording_door import RecordingDoor
 from proxy.control.state.state import State
 from proxy.control.state.tokens import Tokens
 from proxy.control.telemetry import Telemetry

@@ -11,7 +11,7 @@ from proxy.control.documents import Gateway, RouteDocument, Service
 from proxy.control.documents.gateway import GatewayListener
 from proxy.control.documents.route_parts import ParentRef
 from proxy.control.hostnames import Hostname, common
-from proxy.control.references import missing
+from proxy.control.reading.references import missing
 
 
 def hosts_of(route: RouteDocument, gateway: Gateway, listener: GatewayListener) -> tuple[Hostname, ...]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from proxy.control.documents import API_VERSION, Document, Mesh
+from proxy.control.epochs.written import Written
 from proxy.control.errors import ConfigRefused
-from proxy.control.written import Written
 
 _DEFAULT = Mesh.model_validate({"apiVersion": API_VERSION, "kind": "Mesh", "metadata": {"name": "mesh"}})
 

@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proxy.control.begin import begin, joined
+from proxy.control.epochs.begin import begin, joined
+from proxy.control.epochs.in_force import InForce
+from proxy.control.epochs.written import Written
 from proxy.control.errors import ConfigRefused, ControlError
-from proxy.control.in_force import InForce
-from proxy.control.read import read
+from proxy.control.reading.read import read
 from proxy.control.state.lease import HOLDS_S
 from proxy.control.state.state import State
-from proxy.control.written import Written
 
 log = logging.getLogger("whymesh.control")
 

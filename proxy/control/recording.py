@@ -12,8 +12,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from proxy.control.documents import Service
+from proxy.control.epochs.in_force import InForce
 from proxy.control.errors import NoDocument
-from proxy.control.in_force import InForce
 from proxy.control.registry import Registry
 
 log = logging.getLogger("whymesh.control")

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from proxy.control.change import Change
+from proxy.control.epochs.change import Change
 from proxy.control.health.leave_out import Verdict
 from proxy.control.publish import Publisher
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from proxy.control.read import files_of
+from proxy.control.reading.read import files_of
 
 Mark = tuple[tuple[str, int, int, int], ...]
 

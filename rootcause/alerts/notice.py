@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rootcause import wording
-from rootcause.finding import Finding
+from rootcause.explain import wording
+from rootcause.explain.finding import Finding
 from rootcause.promises.alarms import Alarm, Severity
 
 Event = Literal["opened", "acknowledged", "resolved"]

@@ -25,7 +25,7 @@ from rootcause.alerts.outbox import Batch, Outbox
 from rootcause.alerts.pace import Pace
 from rootcause.alerts.targets import CheckedResolver, Target
 from rootcause.alerts.template import TemplateRefused
-from rootcause.journal import Delivery
+from rootcause.incidents.journal import Delivery
 
 log = logging.getLogger(__name__)
 

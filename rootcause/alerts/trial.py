@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from rootcause.finding import Contribution, Culprit, Finding, Ranked, Symptom, Windows
+from rootcause.explain.finding import Contribution, Culprit, Finding, Ranked, Symptom, Windows
 
 SERVICE = "whymesh-test"
 

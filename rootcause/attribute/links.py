@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from rootcause.attribute.own_errors import ErrorShift, compare
 from rootcause.attribute.own_time import call_spread
-from rootcause.baseline import Sample, Shift, normal_of, shift_of
-from rootcause.window import Window
+from rootcause.detect.baseline import Sample, Shift, normal_of, shift_of
+from rootcause.load.window import Window
 
 Ends = tuple[str, str]
 """Source and destination."""

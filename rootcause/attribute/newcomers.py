@@ -6,7 +6,7 @@ In: both windows. Out: by caller, how many of its requests fail by its calling s
 from collections import Counter, defaultdict
 
 from rootcause.attribute.own_errors import ErrorShift, compare
-from rootcause.window import Window, calls, errors, own_errors
+from rootcause.load.window import Window, calls, errors, own_errors
 
 
 def newcomer_error_shifts(baseline: Window, observed: Window) -> dict[str, ErrorShift]:

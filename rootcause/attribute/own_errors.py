@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rootcause.chance import log_fisher
-from rootcause.window import Served, Window
+from rootcause.detect.chance import log_fisher
+from rootcause.load.window import Served, Window
 
 MIN_ERRORS = 3
 """One or two failures are nobody's incident."""

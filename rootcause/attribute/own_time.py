@@ -6,8 +6,8 @@ Each (service, route) is compared with its own normal, so that a changed mix of 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from rootcause.baseline import Normal, Sample, Shift, normal_of, shift_of
-from rootcause.window import Quantiles, Served, Window
+from rootcause.detect.baseline import Normal, Sample, Shift, normal_of, shift_of
+from rootcause.load.window import Quantiles, Served, Window
 
 Figure = Callable[[Served], tuple[dict[float, tuple[int, float]], Quantiles | None]]
 """Of one row: calls and summed ms by bucket, and the quantiles of the same figure."""

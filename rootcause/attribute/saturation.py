@@ -5,7 +5,7 @@ In: shares of processor and memory in use by instance. Out: the fullest resource
 
 from dataclasses import dataclass
 
-from rootcause.window import Usage, Window
+from rootcause.load.window import Usage, Window
 
 FULL = 0.8
 """From this share on work queues up: at 80 % in use the mean wait of a single server is four times its work (M/M/1)."""

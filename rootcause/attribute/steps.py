@@ -7,8 +7,8 @@ In: steps of both windows. Out: the clearest change for each service, by Fisher'
 from collections import defaultdict
 from dataclasses import dataclass
 
-from rootcause.chance import log_fisher
-from rootcause.window import Step, Window
+from rootcause.detect.chance import log_fisher
+from rootcause.load.window import Step, Window
 
 _OPTIONAL = 0.05
 """What more than this share of requests do, and this share do not, depends on what they ask for."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from rootcause.attribute.own_errors import compare
 from rootcause.detect.symptom import Symptom
-from rootcause.window import Served, Window, calls, errors
+from rootcause.load.window import Served, Window, calls, errors
 
 UNLIKELY = -12.0
 """Log of the probability of chance, about six in a million, above which nobody is woken."""

@@ -1,7 +1,7 @@
 """Words a trouble that no entry point shows clearly in terms of the suspect itself."""
 
 from rootcause.detect.symptom import Symptom
-from rootcause.rank import Suspect
+from rootcause.judge.rank import Suspect
 
 
 def felt_inside(suspect: Suspect, entry_calls: int) -> Symptom:

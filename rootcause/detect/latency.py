@@ -2,9 +2,9 @@
 lastingly."""
 
 from rootcause.attribute.own_time import normals, samples_by_route, whole
-from rootcause.baseline import Shift, shift_of
+from rootcause.detect.baseline import Shift, shift_of
 from rootcause.detect.symptom import Symptom
-from rootcause.window import Window
+from rootcause.load.window import Window
 
 CLEAR = 5.0
 """Deviations from normal below which nobody is woken."""

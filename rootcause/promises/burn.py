@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
-from rootcause.chance import log_binomial
+from rootcause.detect.chance import log_binomial
 from rootcause.promises.alarms import Severity
 
 _UNLIKELY = log(1e-4)

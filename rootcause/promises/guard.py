@@ -14,8 +14,8 @@ from typing import Literal
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreUnavailable
-from rootcause import wording
-from rootcause.journal import Journal
+from rootcause.explain import wording
+from rootcause.incidents.journal import Journal
 from rootcause.promises.alarms import Alarm, Alarms, Firing
 from rootcause.promises.burn import PACES, Counts, Pace, burns, known
 from rootcause.promises.counts import count, statement

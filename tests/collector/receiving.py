@@ -12,16 +12,16 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from collector import _columnar as columnar
-from collector.budget import Budget
 from collector.drops import Drops
 from collector.encode import Encoder
 from collector.ingest import Ingest
-from collector.receive_grpc import GrpcReceiver
-from collector.receive_http import HttpReceiver
-from collector.receive_zipkin import ZipkinReceiver
-from collector.repeats import Repeats
-from collector.request import Request, Taken
-from collector.tenants import Tenants, Terms
+from collector.receive.budget import Budget
+from collector.receive.otlp_grpc import GrpcReceiver
+from collector.receive.otlp_http import HttpReceiver
+from collector.receive.repeats import Repeats
+from collector.receive.request import Request, Taken
+from collector.receive.tenants import Tenants, Terms
+from collector.receive.zipkin_http import ZipkinReceiver
 from collector.wal.batches import Batches
 
 LIMIT = 200_000

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from collector.config import load
-from collector.earlier import Earlier
 from collector.encode import Encoder
 from collector.errors import ConfigRefused, LogUnwritable
-from collector.request import Form, Request, Taken
-from collector.resume import Resume
-from collector.signals import Signal
+from collector.receive.request import Form, Request, Taken
+from collector.receive.signals import Signal
 from collector.store.embedded import EmbeddedStore
 from collector.wal.log import Log
 from collector.wal.policy import Policy
+from collector.write.earlier import Earlier
+from collector.write.resume import Resume
 from tests.world import otlp_requests as world
 from tests.world.collectors import collector
 from tests.world.processes import get

@@ -10,9 +10,9 @@ from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry
 
 from collector.drops import Drops
-from collector.group import Group, Waiting
 from collector.store.errors import StoreUnavailable
 from collector.telemetry import SCOPE, Meters, Reporter
+from collector.write.group import Group, Waiting
 
 
 def group(*own: bool) -> Group:

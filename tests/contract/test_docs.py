@@ -73,7 +73,7 @@ def test_every_field_of_the_mesh_configuration_is_described() -> None:
 
 
 def test_the_example_configuration_is_one(tmp_path: Path) -> None:
-    from proxy.control.read import load
+    from proxy.control.reading.read import load
     from proxy.control.registry import register
 
     examples = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
@@ -85,7 +85,7 @@ def test_the_example_configuration_is_one(tmp_path: Path) -> None:
 def test_the_examples_of_gateways_are_ones_that_proxies_take(tmp_path: Path) -> None:
     from proxy import _engine
     from proxy.control.compile import compile_snapshot
-    from proxy.control.read import load
+    from proxy.control.reading.read import load
     from proxy.control.registry import register
     from tests.world import meshes
 
@@ -111,7 +111,7 @@ def test_the_examples_of_gateways_are_ones_that_proxies_take(tmp_path: Path) -> 
 def test_every_example_of_graceful_degradation_is_one_that_proxies_take(tmp_path: Path) -> None:
     from proxy import _engine
     from proxy.control.compile import compile_snapshot
-    from proxy.control.read import load
+    from proxy.control.reading.read import load
     from proxy.control.registry import register
     from tests.world import meshes
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
-from rootcause.diagnose import diagnose
-from rootcause.explain import explain
-from rootcause.queries import RollupQueries
-from rootcause.schema import finding_schema
+from rootcause.explain.proof import explain
+from rootcause.explain.queries import RollupQueries
+from rootcause.explain.schema import finding_schema
+from rootcause.judge.diagnose import diagnose
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
 
@@ -18,7 +18,7 @@ PUBLISHED = Path(__file__).parents[2] / "docs" / "schemas" / "finding.json"
 
 
 def test_the_published_schema_is_up_to_date() -> None:
-    assert PUBLISHED.read_text() == finding_schema(), "run python -m rootcause.schema > docs/schemas/finding.json"
+    assert PUBLISHED.read_text() == finding_schema(), "run python -m rootcause.explain.schema"
 
 
 def test_a_finding_is_valid_and_one_with_a_figure_for_a_name_is_not() -> None:

@@ -14,8 +14,8 @@ _ENGINE_ROOMS = {
     "proxy/sidecar.py",
     "proxy/identities.py",
     "proxy/saved_identity.py",
-    "proxy/control/policy_check.py",
-    "proxy/control/policy_replay.py",
+    "proxy/control/policies/check.py",
+    "proxy/control/policies/replay.py",
     *(f"proxy/control/documents/{name}.py" for name in ("expression", "key_set")),
 }
 

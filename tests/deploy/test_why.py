@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.why import command
-from rootcause.finding import (
+from rootcause.explain.finding import (
     Change,
     Contribution,
     Culprit,
@@ -26,9 +26,9 @@ from rootcause.finding import (
     Symptom,
     Windows,
 )
-from rootcause.spans import Kind
-from rootcause.trace_story import tell
-from tests.rootcause.test_trace_story import traced
+from rootcause.explain.trace_story import tell
+from rootcause.load.spans import Kind
+from tests.rootcause.explain.test_trace_story import traced
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 FINDING = Finding(

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from deploy.ports import DEFAULTS, Ports
+from deploy.local.ports import DEFAULTS, Ports
 from tests.world import meshes
 from tests.world.processes import WHYMESH, Process, free_port, get, until, whymesh
 

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from deploy.demo.shop import RunningShop
-from deploy.ports import Ports, PortTaken, check_free
-from deploy.state import RunFolder, read_running
+from deploy.local.ports import Ports, PortTaken, check_free
+from deploy.local.state import RunFolder, read_running
 from tests.world.processes import get, until
 
 WHYMESH = (sys.executable, "-c", "from deploy.cli import main; main(prog_name='whymesh')")

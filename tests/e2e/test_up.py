@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import wanted_ports
-from deploy.ports import Ports, PortTaken, check_free
-from deploy.state import read_running
+from deploy.local.ports import Ports, PortTaken, check_free
+from deploy.local.processes import wanted_ports
+from deploy.local.state import read_running
 from tests.world import meshes
 from tests.world.processes import free_port, get, until
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rootcause.crossvalidate import Judged, JudgedCase, best, crossvalidated, outcome, place
 from rootcause.detect.symptom import Symptom
-from rootcause.diagnose import Bars, Verdict
-from rootcause.rank import Suspect
+from rootcause.judge.diagnose import Bars, Verdict
+from rootcause.judge.rank import Suspect
 
 SLOW = Symptom("front", "/", "latency", 10.0, 20.0, 0.5, 20.0)
 

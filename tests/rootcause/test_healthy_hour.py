@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import sin, tau
 
-from rootcause.diagnose import diagnose
-from rootcause.horizon import horizon
-from rootcause.load_spans import window_of
-from rootcause.spans import Span
+from rootcause.judge.diagnose import diagnose
+from rootcause.load.from_spans import window_of
+from rootcause.load.horizon import horizon
+from rootcause.load.spans import Span
 from tests.world.mesh_sim import Shop
 
 START = 1_700_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootcause.attribute.links import link_shifts
-from rootcause.window import Bucket, Called, Interval, Window
+from rootcause.load.window import Bucket, Called, Interval, Window
 
 
 def window(asked: int, failed: int, arrived: int, failed_there: int, lost: int | None) -> Window:

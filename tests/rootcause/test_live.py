@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from deploy.incidents import ack, note, silence, webhooks
 from deploy.why import command as why
-from rootcause.finding import Finding
+from rootcause.explain.finding import Finding
 from tests.rootcause.stored import send, store_url
 from tests.world.collectors import collector
 from tests.world.mesh_sim import Fault, Shop

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootcause.attribute.newcomers import newcomer_error_shifts
-from rootcause.window import Bucket, Called, Interval, Served, Window
+from rootcause.load.window import Bucket, Called, Interval, Served, Window
 
 
 def served(service: str, calls: int, failed: int = 0) -> Served:

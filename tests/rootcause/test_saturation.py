@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from rootcause.diagnose import Verdict, diagnose
-from rootcause.explain import explain
-from rootcause.queries import RollupQueries
-from rootcause.usage import Sample, used
-from rootcause.window import Usage
+from rootcause.explain.proof import explain
+from rootcause.explain.queries import RollupQueries
+from rootcause.judge.diagnose import Verdict, diagnose
+from rootcause.load.usage import Sample, used
+from rootcause.load.window import Usage
 from tests.rootcause.windows import FAULT_AT, NORMAL, QUESTION, windows
 from tests.world.mesh_sim import Fault
 

@@ -11,20 +11,20 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collector.store.client import Reader
-from rootcause.casebook import Casebook
-from rootcause.changes import preceding, read_changes
-from rootcause.diagnose import diagnose
-from rootcause.explain import explain
-from rootcause.finding import Finding
-from rootcause.journal import Delivery, Journal
-from rootcause.load_rollups import load_rollups
-from rootcause.load_spans import window_of
-from rootcause.load_usage import load_usage
-from rootcause.queries import RollupQueries, SpanQueries
-from rootcause.read_spans import read_spans
-from rootcause.spans import Kind, Span
+from rootcause.explain.changes import preceding, read_changes
+from rootcause.explain.finding import Finding
+from rootcause.explain.proof import explain
+from rootcause.explain.queries import RollupQueries, SpanQueries
+from rootcause.incidents.casebook import Casebook
+from rootcause.incidents.journal import Delivery, Journal
+from rootcause.judge.diagnose import diagnose
+from rootcause.load.from_gauges import load_usage
+from rootcause.load.from_rollups import load_rollups
+from rootcause.load.from_spans import window_of
+from rootcause.load.read_spans import read_spans
+from rootcause.load.spans import Kind, Span
+from rootcause.load.window import Interval, Served, Usage, Window, calls, errors, own_errors
 from rootcause.watch import Watch
-from rootcause.window import Interval, Served, Usage, Window, calls, errors, own_errors
 from tests.rootcause.stored import post, runs, send, store_url
 from tests.world.collectors import Collector, collector
 from tests.world.mesh_sim import Fault, Proxied, Shop

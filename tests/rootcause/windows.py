@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rootcause.diagnose import Verdict, diagnose
-from rootcause.load_spans import window_of
-from rootcause.window import Interval, Window
+from rootcause.judge.diagnose import Verdict, diagnose
+from rootcause.load.from_spans import window_of
+from rootcause.load.window import Interval, Window
 from tests.world.mesh_sim import Fault, Shop
 
 START = 1_700_000_000.0

@@ -14,19 +14,19 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from proxy.control.api import Api
-from proxy.control.api_config import ConfigApi
-from proxy.control.api_tokens import TokenApi
-from proxy.control.begin import begin
-from proxy.control.callers import Callers
-from proxy.control.in_force import InForce
+from proxy.control.api.app import Api
+from proxy.control.api.callers import Callers
+from proxy.control.api.config import ConfigApi
+from proxy.control.api.tokens import TokenApi
+from proxy.control.epochs.begin import begin
+from proxy.control.epochs.in_force import InForce
+from proxy.control.epochs.written import Written
 from proxy.control.known import Known
-from proxy.control.parse import parse
 from proxy.control.publish import Publisher
+from proxy.control.reading.parse import parse
 from proxy.control.state.state import State
 from proxy.control.state.tokens import Tokens
 from proxy.control.telemetry import Telemetry
-from proxy.control.written import Written
 
 
 def written(*documents: dict[str, Any]) -> tuple[Written, ...]:

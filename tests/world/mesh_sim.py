@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, St
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from deploy.demo.topology import BY_NAME, ENTRY, Call, Route
-from rootcause.spans import Kind, Span
+from rootcause.load.spans import Kind, Span
 
 JITTER = 0.25
 HICCUP = 0.002

@@ -24,7 +24,7 @@ from collector._columnar import encode_traces
 from collector.store.client import Reader
 from collector.store.doors.native import serve_native
 from collector.store.embedded import EmbeddedStore
-from rootcause.finding import (
+from rootcause.explain.finding import (
     Change,
     Contribution,
     Culprit,
@@ -37,9 +37,9 @@ from rootcause.finding import (
     Symptom,
     Windows,
 )
-from rootcause.journal import Journal
+from rootcause.incidents.journal import Journal
+from rootcause.load.spans import Kind
 from rootcause.promises.alarms import Alarm
-from rootcause.spans import Kind
 from tests.world.mesh_sim import Fault, Proxied, Shop, otlp
 from tests.world.otlp_requests import attribute
 from tests.world.processes import Process, until

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from proxy.control.change import Change
+from proxy.control.epochs.change import Change
 
 log = logging.getLogger("whymesh.control")
 

@@ -26,8 +26,8 @@ from proxy.control.authority.report import report_of
 from proxy.control.authority.rotation import Standing
 from proxy.control.authority.safe import Safe
 from proxy.control.authority.terms import Terms
-from proxy.control.change import Change
-from proxy.control.in_force import InForce
+from proxy.control.epochs.change import Change
+from proxy.control.epochs.in_force import InForce
 from proxy.control.publish import Publisher
 from proxy.control.trust import Trust
 

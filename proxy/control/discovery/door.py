@@ -13,8 +13,8 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from proxy.control.api_answers import told
-from proxy.control.callers import Callers
+from proxy.control.api.answers import told
+from proxy.control.api.callers import Callers
 from proxy.control.discovery.instance import Registration
 from proxy.control.discovery.instances import Instances
 from proxy.control.discovery.leases import Lease, Taken, Unknown

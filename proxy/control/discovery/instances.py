@@ -16,7 +16,7 @@ from proxy.control.discovery.assemble import refusals
 from proxy.control.discovery.instance import Registration
 from proxy.control.discovery.kept import KeptRegistrations
 from proxy.control.discovery.leases import Lease, Leases, Taken
-from proxy.control.in_force import InForce
+from proxy.control.epochs.in_force import InForce
 
 log = logging.getLogger("whymesh.control")
 

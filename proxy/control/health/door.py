@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from proxy.control.callers import Callers
+from proxy.control.api.callers import Callers
 from proxy.control.documents import Service
 from proxy.control.health.checks import Checks
 from proxy.control.registry import Registry

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from proxy.control.epochs.overlay import Said
+from proxy.control.epochs.written import Key, Written
 from proxy.control.errors import ConfigRefused, StateUnusable
-from proxy.control.overlay import Said
-from proxy.control.parse import parse
+from proxy.control.reading.parse import parse
 from proxy.control.state.database import opened, transaction
 from proxy.control.state.lease import Lease
-from proxy.control.written import Key, Written
 
 Row = tuple[Any, ...]
 

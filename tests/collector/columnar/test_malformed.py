@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector import _columnar as columnar
-from collector.request import Coding
+from collector.receive.request import Coding
 from tests.world import otlp_oracle as oracle
 from tests.world import otlp_requests as world
 

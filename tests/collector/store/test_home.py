@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.keep import Drop
+from collector.keep.expiry import Drop
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreRejected, StoreUnavailable
 from tests.collector.store.spans import call_block, mesh_block, tunnel_block

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from collector.errors import LogFull, LogUnwritable
-from collector.request import Form, Request, Taken
-from collector.signals import Signal
+from collector.receive.request import Form, Request, Taken
+from collector.receive.signals import Signal
 from collector.wal.log import Log
 from collector.wal.policy import Fsync, Policy
 from collector.wal.record import Outcome

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.request import Form, Request, Taken
-from collector.signals import Signal
+from collector.receive.request import Form, Request, Taken
+from collector.receive.signals import Signal
 from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Record, Settled, decode, encode
 
 _counts = st.integers(0, 2**64 - 1)

@@ -8,10 +8,10 @@ from pathlib import Path
 from deploy.demo.mesh import first_instances, write
 from deploy.demo.shop import RunningShop, next_instance
 from deploy.demo.topology import SHOPS
-from deploy.ports import Ports
-from deploy.state import RunFolder
+from deploy.local.ports import Ports
+from deploy.local.state import RunFolder
 from proxy.control.documents.http_route import HttpRoute
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from proxy.control.registry import register
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from deploy.demo.order import order
 from deploy.demo.screen import KINDS_OF_KEYS, SERVICES, Reading, picture, press
-from deploy.ports import Ports
+from deploy.local.ports import Ports
 
 
 def test_digits_select_and_letters_break_what_is_selected() -> None:

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from deploy.demo.load import Customers
 from deploy.demo.topology import SHOPS
-from deploy.local import our_environment, ours
-from deploy.supervise import Spec, Supervisor
+from deploy.local.processes import our_environment, ours
+from deploy.local.supervise import Spec, Supervisor
 from tests.world.processes import free_port
 
 SERVICES = [shop.name for shop in SHOPS]

@@ -10,7 +10,7 @@ import pytest
 from proxy import _engine
 from proxy.control.compile import compile_snapshot
 from proxy.control.errors import ConfigRefused
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
 from proxy.snapshot.authorization import Authorization
 from tests.world import meshes

@@ -10,7 +10,7 @@ import pytest
 
 from proxy.control.compile import compile_snapshot
 from proxy.control.errors import ConfigRefused
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from proxy.control.registry import register
 from proxy.control.trust import Trust
 from proxy.snapshot import Snapshot

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from proxy.control.changes import changes_between
 from proxy.control.compile import compile_snapshot
+from proxy.control.epochs.changes import changes_between
 from proxy.control.errors import ConfigRefused
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
 from proxy.snapshot.faults import Abort, Fault
 from tests.world import meshes

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.control.changes import changes_between
 from proxy.control.compile import compile_snapshot
+from proxy.control.epochs.changes import changes_between
 from proxy.control.errors import ConfigRefused
 from proxy.control.hostnames import Hostname, common, covers, rank
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
 from proxy.snapshot import Door, Workload
 from tests.world import meshes

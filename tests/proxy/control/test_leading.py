@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.proxy.control.test_api_config import CART, FRONT
+from tests.proxy.control.api.test_config import CART, FRONT
 from tests.world import meshes
 from tests.world.processes import free_port, get, running, until
 

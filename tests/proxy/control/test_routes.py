@@ -10,7 +10,7 @@ import pytest
 
 from proxy.control.compile import compile_snapshot
 from proxy.control.errors import ConfigRefused
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
 from proxy.snapshot.routes import Route
 from tests.world import meshes

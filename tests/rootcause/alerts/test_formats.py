@@ -10,11 +10,11 @@ import pytest
 from rootcause.alerts.formats import FORMATS, Format, body
 from rootcause.alerts.notice import Event, of_alarm, of_finding
 from rootcause.alerts.signing import SecretRefused, headers, read_secret
-from rootcause.diagnose import diagnose
-from rootcause.explain import explain
-from rootcause.finding import Finding, Note
+from rootcause.explain.finding import Finding, Note
+from rootcause.explain.proof import explain
+from rootcause.explain.queries import RollupQueries
+from rootcause.judge.diagnose import diagnose
 from rootcause.promises.alarms import Alarm
-from rootcause.queries import RollupQueries
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
 

@@ -23,11 +23,11 @@ from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.pace import BURST
 from rootcause.alerts.targets import Target, Wish
 from rootcause.alerts.template import Template
-from rootcause.diagnose import diagnose
-from rootcause.explain import explain
-from rootcause.finding import Finding
-from rootcause.journal import Delivery
-from rootcause.queries import RollupQueries
+from rootcause.explain.finding import Finding
+from rootcause.explain.proof import explain
+from rootcause.explain.queries import RollupQueries
+from rootcause.incidents.journal import Delivery
+from rootcause.judge.diagnose import diagnose
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
 from tests.world.otlp_sink import eventually

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from collector.store.client import Reader
-from rootcause.journal import Journal
+from rootcause.incidents.journal import Journal
 from rootcause.promises.counts import count, statement
 from rootcause.promises.guard import Guard
 from rootcause.promises.objective import SENSIBLE, Latency, Objective

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from proxy.control.changes import changes_between
 from proxy.control.compile import compile_snapshot
 from proxy.control.configuration import Configuration
 from proxy.control.discovery.assemble import Discovered, assemble
 from proxy.control.discovery.instance import Registration
 from proxy.control.discovery.kept import KeptRegistrations
+from proxy.control.epochs.changes import changes_between
 from proxy.control.errors import ConfigRefused
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from tests.world import meshes
 
 FRONT = meshes.endpoint("front-1", sidecar=meshes.sidecar(1, 2, 3))

@@ -13,7 +13,7 @@ from proxy.control.documents import Service
 from proxy.control.errors import ConfigRefused
 from proxy.control.health.leave_out import verdict
 from proxy.control.health.standing import Standing, after
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from tests.world import meshes
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from proxy.control.documents import EndpointSpec, Service
 from proxy.control.kubernetes.source import OWN, Cluster
-from proxy.control.read import load
+from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
 from tests.world import meshes
 from tests.world.kubernetes import Kubernetes, kubernetes

@@ -22,7 +22,7 @@ from proxy.control.errors import ConfigRefused
 from proxy.control.names.answer import PAYLOAD, Foreign, answer
 from proxy.control.names.directory import Directory, directory
 from proxy.control.names.virtual import virtual_addresses
-from proxy.control.read import Configuration, load
+from proxy.control.reading.read import Configuration, load
 from proxy.control.registry import Registry, register
 from tests.world import meshes
 

@@ -1,0 +1,1 @@
+"""SENDER -> REQUEST: the doors that take telemetry, who may use them and how much."""

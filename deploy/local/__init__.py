@@ -1,0 +1,1 @@
+"""The parts of a mesh on one machine: which there are, started, watched and stopped as one."""

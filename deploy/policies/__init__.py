@@ -1,0 +1,1 @@
+"""`whymesh policy` and `whymesh plan`: what recorded traffic says about policies and configurations."""

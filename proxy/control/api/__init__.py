@@ -1,0 +1,1 @@
+"""The HTTP door of the control plane: one file a part of the API."""

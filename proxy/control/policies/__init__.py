@@ -1,0 +1,1 @@
+"""Policies outside the proxies: decisions asked for, requests replayed, keys fetched."""

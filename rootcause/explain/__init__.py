@@ -1,0 +1,1 @@
+"""VERDICT -> FINDING: the proof sheet that people and programs read."""

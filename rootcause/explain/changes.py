@@ -1,0 +1,38 @@
+"""What was changed before an incident: read from the store, and weighed by time and reach. A change is mentioned, never
+blamed because it happened; certificates renewed as usual and what is recorded are not even that."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from collector.store.client import Reader
+from rootcause.explain.finding import Change
+
+LOOK_BACK_S = 600.0
+"""A change longer before the onset than this is not mentioned."""
+
+_CHANGES = """
+SELECT Time, Kind, Service, Summary FROM otel.mesh_changes
+WHERE Time >= %(start)s AND Time <= %(end)s AND Kind NOT IN ('certificate', 'recording') ORDER BY Time DESC LIMIT 200
+"""
+
+
+def read_changes(reader: Reader, onset: float) -> list[Change]:
+    """Changes up to `onset` (Unix seconds), newest first. Raises StoreUnavailable, QueryFailed."""
+    params = {
+        "start": datetime.fromtimestamp(onset - LOOK_BACK_S, UTC),
+        "end": datetime.fromtimestamp(onset, UTC),
+    }
+    return [
+        Change(time=row["Time"], kind=row["Kind"], service=row["Service"], summary=row["Summary"])
+        for row in reader.rows(_CHANGES, params)
+    ]
+
+
+def preceding(changes: Iterable[Change], service: str) -> Change | None:
+    """The newest change of `service`, else the newest that names no service (it reached everyone)."""
+    newest = sorted(changes, key=lambda change: change.time, reverse=True)
+    for reached in (service, ""):
+        for change in newest:
+            if change.service == reached:
+                return change
+    return None

@@ -1,0 +1,243 @@
+"""Writes the proof sheet: turns a verdict into a finding in plain words, every number with the SQL that shows it.
+
+Pure: times and ids are arguments.
+"""
+
+from datetime import UTC, datetime
+
+from rootcause.attribute.graph import Graph
+from rootcause.detect.baseline import Shift
+from rootcause.detect.symptom import Symptom
+from rootcause.explain import wording
+from rootcause.explain.counterfactual import without
+from rootcause.explain.exemplars import counter_exemplars, exemplars
+from rootcause.explain.finding import (
+    ANY_SOURCE,
+    Change,
+    Contribution,
+    Culprit,
+    Evidence,
+    Figures,
+    Finding,
+    Ranked,
+    RuledOut,
+    Windows,
+)
+from rootcause.explain.finding import Symptom as SymptomPart
+from rootcause.explain.queries import Queries
+from rootcause.judge.confidence import confidence
+from rootcause.judge.diagnose import Verdict
+from rootcause.judge.rank import Suspect
+from rootcause.load.window import Window
+
+MOST_RULED_OUT = 20
+
+
+def explain(
+    verdict: Verdict,
+    baseline: Window,
+    observed: Window,
+    queries: Queries,
+    *,
+    incident: str,
+    now: float,
+    change: Change | None = None,
+) -> Finding:
+    """The finding of a verdict that has a suspect."""
+    first = verdict.suspects[0]
+    symptom = felt(verdict)
+    culprit = culprit_of(verdict)
+    return Finding(
+        id=incident,
+        state="open",
+        opened_at=moment(now),
+        updated_at=moment(now),
+        title=title(verdict),
+        symptom=SymptomPart(
+            service=symptom.service,
+            route=symptom.route,
+            signal=symptom.signal,
+            baseline=round(symptom.baseline, 4),
+            observed=round(symptom.observed, 4),
+            unit="ms" if symptom.signal == "latency" else "share",
+        ),
+        culprit=culprit,
+        confidence=confidence(verdict),
+        contribution=_contribution(verdict, symptom),
+        ranking=tuple(_ranked(suspect) for suspect in verdict.suspects),
+        ruled_out=_ruled_out(verdict, baseline, observed),
+        exemplars=exemplars(observed, culprit, by_errors=by_errors(first)),
+        counter_exemplars=counter_exemplars(baseline, observed, culprit),
+        change=change,
+        evidence=(
+            *_evidence(verdict, symptom, queries),
+            *_counterfactual(verdict, symptom, (baseline, observed), queries),
+        ),
+        windows=Windows(
+            baseline=(moment(baseline.start), moment(baseline.end)),
+            incident=(moment(observed.start), moment(observed.end)),
+        ),
+    )
+
+
+def felt(verdict: Verdict) -> Symptom:
+    """The worst symptom of the kind that the first suspect causes, else the worst."""
+    first = verdict.suspects[0]
+    signal = "saturation" if only_full(first) else "errors" if by_errors(first) else "latency"
+    return next((symptom for symptom in verdict.symptoms if symptom.signal == signal), verdict.symptoms[0])
+
+
+def by_errors(suspect: Suspect) -> bool:
+    """Whether failures speak louder against it than time."""
+    return suspect.error_part >= suspect.time_part
+
+
+def only_full(suspect: Suspect) -> bool:
+    """Whether nothing but what it runs on speaks against it."""
+    return suspect.full is not None and suspect.score <= suspect.full_part
+
+
+def culprit_of(verdict: Verdict) -> Culprit:
+    """The first suspect, as far down as the evidence reaches."""
+    first, narrowed = verdict.suspects[0], verdict.narrowed
+    if verdict.links:
+        source = verdict.links[0].source if len(verdict.links) == 1 else ANY_SOURCE
+        return Culprit(service=first.service, link=f"{source} -> {first.service}")
+    return Culprit(service=first.service, version=narrowed.version, instance=narrowed.instance, route=narrowed.route)
+
+
+def title(verdict: Verdict) -> str:
+    """One line for the pager."""
+    first, symptom = verdict.suspects[0], felt(verdict)
+    who = _name(culprit_of(verdict))
+    does = "fails requests" if by_errors(first) else "is slow"
+    if symptom.signal == "saturation" and first.full is not None:
+        usual, now = wording.percent(symptom.baseline), wording.percent(symptom.observed)
+        return f"{who} is at its limit: {first.full.resource} in use {usual} -> {now}"
+    unit = "ms" if symptom.signal == "latency" else "share"
+    felt_as = f"{wording.amount(symptom.baseline, unit)} -> {wording.amount(symptom.observed, unit)}"
+    where = f"{symptom.service} {symptom.route}".strip()
+    return f"{who} {does}: {where} {'failures' if symptom.signal == 'errors' else 'mean'} {felt_as}"
+
+
+def moment(time: float) -> datetime:
+    """Unix seconds as a UTC time, to the millisecond."""
+    return datetime.fromtimestamp(round(time, 3), UTC)
+
+
+def _name(culprit: Culprit) -> str:
+    if culprit.link:
+        return f"the link {culprit.link}"
+    parts = [culprit.service, culprit.version, f"({culprit.instance})" if culprit.instance else "", culprit.route]
+    return " ".join(part for part in parts if part)
+
+
+def _contribution(verdict: Verdict, symptom: Symptom) -> Contribution:
+    parts = [_part(suspect, symptom) for suspect in verdict.suspects]
+    share = parts[0] / sum(parts) if sum(parts) else 0.0
+    return Contribution(
+        value=round(share * (symptom.observed - symptom.baseline), 4),
+        unit="ms" if symptom.signal == "latency" else "share",
+        share=round(share, 3),
+    )
+
+
+def _part(suspect: Suspect, symptom: Symptom) -> float:
+    if symptom.signal == "latency":
+        return suspect.time_part
+    return suspect.full_part if symptom.signal == "saturation" else suspect.error_part + suspect.step_part
+
+
+def _ranked(suspect: Suspect) -> Ranked:
+    errors = suspect.own_errors
+    link = max((link.time for link in suspect.links if link.time), key=lambda shift: shift.excess_ms, default=None)
+    return Ranked(
+        service=suspect.service,
+        score=round(suspect.score, 3),
+        own_time_ms=_figures(suspect.own_time),
+        own_errors=Figures(baseline=round(errors.baseline_rate, 4), observed=round(errors.observed_rate, 4))
+        if errors
+        else None,
+        link_ms=_figures(link),
+        why=wording.against(suspect) if suspect.score > 0 else f"not blamed, but strays: {wording.against(suspect)}",
+    )
+
+
+def _figures(shift: Shift | None) -> Figures | None:
+    if shift is None:
+        return None
+    return Figures(baseline=round(shift.baseline_ms, 3), observed=round(shift.observed_ms, 3))
+
+
+def _ruled_out(verdict: Verdict, baseline: Window, observed: Window) -> tuple[RuledOut, ...]:
+    """Those that carried the trouble first, for they are who a person would suspect."""
+    assert verdict.evidence is not None
+    culprit = verdict.suspects[0].service
+    graph = Graph([baseline, observed])
+    blamed = {suspect.service for suspect in verdict.suspects}
+    others = sorted(observed.services - blamed, key=lambda name: (culprit not in graph.below(name), name))
+    found = []
+    for service in others[:MOST_RULED_OUT]:
+        time = verdict.evidence.own_time.get(service)
+        carries = f"it waits for {culprit}" if culprit in graph.below(service) else f"it does not call {culprit}"
+        own = (
+            f"its own time is {wording.ms(time.observed_ms)}, usually {wording.ms(time.baseline_ms)}"
+            if time is not None
+            else "it was hardly called"
+        )
+        failed = verdict.evidence.own_errors.get(service)
+        errors = f"{failed.excess:.0f} more own failures than usual" if failed else "no more own failures than usual"
+        found.append(RuledOut(service=service, why=f"{own}, {errors}; {carries}"))
+    return tuple(found)
+
+
+def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
+    first = verdict.suspects[0]
+    statements = [] if symptom.signal == "saturation" else [_felt_by_users(symptom, queries)]
+    if first.full is not None:
+        full = Suspect(first.service, full=first.full)
+        statements.append(
+            Evidence(statement=f"{first.service}: {wording.against(full)}", sql=queries.usage(first.service))
+        )
+    if any(part is not None for part in (first.own_time, first.own_errors, first.steps)):
+        own = Suspect(
+            first.service,
+            error_part=first.error_part,
+            own_time=first.own_time,
+            own_errors=first.own_errors,
+            steps=first.steps,
+        )
+        sql = queries.service(first.service)
+        statements.append(Evidence(statement=f"{first.service}: {wording.against(own)}", sql=sql))
+    if verdict.narrowed.siblings:
+        names = verdict.narrowed
+        statements.append(
+            Evidence(
+                statement=f"{names.version or names.instance} is affected, {names.siblings} beside it is not",
+                sql=queries.service(first.service),
+            )
+        )
+    statements += [
+        Evidence(statement=wording.link_against(link), sql=queries.link(link.source, link.destination))
+        for link in first.links
+    ]
+    return tuple(statements)
+
+
+def _counterfactual(
+    verdict: Verdict, symptom: Symptom, windows: tuple[Window, Window], queries: Queries
+) -> tuple[Evidence, ...]:
+    share = _contribution(verdict, symptom).share
+    told = without(verdict.suspects[0].service, symptom, share, *windows)
+    return (Evidence(statement=told, sql=queries.entries(symptom.service)),) if told else ()
+
+
+def _felt_by_users(symptom: Symptom, queries: Queries) -> Evidence:
+    what, unit = ("failed requests", "share") if symptom.signal == "errors" else ("mean time", "ms")
+    return Evidence(
+        statement=(
+            f"{symptom.service} {symptom.route}: {what} {wording.amount(symptom.baseline, unit)} in normal time,"
+            f" {wording.amount(symptom.observed, unit)} now"
+        ),
+        sql=queries.entries(symptom.service),
+    )

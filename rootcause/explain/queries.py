@@ -1,0 +1,130 @@
+"""SQL that shows a statement's numbers to whoever doubts them; it runs as printed, in any ClickHouse client.
+
+In: the two windows. Out: text with every value written out, for the roll-ups or for raw spans.
+"""
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from rootcause.load.window import Interval, Window
+
+
+class Queries(Protocol):
+    """One statement a method; each compares the baseline window with the incident window."""
+
+    def entries(self, service: str) -> str:
+        """What users got from an entry point."""
+
+    def service(self, service: str) -> str:
+        """Own time and own errors of a service by version, instance and route."""
+
+    def link(self, source: str, destination: str) -> str:
+        """Both ends' view of a link."""
+
+    def usage(self, service: str) -> str:
+        """How full the instances of a service were."""
+
+
+class RollupQueries:
+    """Over `mesh_routes` and `mesh_edges`."""
+
+    def __init__(self, baseline: Window, observed: Window) -> None:
+        self._windows = baseline, observed
+        self._which, self._where = _which("Bucket", baseline, observed)
+
+    def usage(self, service: str) -> str:
+        return _usage(service, *self._windows)
+
+    def entries(self, service: str) -> str:
+        return (
+            f"SELECT {self._which} AS Window, Route, sum(Calls) AS Requests, sum(Errors) AS Failed,\n"
+            "  round(sum(DurationSum) / sum(Calls) / 1e6, 2) AS MeanMs,\n"
+            "  round(quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)(Durations)[3] / 1e6, 2) AS P95Ms\n"
+            f"FROM otel.mesh_routes\nWHERE Service = {literal(service)} AND Entry = 1 AND {self._where}\n"
+            "GROUP BY Window, Route ORDER BY Route, Window"
+        )
+
+    def service(self, service: str) -> str:
+        return (
+            f"SELECT {self._which} AS Window, Version, Instance, Route, sum(Calls) AS Requests,\n"
+            "  round(sum(OwnSum) / greatest(sum(OwnCalls), 1) / 1e6, 2) AS OwnMs,\n"
+            "  sum(OwnErrors) AS OwnFailed, sumMap(Reasons) AS Why\n"
+            f"FROM otel.mesh_routes\nWHERE Service = {literal(service)} AND {self._where}\n"
+            "GROUP BY Window, Version, Instance, Route ORDER BY Route, Version, Instance, Window"
+        )
+
+    def link(self, source: str, destination: str) -> str:
+        return (
+            f"SELECT {self._which} AS Window, Reporter, sum(Calls) AS Requests, sum(Errors) AS Failed,\n"
+            "  round(sum(DurationSum) / sum(Calls) / 1e6, 2) AS MeanMs,\n"
+            "  round(sum(ConnectSum) / sum(Calls) / 1e3, 2) AS ConnectMs, sumMap(Reasons) AS Why\n"
+            f"FROM otel.mesh_edges\nWHERE Source = {literal(source)} AND Destination = {literal(destination)}"
+            f" AND {self._where}\nGROUP BY Window, Reporter ORDER BY Reporter, Window"
+        )
+
+
+class SpanQueries:
+    """Over `otel_traces`, for spans that the mesh did not make."""
+
+    def __init__(self, baseline: Window, observed: Window) -> None:
+        self._windows = baseline, observed
+        self._which, self._where = _which("Timestamp", baseline, observed)
+
+    def usage(self, service: str) -> str:
+        return _usage(service, *self._windows)
+
+    def entries(self, service: str) -> str:
+        return self._spans(service, "ParentSpanId = ''")
+
+    def service(self, service: str) -> str:
+        return self._spans(service, "1")
+
+    def link(self, source: str, destination: str) -> str:
+        which, where = _which("c.Timestamp", *self._windows)
+        return (
+            f"SELECT {which} AS Window, count() AS Requests, countIf(c.StatusCode = 'Error') AS Failed,\n"
+            "  round(avg(c.Duration) / 1e6, 2) AS CallerMs, round(avg(s.Duration) / 1e6, 2) AS CalleeMs\n"
+            "FROM otel.otel_traces AS c\n"
+            "INNER JOIN otel.otel_traces AS s ON s.TraceId = c.TraceId AND s.ParentSpanId = c.SpanId\n"
+            f"WHERE c.ServiceName = {literal(source)} AND s.ServiceName = {literal(destination)} AND {where}\n"
+            "GROUP BY Window ORDER BY Window"
+        )
+
+    def _spans(self, service: str, condition: str) -> str:
+        return (
+            f"SELECT {self._which} AS Window, SpanKind, SpanName, count() AS Spans,\n"
+            "  countIf(StatusCode = 'Error') AS Failed, round(avg(Duration) / 1e6, 2) AS MeanMs\n"
+            f"FROM otel.otel_traces\nWHERE ServiceName = {literal(service)} AND {condition} AND {self._where}\n"
+            "GROUP BY Window, SpanKind, SpanName ORDER BY SpanKind, SpanName, Window"
+        )
+
+
+def _usage(service: str, baseline: Window, observed: Window) -> str:
+    which, where = _which("TimeUnix", baseline, observed)
+    return (
+        f"SELECT {which} AS Window, ResourceAttributes['service.instance.id'] AS Instance, MetricName,\n"
+        "  count() AS Samples, round(quantileExact(0.95)(Value), 3) AS P95, round(max(Value), 3) AS Most\n"
+        f"FROM otel.otel_metrics_gauge\nWHERE ServiceName = {literal(service)} AND MetricName LIKE '%utilization'"
+        f" AND {where}\nGROUP BY Window, Instance, MetricName ORDER BY MetricName, Instance, Window"
+    )
+
+
+def literal(text: str) -> str:
+    """A string as ClickHouse reads it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _which(column: str, baseline: Window, observed: Window) -> tuple[str, str]:
+    inside = _inside(column, observed.intervals)
+    either = _inside(column, (*baseline.intervals, *observed.intervals))
+    return f"if({inside}, 'incident', 'baseline')", either
+
+
+def _inside(column: str, intervals: tuple[Interval, ...]) -> str:
+    parts = (f"{column} >= {_moment(i.start)} AND {column} < {_moment(i.end)}" for i in intervals)
+    return "(" + " OR ".join(parts) + ")"
+
+
+def _moment(time: float) -> str:
+    return f"toDateTime('{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S}', 'UTC')"

@@ -1,0 +1,68 @@
+"""Numbers and names as a person reads them at night."""
+
+from rootcause.attribute.links import LinkShift
+from rootcause.judge.rank import Suspect
+
+
+def ms(value: float) -> str:
+    """`0.4 ms`, `38 ms`, `2.1 s`."""
+    if abs(value) >= 1000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.1f} ms" if abs(value) < 10 else f"{value:.0f} ms"
+
+
+def percent(share: float) -> str:
+    """`0.4 %`, `38 %`."""
+    return f"{100 * share:.1f} %" if 0 < abs(share) < 0.01 else f"{100 * share:.0f} %"
+
+
+def amount(value: float, unit: str) -> str:
+    """A figure in the unit of a symptom."""
+    return ms(value) if unit == "ms" else percent(value)
+
+
+def arrow(link: LinkShift) -> str:
+    """`source -> destination`."""
+    return f"{link.source} -> {link.destination}"
+
+
+def against(suspect: Suspect) -> str:
+    """What speaks against a suspect, in one line; of one without a score, what it strays by all the same."""
+    parts = []
+    if suspect.own_errors is not None and (suspect.error_part > 0 or suspect.score == 0):
+        shift = suspect.own_errors
+        because = f" ({shift.reason})" if shift.reason else ""
+        parts.append(
+            f"fails {percent(shift.observed_rate)} of its requests by its own doing{because},"
+            f" usually {percent(shift.baseline_rate)}"
+        )
+    if suspect.own_time is not None:
+        time = suspect.own_time
+        parts.append(f"own time {ms(time.baseline_ms)} -> {ms(time.observed_ms)} a request")
+    parts += [link_against(link) for link in suspect.links]
+    if suspect.steps is not None:
+        step = suspect.steps
+        what = step.name or "the request itself"
+        parts.append(
+            f"{percent(step.observed_share)} of its {step.route} requests do '{what}', usually"
+            f" {percent(step.baseline_share)}"
+        )
+    if suspect.full is not None:
+        full = suspect.full
+        parts.append(
+            f"{full.resource} of {full.instance}: {percent(full.observed)} in use, usually {percent(full.baseline)}"
+        )
+    return "; ".join(parts)
+
+
+def link_against(link: LinkShift) -> str:
+    """What is wrong with a link."""
+    parts = []
+    if link.errors is not None:
+        because = f" ({link.errors.reason})" if link.errors.reason else ""
+        parts.append(
+            f"{percent(link.errors.observed_rate)} of calls lost{because}, usually {percent(link.errors.baseline_rate)}"
+        )
+    if link.time is not None and link.time.excess_ms > 0:
+        parts.append(f"{ms(link.time.baseline_ms)} -> {ms(link.time.observed_ms)} a call between caller and callee")
+    return f"link {arrow(link)}: " + ", ".join(parts)

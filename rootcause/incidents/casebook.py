@@ -1,0 +1,210 @@
+"""Keeps the findings of incidents: explains them ever better, takes in what people say of them, writes them down.
+
+In: what happened to an incident, what an evaluation saw; acknowledgements, notes, silences. Out: rows of the store, and
+what others are to be told. Any thread; none that only looks waits for the store. Nothing is lost when the store is
+away: it is written later.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from collector.store.errors import QueryFailed, StoreUnavailable
+from rootcause.explain.changes import preceding
+from rootcause.explain.finding import Change, Finding, Note
+from rootcause.explain.proof import explain, moment
+from rootcause.explain.queries import RollupQueries
+from rootcause.incidents.journal import Journal
+from rootcause.incidents.lifecycle import Event, Incident, Step
+from rootcause.incidents.silences import Silence, Silences
+from rootcause.judge.diagnose import Verdict
+from rootcause.load.window import Window
+
+log = logging.getLogger(__name__)
+
+REWRITE_S = 30.0
+"""An open incident is written again this often at most."""
+
+News = tuple[Literal["opened", "resolved"], Finding]
+"""What others are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything one evaluation looked at."""
+
+    verdict: Verdict
+    baseline: Window
+    observed: Window
+    changes: Sequence[Change]
+    now: float
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The best explanation of an open incident so far: later windows may hold less of it."""
+
+    finding: Finding
+    score: float
+    written_at: float
+
+
+class Casebook:
+    """Open incidents with their findings, the silences, and what still has to be written."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._memory = threading.Lock()
+        self._writing = threading.Lock()  # taken first, and held while the store is asked: rows of one incident in turn
+        self._kept: dict[str, _Kept] = {}
+        self._silences = Silences()
+        self._unwritten: dict[str, Finding] = {}
+
+    @property
+    def open(self) -> tuple[Finding, ...]:
+        """Findings of open incidents, the oldest first."""
+        with self._memory:
+            return tuple(kept.finding for kept in self._kept.values())
+
+    def resume(self) -> list[Finding]:
+        """Takes up what an earlier run left: its open incidents. Raises StoreUnavailable, QueryFailed."""
+        with self._writing:
+            findings, silences = self._journal.open_incidents(), Silences(self._journal.silences())
+            with self._memory:
+                self._silences = silences
+                self._kept = {finding.id: _Kept(finding, 0.0, 0.0) for finding in findings}
+            return findings
+
+    def record(self, event: Event, seen: Seen) -> News | None:
+        """Keeps and queues the incident's new state; returns what to tell others, None for a mere update."""
+        with self._memory:
+            if event.step is Step.RESOLVED:
+                return self._resolve(event.incident, seen.now)
+            return self._goes_on(event, seen)
+
+    def released(self, now: float) -> list[News]:
+        """Open incidents of which nobody was told, and whose silence is over."""
+        news: list[News] = []
+        with self._memory:
+            for kept in self._kept.values():
+                finding = kept.finding
+                if finding.held_back and not self._silences.cover(finding.culprit.service, moment(now)):
+                    kept.finding = self._unwritten[finding.id] = _changed(finding, moment(now), held_back=False)
+                    news.append(("opened", kept.finding))
+        return news
+
+    def acknowledge(self, id: str, said: Note) -> Finding | None:
+        """Somebody looks after it. None when there is no incident of this id. Raises StoreUnavailable, QueryFailed."""
+        return self._change(id, said.time, lambda finding: {"acknowledged": said})
+
+    def note(self, id: str, said: Note) -> Finding | None:
+        """Adds a note. None when there is no incident of this id. Raises StoreUnavailable, QueryFailed."""
+        return self._change(id, said.time, lambda finding: {"notes": (*finding.notes, said)})
+
+    def silence(self, silence: Silence, now: float) -> None:
+        """Silences a service, or ends that. Raises StoreUnavailable, QueryFailed; then nothing has changed."""
+        with self._writing:
+            self._journal.write_silence(silence, moment(now))
+            with self._memory:
+                self._silences.put(silence)
+
+    def silenced(self, service: str, now: float) -> bool:
+        """Whether nobody is to be told of what the service causes."""
+        with self._memory:
+            return self._silences.cover(service, moment(now))
+
+    def silences(self, now: float) -> list[Silence]:
+        """Those in force."""
+        with self._memory:
+            return self._silences.in_force(moment(now))
+
+    def write(self) -> None:
+        """Writes down what changed, as far as the store takes it."""
+        with self._writing:
+            with self._memory:
+                unwritten = list(self._unwritten.items())
+            for id, finding in unwritten:
+                try:
+                    self._journal.write_incident(finding)
+                except (StoreUnavailable, QueryFailed) as error:
+                    log.warning("incident %s is not written yet: %s", id, error)
+                    return
+                with self._memory:
+                    if self._unwritten[id] is finding:
+                        del self._unwritten[id]
+
+    def _resolve(self, incident: Incident, now: float) -> News | None:
+        kept = self._kept.pop(incident.id)
+        finding = _changed(kept.finding, moment(now), state="resolved", resolved_at=moment(now))
+        self._unwritten[incident.id] = finding
+        log.info("resolved %s: %s", incident.id, finding.title)
+        return None if finding.held_back else ("resolved", finding)
+
+    def _goes_on(self, event: Event, seen: Seen) -> News | None:
+        incident, now = event.incident, seen.now
+        first = seen.verdict.suspects[0]
+        before = self._kept.get(incident.id)
+        if first.service == incident.culprit and (before is None or first.score >= before.score):
+            self._explain(incident, seen)
+        kept = self._kept[incident.id]
+        opened = event.step is Step.OPENED
+        kept.finding = _changed(kept.finding, moment(now))
+        if opened:
+            held_back = self._silences.cover(incident.culprit, moment(now))
+            kept.finding = kept.finding.model_copy(update={"held_back": held_back})
+            log.info("opened %s%s: %s", incident.id, " in silence" if held_back else "", kept.finding.title)
+        if opened or now - kept.written_at >= REWRITE_S:
+            self._unwritten[incident.id] = kept.finding
+            kept.written_at = now
+        return ("opened", kept.finding) if opened and not kept.finding.held_back else None
+
+    def _explain(self, incident: Incident, seen: Seen) -> None:
+        before = self._kept.get(incident.id)
+        change = preceding(seen.changes, incident.culprit) if before is None else before.finding.change
+        queries = RollupQueries(seen.baseline, seen.observed)
+        finding = explain(
+            seen.verdict, seen.baseline, seen.observed, queries, incident=incident.id, now=seen.now, change=change
+        )
+        finding = finding.model_copy(update={"opened_at": moment(incident.opened_at)})
+        if before is not None:
+            kept = {
+                name: getattr(before.finding, name) for name in ("acknowledged", "notes", "held_back", "updated_at")
+            }
+            finding = finding.model_copy(update=kept)
+        written = before.written_at if before is not None else 0.0
+        self._kept[incident.id] = _Kept(finding, seen.verdict.suspects[0].score, written)
+
+    def _change(self, id: str, now: datetime, change: Callable[[Finding], dict[str, Any]]) -> Finding | None:
+        with self._writing:
+            with self._memory:
+                finding = self._held(id)
+            finding = finding or self._journal.incident(id)
+            if finding is None:
+                return None
+            changed = _changed(finding, now, **change(finding))
+            self._journal.write_incident(changed)
+            with self._memory:
+                held = self._held(id)
+                if held is None or held is finding:
+                    self._unwritten.pop(id, None)
+                else:  # it went on while the store was asked
+                    changed = self._unwritten[id] = _changed(held, changed.updated_at, **change(held))
+                if id in self._kept:
+                    self._kept[id].finding = changed
+            return changed
+
+    def _held(self, id: str) -> Finding | None:
+        """What memory has of an incident, newer than any row."""
+        kept = self._kept.get(id)
+        return kept.finding if kept else self._unwritten.get(id)
+
+
+def _changed(finding: Finding, now: datetime, **change: Any) -> Finding:
+    """Later than it was, also when clocks of threads disagree: only the newest row of an incident holds."""
+    at = max(now, finding.updated_at + timedelta(milliseconds=1))
+    return finding.model_copy(update={**change, "updated_at": at})

@@ -1,0 +1,126 @@
+"""Writes incidents, alarms, notifications and silences into the store, and reads incidents and silences back.
+
+In: findings, alarms, deliveries, silences. Out: rows of mesh_incidents and mesh_alarms (the newest row of an id holds),
+mesh_alerts, and mesh_silences (the newest row of a service).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from collector.store.client import Reader
+from rootcause.explain.finding import Finding
+from rootcause.incidents.silences import Silence
+from rootcause.promises.alarms import Alarm
+
+_INCIDENT = """
+INSERT INTO otel.mesh_incidents SELECT %(id)s, %(state)s, %(opened)s, {resolved}, %(updated)s, %(title)s, %(signal)s,
+    %(service)s, %(version)s, %(instance)s, %(route)s, %(link)s, %(confidence)s, %(finding)s
+"""
+_ALERT = """
+INSERT INTO otel.mesh_alerts SELECT %(time)s, %(id)s, %(event)s, %(target)s, %(delivered)s, %(attempts)s, %(error)s
+"""
+_SILENCE = "INSERT INTO otel.mesh_silences SELECT %(service)s, %(until)s, %(by)s, %(because)s, %(time)s"
+_SILENCES = "SELECT Service AS service, Until AS until, By AS by, Because AS because FROM otel.mesh_silences FINAL"
+_ALARM = """
+INSERT INTO otel.mesh_alarms SELECT %(id)s, %(kind)s, %(rule)s, %(service)s, %(severity)s, %(state)s, %(opened_at)s,
+    %(updated_at)s, {resolved}, %(title)s, %(why)s, %(value)s, %(limit)s, %(sql)s
+"""
+_OPEN_ALARMS = """
+SELECT Id AS id, Kind AS kind, Rule AS rule, Service AS service, Severity AS severity, State AS state,
+    OpenedAt AS opened_at, UpdatedAt AS updated_at, Title AS title, Why AS why, Value AS value, Limit AS limit,
+    Sql AS sql
+FROM otel.mesh_alarms FINAL WHERE State = 'open' ORDER BY OpenedAt
+"""
+_INCIDENTS = "SELECT Finding FROM otel.mesh_incidents FINAL {where} ORDER BY OpenedAt DESC LIMIT 200"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one notification; `target` carries no credentials."""
+
+    time: datetime
+    incident: str
+    event: str
+    target: str
+    delivered: bool
+    attempts: int
+    error: str
+
+
+class Journal:
+    """One connection; not for several threads at once. Methods raise StoreUnavailable, QueryFailed."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def write_incident(self, finding: Finding) -> None:
+        """Stores the state of an incident as of now."""
+        self._reader.execute(
+            _INCIDENT.format(resolved="NULL" if finding.resolved_at is None else "%(resolved)s"),
+            {
+                "id": finding.id,
+                "state": finding.state,
+                "opened": finding.opened_at,
+                "updated": finding.updated_at,
+                "title": finding.title,
+                "signal": finding.symptom.signal,
+                "service": finding.culprit.service,
+                "version": finding.culprit.version,
+                "instance": finding.culprit.instance,
+                "route": finding.culprit.route,
+                "link": finding.culprit.link,
+                "confidence": finding.confidence,
+                "finding": finding.model_dump_json(),
+                **({"resolved": finding.resolved_at} if finding.resolved_at is not None else {}),
+            },
+        )
+
+    def write_delivery(self, delivery: Delivery) -> None:
+        """Stores what became of a notification."""
+        self._reader.execute(
+            _ALERT,
+            {
+                "time": delivery.time,
+                "id": delivery.incident,
+                "event": delivery.event,
+                "target": delivery.target,
+                "delivered": int(delivery.delivered),
+                "attempts": delivery.attempts,
+                "error": delivery.error,
+            },
+        )
+
+    def write_silence(self, silence: Silence, now: datetime) -> None:
+        """Stores a silence; it takes the place of the service's earlier one."""
+        self._reader.execute(_SILENCE, {**silence.model_dump(), "time": now})
+
+    def silences(self) -> list[Silence]:
+        """The newest silence of each service, over or not."""
+        return [Silence.model_validate(row) for row in self._reader.rows(_SILENCES)]
+
+    def write_alarm(self, alarm: Alarm) -> None:
+        """Stores the state of an alarm as of now."""
+        resolved = "NULL" if alarm.resolved_at is None else "%(resolved_at)s"
+        known = {name: value for name, value in alarm.model_dump().items() if value is not None}
+        self._reader.execute(_ALARM.format(resolved=resolved), known)
+
+    def open_alarms(self) -> list[Alarm]:
+        """Alarms that were open when somebody last wrote, the oldest first."""
+        return [Alarm.model_validate(row) for row in self._reader.rows(_OPEN_ALARMS)]
+
+    def incidents(self, service: str = "") -> list[Finding]:
+        """The newest 200 incidents, newest first; only those whose culprit is `service`, if given."""
+        return self._read("WHERE Service = %(service)s" if service else "", {"service": service})
+
+    def open_incidents(self) -> list[Finding]:
+        """Incidents that were open when somebody last wrote."""
+        return self._read("WHERE State = 'open'", {})
+
+    def incident(self, id: str) -> Finding | None:
+        """One incident, None when there is none of this id."""
+        found = self._read("WHERE Id = %(id)s", {"id": id})
+        return found[0] if found else None
+
+    def _read(self, where: str, params: dict[str, str]) -> list[Finding]:
+        rows = self._reader.rows(_INCIDENTS.format(where=where), params or None)
+        return [Finding.model_validate_json(row["Finding"]) for row in rows]

@@ -1,0 +1,134 @@
+"""The engine: two windows in, one verdict out. The same function runs live, in a replay and over recorded incidents.
+
+Pure: no clock, no store. Deterministic: the same windows give the same verdict.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rootcause.attribute.drilldown import UNNARROWED, Narrowed, narrow
+from rootcause.attribute.graph import Graph
+from rootcause.attribute.links import LinkShift
+from rootcause.detect.baseline import MIN_CALLS, common_factor
+from rootcause.detect.errors import failing_entries
+from rootcause.detect.inside import felt_inside
+from rootcause.detect.latency import NOTICEABLE, slow_entries
+from rootcause.detect.symptom import Symptom
+from rootcause.judge.rank import STEP_SURE, Evidence, Suspect, gather, rank
+from rootcause.judge.runners_up import runners_up
+from rootcause.load.window import Window
+
+State = Literal["nothing_wrong", "not_enough_data", "degraded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """What a suspect has to explain to be blamed. `time`: a suspect that adds less than this to all waiting is left
+    alone, for hosts differ by that much from hour to hour. `errors`: so is one that fails less than this of all
+    requests and of its own, for whoever uses what few use feels it as much; counts are exact, so this bar is low."""
+
+    time: float = 0.05
+    errors: float = 0.005
+
+
+BARS = Bars()
+MOST_SUSPECTS = 10
+MIN_NORMAL_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`symptoms` worst first, `suspects` best first, those without a score after all others; the first `blamed` of them
+    explain enough to be blamed, the very first is narrowed down, to `links` into it if these are at fault. `reason`
+    says why there is none. `ranked` are those with a score, whether they explain enough or not."""
+
+    state: State
+    reason: str
+    symptoms: tuple[Symptom, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    blamed: int = 0
+    narrowed: Narrowed = UNNARROWED
+    links: tuple[LinkShift, ...] = ()
+    evidence: Evidence | None = None
+    ranked: tuple[Suspect, ...] = ()
+
+
+def diagnose(baseline: Window, observed: Window) -> Verdict:
+    """Says who degraded what, or that nothing is wrong, or that there is too little to tell. Degraded without suspects
+    means that users feel something which nothing in the graph explains."""
+    if observed.entry_calls < MIN_CALLS:
+        return Verdict("not_enough_data", f"{observed.entry_calls} requests in the last {observed.seconds:.0f} s")
+    if baseline.entry_calls < MIN_CALLS or baseline.covered_s < MIN_NORMAL_S:
+        return Verdict(
+            "not_enough_data",
+            f"normal is not known yet: {baseline.entry_calls} requests in {baseline.covered_s:.0f} s",
+        )
+    symptoms = sorted(
+        (*slow_entries(baseline, observed), *failing_entries(baseline, observed)), key=lambda s: -s.severity
+    )
+    evidence = gather(baseline, observed)
+    graph = Graph([baseline, observed])
+    ranked = rank(evidence, graph, observed)
+    suspects, blamed = cut(ranked, BARS)
+    if not blamed:
+        return replace(_unblamed(symptoms, evidence), ranked=tuple(ranked))
+    first = suspects[0]
+    links = links_at_fault(first)
+    return Verdict(
+        "degraded",
+        "",
+        tuple(symptoms) or (felt_inside(first, observed.entry_calls),),
+        tuple([*suspects, *runners_up(evidence, suspects)][:MOST_SUSPECTS]),
+        min(blamed, MOST_SUSPECTS),
+        UNNARROWED if links else _narrowed(first, baseline, observed),
+        links,
+        evidence,
+        tuple(ranked),
+    )
+
+
+def cut(suspects: Sequence[Suspect], bars: Bars) -> tuple[list[Suspect], int]:
+    """The suspects with those who explain enough first, and how many these are."""
+    ordered = sorted(suspects, key=lambda suspect: not _worth_it(suspect, bars))
+    return ordered, sum(_worth_it(suspect, bars) for suspect in suspects)
+
+
+def _worth_it(suspect: Suspect, bars: Bars) -> bool:
+    steps = suspect.step_part if suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE else 0.0
+    failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= bars.errors
+    felt = suspect.time_part + steps >= bars.time or suspect.error_part >= bars.errors
+    return felt or failing or suspect.full is not None
+
+
+def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:
+    """Only its own doing can be narrowed down; what is full is one instance's."""
+    if first.full is not None and first.own_time is None and first.own_errors is None:
+        return Narrowed(instance=first.full.instance)
+    by_errors = first.error_part > first.time_part
+    if (first.own_errors if by_errors else first.own_time) is None:
+        return UNNARROWED
+    return narrow(first.service, baseline, observed, by_errors=by_errors)
+
+
+def _unblamed(symptoms: list[Symptom], evidence: Evidence) -> Verdict:
+    if not symptoms:
+        return Verdict("nothing_wrong", "every entry point is as fast and as reliable as usual", evidence=evidence)
+    where = f"{symptoms[0].service} {symptoms[0].route}".strip()
+    factor = common_factor(evidence.own_time.values())
+    if factor >= 1 + NOTICEABLE:
+        cause = f"everything takes about {factor:.1f} times longer: look at what all services share, such as the host"
+    else:
+        cause = "no service or link explains enough of it to be blamed"
+    reason = f"{where} strays from normal, but {cause}"
+    return Verdict("degraded", reason, tuple(symptoms), evidence=evidence)
+
+
+def links_at_fault(first: Suspect) -> tuple[LinkShift, ...]:
+    """The links into the suspect, when they explain more than its own doing."""
+    into = tuple(link for link in first.links if link.destination == first.service)
+    own_ms = first.own_time.excess_ms if first.own_time is not None else 0.0
+    own_failed = first.own_errors.excess if first.own_errors is not None else 0.0
+    links_ms = sum(link.time.excess_ms for link in into if link.time is not None)
+    links_failed = sum(link.errors.excess for link in into if link.errors is not None)
+    return into if links_ms > own_ms or links_failed > own_failed else ()

@@ -1,0 +1,191 @@
+"""Orders the services by how much of what users feel each explains, after explaining away what others caused.
+
+In: the shifts of `attribute/`. Out: suspects, best first; an empty list when nothing stands out.
+A score adds up shares of what users feel: the part of all their waiting that a service's own time and its links added,
+and the part of their requests that its own errors and changed steps touched.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from rootcause.attribute.graph import Graph
+from rootcause.attribute.links import Ends, LinkShift, link_shifts
+from rootcause.attribute.newcomers import newcomer_error_shifts
+from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
+from rootcause.attribute.own_time import own_time_shifts
+from rootcause.attribute.saturation import Saturation, saturations
+from rootcause.attribute.steps import StepShift, step_shifts
+from rootcause.detect.baseline import Shift, beyond, common_factor
+from rootcause.detect.errors import UNLIKELY
+from rootcause.detect.latency import slower
+from rootcause.load.window import Window, calls
+
+K = TypeVar("K")
+FULL_WEIGHT = 0.1
+"""Something full is where a fault may come from, not what users feel; it counts for a tenth of requests it meets."""
+STEP_WEIGHT = 0.5
+"""A changed step is the trace of a fault, not what users feel, so it counts for half."""
+STEP_SURE = 2 * UNLIKELY
+"""Log of the probability of chance below which a changed step is blamed: there are hundreds of steps to be wrong
+about, and a restart alone changes some. One above it, up to UNLIKELY, is listed only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One service and what speaks against it. Parts are shares (0..1) of what users feel; `links` are those blamed
+    on it."""
+
+    service: str
+    time_part: float = 0.0
+    error_part: float = 0.0
+    step_part: float = 0.0
+    full_part: float = 0.0
+    own_time: Shift | None = None
+    own_errors: ErrorShift | None = None
+    links: tuple[LinkShift, ...] = ()
+    steps: StepShift | None = None
+    full: Saturation | None = None
+
+    @property
+    def score(self) -> float:
+        return self.time_part + self.error_part + self.step_part + self.full_part
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All shifts, significant or not: what the ranking was made from."""
+
+    own_time: dict[str, Shift]
+    own_errors: dict[str, ErrorShift]
+    links: dict[Ends, LinkShift]
+    steps: dict[str, StepShift]
+    full: dict[str, Saturation]
+
+
+@dataclass(slots=True)
+class _Against:
+    own_time: Shift | None = None
+    own_errors: ErrorShift | None = None
+    links: list[LinkShift] = field(default_factory=list)
+    steps: StepShift | None = None
+    full: Saturation | None = None
+    added_ms: float = 0.0
+    failed: float = 0.0
+    changed: float = 0.0
+    met: int = 0
+
+
+def gather(baseline: Window, observed: Window) -> Evidence:
+    """Compares the two windows in every way."""
+    return Evidence(
+        own_time_shifts(baseline, observed),
+        _clearer(own_error_shifts(baseline, observed), newcomer_error_shifts(baseline, observed)),
+        link_shifts(baseline, observed),
+        step_shifts(baseline, observed),
+        saturations(baseline, observed),
+    )
+
+
+def _clearer(one: dict[str, ErrorShift], other: dict[str, ErrorShift]) -> dict[str, ErrorShift]:
+    """Of two views of the same service, the one that chance explains less."""
+    return {
+        service: min((view[service] for view in (one, other) if service in view), key=lambda shift: shift.log_chance)
+        for service in one.keys() | other.keys()
+    }
+
+
+def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
+    """Suspects, best first."""
+    against: dict[str, _Against] = defaultdict(_Against)
+    felt = graph.waited_for(row.service for row in observed.served if row.entry)
+    _blame_time(evidence, graph, felt, against)
+    _blame_errors(evidence, graph, against)
+    _blame_steps(evidence, graph, against)
+    _blame_full(evidence, observed, against)
+    waited = sum(bucket.total_ms for row in observed.served if row.entry for bucket in row.buckets)
+    asked = observed.entry_calls
+    suspects = [
+        Suspect(
+            service,
+            min(1.0, found.added_ms / waited) if waited else 0.0,
+            min(1.0, found.failed / asked) if asked else 0.0,
+            STEP_WEIGHT * min(1.0, found.changed / asked) if asked else 0.0,
+            FULL_WEIGHT * min(1.0, found.met / asked) if asked else 0.0,
+            found.own_time,
+            found.own_errors,
+            tuple(found.links),
+            found.steps,
+            found.full,
+        )
+        for service, found in against.items()
+    ]
+    return sorted((s for s in suspects if s.score > 0), key=lambda suspect: (-suspect.score, suspect.service))
+
+
+def _blame_time(evidence: Evidence, graph: Graph, felt: Set[str], against: dict[str, _Against]) -> None:
+    """Only what a service or link that requests from outside wait for adds beyond what became slower everywhere."""
+    waits = {ends: link.time for ends, link in evidence.links.items() if link.time is not None}
+    own = {service: ms for service, ms in _standing_out(evidence.own_time).items() if service in felt}
+    links = {ends: ms for ends, ms in _standing_out(waits).items() if ends[0] in felt}
+    for service, added_ms in own.items():
+        against[service].own_time = evidence.own_time[service]
+        against[service].added_ms += added_ms
+    for ends, added_ms in links.items():
+        found = against[_end_at_fault(ends, own.keys(), links.keys(), graph)]
+        found.links.append(evidence.links[ends])
+        found.added_ms += added_ms
+
+
+def _standing_out(shifts: dict[K, Shift]) -> dict[K, float]:
+    """Those that are slower beyond what all share, and how many ms they added."""
+    factor = common_factor(shifts.values())
+    left = {key: beyond(shift, factor) for key, shift in shifts.items()}
+    return {key: shift.excess_ms for key, shift in left.items() if slower(shift)}
+
+
+def _end_at_fault(ends: Ends, slow: Set[str], slow_links: Set[Ends], graph: Graph) -> str:
+    """A slow link is the callee's, unless the caller is slow itself and waits longer for several others too, while
+    nobody else waits longer for this callee: then the caller is starved."""
+    source, destination = ends
+    callee_slow_for_others = any((other, destination) in slow_links for other in graph.callers(destination) - {source})
+    slow_out = sum((source, callee) in slow_links for callee in graph.callees(source))
+    starved = source in slow and slow_out > 1 and not callee_slow_for_others
+    return source if starved else destination
+
+
+def _blame_errors(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
+    """Own errors of a service whose callees have some too are those callees' first: bad answers make bad callers."""
+    raised = {s: shift for s, shift in evidence.own_errors.items() if shift.log_chance <= UNLIKELY}
+    links = [link for link in evidence.links.values() if link.errors and link.errors.log_chance <= UNLIKELY]
+    for link in links:
+        assert link.errors is not None
+        against[link.destination].links.append(link)
+        against[link.destination].failed += link.errors.excess
+    for service, shift in raised.items():
+        below = _excess(raised, graph.below(service) - {service})
+        against[service].own_errors = shift
+        against[service].failed += max(0.0, shift.excess - below)
+
+
+def _excess(raised: dict[str, ErrorShift], services: Iterable[str]) -> float:
+    return sum(raised[service].excess for service in services if service in raised)
+
+
+def _blame_steps(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
+    """Only the deepest service that changed: its callers change what they do because of its answers, or of none."""
+    changed = {s: shift for s, shift in evidence.steps.items() if shift.log_chance <= UNLIKELY}
+    sure = {s for s, shift in changed.items() if shift.log_chance <= STEP_SURE}
+    explain = sure | {service for service, found in against.items() if found.failed > 0}
+    for service, shift in changed.items():
+        if not explain & (graph.below(service) - {service}):
+            against[service].steps = shift
+            against[service].changed += shift.changed
+
+
+def _blame_full(evidence: Evidence, observed: Window, against: dict[str, _Against]) -> None:
+    """Whoever runs on something full, by the requests it meets."""
+    for service, full in evidence.full.items():
+        against[service].full = full
+        against[service].met = sum(calls(row.buckets) for row in observed.served if row.service == service)

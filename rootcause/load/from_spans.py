@@ -1,0 +1,146 @@
+"""Turns raw spans into a window: pairs parents with children, so that nothing but OpenTelemetry's own fields is needed.
+
+In: spans in any order, of the given intervals. Out: the same Window that the roll-ups give, and the steps
+inside requests.
+A request is a span that enters a service: of kind server, or with no parent here, or with a parent in another service.
+Its own time is its duration less the union of the times in which a call was in flight. Spans whose parent is missing
+count as requests of their own. Durations are compared only where one clock measured both, so skewed clocks do no harm.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+from rootcause.load.spans import Kind, Span
+from rootcause.load.tally import EdgeKey, Edges, Requests, ServedKey
+from rootcause.load.window import REQUEST, STEP_S, Interval, Step, Usage, Window
+
+NOTHING_SAID: Mapping[str, Set[str]] = {}
+
+
+@dataclass(slots=True)
+class _Inside:
+    """What was found below one request without leaving its service."""
+
+    names: set[str] = field(default_factory=set)
+    busy: list[tuple[int, int]] = field(default_factory=list)
+    failed_here: bool = False
+
+
+class _Forest:
+    """Spans by trace, with their children."""
+
+    def __init__(self, spans: Iterable[Span], said: Mapping[str, Set[str]]) -> None:
+        self.said = said
+        self.spans = list(spans)
+        known = {(span.trace, span.id): span for span in self.spans}
+        self.services = {span.service for span in self.spans}
+        self.children: dict[tuple[str, str], list[Span]] = defaultdict(list)
+        self.requests: list[tuple[Span, Span | None]] = []
+        for span in self.spans:
+            parent = known.get((span.trace, span.parent)) if span.parent else None
+            if parent is not None:
+                self.children[parent.trace, parent.id].append(span)
+            if parent is None or parent.service != span.service or span.kind is Kind.SERVER:
+                self.requests.append((span, parent))
+
+    def below(self, span: Span) -> list[Span]:
+        return self.children.get((span.trace, span.id), [])
+
+
+def window_of(
+    spans: Iterable[Span],
+    intervals: Sequence[Interval],
+    said: Mapping[str, Set[str]] = NOTHING_SAID,
+    usage: tuple[Usage, ...] = (),
+    step_s: float = STEP_S,
+) -> Window:
+    """The requests that start inside the intervals, as a window; spans around them only tell who called them.
+
+    `said` holds, by span id, the patterns of the log lines that were written in that span; `usage` is passed on.
+    """
+    forest = _Forest(spans, said)
+    requests, edges = Requests(step_s), Edges(step_s)
+    names: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    count: Counter[tuple[str, str]] = Counter()
+    for span, parent in forest.requests:
+        if not any(span.start_ns / 1e9 in interval for interval in intervals):
+            continue
+        inside = _walk(forest, span, edges)
+        own_ns = span.duration_ns - covered_ns(inside.busy, span)
+        key = ServedKey(span.service, span.version, span.instance, span.name, parent is None)
+        requests.add(key, span, own_ns / 1e6, inside.failed_here)
+        count[span.service, span.name] += 1
+        names[span.service, span.name].update(inside.names | {REQUEST})
+    steps = tuple(
+        Step(service, route, name, count[service, route], present)
+        for (service, route), counter in names.items()
+        for name, present in counter.items()
+    )
+    return Window(tuple(intervals), requests.rows(), edges.rows(), steps, usage)
+
+
+def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:
+    """What `request` did inside its service and whom it called; calls go into `edges` on the way."""
+    inside = _Inside()
+    local: list[tuple[Span, Span | None]] = [(request, None)]
+    failed: set[str] = set()
+    for span, _ in local:
+        inside.names.update(forest.said.get(span.id, ()))
+        remote = []
+        for child in forest.below(span):
+            if child.service != span.service or child.kind is Kind.SERVER:
+                remote.append(child)
+            else:
+                local.append((child, span))
+                inside.names.add(child.name)
+        for child in remote:
+            _call(span, child, inside, edges, failed)
+        if not remote and _external(forest, span):
+            _leave(span, inside, edges, failed)
+    for span, up in reversed(local):
+        if span.failed and span.id not in failed:
+            inside.failed_here = True
+            failed.add(span.id)
+        if up is not None and span.id in failed:
+            failed.add(up.id)
+    return inside
+
+
+def _external(forest: _Forest, span: Span) -> bool:
+    """A call to something that sends no spans: a database, a third party."""
+    return span.kind is Kind.CLIENT and bool(span.peer) and span.peer not in forest.services
+
+
+def _call(span: Span, child: Span, inside: _Inside, edges: Edges, failed: set[str]) -> None:
+    """A call that reached another service; only a client span says how long the caller waited."""
+    measured = span.kind is Kind.CLIENT
+    outer = span if measured else child
+    inside.busy.append((outer.start_ns, outer.end_ns))
+    inside.names.add(f"-> {child.service}")
+    edge = EdgeKey(span.service, child.service, span.instance, child.version, child.instance)
+    if child.failed or (measured and span.failed):
+        failed.add(span.id)
+    if measured:
+        edges.add(True, edge, span, span.id in failed)
+    edges.add(False, edge, child, child.failed)
+
+
+def _leave(span: Span, inside: _Inside, edges: Edges, failed: set[str]) -> None:
+    """A call whose other end sends no spans."""
+    inside.busy.append((span.start_ns, span.end_ns))
+    inside.names.add(f"-> {span.peer}")
+    if span.failed:
+        failed.add(span.id)
+    edges.add(True, EdgeKey(span.service, span.peer, span.instance, "", ""), span, span.failed)
+
+
+def covered_ns(busy: Sequence[tuple[int, int]], request: Span) -> int:
+    """Nanoseconds of the request in which at least one call was in flight (the union, for calls may overlap)."""
+    covered, upto = 0, request.start_ns
+    for start, end in sorted(busy):
+        since, until = max(start, upto), min(end, request.end_ns)
+        if until > since:
+            covered += until - since
+            upto = until
+    return covered

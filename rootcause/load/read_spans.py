@@ -1,0 +1,61 @@
+"""Reads raw spans from the store: of a stretch of time that the mesh did not record itself, or of one trace."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from collector.store.client import Reader
+from rootcause.explain.trace_story import TracedSpan
+from rootcause.load.spans import GRPC_CODE_ATTRIBUTES, PEER_ATTRIBUTES, REFUSALS, Kind, Span
+from rootcause.load.window import Interval
+
+_KINDS = {"Server": Kind.SERVER, "Consumer": Kind.SERVER, "Client": Kind.CLIENT, "Producer": Kind.CLIENT}
+_PEER = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in PEER_ATTRIBUTES)
+_CODES = ", ".join(f"SpanAttributes['{name}']" for name in GRPC_CODE_ATTRIBUTES)
+_REFUSALS = ", ".join(f"'{code}'" for code in REFUSALS)
+_SPAN = f"""TraceId, SpanId, ParentSpanId, ServiceName,
+    ResourceAttributes['service.version'], ResourceAttributes['service.instance.id'],
+    SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp), Duration,
+    StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4')
+        AND NOT hasAny([{_CODES}], [{_REFUSALS}]), coalesce({_PEER}, '')"""
+_SPANS = f"""
+SELECT {_SPAN}
+FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
+"""
+_STATUSES = (*GRPC_CODE_ATTRIBUTES, "http.response.status_code")
+_STATUS = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in _STATUSES)
+MOST_OF_A_TRACE = 10_000
+_TRACE = f"""
+SELECT {_SPAN}, coalesce({_STATUS}, ''), SpanAttributes['mesh.reason'],
+    SpanAttributes['mesh.policy'], SpanAttributes['mesh.policy.missed']
+FROM otel.otel_traces
+WHERE TraceId = %(trace)s
+    AND Timestamp >= (SELECT min(Start) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
+    AND Timestamp < (SELECT max(End) + 1 FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
+ORDER BY Timestamp LIMIT {MOST_OF_A_TRACE}
+"""
+
+
+def read_spans(reader: Reader, intervals: Sequence[Interval]) -> list[Span]:
+    """Spans that start inside the intervals. Raises StoreUnavailable, QueryFailed."""
+    found = []
+    for interval in intervals:
+        params = {
+            "start": datetime.fromtimestamp(interval.start, UTC),
+            "end": datetime.fromtimestamp(interval.end, UTC),
+        }
+        found += [_span(row) for row in reader.table(_SPANS, params).rows]
+    return found
+
+
+def read_trace(reader: Reader, trace: str) -> list[TracedSpan]:
+    """The first MOST_OF_A_TRACE spans of a trace, none when nothing of it is stored. Raises StoreUnavailable,
+    QueryFailed."""
+    rows = reader.table(_TRACE, {"trace": trace}).rows
+    return [TracedSpan(_span(row[:-4]), *row[-4:]) for row in rows]
+
+
+def _span(row: Sequence[Any]) -> Span:
+    trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer = row
+    kind = _KINDS.get(kind, Kind.INTERNAL)
+    return Span(trace, span, parent, service, version, instance, name, kind, start, duration, bool(failed), peer)

@@ -1,0 +1,72 @@
+"""Who may change the configuration, and what is told of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.proxy.control.api.test_config import CART, FRONT
+from tests.world.controls import Control, control
+
+WHERE = "/v1/config/Service/default/cart"
+ELSEWHERE = {"X-Forwarded-For": "192.0.2.7"}
+"""What makes a request of this machine one of another: a proxy here passed it on."""
+
+
+async def _token(plane: Control, name: str = "deploy") -> dict[str, str]:
+    status, made = await plane.ask("POST", "/v1/tokens", {"name": name})
+    assert status == 200
+    return {"Authorization": f"Bearer {made['token']}", **ELSEWHERE}
+
+
+async def test_from_elsewhere_a_token_is_needed() -> None:
+    async with control(FRONT) as plane:
+        status, refused = await plane.ask("PUT", WHERE, CART, headers=ELSEWHERE)
+        assert (status, "takes a token" in refused["error"]) == (401, True)
+        shown = await _token(plane)
+        assert (await plane.ask("PUT", WHERE, CART, headers=shown))[0] == 200
+        assert (await plane.ask("GET", "/v1/history"))[1]["epochs"][0]["actor"] == "token deploy"
+        assert (await plane.ask("DELETE", "/v1/tokens/deploy"))[0] == 204
+        assert (await plane.ask("DELETE", WHERE, headers=shown))[0] == 401
+        assert (await plane.ask("DELETE", "/v1/tokens/deploy"))[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/config", WHERE, "/v1/history", "/v1/history/1", "/v1/tokens"])
+async def test_from_elsewhere_nothing_can_be_read_without_one(path: str) -> None:
+    async with control(FRONT, CART) as plane:
+        assert (await plane.ask("GET", path))[0] == 200
+        assert (await plane.ask("GET", path, headers=ELSEWHERE))[0] == 401
+        assert (await plane.ask("GET", path, headers={"Host": "rebound.example"}))[0] == 401
+
+
+async def test_a_wrong_token_is_worth_less_than_none() -> None:
+    async with control(FRONT) as plane:
+        for wrong in ("Bearer whymesh_x", "Bearer ", "Basic YTpi", "Bearer \xe4"):
+            assert (await plane.ask("PUT", WHERE, CART, headers={"Authorization": wrong}))[0] == 401
+
+
+async def test_a_token_makes_no_tokens_and_is_kept_as_a_hash_only() -> None:
+    async with control(FRONT) as plane:
+        shown = await _token(plane)
+        assert (await plane.ask("POST", "/v1/tokens", {"name": "more"}, headers=shown))[0] == 401
+        assert (await plane.ask("POST", "/v1/tokens", {"name": "A b"}))[0] == 400
+        (kept,) = plane.in_force.state.sql.execute("SELECT * FROM tokens").fetchall()
+        assert shown["Authorization"].removeprefix("Bearer ") not in str([str(value) for value in kept])
+        assert (await plane.ask("GET", "/v1/tokens"))[1]["tokens"][0]["name"] == "deploy"
+
+
+async def test_who_says_who_they_are_is_in_the_history() -> None:
+    async with control(FRONT) as plane:
+        await plane.ask("PUT", WHERE, CART, headers={"Mesh-Actor": "alice"})
+        await plane.ask("DELETE", WHERE, headers={"Mesh-Actor": "<script>"})
+        history = (await plane.ask("GET", "/v1/history"))[1]["epochs"]
+        assert [one["actor"] for one in history] == ["somebody on this machine", "alice", "file mesh.yaml"]
+
+
+async def test_the_form_of_a_web_page_is_no_change() -> None:
+    async with (
+        control(FRONT) as plane,
+        plane.session.post(
+            f"{plane.url}/v1/config", data=b'{"apply": []}', headers={"Content-Type": "text/plain"}
+        ) as it,
+    ):
+        assert it.status == 415

@@ -1,0 +1,63 @@
+"""Lives of incidents: opened once, kept through flickers, closed when healed, reopened as a new one."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rootcause.incidents.lifecycle import HEALED_AFTER_S, Incident, Lifecycle, Step
+
+EVERY_S = 5.0
+
+
+def play(lives: Lifecycle, rounds: list[tuple[str, ...]], start: float = 0.0) -> list[tuple[float, str, str]]:
+    """What happened when, mere updates left out; one evaluation every 5 s."""
+    happened = []
+    for index, blamed in enumerate(rounds):
+        now = start + index * EVERY_S
+        for event in lives.judge(now, blamed, strong=False, new_id=f"i{index}"):
+            if event.step is not Step.UPDATED:
+                happened.append((now, event.step.value, event.incident.culprit))
+    return happened
+
+
+def test_opens_when_it_holds_and_resolves_when_healed() -> None:
+    rounds = [(), ("a",), ("a",), ("a",), *[()] * 10]
+    assert play(Lifecycle(), rounds) == [(10.0, "opened", "a"), (15.0 + HEALED_AFTER_S, "resolved", "a")]
+
+
+def test_a_single_blip_opens_nothing() -> None:
+    assert play(Lifecycle(), [("a",), (), ("b",), ("a",), ()]) == []
+
+
+def test_a_strong_signal_opens_at_once() -> None:
+    (event,) = Lifecycle().judge(0.0, ("a",), strong=True, new_id="i")
+    assert event.step is Step.OPENED
+
+
+def test_flickering_neither_closes_nor_reopens() -> None:
+    rounds = [("a",), ("a",), *[(), ("a",), ()] * 10]
+    assert play(Lifecycle(), rounds) == [(5.0, "opened", "a")]
+
+
+def test_another_culprit_beside_an_open_one_needs_more() -> None:
+    brief = [("a",), ("a",), ("b", "a"), ("b", "a"), ("b", "a"), ("a",)]
+    assert play(Lifecycle(), brief) == [(5.0, "opened", "a")]
+    lasting = [("a",), ("a",), *[("b", "a")] * 4]
+    assert play(Lifecycle(), lasting)[-1] == (25.0, "opened", "b")
+
+
+def test_takes_up_what_was_open_before_a_restart() -> None:
+    lives = Lifecycle([Incident("old", "a", 0.0, 100.0)])
+    assert play(lives, [("a",), ("a",)], start=120.0) == []
+    assert play(lives, [()] * 10, start=130.0) == [(150.0, "resolved", "a")]
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), unique=True, max_size=3).map(tuple), max_size=60))
+def test_events_of_a_culprit_alternate(rounds: list[tuple[str, ...]]) -> None:
+    lives = Lifecycle()
+    happened = play(lives, rounds)
+    for culprit in "abc":
+        steps = [step for _, step, who in happened if who == culprit]
+        assert steps == [("opened", "resolved")[index % 2] for index in range(len(steps))]
+        assert (culprit in {incident.culprit for incident in lives.open}) == (len(steps) % 2 == 1)
