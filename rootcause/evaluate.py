@@ -7,6 +7,7 @@ are not read.
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,13 +15,14 @@ import click
 
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.load import recorded
-from rootcause.load.from_nodes import node_window, read_graph, read_nodes
+from rootcause.load.edge_rows import read_edges, read_graph
+from rootcause.load.from_edges import entry_nodes, window_of_edges
 from rootcause.load.from_spans import window_of
 from rootcause.load.log_patterns import Log, said
 from rootcause.load.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefused
 from rootcause.load.spans import Span
 from rootcause.load.usage import used
-from rootcause.load.window import Interval, Usage, Window
+from rootcause.load.window import Usage, Window
 
 ReadSpans = Callable[[Path], list[Span]]
 
@@ -66,9 +68,20 @@ def services(verdict: Verdict) -> list[str]:
 
 
 def judge_suite(suite: Path, *, beside: bool = True) -> dict[str, Verdict]:
-    """Verdicts by case. Raises CaseRefused."""
+    """Verdicts by case; one that cannot be read is said on standard error, and nobody is blamed in it.
+
+    Raises CaseRefused when there are no cases.
+    """
     read_spans = cache(lambda path: list(recorded.spans(path)))
-    return {case.file.id: verdict_of(case, read_spans, beside=beside) for case in recorded.cases_of(suite)}
+    return {case.file.id: _judged(case, read_spans, beside=beside) for case in recorded.cases_of(suite)}
+
+
+def _judged(case: Case, read_spans: ReadSpans, *, beside: bool) -> Verdict:
+    try:
+        return verdict_of(case, read_spans, beside=beside)
+    except CaseRefused as error:
+        click.echo(f"{case.file.id}: {error}", err=True)
+        return Verdict("not_enough_data", str(error))
 
 
 def verdict_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> Verdict:
@@ -77,41 +90,40 @@ def verdict_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> Ver
 
 
 def windows_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> tuple[Window, Window]:
-    """Normal time and the incident, from spans where there are any, else from node series. Raises CaseRefused."""
-    if (case.folder / SPANS).exists():
-        normal = [span for path in case.baseline_files(SPANS) for span in read_spans(path)]
-        incident = list(recorded.spans(case.folder / SPANS))
-        if not beside:
-            return window_of(normal, case.baseline), window_of(incident, case.incident)
-        usual, now = said(_logs(case.baseline_files(LOGS)), _logs([case.folder / LOGS]))
+    """Normal time and the incident, from spans where both have some, else from series of nodes and edges.
+
+    Raises CaseRefused.
+    """
+    usual, now = _usage(case) if beside else ((), ())
+    if case.has(SPANS):
+        before = [span for path in case.baseline_files(SPANS) for span in read_spans(path)]
+        since = list(recorded.spans(case.folder / SPANS))
+        logs = said(_logs(case.baseline_files(LOGS)), _logs([case.folder / LOGS])) if beside else ({}, {})
         return (
-            window_of(normal, case.baseline, usual, _usage(case.baseline_files(METRICS), case.normally_metered)),
-            window_of(incident, case.incident, now, _usage([case.folder / METRICS], case.metered)),
+            window_of(before, case.baseline, logs[0], usual),
+            window_of(since, case.incident, logs[1], now),
         )
-    if (case.folder / EDGES).exists():
-        return _node_windows(case)
-    raise CaseRefused(f"{case.folder}: holds neither {SPANS} nor {EDGES}")
+    if case.has(EDGES):
+        graph = read_graph(case.folder.parent / "graph.csv")
+        normally = [row for path in case.baseline_files(EDGES) for row in read_edges(path, case.baseline)]
+        incident = read_edges(case.folder / EDGES, case.incident)
+        target = case.file.target
+        entries = frozenset({target.service}) if target is not None else entry_nodes([*normally, *incident], graph)
+        return (
+            replace(window_of_edges(normally, graph, entries, case.baseline), usage=usual),
+            replace(window_of_edges(incident, graph, entries, case.incident), usage=now),
+        )
+    raise CaseRefused(f"{case.folder}: neither {SPANS} nor {EDGES} tells of both normal time and the incident")
 
 
 def _logs(paths: list[Path]) -> list[Log]:
     return [log for path in paths for log in recorded.logs(path)]
 
 
-def _usage(paths: list[Path], intervals: tuple[Interval, ...]) -> tuple[Usage, ...]:
-    return used([sample for path in paths for sample in recorded.samples(path)], intervals)
-
-
-def _node_windows(case: Case) -> tuple[Window, Window]:
-    callees = read_graph(case.folder.parent / "graph.csv")
-    target = case.file.target
-    called = set().union(*callees.values()) if callees else set()
-    entries = frozenset({target.service} if target is not None else callees.keys() - called)
-    normal = [row for path in case.baseline_files(EDGES) for row in read_nodes(path, case.baseline)]
-    incident = read_nodes(case.folder / EDGES, case.incident)
-    return (
-        node_window(normal, callees, entries, case.baseline),
-        node_window(incident, callees, entries, case.incident),
-    )
+def _usage(case: Case) -> tuple[tuple[Usage, ...], tuple[Usage, ...]]:
+    """What was in use in normal time and in the incident."""
+    normal = [sample for path in case.baseline_files(METRICS) for sample in recorded.samples(path)]
+    return used(normal, case.normally_metered), used(recorded.samples(case.folder / METRICS), case.metered)
 
 
 if __name__ == "__main__":

@@ -130,8 +130,9 @@ def _blame_time(evidence: Evidence, graph: Graph, felt: Set[str], against: dict[
     own = {service: ms for service, ms in _standing_out(evidence.own_time).items() if service in felt}
     links = {ends: ms for ends, ms in _standing_out(waits).items() if ends[0] in felt}
     for service, added_ms in own.items():
+        below = graph.below(service) - {service} if graph.guessed else ()
         against[service].own_time = evidence.own_time[service]
-        against[service].added_ms += added_ms
+        against[service].added_ms += max(0.0, added_ms - sum(own.get(callee, 0.0) for callee in below))
     for ends, added_ms in links.items():
         found = against[_end_at_fault(ends, own.keys(), links.keys(), graph)]
         found.links.append(evidence.links[ends])

@@ -4,6 +4,7 @@ In: a case folder with case.json, and the suite's baseline files it names. Out: 
 Times are UTC. Baseline rows inside the case's own incident are dropped, so that a quiet case is not its own normal.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,7 +26,10 @@ SPANS = "spans.otlp.zst"
 EDGES = "edges.parquet"
 LOGS = "logs.parquet"
 METRICS = "metrics.parquet"
-_RESOURCES = {"cpu_percent": "cpu", "memory_percent": "memory"}
+_SHARE = re.compile(r"(?:\w+_)?(cpu|mem)(?:ory)?(?:_\w+)?_(percent|ratio|utilization)")
+"""Metrics that say how full something is, by the suffixes of OpenTelemetry and Prometheus."""
+_OF_THE_HOST = ("node_", "host_", "machine_")
+"""What runs beside a service fills its host as well."""
 _LOOKS_BACK_S = 60.0
 MAX_MESSAGE = 64 << 20
 
@@ -90,6 +95,10 @@ class Case:
             pieces += [Interval(first, min(last, own.start)), Interval(max(first, own.end), last)]
         return tuple(piece for piece in pieces if piece.seconds > 0)
 
+    def has(self, suffix: str) -> bool:
+        """Whether both the incident and normal time have a file of this kind."""
+        return (self.folder / suffix).exists() and bool(self.baseline_files(suffix))
+
     def baseline_files(self, suffix: str) -> list[Path]:
         """Baseline files of one kind."""
         return [self.folder.parent / name for name in self.file.baseline_files if name.endswith(suffix)]
@@ -133,7 +142,11 @@ def messages(path: Path) -> Iterator[bytes]:
 def spans(path: Path) -> Iterator[Span]:
     """The spans of a recorded file. Raises CaseRefused."""
     for body in messages(path):
-        yield from from_otlp(ExportTraceServiceRequest.FromString(body))
+        try:
+            request = ExportTraceServiceRequest.FromString(body)
+        except DecodeError as error:
+            raise CaseRefused(f"{path}: {error}; its messages are to be OTLP ExportTraceServiceRequests") from None
+        yield from from_otlp(request)
 
 
 @cache
@@ -141,7 +154,7 @@ def logs(path: Path) -> tuple[Log, ...]:
     """The log lines of a recorded file; none when there is no such file. Raises CaseRefused."""
     return tuple(
         Log(row["time"].timestamp(), row["service"], row["severity"], row["span_id"] or "", row["body"])
-        for row in _rows(path)
+        for row in rows(path)
     )
 
 
@@ -152,23 +165,33 @@ def samples(path: Path) -> tuple[Sample, ...]:
     Raises CaseRefused.
     """
     return tuple(
-        Sample(row["time"].timestamp(), row["service"], row["instance"], resource, row["value"] / 100)
-        for row in _rows(path)
-        if (resource := _RESOURCES.get(row["name"])) is not None and row["value"] is not None
+        Sample(row["time"].timestamp(), row["service"], row["instance"] or "", scale[0], row["value"] / scale[1])
+        for row in rows(path)
+        if (scale := share_of(row["name"])) is not None and row["value"] is not None
     )
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+@cache
+def share_of(metric: str) -> tuple[str, float] | None:
+    """What a metric tells the fullness of (`cpu`, `memory`), and its value when that is full; None of any other."""
+    found = _SHARE.fullmatch(metric.replace(".", "_"))
+    if found is None or metric.startswith(_OF_THE_HOST):
+        return None
+    return {"cpu": "cpu", "mem": "memory"}[found[1]], 100.0 if found[2] == "percent" else 1.0
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a recorded table; none when there is no such file. Raises CaseRefused."""
     import pyarrow as arrow  # noqa: PLC0415 (only recorded incidents need it)
     from pyarrow import parquet  # noqa: PLC0415
 
     if not path.exists():
         return []
     try:
-        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+        found: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
     except (OSError, arrow.ArrowException) as error:
         raise CaseRefused(f"{path}: {error}") from None
-    return rows
+    return found
 
 
 def _varint(stream: BinaryIO) -> int | None:
