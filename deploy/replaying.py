@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.store.client import Reader
 from deploy.asking import Unanswered, ask
+from rootcause.explain.changes import LOOK_BACK_S
 from rootcause.explain.finding import Finding
 from rootcause.explain.proof import explain
 from rootcause.explain.queries import SpanQueries
@@ -75,7 +76,7 @@ def replay(case: Case, collector: Collector, progress: Callable[[str], None]) ->
 def _judge(case: Case, reader: Reader, sent: int, stored_before: int, began: float) -> Outcome:
     baseline = window_of(read_spans(reader, case.baseline), case.baseline)
     observed = window_of(read_spans(reader, case.incident), case.incident)
-    verdict = diagnose(baseline, observed)
+    verdict = diagnose(baseline, observed, case.changed(LOOK_BACK_S))
     finding, summary = None, verdict.reason
     if verdict.suspects:
         queries = SpanQueries(baseline, observed)

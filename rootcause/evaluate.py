@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from rootcause.explain.changes import LOOK_BACK_S
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.load import recorded
 from rootcause.load.edge_rows import read_edges, read_graph
@@ -86,7 +87,8 @@ def _judged(case: Case, read_spans: ReadSpans, *, beside: bool) -> Verdict:
 
 def verdict_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> Verdict:
     """The engine's verdict on one case."""
-    return diagnose(*windows_of(case, read_spans, beside=beside))
+    changed = case.changed(LOOK_BACK_S) if beside else frozenset()
+    return diagnose(*windows_of(case, read_spans, beside=beside), changed)
 
 
 def windows_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> tuple[Window, Window]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from collector.store.client import Reader
-from rootcause.explain.changes import read_changes
+from rootcause.explain.changes import changed, read_changes
 from rootcause.explain.finding import Finding
 from rootcause.explain.proof import felt, moment
 from rootcause.incidents.casebook import Casebook, News, Seen
@@ -61,8 +61,8 @@ class Watch:
             load_rollups(self._reader, [question]),
             usage=load_usage(self._reader, [Interval(question.end - GAUGE_S, question.end)]),
         )
-        verdict = diagnose(baseline, observed)
-        changes = read_changes(self._reader, now) if verdict.suspects else []
+        changes = read_changes(self._reader, now)
+        verdict = diagnose(baseline, observed, changed(changes))
         news: list[News] = []
         if verdict.state != "not_enough_data":
             blamed = tuple(suspect.service for suspect in verdict.suspects[: verdict.blamed])

@@ -1,5 +1,6 @@
-"""What was changed before an incident: read from the store, and weighed by time and reach. A change is mentioned, never
-blamed because it happened; certificates renewed as usual and what is recorded are not even that."""
+"""What was changed before an incident: read from the store, and weighed by time and reach. A change is mentioned, and
+weighs between suspects, but nobody is blamed because it happened; certificates renewed as usual and what is recorded
+are not even mentioned."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from rootcause.explain.finding import Change
 LOOK_BACK_S = 600.0
 """A change longer before the onset than this is not mentioned."""
 
+_BY_PEOPLE = {"rollout", "config"}
 _CHANGES = """
 SELECT Time, Kind, Service, Summary FROM otel.mesh_changes
 WHERE Time >= %(start)s AND Time <= %(end)s AND Kind NOT IN ('certificate', 'recording') ORDER BY Time DESC LIMIT 200
@@ -26,6 +28,11 @@ def read_changes(reader: Reader, onset: float) -> list[Change]:
         Change(time=row["Time"], kind=row["Kind"], service=row["Service"], summary=row["Summary"])
         for row in reader.rows(_CHANGES, params)
     ]
+
+
+def changed(changes: Iterable[Change]) -> frozenset[str]:
+    """Services that somebody changed; what the mesh did by itself, instances coming and going, may be an effect."""
+    return frozenset(change.service for change in changes if change.kind in _BY_PEOPLE) - {""}
 
 
 def preceding(changes: Iterable[Change], service: str) -> Change | None:

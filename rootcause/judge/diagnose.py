@@ -3,7 +3,7 @@
 Pure: no clock, no store. Deterministic: the same windows give the same verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +15,7 @@ from rootcause.detect.errors import failing_entries
 from rootcause.detect.inside import felt_inside
 from rootcause.detect.latency import NOTICEABLE, slow_entries
 from rootcause.detect.symptom import Symptom
+from rootcause.judge.prior import weighed
 from rootcause.judge.rank import STEP_SURE, Evidence, Suspect, gather, rank
 from rootcause.judge.runners_up import runners_up
 from rootcause.load.window import Window
@@ -54,9 +55,10 @@ class Verdict:
     ranked: tuple[Suspect, ...] = ()
 
 
-def diagnose(baseline: Window, observed: Window) -> Verdict:
+def diagnose(baseline: Window, observed: Window, changed: Set[str] = frozenset()) -> Verdict:
     """Says who degraded what, or that nothing is wrong, or that there is too little to tell. Degraded without suspects
-    means that users feel something which nothing in the graph explains."""
+    means that users feel something which nothing in the graph explains. `changed` are services that somebody changed
+    just before."""
     if observed.entry_calls < MIN_CALLS:
         return Verdict("not_enough_data", f"{observed.entry_calls} requests in the last {observed.seconds:.0f} s")
     if baseline.entry_calls < MIN_CALLS or baseline.covered_s < MIN_NORMAL_S:
@@ -69,7 +71,7 @@ def diagnose(baseline: Window, observed: Window) -> Verdict:
     )
     evidence = gather(baseline, observed)
     graph = Graph([baseline, observed])
-    ranked = rank(evidence, graph, observed)
+    ranked = weighed(rank(evidence, graph, observed), changed)
     suspects, blamed = cut(ranked, BARS)
     if not blamed:
         return replace(_unblamed(symptoms, evidence), ranked=tuple(ranked))

@@ -7,7 +7,7 @@ Times are UTC. Baseline rows inside the case's own incident are dropped, so that
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from rootcause.load.log_patterns import Log
 from rootcause.load.spans import Span, from_otlp
@@ -26,6 +26,7 @@ SPANS = "spans.otlp.zst"
 EDGES = "edges.parquet"
 LOGS = "logs.parquet"
 METRICS = "metrics.parquet"
+CHANGES = "changes.json"
 _SHARE = re.compile(r"(?:\w+_)?(cpu|mem)(?:ory)?(?:_\w+)?_(percent|ratio|utilization)")
 """Metrics that say how full something is, by the suffixes of OpenTelemetry and Prometheus."""
 _OF_THE_HOST = ("node_", "host_", "machine_")
@@ -43,6 +44,16 @@ class Target(BaseModel):
 
     service: str
     signal: str
+
+
+class Rollout(BaseModel):
+    """One entry of changes.json."""
+
+    time: AwareDatetime
+    service: str
+
+
+_ROLLOUTS = TypeAdapter(tuple[Rollout, ...])
 
 
 class CaseFile(BaseModel):
@@ -94,6 +105,19 @@ class Case:
             first, last = start.timestamp(), end.timestamp()
             pieces += [Interval(first, min(last, own.start)), Interval(max(first, own.end), last)]
         return tuple(piece for piece in pieces if piece.seconds > 0)
+
+    def changed(self, look_back_s: float) -> frozenset[str]:
+        """Services that were rolled out so shortly before the fault, or while it went on. Raises CaseRefused."""
+        path = self.folder / CHANGES
+        if not path.exists():
+            return frozenset()
+        since, until = self.file.fault_start - timedelta(seconds=look_back_s), self.file.fault_end
+        try:
+            rollouts = _ROLLOUTS.validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise CaseRefused(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        return frozenset(rollout.service for rollout in rollouts if since <= rollout.time <= until)
 
     def has(self, suffix: str) -> bool:
         """Whether both the incident and normal time have a file of this kind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,6 +40,32 @@ def test_the_command_writes_what_scorers_read(suite: Path, tmp_path: Path) -> No
     assert result.exit_code == 0, result.output
     assert set(json.loads(out.read_text())) == {"c1", "c2", "c3"}
     assert "somebody blamed in 2" in result.stderr
+
+
+def test_a_case_that_cannot_be_read_leaves_the_others(suite: Path, tmp_path: Path) -> None:
+    shutil.copytree(suite, tmp_path / "shop")
+    (tmp_path / "shop" / "c1" / "spans.otlp.zst").write_bytes(zstandard.compress(b"\x03abc"))
+    result = CliRunner().invoke(command, [str(tmp_path / "shop")])
+    assert "c1: " in result.stderr
+    assert "spans.otlp.zst: " in result.stderr
+    assert json.loads(result.stdout)["c1"] == []
+    assert json.loads(result.stdout)["c2"][0] == "catalog"
+
+
+def test_rollouts_shortly_before_the_fault_are_known(suite: Path, tmp_path: Path) -> None:
+    shutil.copytree(suite / "c1", tmp_path / "c1")
+    case = read_case(tmp_path / "c1")
+    assert case.changed(600) == frozenset()
+    times = {"cart": -60, "payments": -3600, "front": 10}
+    rollouts = [
+        {"time": (case.file.fault_start + timedelta(seconds=s)).isoformat(), "service": name, "from": "1", "to": "2"}
+        for name, s in times.items()
+    ]
+    (tmp_path / "c1" / "changes.json").write_text(json.dumps(rollouts))
+    assert case.changed(600) == {"cart", "front"}
+    (tmp_path / "c1" / "changes.json").write_text('[{"time": "soon"}]')
+    with pytest.raises(CaseRefused, match=r"changes\.json: 0\.time"):
+        case.changed(600)
 
 
 def test_a_folder_without_cases_is_refused(tmp_path: Path) -> None:
