@@ -60,7 +60,7 @@ class Publisher:
     ) -> None:
         self._clock = clock
         self._flushes = FlushOrders()
-        self._newer = asyncio.Condition()
+        self._newer = asyncio.Event()
         self.standings: dict[str, Standing] = {}
         self.mistakes: list[str] = []
         self._now = Prepared(registry, epoch, {}, Compiler(registry))
@@ -103,14 +103,11 @@ class Publisher:
         served = {name: one.served for name, one in self.standings.items()}
         return frozenset(name for name, due in self.due.items() if served.get(name) == due.snapshot.epoch)
 
-    async def publish(self, prepared: Prepared) -> None:
+    def publish(self, prepared: Prepared) -> None:
         """Puts it in force and wakes every subscriber."""
-        async with self._newer:
-            self._now = prepared
-            self.standings = {
-                name: one for name, one in self.standings.items() if name in prepared.due or one.connections
-            }
-            self._newer.notify_all()
+        self._now = prepared
+        self.standings = {name: one for name, one in self.standings.items() if name in prepared.due or one.connections}
+        self._wake()
 
     def refuse(self, mistakes: list[str]) -> None:
         """Remembers why the newest configuration was not taken."""
@@ -120,11 +117,10 @@ class Publisher:
         """Remembers what a proxy said of its snapshot."""
         self._standing(proxy).told(said, self._clock())
 
-    async def flush(self, traces: list[str]) -> None:
+    def flush(self, traces: list[str]) -> None:
         """Has every proxy send what it keeps of these traces."""
-        async with self._newer:
-            if self._flushes.add(traces):
-                self._newer.notify_all()
+        if self._flushes.add(traces):
+            self._wake()
 
     async def subscribe(self, proxy: str, heartbeat_s: float) -> AsyncIterator[bytes | Flush | None]:
         """Yields the snapshot in force, then each newer one, as lines; traces to flush; None after `heartbeat_s`
@@ -168,9 +164,15 @@ class Publisher:
             due = self._now.due.get(proxy)
             return due is None or due.snapshot is not sent or self._flushes.last != flushed
 
-        async with self._newer:
-            try:
-                await asyncio.wait_for(self._newer.wait_for(newer), patience_s)
-            except TimeoutError:
-                return False
-            return True
+        try:
+            async with asyncio.timeout(patience_s):
+                while not newer():
+                    await self._newer.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _wake(self) -> None:
+        """Whoever waits looks again; an event is for one change, so that nobody can miss the one after it."""
+        self._newer.set()
+        self._newer = asyncio.Event()

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import click
 
-from tests.bench import cost, endurance, idle, machine, recorder, two_hops
-from tests.bench.environment import Environment, serving
+from tests.bench import machine
+from tests.bench.environment import serving
 from tests.bench.load import Load, Shape
 from tests.bench.results import Findings, Run, verdicts
-
-Section = Callable[[Environment], Findings]
-NAMES = (*cost.COMPARISONS, "two-hops", "idle", "recorder", "growth", "soak", "away")
+from tests.bench.sections import NAMES, sections
 
 
 @click.command()
@@ -24,7 +20,7 @@ NAMES = (*cost.COMPARISONS, "two-hops", "idle", "recorder", "growth", "soak", "a
 @click.option("--rounds", default=8, show_default=True, help="Rounds over all proxies; the median of each is printed.")
 @click.option("--connections", default=32, show_default=True, help="Requests at a time.")
 @click.option("--long", default=60.0, show_default=True, help="Seconds of the soak, and of the collector's absence.")
-@click.option("--only", multiple=True, type=click.Choice((*NAMES, *cost.ON_REQUEST)), help="These sections only.")
+@click.option("--only", multiple=True, type=click.Choice(NAMES), help="These sections only.")
 @click.option("--json", "into", type=click.Path(path_type=Path), help="Write the run there, for tests.bench.document.")
 def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[str, ...], into: Path | None) -> None:
     """Measure what requests cost through each proxy, and hold it against the targets."""
@@ -37,19 +33,11 @@ def main(seconds: int, rounds: int, connections: int, long: float, only: tuple[s
     )
     with tempfile.TemporaryDirectory(prefix="whymesh-bench-") as folder:
         load = Load(Shape(""), seconds, connections, Path(folder))
-        sections: dict[str, Section] = {
-            key: partial(cost.measure, key, load=load, rounds=rounds) for key in (*cost.COMPARISONS, *cost.ON_REQUEST)
-        }
-        sections["two-hops"] = partial(two_hops.measure, seconds=seconds, rounds=rounds)
-        sections["idle"] = idle.measure
-        sections["recorder"] = recorder.measure
-        sections["growth"] = endurance.under_strangers
-        sections["soak"] = partial(endurance.soaked, seconds=long)
-        sections["away"] = partial(endurance.without_collector, seconds=long)
+        known = sections(load, rounds, long)
         found: list[Findings] = []
         with serving(Path(folder)) as environment:
             for name in only or NAMES:
-                found.append(_told(sections[name](environment)))
+                found.append(_told(known[name](environment)))
                 run = Run(command=" ".join(["python -m tests.bench", *asked]), machine=where, sections=tuple(found))
                 if into:  # each time: a run that is broken off leaves what it has found
                     into.write_text(run.model_dump_json(indent=1) + "\n")

@@ -53,15 +53,12 @@ COMPARISONS = {
         Shape("HTTP/1.1, 64 KiB", path="/64k", body_bytes=65_536),
         (Against(HAPROXY, 0.8, 1.0, "requests_per_s"), Against(ENVOY)),
     ),
-}
-ON_REQUEST = {
     "mtls": Comparison(
-        Shape("HTTP/1.1, 64 bytes, two proxies", host="back"),
+        Shape("HTTP/1.1, 64 bytes, two proxies with mutual TLS", host="back"),
         (Against(ENVOYS_ENCRYPTED, 1.5, 2.5),),
         OURS_ENCRYPTED,
     ),
 }
-"""Measured when asked for; docs/performance.md does not show them."""
 _COLUMNS = (
     Column(head="proxy"),
     Column(head="CPU µs/req", form=".1f"),
@@ -134,7 +131,7 @@ class Contender:
 
 def measure(key: str, environment: Environment, load: Load, rounds: int) -> Findings:
     """One comparison: its table, and what it says of each target."""
-    comparison = (COMPARISONS | ON_REQUEST)[key]
+    comparison = COMPARISONS[key]
     shape, against = comparison.shape, comparison.against
     load = replace(load, shape=shape)
     with contextlib.ExitStack() as up:

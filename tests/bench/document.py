@@ -1,17 +1,20 @@
-"""`python -m tests.bench.document [RUN]`: makes docs/performance.md and the numbers of the README from a run.
+"""`python -m tests.bench.document [RUN...]`: makes docs/performance.md and the numbers of the README from a run.
 
-In: the JSON of a run, or the one that is kept. Out: docs/performance.json, docs/performance.md, and what stands between
-the marks in README.md. Never: a figure that no run has shown; tests/contract/test_performance.py holds them together.
+In: the JSON of a run, and of others that ran some of its sections again; without any the one that is kept. Out:
+docs/performance.json, docs/performance.md, and what stands between the marks in README.md. Never: a figure that no run
+has shown; tests/contract/test_performance.py holds them together.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from tests.bench.results import Findings, Run, Table, verdicts
+from tests.bench.sections import NAMES
 
 _ROOT = Path(__file__).parents[2]
 KEPT = _ROOT / "docs/performance.json"
@@ -33,7 +36,7 @@ what else ran there; ratios are what to look at. Ours is the whole sidecar proce
 exported as an OTLP span while it is measured; CPU is user and system time of the process.
 
 {machine}
-
+{missing}
 ## Targets
 
 {verdicts}
@@ -42,7 +45,9 @@ exported as an OTLP span while it is measured; CPU is user and system time of th
 
 def document(run: Run) -> str:
     """docs/performance.md."""
-    head = _INTRODUCTION.format(command=run.command, machine=_machine(run), verdicts=verdicts(run.targets))
+    head = _INTRODUCTION.format(
+        command=run.command, machine=_machine(run), missing=_missing(run), verdicts=verdicts(run.targets)
+    )
     return head + "".join(f"\n## {table.title}\n\n{table.markdown()}\n" for table in _tables(run.sections))
 
 
@@ -53,8 +58,8 @@ def numbers(run: Run) -> str:
     met = sum(target.met for target in run.targets)
     return (
         f"On {_machine(run).splitlines()[0]} {table.title}:\n\n{_narrowed(table, heads).markdown()}\n\n"
-        f"{met} of {len(run.targets)} targets met; all of them, with HTTP/2, gRPC, two hops, idle connections, "
-        "memory and soak, are in [docs/performance.md](docs/performance.md).\n"
+        f"{met} of {len(run.targets)} targets met; all of them, and what was measured beside, are in "
+        "[docs/performance.md](docs/performance.md).\n"
     )
 
 
@@ -62,6 +67,24 @@ def readme(text: str, run: Run) -> str:
     """The README with the numbers of a run between its marks."""
     before, after = _MARKS
     return re.sub(f"{before}.*?{after}", lambda _: before + numbers(run) + after, text, count=1, flags=re.DOTALL)
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """One run of several on one machine: of a section that ran twice the later one counts. Raises ValueError."""
+    first, *again = runs
+    places = {(run.machine.cores, run.machine.processor) for run in runs}
+    if len(places) > 1:
+        raise ValueError(f"figures of several machines cannot stand side by side: {places}")
+    found = {section.section: section for run in runs for section in run.sections}
+    command = "`, and of some sections again `".join(run.command for run in (first, *again))
+    sections = tuple(found[name] for name in NAMES if name in found)
+    return Run(command=command, machine=runs[-1].machine, sections=sections)
+
+
+def _missing(run: Run) -> str:
+    """Sections that the run left out, by their names."""
+    left_out = [name for name in NAMES if name not in {section.section for section in run.sections}]
+    return f"\nNot in this run: {', '.join(left_out)}.\n" if left_out else ""
 
 
 def _machine(run: Run) -> str:
@@ -86,10 +109,10 @@ def _narrowed(table: Table, heads: list[str]) -> Table:
 
 
 @click.command()
-@click.argument("run", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=KEPT)
-def main(run: Path) -> None:
+@click.argument("runs", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def main(runs: tuple[Path, ...]) -> None:
     """Make docs/performance.md and the README's numbers from the JSON of a run, and keep that JSON beside them."""
-    shown = Run.model_validate_json(run.read_text())
+    shown = joined([Run.model_validate_json(run.read_text()) for run in runs or (KEPT,)])
     KEPT.write_text(shown.model_dump_json(indent=1) + "\n")
     DOCUMENT.write_text(document(shown))
     README.write_text(readme(README.read_text(), shown))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.bench.document import DOCUMENT, KEPT, README, document, numbers, readme
+from tests.bench.document import DOCUMENT, KEPT, README, document, joined, numbers, readme
 from tests.bench.results import Run
+from tests.bench.sections import NAMES
 
 RUN = Run.model_validate_json(KEPT.read_text())
 
@@ -18,7 +19,14 @@ def test_the_readme_shows_the_run() -> None:
     assert readme(text, RUN) == text
 
 
-def test_every_section_was_run() -> None:
-    from tests.bench.__main__ import NAMES
+def test_sections_that_were_not_run_are_named() -> None:
+    shown = [section.section for section in RUN.sections]
+    assert shown == [name for name in NAMES if name in shown], "all known, in their order"
+    left_out = [name for name in NAMES if name not in shown]
+    assert (f"Not in this run: {', '.join(left_out)}." in DOCUMENT.read_text()) == bool(left_out)
 
-    assert [section.section for section in RUN.sections] == list(NAMES)
+
+def test_sections_that_ran_again_take_the_place_of_the_first() -> None:
+    again = RUN.model_copy(update={"command": "again", "sections": RUN.sections[-1:]})
+    both = joined([RUN.model_copy(update={"sections": RUN.sections[:-1]}), again])
+    assert (both.sections, both.command.endswith(" again `again")) == (RUN.sections, True)

@@ -105,7 +105,7 @@ class Api:
             asked = _Flush.model_validate_json(await request.read())
         except ValidationError as error:
             return web.json_response({"error": f"not traces to flush: {error.errors()[0]['msg']}"}, status=400)
-        await self._publisher.flush(asked.traces)
+        self._publisher.flush(asked.traces)
         return web.Response(status=204)
 
     async def _status(self, _: web.Request) -> web.Response:

@@ -93,7 +93,7 @@ class InForce:
         async with self._alone:
             prepared = self._publisher.prepare(there.registry, there.epoch)
             self.overlaid, self.versions, self.known = there.overlaid, there.versions, there.known
-            await self._publish(prepared)
+            self._publish(prepared)
             log.info("epoch %d", there.epoch)
 
     async def take_over(self, there: Beginning) -> None:
@@ -177,12 +177,12 @@ class InForce:
         self.state.keep(told, overlaid.documents, versions, overlaid.said, revisions, known.text())
         self.versions = versions
         self._take(overlaid, known, now.refused)
-        await self._publish(prepared)
+        self._publish(prepared)
         self._tell(changes, epoch, actor)
         return Outcome(epoch, revisions, changes, tuple(prepared.told))
 
-    async def _publish(self, prepared: Prepared) -> None:
-        await self._publisher.publish(prepared)
+    def _publish(self, prepared: Prepared) -> None:
+        self._publisher.publish(prepared)
         for follower in self.followers:
             follower(prepared.registry)
 
