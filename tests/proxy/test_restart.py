@@ -4,51 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.world import meshes
+from tests.world.callers import Application, Load, serving
 from tests.world.processes import Process, free_port, get, running, until
-
-
-class _Server(ThreadingHTTPServer):
-    """Answers at once, but to `/held` when told to."""
-
-    request_queue_size = 128
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _App)
-        self.arrived, self.go_on = threading.Event(), threading.Event()
-
-
-class _App(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        if self.path == "/held":
-            self.server.arrived.set()
-            self.server.go_on.wait(30)
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"hi")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 class Place:
     """One instance whose proxy is started more than once."""
 
-    def __init__(self, folder: Path, app: _Server) -> None:
+    def __init__(self, folder: Path, app: Application) -> None:
         self.folder, self.app = folder, app
         self.control, self.inbound, self.outbound, self.admin = (free_port() for _ in range(4))
         side = meshes.sidecar(self.inbound, self.outbound, self.admin)
@@ -69,61 +40,10 @@ class Place:
         until(lambda: "a successor may take over" in process.output(), "the process to serve")
 
 
-@contextmanager
-def serving() -> Iterator[_Server]:
-    """The application, while somebody asks it."""
-    with _Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     with serving() as server:
         yield Place(tmp_path, server)
-
-
-class Load:
-    """Callers that ask without a pause, each on new connections or on one that it keeps."""
-
-    def __init__(self, port: int, url: str = "/") -> None:
-        self.answers: list[int] = []
-        self.failures: list[str] = []
-        self._port, self._url = port, url
-        self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._drive, args=(keep,)) for keep in (False, False, True, True)]
-
-    def _drive(self, keep: bool) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-        while not self._done.is_set():
-            try:
-                connection.request("GET", self._url)
-                answer = connection.getresponse()
-                answer.read()
-                self.answers.append(answer.status)
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(repr(error))
-            if not keep:
-                connection.close()
-        connection.close()
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-
-    def more(self) -> None:
-        """Returns once a hundred more answers have come."""
-        sofar = len(self.answers)
-        until(lambda: len(self.answers) > sofar + 100, "a hundred answers")
 
 
 def test_no_request_fails_while_processes_take_over_from_each_other(place: Place) -> None:

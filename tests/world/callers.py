@@ -1,0 +1,90 @@
+"""An application that answers at once, and callers that ask it through a proxy without a pause."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.world.processes import until
+
+
+class Application(ThreadingHTTPServer):
+    """Answers at once, but to `/held` when told to."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answering)
+        self.arrived, self.go_on = threading.Event(), threading.Event()
+
+
+class _Answering(BaseHTTPRequestHandler):
+    server: Application
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/held":
+            self.server.arrived.set()
+            self.server.go_on.wait(30)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"hi")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[Application]:
+    """The application, while somebody asks it."""
+    with Application() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Load:
+    """Callers that ask a loopback port without a pause, each on new connections or on one that it keeps."""
+
+    def __init__(self, port: int, host: str = "front") -> None:
+        self.answers: list[int] = []
+        self.failures: list[str] = []
+        self._port, self._host = port, host
+        self._done = threading.Event()
+        self._threads = [threading.Thread(target=self._drive, args=(keep,)) for keep in (False, False, True, True)]
+
+    def _drive(self, keep: bool) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        while not self._done.is_set():
+            try:
+                connection.request("GET", "/", headers={"Host": self._host})
+                answer = connection.getresponse()
+                answer.read()
+                self.answers.append(answer.status)
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+            if not keep:
+                connection.close()
+        connection.close()
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    def more(self) -> None:
+        """Returns once a hundred more answers have come."""
+        sofar = len(self.answers)
+        until(lambda: len(self.answers) > sofar + 100, "a hundred answers")
