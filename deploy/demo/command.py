@@ -13,7 +13,7 @@ import aiohttp
 import click
 from rich.console import Console
 
-from deploy.demo import orders, trial
+from deploy.demo import edge, orders, trial
 from deploy.demo.faults import Faults
 from deploy.demo.live import LiveDemo
 from deploy.demo.mesh import FAULTS
@@ -47,13 +47,22 @@ class Options:
     "--state", type=click.Path(path_type=Path), help="Where logs and data go [default: ~/.local/state/whymesh]."
 )
 @click.option("--ui/--no-ui", default=True, show_default=True, help="The web UI; never with --exit.")
+@click.option("--plain", is_flag=True, help="Without encryption, identities and policies.")
 def command(
-    fault: str, experiment: bool, as_json: bool, rate: float, port_offset: int, state: Path | None, ui: bool
+    fault: str,
+    experiment: bool,
+    as_json: bool,
+    rate: float,
+    port_offset: int,
+    state: Path | None,
+    ui: bool,
+    plain: bool,
 ) -> None:
     """Run a shop of eight services with the whole mesh around it.
 
-    Ten instances, a sidecar beside each, customers, control plane, collector with ClickHouse, root cause and UI, all on
-    this machine and on the loopback. Stays until Ctrl-C; break things with the keys shown or with `whymesh fault`.
+    Ten instances, a sidecar beside each, a gateway, customers, control plane, collector with ClickHouse, root cause and
+    UI, all on this machine and on the loopback. The proxies encrypt to each other and deny whatever the shop does not
+    need. Stays until Ctrl-C; break things with the keys shown or with `whymesh fault`.
 
     \b
     Examples:
@@ -76,7 +85,7 @@ def command(
         raise click.UsageError("--fault and --json need --exit; in a demo that stays, use `whymesh fault`")
     options = Options(order, experiment, as_json, rate, ui and not experiment)
     folder = RunFolder((state or default_state()) / "demo")
-    shop = RunningShop(folder, Ports(port_offset), rate, ui=options.ui)
+    shop = RunningShop(folder, Ports(port_offset), rate, ui=options.ui, secured=not plain)
     try:
         raise SystemExit(asyncio.run(_demo(shop, options)))
     except NotStarted as error:
@@ -122,6 +131,7 @@ def _announce(shop: RunningShop) -> None:
 def _greet(shop: RunningShop, console: Console, options: Options) -> None:
     for name in (*(("ui",) if options.ui else ()), "rootcause", "control", "clickhouse_http", "otlp_http"):
         console.print(f"  {name:16} {shop.ports.url(name)}")
+    console.print(f"  {'the shop':16} {edge.door(shop.ports)}")
     console.print("break something: whymesh fault payments latency 300ms; then ask: whymesh why")
 
 

@@ -9,6 +9,7 @@ import aiohttp
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from deploy.demo.decisions import Decisions, decisions
 from deploy.demo.faults import Faults
 from deploy.demo.screen import SERVICES, Choice, Reading, keyboard, picture, press
 from deploy.demo.shop import RunningShop
@@ -30,7 +31,7 @@ class LiveDemo:
         self._stop = stop
         self._ui = ui
         self._selected = SERVICES[0]
-        self._reading = Reading()
+        self._reading = Reading(decisions=Decisions() if shop.secured else None)
         self._deeds: set[asyncio.Task[None]] = set()
 
     async def stay(self, console: Console) -> None:
@@ -73,7 +74,10 @@ class LiveDemo:
         """Asks everyone who has a figure; one who does not answer leaves the last one on the screen."""
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             self._reading.load = await self._shop.load_stats(self._http)
-            records = [stats["records"] for stats in await self._shop.proxy_stats(self._http)]
+            counted = await self._shop.proxy_stats(self._http)
+            if self._shop.secured:
+                self._reading.decisions = decisions(counted)
+            records = [stats["records"] for stats in counted]
             self._reading.spans = sum(record["recorded"] for record in records)
             self._reading.spans_dropped = sum(sum(record["dropped"].values()) for record in records)
             async with self._http.get(f"{self._shop.ports.url('rootcause')}/v1/why") as answer:

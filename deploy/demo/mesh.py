@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
+from deploy.demo import access, edge
 from deploy.demo.topology import SHOPS
 from deploy.local.ports import LOOPBACK, Ports, Wanted
 from deploy.local.processes import our_environment
 from proxy.control.documents import API_VERSION, EndpointSpec
 
-ROUTE_VERSION = "gateway.networking.k8s.io/v1"
 # One block of a hundred ports for each thing an instance has; the place of an instance is its offset in each block.
 APP, INBOUND, OUTBOUND, ADMIN, LINK = 18_100, 18_200, 18_300, 18_400, 18_500
 FAULTS, LOAD, WIRE = 18_600, 18_601, 18_602
@@ -72,11 +72,13 @@ def first_instances() -> list[Instance]:
     return [Instance(name, number, version, place) for place, (name, number, version) in enumerate(numbered)]
 
 
-def documents(instances: Iterable[Instance], ports: Ports) -> list[dict[str, Any]]:
-    """The Mesh, then one Service for each service with its instances, then the rollouts that are under way."""
+def documents(instances: Iterable[Instance], ports: Ports, *, secured: bool = True) -> list[dict[str, Any]]:
+    """The Mesh, then one Service for each service with its instances, then the rollouts that are under way, the door,
+    and who may ask what. Not `secured`: in the clear, and anyone may ask anything."""
     instances = list(instances)
     telemetry = {"endpoint": ports.traces, "flush": "500ms"}
-    mesh = {"kind": "Mesh", "metadata": {"name": "shop"}, "spec": {"telemetry": telemetry}}
+    security = {"authority": {}, "mtls": "strict"} if secured else {}
+    mesh = {"kind": "Mesh", "metadata": {"name": "shop"}, "spec": {"telemetry": telemetry, **security}}
     services = [
         {
             "kind": "Service",
@@ -91,7 +93,8 @@ def documents(instances: Iterable[Instance], ports: Ports) -> list[dict[str, Any
     ]
     serving = [instance for instance in instances if instance.serves]
     rollouts = [rollout(name, serving) for name in dict.fromkeys(i.service for i in serving if i.born_with)]
-    return [{"apiVersion": API_VERSION, **document} for document in (mesh, *services)] + rollouts
+    ours = [{"apiVersion": API_VERSION, **document} for document in (mesh, *services)]
+    return ours + rollouts + edge.documents(ports) + (access.policies() if secured else [])
 
 
 def rollout(service: str, instances: Iterable[Instance]) -> dict[str, Any]:
@@ -100,23 +103,23 @@ def rollout(service: str, instances: Iterable[Instance]) -> dict[str, Any]:
     versions = Counter(instance.version for instance in instances if instance.service == service)
     backends = [{"name": service, "version": version, "weight": count} for version, count in versions.items()]
     return {
-        "apiVersion": ROUTE_VERSION,
+        "apiVersion": edge.GATEWAY_API,
         "kind": "HTTPRoute",
         "metadata": {"name": f"{service}-rollout"},
         "spec": {"parentRefs": [{"kind": "Service", "name": service}], "rules": [{"backendRefs": backends}]},
     }
 
 
-def write(path: Path, instances: Iterable[Instance], ports: Ports) -> None:
+def write(path: Path, instances: Iterable[Instance], ports: Ports, *, secured: bool = True) -> None:
     """Replaces the file in one step, so that the control plane never reads half of it."""
     partial = path.with_suffix(".new")
-    partial.write_text(yaml.safe_dump_all(documents(instances, ports), sort_keys=False))
+    partial.write_text(yaml.safe_dump_all(documents(instances, ports, secured=secured), sort_keys=False))
     partial.replace(path)
 
 
 def own_ports(ports: Ports) -> list[Wanted]:
     """What the demo's own processes listen on, beside the mesh and the shop."""
-    return [
+    return edge.wanted(ports) + [
         Wanted(f"{LOOPBACK}:{port + ports.offset}", process)
         for port, process in ((FAULTS, "the demo's fault orders"), (LOAD, "the load"), (WIRE, "the links"))
     ]

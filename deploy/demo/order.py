@@ -33,7 +33,7 @@ KINDS = {
     "version": Kind("a bad new version is rolled out", "300ms", r"\d+(\.\d+)?(ms|s|%)", "300ms or 50%"),
     "crash": Kind("the application is killed, its sidecar stays", "one", r"one|all", "one or all"),
 }
-BEHIND_THE_DOOR = ("link", "version")
+BEHIND_THE_DOOR = ("version",)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def order(service: str, kind: str, amount: str = "", instance: str = "") -> Orde
     if kind not in KINDS:
         raise BadOrder(f"no kind of fault {kind!r}; there are: {', '.join(KINDS)}, and clear")
     if service == ENTRY and kind in BEHIND_THE_DOOR:
-        raise BadOrder(f"{kind} does not work on {ENTRY}: customers come to its one instance directly, past any link")
+        raise BadOrder(f"{kind} does not work on {ENTRY}: the gateway leads customers to it, whatever its versions")
     amount = amount or KINDS[kind].default
     if not re.fullmatch(KINDS[kind].pattern, amount):
         raise BadOrder(f"{amount!r} is not an amount of {kind}; write for example {KINDS[kind].example}")

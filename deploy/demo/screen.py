@@ -19,6 +19,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deploy.demo.decisions import Decisions
 from deploy.demo.order import Order, order
 from deploy.demo.topology import ENTRY, SHOPS
 from deploy.local.ports import Ports
@@ -36,6 +37,7 @@ class Reading:
     why: Mapping[str, Any] = field(default_factory=dict)
     spans: int = 0
     spans_dropped: int = 0
+    decisions: Decisions | None = field(default_factory=Decisions)  # None: there are no policies
     message: str = ""
 
 
@@ -75,12 +77,22 @@ def picture(reading: Reading, broken: Mapping[str, Order], selected: str, ports:
         *([Text(f"UI        {ports.url('ui')}", style="bold")] if ui else []),
         Text(f"SQL       curl '{ports.url('clickhouse_http')}/?query=SHOW+TABLES+FROM+otel'    or: whymesh sql"),
         figures,
+        Text(f"security  {_security(reading.decisions)}"),
         Text(f"broken    {', '.join(map(str, broken.values())) or 'nothing'}", style="red" if broken else ""),
         Text(f"verdict   {reading.why.get('summary', 'not asked yet')}", style=_style(reading.why)),
         Text(f"select    {keys}    selected: {selected}", style="dim"),
         Text(f"break it  {kinds}  [{HEAL}]heal  [{QUIT}]quit", style="dim"),
         Text(reading.message, style="yellow"),
     )
+
+
+def _security(decisions: Decisions | None) -> str:
+    if decisions is None:
+        return "in the clear, anyone may ask anything (--plain)"
+    denied = ", ".join(f"{source or 'outside'} -> {service}" for source, service in decisions.denied)
+    count = sum(decisions.denied.values())
+    told = f"{count:,} denied ({denied})" if count else "none denied"
+    return f"proxies encrypt to each other (strict mTLS); policies: {decisions.allowed:,} requests allowed, {told}"
 
 
 def _style(why: Mapping[str, Any]) -> str:

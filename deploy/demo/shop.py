@@ -13,12 +13,14 @@ from typing import Any
 
 import aiohttp
 
+from deploy.demo import edge
 from deploy.demo.mesh import ADMIN, APP, INBOUND, LINK, LOAD, WIRE, Instance, first_instances, own_ports, write
 from deploy.demo.topology import BY_NAME
 from deploy.local.ports import LOOPBACK, Ports, Wanted, check_free
 from deploy.local.processes import (
     application,
     endpoint_ports,
+    gateway,
     mesh_processes,
     our_environment,
     ours,
@@ -39,9 +41,10 @@ class NoSuchInstance(ValueError):
 class RunningShop:
     """Everything of the demo that is not the mesh itself; all methods run on the event loop."""
 
-    def __init__(self, folder: RunFolder, ports: Ports, rate: float, *, ui: bool) -> None:
+    def __init__(self, folder: RunFolder, ports: Ports, rate: float, *, ui: bool, secured: bool = True) -> None:
         self.folder = folder
         self.ports = ports
+        self.secured = secured
         self.instances = first_instances()
         self._rate = rate
         self._ui = ui
@@ -62,21 +65,22 @@ class RunningShop:
 
     def specs(self) -> list[Spec]:
         """Every process of the demo; customers come when all sidecars are ready."""
-        write(self.mesh_file, self.instances, self.ports)
+        self._write()
         links = {i.name: [i.address(LINK, self.ports), i.address(INBOUND, self.ports)] for i in self.instances}
-        target = f"http://{self.instances[0].address(INBOUND, self.ports)}"
+        door = gateway(edge.proxy(self.ports), self.ports, self.folder)
         wire = {"PORT": str(WIRE + self.ports.offset), "LINKS": json.dumps(links)}
-        load = {"PORT": str(LOAD + self.ports.offset), "TARGET": target, "RATE": str(self._rate)}
+        load = {"PORT": str(LOAD + self.ports.offset), "TARGET": edge.door(self.ports), "RATE": str(self._rate)}
         return [
             *mesh_processes(self.mesh_file, self.ports, self.folder, ui=self._ui),
             Spec("wire", ours("deploy.demo.wire"), our_environment() | wire, ready=f"{self.url(WIRE)}/readyz"),
             *(spec for instance in self.instances for spec in self._processes(instance)),
+            *door,
             Spec(
                 "load",
                 ours("deploy.demo.load"),
                 our_environment() | load,
                 ready=f"{self.url(LOAD)}/stats",
-                after=("wire", *(sidecar_of(i.name) for i in self.instances)),
+                after=("wire", *(spec.name for spec in door), *(sidecar_of(i.name) for i in self.instances)),
             ),
         ]
 
@@ -104,19 +108,19 @@ class RunningShop:
         await supervisor.start([app])
         coming = replace(instance, serves=False)
         self.instances.append(coming)
-        write(self.mesh_file, self.instances, self.ports)
+        self._write()
         await supervisor.start([beside])
         link = {"listen": instance.address(LINK, self.ports), "target": instance.address(INBOUND, self.ports)}
         async with http.put(f"{self.url(WIRE)}/links/{instance.name}", json=link) as answer:
             answer.raise_for_status()
         self.instances[self.instances.index(coming)] = instance
-        write(self.mesh_file, self.instances, self.ports)
+        self._write()
 
     async def vanish(self, instance: Instance, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
         """Takes an instance out of the configuration, and stops it when no proxy sends it anything any more."""
         self.instances.remove(instance)
         epoch = (await self.control_status(http))["epoch"]
-        write(self.mesh_file, self.instances, self.ports)
+        self._write()
         async with asyncio.timeout(ROLLOUT_S):
             # another process decides this, and nothing tells us when
             while not self._in_force_since(epoch, await self.control_status(http)):  # noqa: ASYNC110
@@ -133,14 +137,15 @@ class RunningShop:
             return status
 
     async def proxy_stats(self, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
-        """The counters of every sidecar (docs/telemetry.md, "Engine counters")."""
+        """The counters of every proxy (docs/telemetry.md, "Engine counters")."""
 
-        async def one(instance: Instance) -> dict[str, Any]:
-            async with http.get(f"http://{instance.address(ADMIN, self.ports)}/stats") as answer:
+        async def one(admin: str | None) -> dict[str, Any]:
+            async with http.get(f"http://{admin}/stats") as answer:
                 stats: dict[str, Any] = await answer.json()
                 return stats
 
-        return await asyncio.gather(*(one(instance) for instance in self.instances))
+        sidecars = (instance.address(ADMIN, self.ports) for instance in self.instances)
+        return await asyncio.gather(*(one(admin) for admin in (edge.proxy(self.ports).admin, *sidecars)))
 
     async def load_stats(self, http: aiohttp.ClientSession, *, stop: bool = False) -> dict[str, Any]:
         """What the customers saw; with `stop` they leave first, and the answer comes when the last is served."""
@@ -154,6 +159,9 @@ class RunningShop:
         """Whether there is a newer one, and every proxy that listens serves what it is to serve by it."""
         listening = (proxy for proxy in status["proxies"] if proxy["connected"])
         return status["epoch"] > epoch and all(proxy["state"] == "current" for proxy in listening)
+
+    def _write(self) -> None:
+        write(self.mesh_file, self.instances, self.ports, secured=self.secured)
 
     def _processes(self, instance: Instance) -> list[Spec]:
         endpoint = instance.endpoint(self.ports)

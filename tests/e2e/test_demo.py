@@ -12,12 +12,16 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.demo.edge import DOOR
+from deploy.demo.mesh import OUTBOUND, first_instances
 from deploy.demo.shop import RunningShop
 from deploy.local.ports import Ports, PortTaken, check_free
 from deploy.local.state import RunFolder, read_running
@@ -110,6 +114,7 @@ def test_a_running_demo_answers_everyone_and_ctrl_c_leaves_nothing(offset: int, 
         assert whymesh("fault", "payments", "crash", "--instance", "payments-9", *state).returncode == 2
         assert whymesh("fault", "payments", "clear", *state).returncode == 0
         assert json.loads(get(f"http://127.0.0.1:{18_600 + offset}/status")[1]) == {"faults": {}}
+        a_call_that_no_policy_allows_is_explained(ports, tmp_path)
         second = whymesh("demo", "--port-offset", str(offset), *state)
         assert second.returncode == 2
         assert f"process {process.pid} already runs in {tmp_path}/demo" in second.stderr
@@ -119,11 +124,31 @@ def test_a_running_demo_answers_everyone_and_ctrl_c_leaves_nothing(offset: int, 
     assert whymesh("why", *state, "--url", ports.url("rootcause")).returncode == 3
 
 
+def a_call_that_no_policy_allows_is_explained(ports: Ports, state: Path) -> None:
+    """Who asks is known by the certificate of its proxy; the answer and the story of the request name the rule."""
+    cart = next(instance for instance in first_instances() if instance.service == "cart")
+    trace = random.randbytes(16).hex()
+    asked = urllib.request.Request("http://payments/charges", b"", {"traceparent": f"00-{trace}-00000000000000ff-01"})
+    through = urllib.request.ProxyHandler({"http": cart.address(OUTBOUND, ports)})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.build_opener(through).open(asked, timeout=10)
+    with refused.value as answer:
+        assert (answer.status, answer.headers["mesh-reason"]) == (403, "not_allowed")
+        missed = "caller spiffe://mesh.local/ns/default/sa/cart, not spiffe://mesh.local/ns/default/sa/checkout"
+        assert f"payments/checkout: {missed}" in answer.read().decode()
+
+    def told() -> str:
+        return whymesh("why", trace, "--state", str(state)).stdout
+
+    until(lambda: "rule        payments/checkout" in told(), "the story of the request")
+    assert f"missed      {missed}" in told()
+
+
 class Customer:
     """Someone at the front door of a running demo."""
 
     def __init__(self, offset: int) -> None:
-        self._door = f"127.0.0.1:{18_200 + offset}"
+        self._door = f"127.0.0.1:{DOOR + offset}"
 
     def ask(self, method: str, path: str) -> tuple[int, float]:
         """Status and milliseconds of one request."""

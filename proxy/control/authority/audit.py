@@ -21,6 +21,8 @@ log = logging.getLogger("whymesh.control")
 
 FILE = "audit.log"
 REFUSALS_A_MINUTE = 120
+_ROUTINE = ("join", "renew", "token")
+"""Nothing becomes another for traffic by these."""
 Report = Callable[[Change, str], None]
 """A change and its actor, to the collector."""
 
@@ -60,7 +62,7 @@ class Audit:
                 return
         self._append({"at": now.isoformat(), **_said(event), **more})
         log.log(logging.WARNING if event.what == "refuse" else logging.INFO, "%s (%s)", event.summary, event.actor)
-        kind: Literal["certificate", "authority"] = "certificate" if event.what in ("join", "renew") else "authority"
+        kind: Literal["certificate", "authority"] = "certificate" if event.what in _ROUTINE else "authority"
         self._report(Change(kind, event.service, event.proxy, "", event.serial, event.summary), event.actor)
 
     def _append(self, line: dict[str, Any]) -> None:

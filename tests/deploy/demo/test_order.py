@@ -26,7 +26,7 @@ def test_every_default_is_an_amount_that_can_be_ordered(kind: str) -> None:
         ("payments:latency:fast", "write for example 300ms"),
         ("payments:errors:300ms", "write for example 50%"),
         ("payments:cpu:0%", "write for example 80%"),
-        ("front:link", "customers come to its one instance directly"),
+        ("front:version", "the gateway leads customers to it"),
     ],
 )
 def test_what_cannot_be_ordered_is_answered_with_what_can(text: str, sentence: str) -> None:
