@@ -23,7 +23,7 @@ BUILD_PROFILE: str
 """"debug" or "release": benchmarks refuse the former."""
 
 MOST_DAYS: int
-"""Days that the rows of one block may lie on; ClickHouse refuses an insert into more than 100 partitions."""
+"""Days that the items of one request may lie on."""
 
 class DecodeError(ValueError):
     """The bytes are not the OTLP message they were said to be; the message says what was expected at which offset."""
@@ -33,21 +33,21 @@ class TooLarge(ValueError):
 
 @final
 class Block:
-    """The rows of one table as one Native block; there is always at least one row."""
+    """The rows of one table that lie on one day, as one Native block; there is always at least one row."""
 
     @property
     def table(self) -> str: ...
     @property
+    def day(self) -> int:
+        """Since 1970: the partition the rows go to."""
+    @property
     def data(self) -> bytes: ...
     @property
     def rows(self) -> int: ...
-    @property
-    def days(self) -> tuple[int, ...]:
-        """Days since 1970 of the rows, in order: the partitions the block goes to."""
 
 @final
 class Encoded:
-    """One request as blocks, one a table, and what of it could not be kept."""
+    """One request as blocks, one a table and day, and what of it could not be kept."""
 
     @property
     def blocks(self) -> tuple[Block, ...]: ...

@@ -1,7 +1,8 @@
 """Encodes requests to Native blocks, small ones at once and large ones on a thread of their own.
 
-In: a request. Out: its blocks, one a table, and what of it was rejected. The same request gives the same rows whenever
-it is encoded under the same rules, so that it can be kept as it came. Never: the event loop held up by a large body.
+In: a request. Out: its blocks, one a table and day, and what of it was rejected. The same request gives the same rows
+whenever it is encoded under the same rules, so that it can be kept as it came. Never: the event loop held up by a large
+body.
 """
 
 from __future__ import annotations

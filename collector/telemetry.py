@@ -74,7 +74,7 @@ class Reporter:
         if error is not None:
             log.warning("insert of %d rows failed after %.1f s: %s", group.rows, seconds, error)
         else:
-            self._meters.stored.labels(group.table).inc(group.rows)
+            self._meters.stored.labels(group.partition.table).inc(group.rows)
             self._meters.seconds.observe(seconds)
             self._meters.rows.observe(group.rows)
         if self.tracer is not None and not all(member.own for member in group.members):
@@ -87,13 +87,13 @@ class Reporter:
     def _span(self, tracer: Tracer, group: Group, seconds: float, error: Exception | None) -> None:
         end = time.time_ns()
         span = tracer.start_span(
-            f"INSERT {group.table}",
+            f"INSERT {group.partition.table}",
             kind=SpanKind.CLIENT,
             start_time=end - int(seconds * 1e9),
             attributes={
                 "db.system.name": "clickhouse",
                 "db.operation.name": "INSERT",
-                "db.collection.name": group.table,
+                "db.collection.name": group.partition.table,
                 "db.operation.batch.size": len(group.members),
                 "whymesh.insert.rows": group.rows,
                 "whymesh.insert.bytes": group.size,

@@ -23,7 +23,7 @@ from collector.errors import LogFull, LogUnwritable
 from collector.receive.request import Request, Taken
 from collector.wal.boot import boot_id
 from collector.wal.policy import Policy
-from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Record, Settled, decode, encode
+from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Partition, Record, Settled, decode, encode
 from collector.wal.recover import Place, Recovered, recover, unfinished
 from collector.wal.segment import Segment
 
@@ -109,9 +109,9 @@ class Log:
         await self._write(Logged(number, request, blocks, taken), len(request.body))
         return number
 
-    async def inserting(self, token: bytes, table: str, numbers: tuple[int, ...]) -> None:
+    async def inserting(self, token: bytes, partition: Partition, numbers: tuple[int, ...]) -> None:
         """Returns once it is on disk that this insert may happen. Raises LogUnwritable."""
-        await self._write(Insert(token, table, numbers), 8 * len(numbers))
+        await self._write(Insert(token, partition, numbers), 8 * len(numbers))
 
     def settled(self, token: bytes, outcome: Outcome) -> None:
         """Notes what became of an insert; without the note it would be looked into after a crash."""
@@ -128,8 +128,8 @@ class Log:
         """Whether the request is still needed."""
         return number in self._places
 
-    def stored(self, number: int) -> set[str]:
-        """The tables that have a request of an earlier process."""
+    def stored(self, number: int) -> set[Partition]:
+        """The partitions that have their rows of a request of an earlier process."""
         return self._places[number].stored
 
     async def read(self, number: int) -> Request:

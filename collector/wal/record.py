@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from collector.receive.request import Coding, Form, Request, Taken
 from collector.receive.signals import Signal
@@ -20,8 +20,9 @@ _CODINGS: tuple[Coding, ...] = get_args(Coding)
 _NO_BATCH = bytes(16)
 
 # number, signal, json, own, coding, received_ns, batch, blocks, rejected, length of message
-_REQUEST_FIELDS = struct.Struct("<BQBBBBQ16sBQH")
-_INSERT_FIELDS = struct.Struct("<B16sB")
+_REQUEST_FIELDS = struct.Struct("<BQBBBBQ16sHQH")
+# token, day, length of the table's name
+_INSERT_FIELDS = struct.Struct("<B16sIB")
 _SETTLED_FIELDS = struct.Struct("<B16sB")
 _HEAD_FIELDS = struct.Struct("<BQ16sI")
 _BATCH_FIELDS = struct.Struct("<16sQH")
@@ -29,6 +30,13 @@ _BATCH_FIELDS = struct.Struct("<16sQH")
 
 class Damaged(Exception):
     """The bytes are no record of this version."""
+
+
+class Partition(NamedTuple):
+    """Rows of one table that lie on one day, since 1970; an insert goes to one of them, and is there whole or not."""
+
+    table: str
+    day: int
 
 
 class Outcome(IntEnum):
@@ -43,7 +51,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class Logged:
-    """A request that was taken: `number` rises by one, `blocks` is how many tables it goes to."""
+    """A request that was taken: `number` rises by one, `blocks` is how many partitions it goes to."""
 
     number: int
     request: Request
@@ -53,10 +61,10 @@ class Logged:
 
 @dataclass(frozen=True)
 class Insert:
-    """Is about to be made: the blocks of these requests for one table, under one deduplication token."""
+    """Is about to be made: the blocks of these requests for one partition, under one deduplication token."""
 
     token: bytes
-    table: str
+    partition: Partition
     numbers: tuple[int, ...]
 
 
@@ -99,10 +107,10 @@ def encode(record: Record) -> Sequence[bytes]:
                 len(message),
             )
             return fixed + message, request.body
-        case Insert(token, table, numbers):
+        case Insert(token, (table, day), numbers):
             name = table.encode()
             packed = struct.pack(f"<{len(numbers)}Q", *numbers)
-            return (_INSERT_FIELDS.pack(_INSERT, token, len(name)) + name + packed,)
+            return (_INSERT_FIELDS.pack(_INSERT, token, day, len(name)) + name + packed,)
         case Settled(token, outcome):
             return (_SETTLED_FIELDS.pack(_SETTLED, token, outcome),)
         case Head(next_number, boot, batches):
@@ -116,12 +124,7 @@ def decode(data: bytes) -> Record:
             case 1:
                 return _logged(data)
             case 2:
-                _, token, length = _INSERT_FIELDS.unpack_from(data)
-                start = _INSERT_FIELDS.size
-                numbers = data[start + length :]
-                return Insert(
-                    token, data[start : start + length].decode(), struct.unpack(f"<{len(numbers) // 8}Q", numbers)
-                )
+                return _insert(data)
             case 3:
                 _, token, outcome = _SETTLED_FIELDS.unpack(data)
                 return Settled(token, Outcome(outcome))
@@ -140,6 +143,13 @@ def _logged(data: bytes) -> Logged:
     form = Form(bool(json), _CODINGS[coding], bool(own), b"" if batch == _NO_BATCH else batch)
     request = Request(_SIGNALS[signal], data[start + length :], form, received_ns)
     return Logged(number, request, blocks, Taken(rejected, data[start : start + length].decode()))
+
+
+def _insert(data: bytes) -> Insert:
+    _, token, day, length = _INSERT_FIELDS.unpack_from(data)
+    start = _INSERT_FIELDS.size
+    table, numbers = data[start : start + length].decode(), data[start + length :]
+    return Insert(token, Partition(table, day), struct.unpack(f"<{len(numbers) // 8}Q", numbers))
 
 
 def _head(data: bytes) -> Head:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from collector.wal.batches import Batches
 from collector.wal.boot import boot_id
-from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Record, Settled, decode
+from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Partition, Record, Settled, decode
 from collector.wal.segment import Segment
 
 log = logging.getLogger("whymesh.collector")
@@ -21,12 +21,12 @@ log = logging.getLogger("whymesh.collector")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a request is in the log, how many tables it goes to, and which of them have it."""
+    """Where a request is in the log, how many partitions it goes to, and which of them have it."""
 
     segment: Segment
     place: int
     blocks: int
-    stored: set[str] = field(default_factory=set)
+    stored: set[Partition] = field(default_factory=set)
 
 
 @dataclass
@@ -91,7 +91,7 @@ def _apply(found: Recovered, segment: Segment, place: int, record: Record, *, do
             if insert is not None and outcome is not Outcome.VOID:
                 for number in insert.numbers:
                     if number in found.requests:
-                        found.requests[number].stored.add(insert.table)
+                        found.requests[number].stored.add(insert.partition)
         case Head(next_number, _, batches):
             found.next_number = max(found.next_number, next_number)
             for batch, taken in batches:

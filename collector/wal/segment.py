@@ -14,7 +14,7 @@ from pathlib import Path
 
 from collector.wal.record import Damaged
 
-_MAGIC = b"whymesh log 1\n"
+_MAGIC = b"whymesh log 2\n"
 _FRAME = struct.Struct("<II")
 _MOST_PARTS = 1000
 """Below IOV_MAX of Linux (1024)."""

@@ -1,24 +1,29 @@
-"""Blocks of many requests that go into one INSERT, and when such a group is full."""
+"""Blocks of many requests that go into one INSERT of one partition, and when such a group is full."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from collector._columnar import MOST_DAYS
+from collector.wal.record import Partition
 
 
 class Block(Protocol):
-    """What the encoder made of one request for one table."""
+    """What the encoder made of one request for one partition."""
 
     @property
     def table(self) -> str: ...
     @property
+    def day(self) -> int: ...
+    @property
     def data(self) -> bytes: ...
     @property
     def rows(self) -> int: ...
-    @property
-    def days(self) -> tuple[int, ...]: ...
+
+
+def partition_of(block: Block) -> Partition:
+    """Where its rows go."""
+    return Partition(block.table, block.day)
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,13 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """The block of a request for one table, by the request's number in the log."""
+    """The block of a request for one partition, by the request's number in the log."""
 
     number: int
     signal: str
     block: bytes
     rows: int
-    days: frozenset[int]
+    partition: Partition
     own: bool
 
 
@@ -48,29 +53,25 @@ class Waiting:
 class Group:
     """Blocks that go into one INSERT."""
 
-    table: str
+    partition: Partition
     members: list[Waiting] = field(default_factory=list)
     rows: int = 0
     size: int = 0
-    days: frozenset[int] = frozenset()
 
     def has_room(self, member: Waiting, limits: Limits) -> bool:
         """A group holds at least one request, however large."""
         return not self.members or (
-            self.rows + member.rows <= limits.rows
-            and self.size + len(member.block) <= limits.group_bytes
-            and len(self.days | member.days) <= MOST_DAYS
+            self.rows + member.rows <= limits.rows and self.size + len(member.block) <= limits.group_bytes
         )
 
     def add(self, member: Waiting) -> None:
         self.members.append(member)
         self.rows += member.rows
         self.size += len(member.block)
-        self.days |= member.days
 
     def halves(self) -> tuple[Group, Group]:
         """Two groups of the same blocks in the same order."""
-        halves, middle = (Group(self.table), Group(self.table)), len(self.members) // 2
+        halves, middle = (Group(self.partition), Group(self.partition)), len(self.members) // 2
         for place, member in enumerate(self.members):
             halves[place >= middle].add(member)
         return halves

@@ -3,7 +3,8 @@
 In: an insert as the log notes it. Out: the insert made whole, or its blocks free to go into others. Never: a row stored
 twice, or left out.
 
-ClickHouse notes the deduplication token just before the part gets its name, and feeds the views after that. So the rows
+An insert goes to one partition and makes one part of it, so its rows are there all or none. ClickHouse notes the
+deduplication token just before the part gets its name, and feeds the views after that. So the rows
 decide: when they are there, the insert is made again under its token, which completes the views and nothing else; when
 they are not, no view saw them either, and a token that was noted for a part that never came must not be used again.
 
@@ -21,7 +22,8 @@ from collector.encode import Encoder
 from collector.errors import Refused
 from collector.store.errors import StoreRejected, StoreUnavailable
 from collector.wal.log import Log
-from collector.wal.record import Damaged, Insert, Outcome
+from collector.wal.record import Damaged, Insert, Outcome, Partition
+from collector.write.group import partition_of
 
 log = logging.getLogger("whymesh.collector")
 
@@ -59,31 +61,32 @@ class Resume:
         outcome = Outcome.VOID
         for encoder in self._encoders:
             if outcome is Outcome.VOID:
-                outcome = await self._outcome(insert, await self._blocks(insert.table, numbers, encoder), complete)
+                outcome = await self._outcome(insert, await self._blocks(insert.partition, numbers, encoder), complete)
         self._log.settled(insert.token, outcome)
         if outcome is Outcome.STORED:
             for number in numbers:
-                self._log.stored(number).add(insert.table)
+                self._log.stored(number).add(insert.partition)
 
-    async def _blocks(self, table: str, numbers: list[int], encoder: Encoder) -> list[bytes]:
+    async def _blocks(self, partition: Partition, numbers: list[int], encoder: Encoder) -> list[bytes]:
         blocks: list[bytes] = []
         for number in numbers:
             try:
                 encoded = await encoder.encode(await self._log.read(number))
             except (OSError, Damaged, Refused):
                 continue  # whoever delivers it meets the same error, and counts it
-            blocks += [block.data for block in encoded.blocks if block.table == table]
+            blocks += [block.data for block in encoded.blocks if partition_of(block) == partition]
         return blocks
 
     async def _outcome(self, insert: Insert, blocks: list[bytes], complete: bool) -> Outcome:
+        table = insert.partition.table
         while True:
             try:
-                if not blocks or not await self._store.holds(insert.table, blocks):
+                if not blocks or not await self._store.holds(table, blocks):
                     return Outcome.VOID
                 if complete:
-                    await self._store.insert(insert.table, blocks, insert.token.hex())
+                    await self._store.insert(table, blocks, insert.token.hex())
             except StoreRejected as error:
-                log.warning("the views of %s may lack what an earlier run inserted: %s", insert.table, error)
+                log.warning("the views of %s may lack what an earlier run inserted: %s", table, error)
             except StoreUnavailable as error:
                 log.warning("what an earlier run began to insert waits for the store: %s", error)
                 await asyncio.sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""Knows of each request in the log which tables still lack its rows, and frees the request when none does.
+"""Knows of each request in the log which partitions still lack its rows, and frees the request when none does.
 
 In: what is expected, what inserts come to. Out: notes in the log. Never: a request freed before all of its rows are
 stored or counted as dropped.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collector.wal.log import Log
-from collector.wal.record import Outcome
-from collector.write.group import Block, Group
+from collector.wal.record import Outcome, Partition
+from collector.write.group import Block, Group, partition_of
 
 
 class Ledger:
@@ -18,21 +18,21 @@ class Ledger:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._lacking: dict[int, set[str]] = {}
+        self._lacking: dict[int, set[Partition]] = {}
 
     def expect(self, number: int, blocks: Sequence[Block]) -> None:
-        """These blocks of a request are on their way to their tables; when there is none, it is done."""
-        self._lacking[number] = {block.table for block in blocks}
+        """These blocks of a request are on their way; when there is none, it is done."""
+        self._lacking[number] = set(map(partition_of, blocks))
         self._check(number)
 
     def missing(self, number: int, blocks: Sequence[Block]) -> Sequence[Block]:
         """Those of a request's blocks that an earlier process did not store."""
         stored = self._log.stored(number)
-        return [block for block in blocks if block.table not in stored]
+        return [block for block in blocks if partition_of(block) not in stored]
 
     async def inserting(self, token: bytes, group: Group) -> None:
         """Before an insert. Raises LogUnwritable."""
-        await self._log.inserting(token, group.table, group.numbers)
+        await self._log.inserting(token, group.partition, group.numbers)
 
     def settled(self, token: bytes, group: Group, outcome: Outcome) -> None:
         """After an insert."""
@@ -40,7 +40,7 @@ class Ledger:
         if outcome is Outcome.VOID:
             return
         for member in group.members:
-            self._lacking[member.number].discard(group.table)
+            self._lacking[member.number].discard(group.partition)
             self._check(member.number)
 
     def forget(self, number: int) -> None:

@@ -1,7 +1,8 @@
 """Gathers the blocks of many requests for one table into few inserts and sees each insert through.
 
-In: encoded blocks. Out: INSERTs of concatenated Native blocks, one part a partition each. Never: a row stored twice,
-one bad request refusing its neighbours, a block given up because the store is away.
+In: encoded blocks. Out: INSERTs of concatenated Native blocks, each of one partition and so one part, stored whole or
+not at all. Never: a row stored twice, one bad request refusing its neighbours, a block given up because the store is
+away.
 
 One insert is under way at a time; while it runs, the next group gathers. An insert that the store cannot take now is
 repeated under the same deduplication token until it can; one that it will never take is halved until the bad request
@@ -20,7 +21,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from collector.store.errors import StoreRejected
-from collector.wal.record import Outcome
+from collector.wal.record import Outcome, Partition
 from collector.write.group import Group, Limits, Waiting
 
 FIRST_PAUSE_S = 0.1
@@ -104,10 +105,10 @@ class Writer:
                 self._arrived.clear()
                 continue
             await self._company()
-            group = self._gather()
-            await self._store(group)
-            self.held_bytes -= group.size
-            freed()
+            for group in self._gather():
+                await self._store(group)
+                self.held_bytes -= group.size
+                freed()
 
     async def _company(self) -> None:
         """Waits for more requests, unless a group is full already or nothing more will come."""
@@ -116,13 +117,19 @@ class Writer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), self._limits.wait_s)
 
-    def _gather(self) -> Group:
-        group = Group(self._table)
-        while self._queue and group.has_room(self._queue[0], self._limits):
-            group.add(self._queue.popleft())
-        self._queued_rows -= group.rows
-        self._queued_bytes -= group.size
-        return group
+    def _gather(self) -> list[Group]:
+        """One group a partition of what waits, the rest left for the next time."""
+        groups: dict[Partition, Group] = {}
+        waiting, self._queue = self._queue, deque()
+        for member in waiting:
+            group = groups.setdefault(member.partition, Group(member.partition))
+            if group.has_room(member, self._limits):
+                group.add(member)
+            else:
+                self._queue.append(member)
+        self._queued_rows -= sum(group.rows for group in groups.values())
+        self._queued_bytes -= sum(group.size for group in groups.values())
+        return list(groups.values())
 
     async def _store(self, group: Group) -> None:
         """Inserts a group and settles it, unless the time to stop comes first."""
@@ -144,13 +151,13 @@ class Writer:
     async def _insert_by_deadline(self, group: Group, token: bytes) -> bool:
         """Repeats an insert until it succeeds; False when it is time to stop. Raises StoreRejected."""
         blocks, pause, noted = [member.block for member in group.members], FIRST_PAUSE_S, False
-        while True:
+        while time.monotonic() < self._deadline:
             started = time.monotonic()
             try:
                 if not noted:
                     await self._settle.inserting(token, group)
                     noted, started = True, time.monotonic()
-                await self._insert(group.table, blocks, token.hex())
+                await self._insert(group.partition.table, blocks, token.hex())
             except Exception as error:
                 # Whatever else went wrong is a matter of the store or the disk: what was acknowledged stays.
                 self._observer.inserted(group, time.monotonic() - started, error)
@@ -160,6 +167,7 @@ class Writer:
                 self._observer.inserted(group, time.monotonic() - started, None)
                 return True
             if time.monotonic() + pause > self._deadline:
-                return False
+                break
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (spreads retries, keeps no secret)
             pause = min(2 * pause, LONGEST_PAUSE_S)
+        return False

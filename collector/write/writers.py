@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from collector.receive.request import Request
-from collector.write.group import Block, Limits, Waiting
+from collector.write.group import Block, Limits, Waiting, partition_of
 from collector.write.writer import Insert, Observer, Settle, Writer
 
 
@@ -45,7 +45,7 @@ class Writers:
         """Queues the blocks of the request that has this number in the log."""
         signal, own = request.signal.value, request.form.own
         for block in blocks:
-            member = Waiting(number, signal, block.data, block.rows, frozenset(block.days), own)
+            member = Waiting(number, signal, block.data, block.rows, partition_of(block), own)
             self._writer(block.table).add(member)
 
     def hurry(self) -> None:

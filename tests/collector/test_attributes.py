@@ -16,6 +16,7 @@ from collector.store.embedded import EmbeddedStore
 from collector.wal.log import Log
 from collector.wal.policy import Policy
 from collector.write.earlier import Earlier
+from collector.write.group import partition_of
 from collector.write.resume import Resume
 from tests.world import otlp_requests as world
 from tests.world.collectors import collector
@@ -86,9 +87,9 @@ async def test_rows_of_a_crash_are_found_under_the_rules_they_were_made_by(
             await log.start()
             (first, *_) = Earlier(tmp_path / "wal").begin(before)
             number = await log.append(request, 1, Taken())
-            await log.inserting(token, "otel_traces", (number,))
-            encoded = await Encoder(threads, 1 << 20, first).encode(request)
-            await store.insert("otel_traces", [encoded.blocks[0].data], token.hex())
+            (block,) = (await Encoder(threads, 1 << 20, first).encode(request)).blocks
+            await log.inserting(token, partition_of(block), (number,))
+            await store.insert(block.table, [block.data], token.hex())
             await log.close()
 
             log = Log.open(tmp_path / "wal", tmp_path, Policy())
@@ -96,7 +97,7 @@ async def test_rows_of_a_crash_are_found_under_the_rules_they_were_made_by(
             earlier = Earlier(tmp_path / "wal")
             encoders = [Encoder(threads, 1 << 20, one) for one in earlier.begin(after)]
             await Resume(log, store, encoders, lambda: earlier.settled(after)).all()
-            assert log.stored(number) == {"otel_traces"}
+            assert log.stored(number) == {partition_of(block)}
             await log.close()
         assert earlier.begin(after) == [after], "what is settled is not looked for again"
         assert await store.ask("SELECT count() AS rows FROM otel.otel_traces") == [{"rows": 1}]

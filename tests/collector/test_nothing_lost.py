@@ -13,6 +13,8 @@ from tests.world.collectors import Collector, collector
 from tests.world.processes import free_port, until
 
 SPANS = 50
+DAYS = 12
+ROWS = "SELECT count() FROM otel.otel_traces"
 # WHYMESH_KILLS=20 for the long form.
 KILLS = int(os.environ.get("WHYMESH_KILLS", "4"))
 
@@ -116,6 +118,31 @@ def test_killed_again_and_again_while_senders_repeat_what_was_not_answered(tmp_p
         found = stored(served)
         calls = served.query("SELECT sum(Calls) FROM otel.mesh_edges WHERE Source = 'a' AND Destination = 'b'")
     sent = sum(sender.acknowledged for sender in senders)
+    assert (len(found), len(set(found)), calls) == (sent, sent, [(sent,)])
+
+
+def test_killed_between_the_days_of_a_request(tmp_path: Path) -> None:
+    """What is there is decided by partition: a request whose rows lie on many days may be stored in part."""
+    config = tmp_path / "collector.yaml"
+    config.write_text("write: {wait_ms: 0}\nown_spans: false\ncanary_s: 0\n")
+    edge = [world.attribute("mesh.source.service", "a"), world.attribute("mesh.destination.service", "b")]
+    sent, met = 0, False
+    while not met:
+        assert sent < 100 * DAYS, "a kill came in the middle"
+        with collector(tmp_path, "--config", str(config)) as served:
+            before = len(stored(served))
+            spans = [
+                world.span(attributes=edge, start_time_unix_nano=(19_000 + place % DAYS) * 86_400 * 10**9)
+                for place in range(10 * DAYS)
+            ]
+            assert served.send(world.request(*spans, service="lost-and-found").SerializeToString()) == 200
+            sent += len(spans)
+            until(lambda before=before: served.query(ROWS)[0][0] > before, "the first rows")  # type: ignore[misc]
+            met = bool(served.metric("whymesh_collector_log_requests"))
+            served.process.kill()
+    with collector(tmp_path, "--config", str(config)) as served:
+        found = stored(served)
+        calls = served.query("SELECT sum(Calls) FROM otel.mesh_edges WHERE Source = 'a' AND Destination = 'b'")
     assert (len(found), len(set(found)), calls) == (sent, sent, [(sent,)])
 
 

@@ -14,6 +14,8 @@ from clickhouse_driver import Client
 
 from tests.world.processes import Process, get, running, until
 
+# A start takes 1.1 s of CPU, whatever an earlier process left; on a host with thirty others at work, half a minute.
+START_S = 90.0
 FREE_PORTS = tuple(
     part
     for flag in ("--grpc", "--http", "--zipkin", "--clickhouse-native", "--clickhouse-http", "--metrics")
@@ -68,7 +70,7 @@ class Collector:
             lines = [line for line in self.process.output().splitlines() if line.startswith("{") and line.endswith("}")]
             return [fields["ports"] for line in lines if "ports" in (fields := json.loads(line))]
 
-        until(lambda: bool(announced()), "the collector to be ready")
+        until(lambda: bool(announced()), "the collector to be ready", START_S)
         return announced()[0]
 
 

@@ -45,6 +45,7 @@ SHARED = (
     "toUnixTimestamp64Nano(TimeUnix)",
     "Flags",
 )
+TIME = SHARED.index("toUnixTimestamp64Nano(TimeUnix)")
 EXEMPLARS = (
     "Exemplars.FilteredAttributes",
     "arrayMap(at -> toUnixTimestamp64Nano(at), Exemplars.TimeUnix)",

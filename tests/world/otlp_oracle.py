@@ -62,6 +62,14 @@ def rows(request: ExportTraceServiceRequest) -> list[Row]:
     ]
 
 
+def by_day(rows: list[Row], time: int = 0) -> list[tuple[int, list[Row]]]:
+    """The rows of each day since 1970, in order of days; `time` is the place of their time."""
+    days: dict[int, list[Row]] = {}
+    for row in rows:
+        days.setdefault(row[time] // 86_400_000_000_000, []).append(row)
+    return sorted(days.items())
+
+
 def is_storable(span: Span) -> bool:
     return (
         len(span.trace_id) == 16

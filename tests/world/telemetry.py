@@ -195,7 +195,9 @@ async def serve(folder: Path, scene: Scene) -> None:
         traffic = spans(now, scene)
         changes = [rollout(now - FAULT - timedelta(seconds=20))] if scene == "incident" else []
         for request in [*otlp(traffic), *changes]:
-            await store.insert("otel_traces", [encode_traces(request.SerializeToString()).blocks[0].data])
+            await store.insert(
+                "otel_traces", [block.data for block in encode_traces(request.SerializeToString()).blocks]
+            )
         door = await serve_native(store, "127.0.0.1", 0)
         url = f"clickhouse://127.0.0.1:{door.port}/otel"
         if scene == "incident":

@@ -63,7 +63,7 @@ mod python {
         #[pyo3(get)]
         rows: usize,
         #[pyo3(get)]
-        days: Py<PyTuple>,
+        day: u32,
     }
 
     #[pyclass(frozen, module = "collector._columnar")]
@@ -101,9 +101,8 @@ mod python {
             redacted.set_item(rule, count)?;
         }
         let block = |block: crate::TableBlock| {
-            let days = PyTuple::new(py, block.days)?.unbind();
             let data = PyBytes::new(py, &block.data).unbind();
-            Py::new(py, Block { table: block.table, data, rows: block.rows, days })
+            Py::new(py, Block { table: block.table, data, rows: block.rows, day: block.day })
         };
         let blocks = encoded.blocks.into_iter().map(block).collect::<PyResult<Vec<_>>>()?;
         Ok(Encoded {

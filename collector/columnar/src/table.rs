@@ -14,43 +14,64 @@ use crate::rejects::Cause;
 const NANOS_PER_DAY: u64 = 86_400_000_000_000;
 /// Sort keys and indexes keep seconds in 32 bits: 1970-01-01 to 2106-02-07.
 pub const LATEST: u64 = u32::MAX as u64 * 1_000_000_000;
-/// A partition is a day, and ClickHouse refuses an insert into more than 100 partitions.
+/// A partition is a day; each takes an insert of its own.
 pub const MOST_DAYS: usize = 64;
 
-/// The rows of one table as one Native block.
+/// The rows of one table that lie on one day, as one Native block; there is at least one.
 #[derive(Debug)]
 pub struct TableBlock {
     pub table: &'static str,
+    /// Since 1970: the partition the rows go to.
+    pub day: u32,
     pub data: Vec<u8>,
     pub rows: usize,
-    /// Days since 1970 of the rows, in order: the partitions they go to.
-    pub days: Vec<u32>,
 }
 
-/// The days on which the rows of a block lie.
-#[derive(Debug, Default)]
-pub struct Days(Vec<u32>);
+/// A table under construction.
+pub trait Table {
+    /// Bytes of those columns that can outgrow the request.
+    fn size(&self) -> usize;
 
-impl Days {
-    /// The day of a time in nanoseconds since 1970, or why there is no partition for it.
-    pub fn check(&self, time: u64) -> std::result::Result<u32, Cause> {
+    /// All columns as one Native block.
+    fn into_block(self, day: u32) -> TableBlock;
+}
+
+/// One table for each day on which there are rows: what goes to one partition is stored whole or not at all.
+#[derive(Debug)]
+pub struct ByDay<T>(Vec<(u32, T)>);
+
+impl<T> Default for ByDay<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Table> ByDay<T> {
+    /// The table of a time in nanoseconds since 1970, or why there is none. The caller adds a row to it.
+    pub fn at(&mut self, time: u64, new: impl FnOnce() -> T) -> std::result::Result<&mut T, Cause> {
         if time == 0 || time > LATEST {
             return Err(Cause::Time);
         }
         let day = u32::try_from(time / NANOS_PER_DAY).map_err(|_| Cause::Time)?;
-        let known = self.0.last() == Some(&day) || self.0.contains(&day);
-        if known || self.0.len() < MOST_DAYS { Ok(day) } else { Err(Cause::Days) }
+        let place = match self.0.iter().position(|(known, _)| *known == day) {
+            Some(place) => place,
+            None if self.0.len() == MOST_DAYS => return Err(Cause::Days),
+            None => {
+                self.0.push((day, new()));
+                self.0.len() - 1
+            }
+        };
+        Ok(&mut self.0[place].1)
     }
 
-    pub fn add(&mut self, day: u32) {
-        if !self.0.contains(&day) {
-            self.0.push(day);
-        }
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(_, table)| table.size()).sum()
     }
 
-    pub fn in_order(mut self) -> Vec<u32> {
-        self.0.sort_unstable();
-        self.0
+    /// In order of days.
+    pub fn into_blocks(mut self) -> impl Iterator<Item = TableBlock> {
+        self.0.sort_unstable_by_key(|(day, _)| *day);
+        self.0.into_iter().map(|(day, table)| table.into_block(day))
     }
 }
 

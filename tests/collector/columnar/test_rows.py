@@ -52,11 +52,13 @@ def test_any_request_in_protobuf_and_json(server: ClickHouse, request: ExportTra
     from_json = columnar.encode_traces(oracle.to_otlp_json(request), json=True).blocks
     assert [block.data for block in from_json] == [block.data for block in encoded.blocks]
     assert bool(expected) == bool(encoded.blocks)
-    for block in encoded.blocks:
-        assert (block.table, block.rows) == ("otel_traces", len(expected))
-        assert block.days == tuple(sorted({row[0] // 86_400_000_000_000 for row in expected}))
+    by_day = oracle.by_day(expected)
+    assert [(block.table, block.day, block.rows) for block in encoded.blocks] == [
+        ("otel_traces", day, len(rows)) for day, rows in by_day
+    ]
+    for block, (_, rows) in zip(encoded.blocks, by_day, strict=True):
         assert columnar.native_block_length(block.data) == len(block.data)
-        compare(stored(server, block.data), expected)
+        compare(stored(server, block.data), rows)
 
 
 def test_recorded_traffic(server: ClickHouse) -> None:
@@ -85,7 +87,8 @@ def test_text_that_is_not_utf8_is_repaired(server: ClickHouse) -> None:
 def test_blocks_fit_the_real_table(server: ClickHouse) -> None:
     request = world.request(*(world.span(start_time_unix_nano=day * 86_400 * 10**9) for day in range(1, 200)))
     encoded = columnar.encode_traces(request.SerializeToString())
-    (block,) = encoded.blocks
-    assert (block.rows, encoded.causes) == (columnar.MOST_DAYS, {"too_many_days": 199 - columnar.MOST_DAYS})
-    server.insert("otel.otel_traces", block.data)
+    assert [(block.day, block.rows) for block in encoded.blocks] == [(day, 1) for day in range(1, 65)]
+    assert encoded.causes == {"too_many_days": 199 - columnar.MOST_DAYS}
+    for block in encoded.blocks:
+        server.insert("otel.otel_traces", block.data)
     assert server.query("SELECT count(), uniq(toDate(Timestamp)) FROM otel.otel_traces") == [[64, 64]]

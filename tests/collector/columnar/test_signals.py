@@ -53,10 +53,11 @@ def test_any_logs_in_protobuf_and_json(server: ClickHouse, request: ExportLogsSe
     from_json = columnar.encode_logs(oracle.to_otlp_json(request), received_ns=NOW, json=True)
     assert [block.data for block in from_json.blocks] == [block.data for block in encoded.blocks]
     assert bool(expected) == bool(encoded.blocks)
-    for block in encoded.blocks:
-        assert (block.table, block.rows) == ("otel_logs", len(expected))
-        assert block.days == tuple(sorted({row[0] // 86_400_000_000_000 for row in expected}))
-        assert stored(server, block, otlp_logs.COLUMNS) == expected
+    by_day = oracle.by_day(expected)
+    assert [(block.table, block.day) for block in encoded.blocks] == [("otel_logs", day) for day, _ in by_day]
+    for block, (_, rows) in zip(encoded.blocks, by_day, strict=True):
+        assert block.rows == len(rows)
+        assert stored(server, block, otlp_logs.COLUMNS) == rows
 
 
 @PATIENT
@@ -67,11 +68,14 @@ def test_any_metrics_in_protobuf_and_json(server: ClickHouse, request: ExportMet
     assert encoded.rejected == sum(encoded.causes.values())
     from_json = columnar.encode_metrics(oracle.to_otlp_json(request), json=True)
     assert [block.data for block in from_json.blocks] == [block.data for block in encoded.blocks]
-    assert {block.table: block.rows for block in encoded.blocks} == {
-        table: len(rows) for table, rows in expected.items()
+    by_day = {
+        (table, day): some for table, rows in expected.items() for day, some in oracle.by_day(rows, otlp_metrics.TIME)
+    }
+    assert {(block.table, block.day): block.rows for block in encoded.blocks} == {
+        place: len(rows) for place, rows in by_day.items()
     }
     for block in encoded.blocks:
-        assert stored(server, block, otlp_metrics.COLUMNS[block.table]) == expected[block.table]
+        assert stored(server, block, otlp_metrics.COLUMNS[block.table]) == by_day[block.table, block.day]
 
 
 def gauges(*times: int, service: str = "shop") -> ExportMetricsServiceRequest:
@@ -92,10 +96,11 @@ def test_blocks_fit_the_real_tables(server: ClickHouse) -> None:
         logs(*(LogRecord(time_unix_nano=day) for day in days)).SerializeToString(), received_ns=NOW
     )
     for encoded in (metrics, records):
-        (block,) = encoded.blocks
         assert encoded.causes == {"too_many_days": 99 - columnar.MOST_DAYS}
-        server.insert(f"otel.{block.table}", block.data)
-        assert server.query(f"SELECT count() FROM otel.{block.table}") == [[columnar.MOST_DAYS]]
+        (table,) = {block.table for block in encoded.blocks}
+        for block in encoded.blocks:
+            server.insert(f"otel.{table}", block.data)
+        assert server.query(f"SELECT count() FROM otel.{table}") == [[columnar.MOST_DAYS]]
 
 
 def test_points_that_say_no_time_are_named() -> None:

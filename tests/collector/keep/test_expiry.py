@@ -81,7 +81,7 @@ async def test_the_store_lets_go(tmp_path: Path) -> None:
         for days_ago in (0, 0, 1, 5):
             at = int((today - timedelta(days=days_ago)).timestamp()) * 10**9
             body = world.request(world.span(start_time_unix_nano=at, end_time_unix_nano=at)).SerializeToString()
-            await store.insert("otel_traces", [encode_traces(body).blocks[0].data])
+            await store.insert("otel_traces", [block.data for block in encode_traces(body).blocks])
         await Keeper(registry, store, Terms({"spans": 3})).once(today.date())
         days = "SELECT toDate(Timestamp) = today() AS now, count() AS spans FROM otel.otel_traces GROUP BY 1 ORDER BY 1"
         assert await store.ask(days) == [{"now": 0, "spans": 1}, {"now": 1, "spans": 2}]

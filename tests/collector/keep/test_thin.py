@@ -76,8 +76,8 @@ def old_logs() -> bytes:
 async def store(tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
     store = EmbeddedStore.open(tmp_path / "data")
     try:
-        await store.insert("otel_traces", [encode_traces(old_day()).blocks[0].data])
-        await store.insert("otel_logs", [encode_logs(old_logs(), received_ns=1).blocks[0].data])
+        await store.insert("otel_traces", [block.data for block in encode_traces(old_day()).blocks])
+        await store.insert("otel_logs", [block.data for block in encode_logs(old_logs(), received_ns=1).blocks])
         finding = json.dumps({"trace": NAMED})
         await store.change(f"INSERT INTO otel.mesh_incidents (Id, Finding) VALUES ('i', '{finding}')")
         await store.change(f"INSERT INTO otel.mesh_pins (TraceId) VALUES ('{PINNED}')")
@@ -162,7 +162,7 @@ async def test_late_spans_follow_the_decision(store: EmbeddedStore) -> None:
     ordinary, failing = [number for number in numbers if number.to_bytes(16, "big").hex() not in left][:2]
     late = [call(sampled, 1), call(901, 1), call(ordinary, 1), call(failing, 1, failed=True)]
     body = world.request(*late, service="cart").SerializeToString()
-    await store.insert("otel_traces", [encode_traces(body).blocks[0].data])
+    await store.insert("otel_traces", [block.data for block in encode_traces(body).blocks])
     await thinner(store).once(TODAY)
     after = await traces(store)
     assert after[sampled.to_bytes(16, "big").hex()] == (3, "2")

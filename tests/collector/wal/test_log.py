@@ -15,10 +15,10 @@ from collector.receive.request import Form, Request, Taken
 from collector.receive.signals import Signal
 from collector.wal.log import Log
 from collector.wal.policy import Fsync, Policy
-from collector.wal.record import Outcome
+from collector.wal.record import Outcome, Partition
 from tests.world.otlp_sink import eventually
 
-TOKEN = b"t" * 16
+TRACES, LOGS = Partition("otel_traces", 20_000), Partition("otel_logs", 20_000)
 SMALL = Policy(limit_bytes=40_000, segment_bytes=10_000, batches=5)
 
 
@@ -61,20 +61,20 @@ async def test_what_is_stored_is_not_found_again_and_what_may_be_stored_is_told(
     log = open_log()
     await log.start()
     numbers = [await log.append(request(place), 2, Taken()) for place in range(6)]
-    for table, token in (("otel_traces", b"a" * 16), ("otel_logs", b"b" * 16)):
-        await log.inserting(token, table, tuple(numbers[:2]))
+    for partition, token in ((TRACES, b"a" * 16), (LOGS, b"b" * 16)):
+        await log.inserting(token, partition, tuple(numbers[:2]))
         log.settled(token, Outcome.STORED)
-    await log.inserting(b"c" * 16, "otel_traces", tuple(numbers[2:4]))
+    await log.inserting(b"c" * 16, TRACES, tuple(numbers[2:4]))
     log.settled(b"c" * 16, Outcome.VOID)
-    await log.inserting(b"d" * 16, "otel_traces", tuple(numbers[4:]))
-    await log.inserting(b"e" * 16, "otel_logs", tuple(numbers[4:5]))
+    await log.inserting(b"d" * 16, TRACES, tuple(numbers[4:]))
+    await log.inserting(b"e" * 16, LOGS, tuple(numbers[4:5]))
     log.settled(b"e" * 16, Outcome.DROPPED)
     await log.close()
 
     found = open_log().recovered
     assert list(found.requests) == numbers[2:]
-    assert {number: one.stored for number, one in found.requests.items() if one.stored} == {numbers[4]: {"otel_logs"}}
-    assert [(insert.table, insert.numbers) for insert in found.open.values()] == [("otel_traces", tuple(numbers[4:]))]
+    assert {number: one.stored for number, one in found.requests.items() if one.stored} == {numbers[4]: {LOGS}}
+    assert [(insert.partition, insert.numbers) for insert in found.open.values()] == [(TRACES, tuple(numbers[4:]))]
 
 
 async def test_segments_go_once_nothing_needs_them_and_batches_stay_known(

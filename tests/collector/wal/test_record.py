@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from collector.receive.request import Form, Request, Taken
 from collector.receive.signals import Signal
-from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Record, Settled, decode, encode
+from collector.wal.record import (
+    Damaged,
+    Head,
+    Insert,
+    Logged,
+    Outcome,
+    Partition,
+    Record,
+    Settled,
+    decode,
+    encode,
+)
 
 _counts = st.integers(0, 2**64 - 1)
 _ids = st.binary(min_size=16, max_size=16).filter(any)
@@ -19,9 +30,10 @@ _forms = st.builds(
     Form, st.booleans(), st.sampled_from(["identity", "gzip", "zstd"]), st.booleans(), _ids | st.just(b"")
 )
 _requests = st.builds(Request, st.sampled_from(Signal), st.binary(max_size=50), _forms, _counts)
+_partitions = st.builds(Partition, st.sampled_from(["otel_traces", "otel_logs"]), st.integers(0, 49_710))
 records: st.SearchStrategy[Record] = st.one_of(
-    st.builds(Logged, _counts, _requests, st.integers(1, 7), _taken),
-    st.builds(Insert, _ids, st.sampled_from(["otel_traces", "otel_logs"]), st.lists(_counts, max_size=5).map(tuple)),
+    st.builds(Logged, _counts, _requests, st.integers(1, 320), _taken),
+    st.builds(Insert, _ids, _partitions, st.lists(_counts, max_size=5).map(tuple)),
     st.builds(Settled, _ids, st.sampled_from(Outcome)),
     st.builds(Head, _counts, _ids, st.lists(st.tuples(_ids, _taken), max_size=4).map(tuple)),
 )

@@ -22,9 +22,9 @@ from collector.store.errors import StoreUnavailable
 from collector.store.running import Request as Query
 from collector.wal.log import Log
 from collector.wal.policy import Policy
-from collector.wal.record import Outcome
+from collector.wal.record import Outcome, Partition
 from collector.write.deliver import Delivery
-from collector.write.group import Group, Limits, Waiting
+from collector.write.group import Group, Limits, Waiting, partition_of
 from collector.write.resume import Resume
 from collector.write.settle import Ledger
 from collector.write.writers import Writers
@@ -62,6 +62,11 @@ class Parts:
 
     async def take(self, request: Request) -> None:
         await self.delivery.keep(request, (await self.encoder.encode(request)).blocks, Taken())
+
+    async def partition(self, request: Request) -> Partition:
+        """The one it goes to."""
+        (block,) = (await self.encoder.encode(request)).blocks
+        return partition_of(block)
 
 
 @contextlib.asynccontextmanager
@@ -121,7 +126,7 @@ async def test_an_insert_that_had_begun_is_made_once(tmp_path: Path) -> None:
             taken, lost = request(5), request(7)
             for one, token in ((taken, b"a" * 16), (lost, b"b" * 16)):
                 number = await parts.log.append(one, 1, Taken())
-                await parts.log.inserting(token, "otel_traces", (number,))
+                await parts.log.inserting(token, await parts.partition(one), (number,))
             blocks: tuple[columnar.Block, ...] = (await parts.encoder.encode(taken)).blocks
             await store.insert("otel_traces", [block.data for block in blocks], (b"a" * 16).hex())
         async with delivering(tmp_path, store, Store()) as parts:
@@ -144,7 +149,7 @@ async def test_after_a_loss_of_power_what_the_store_lost_is_stored_again(
             kept, lost = request(5), request(7)
             for one, token in ((kept, b"a" * 16), (lost, b"b" * 16)):
                 number = await parts.log.append(one, 1, Taken())
-                await parts.log.inserting(token, "otel_traces", (number,))
+                await parts.log.inserting(token, await parts.partition(one), (number,))
                 parts.log.settled(token, Outcome.STORED)
             blocks: tuple[columnar.Block, ...] = (await parts.encoder.encode(kept)).blocks
             await store.insert("otel_traces", [block.data for block in blocks])

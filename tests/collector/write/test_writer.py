@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from collector._columnar import MOST_DAYS
 from collector.errors import LogUnwritable
 from collector.receive.request import Form, Request
 from collector.receive.signals import Signal
@@ -26,7 +25,7 @@ REQUEST = Request(Signal.TRACES, b"", Form(), 0)
 class Block:
     data: bytes
     rows: int = 1
-    days: tuple[int, ...] = (1,)
+    day: int = 1
     table: str = "otel_traces"
 
 
@@ -129,7 +128,7 @@ async def test_a_full_group_does_not_wait(store: Store, start: Callable[..., Sen
     [
         ([Block(b"x", rows=3)] * 3, {"rows": 5}),
         ([Block(b"x" * 30)] * 3, {"group_bytes": 50}),
-        ([Block(b"x", days=tuple(range(start, start + MOST_DAYS - 1))) for start in (0, 500, 900)], {}),
+        ([Block(b"x", day=day) for day in (0, 500, 900)], {}),
     ],
 )
 async def test_a_group_ends_at_its_limits(
@@ -212,6 +211,17 @@ async def test_a_stop_stores_what_waits_for_company(store: Store, start: Callabl
     sent.add(Block(b"a"))
     await sent.writers.drain()
     assert store.inserts == [[b"a"]]
+
+
+async def test_each_day_has_an_insert_of_its_own(store: Store, start: Callable[..., Sent]) -> None:
+    sent = start(wait_s=60, rows=5)
+    both = [sent.add(Block(b"a1"), Block(b"a2", day=2)), sent.add(Block(b"b1"), Block(b"b2", day=2))]
+    assert sent.writers.held_bytes == 8
+    sent.add(Block(b"c1"))
+    await sent.until_held(0)
+    assert store.inserts == [[b"a1", b"b1", b"c1"], [b"a2", b"b2"]]
+    assert len(set(store.tokens)) == 2
+    assert {store.outcomes[number] for number in both} == {Outcome.STORED}
 
 
 async def test_blocks_of_different_tables_go_their_own_ways(store: Store, start: Callable[..., Sent]) -> None:

@@ -9,12 +9,13 @@ use crate::error::Result;
 use crate::redact::rules::Rules;
 use crate::redact::screen::Scratch;
 use crate::rejects::Rejects;
-use crate::table::points::{Metric, Points};
+use crate::table::ByDay;
+use crate::table::points::{Metric, Points, check};
 
 pub fn encode(body: &[u8], form: Form, rules: Option<&Rules>) -> Result<Encoded> {
     let body = body::open(body, form, &json::METRICS)?;
     let mut walk = Walk {
-        tables: Kind::ALL.map(Points::of),
+        tables: Kind::ALL.map(|_| ByDay::default()),
         scratch: Scratch::of(rules),
         rejects: Rejects::of("data points"),
         most: form.limit.saturating_mul(EXPANSION),
@@ -22,12 +23,12 @@ pub fn encode(body: &[u8], form: Form, rules: Option<&Rules>) -> Result<Encoded>
     let mut point = Point::default();
     each_item(Reader::new(&body), |metric, origin| walk.metric(metric, origin, &mut point))
         .map_err(|error| error.within(&body))?;
-    let blocks = walk.tables.into_iter().filter_map(Points::into_block).collect();
+    let blocks = walk.tables.into_iter().flat_map(ByDay::into_blocks).collect();
     Ok(Encoded { blocks, rejects: walk.rejects, redacted: walk.scratch.into_counts() })
 }
 
 struct Walk<'r> {
-    tables: [Points; Kind::ALL.len()],
+    tables: [ByDay<Points>; Kind::ALL.len()],
     scratch: Scratch<'r>,
     rejects: Rejects,
     most: usize,
@@ -71,17 +72,18 @@ impl Walk<'_> {
                 _ => {}
             }
         }
-        let others = self.tables.iter().filter(|table| table.kind() != kind).map(Points::size).sum::<usize>();
-        let table = &mut self.tables[kind as usize];
+        let all: usize = self.tables.iter().map(ByDay::size).sum();
+        let tables = &mut self.tables[kind as usize];
+        let others = all - tables.size();
         let mut fields = message;
         while let Some(field) = fields.field()? {
             if field.number == 1 {
                 point.read(kind, field.message()?)?;
-                match table.check(point) {
-                    Ok(day) => table.push(point, day, metric, origin, &mut self.scratch)?,
+                match check(point).and_then(|()| tables.at(point.time, || Points::of(kind))) {
+                    Ok(table) => table.push(point, metric, origin, &mut self.scratch)?,
                     Err(cause) => self.rejects.count(cause, metric.name, point.time),
                 }
-                check_size(others + table.size(), self.most)?;
+                check_size(others + tables.size(), self.most)?;
             }
         }
         Ok(())

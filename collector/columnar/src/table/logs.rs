@@ -2,7 +2,7 @@
 //!
 //! Names, types and order are those of the OpenTelemetry ClickHouse exporter's INSERT (`collector/store/sql/otel_logs.sql`).
 
-use super::{Days, SharedMap, TableBlock, id_or_empty, push_attributes};
+use super::{SharedMap, Table, TableBlock, id_or_empty, push_attributes};
 use crate::error::Result;
 use crate::native::block::Block;
 use crate::native::column::{LowCardinality, Map, Strings, Words};
@@ -10,7 +10,6 @@ use crate::otlp::record::Record;
 use crate::otlp::value::{Value, readable};
 use crate::otlp::walk::Origin;
 use crate::redact::screen::Scratch;
-use crate::rejects::Cause;
 
 const TABLE: &str = "otel_logs";
 const COLUMNS: usize = 16;
@@ -18,7 +17,6 @@ const COLUMNS: usize = 16;
 #[derive(Debug, Default)]
 pub struct Logs {
     rows: usize,
-    days: Days,
     timestamp: Words,
     trace_id: Strings,
     span_id: Strings,
@@ -49,31 +47,15 @@ struct Known {
 }
 
 impl Logs {
-    pub fn check(&self, time: u64) -> std::result::Result<u32, Cause> {
-        self.days.check(time)
-    }
-
-    /// Bytes of those columns that can outgrow the request.
-    pub fn size(&self) -> usize {
-        self.resource_attributes.map.size()
-            + self.scope_attributes.map.size()
-            + self.scope_name.bytes().len()
-            + self.log_attributes.size()
-            + self.body.bytes().len()
-            + self.rows * 64
-    }
-
     /// Adds a record with a checked time as one row.
     pub fn push(
         &mut self,
         record: &Record<'_>,
         time: u64,
-        day: u32,
         origin: &Origin<'_>,
         scratch: &mut Scratch<'_>,
     ) -> Result<()> {
         self.enter(origin, scratch)?;
-        self.days.add(day);
         self.rows += 1;
         self.timestamp.push(time);
         self.trace_id.push_hex(id_or_empty(record.trace_id, 16));
@@ -111,12 +93,19 @@ impl Logs {
         };
         Ok(())
     }
+}
 
-    /// All columns as one Native block; no rows are no block.
-    pub fn into_block(self) -> Option<TableBlock> {
-        if self.rows == 0 {
-            return None;
-        }
+impl Table for Logs {
+    fn size(&self) -> usize {
+        self.resource_attributes.map.size()
+            + self.scope_attributes.map.size()
+            + self.scope_name.bytes().len()
+            + self.log_attributes.size()
+            + self.body.bytes().len()
+            + self.rows * 64
+    }
+
+    fn into_block(self, day: u32) -> TableBlock {
         let mut block = Block::new(COLUMNS, self.rows, self.size() + self.rows * 64);
         block.put("Timestamp", "DateTime64(9)", &[self.timestamp.bytes()]);
         block.put("TraceId", "String", &[self.trace_id.bytes()]);
@@ -134,8 +123,7 @@ impl Logs {
         block.put_map("ScopeAttributes", &self.scope_attributes.map);
         block.put_map("LogAttributes", &self.log_attributes);
         block.put("EventName", "String", &[self.event_name.bytes()]);
-        let days = self.days.in_order();
-        Some(TableBlock { table: TABLE, data: block.into_bytes(), rows: self.rows, days })
+        TableBlock { table: TABLE, day, data: block.into_bytes(), rows: self.rows }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Names and types are those of the OpenTelemetry ClickHouse exporter's tables (`collector/store/sql/otel_metrics_*.sql`).
 
 use super::exemplars::{self, Exemplars};
-use super::{Days, LATEST, SharedMap, TableBlock, push_attributes};
+use super::{LATEST, SharedMap, Table, TableBlock, push_attributes};
 use crate::error::Result;
 use crate::native::block::Block;
 use crate::native::column::{LowCardinality, Map, Strings, WordArrays, Words};
@@ -32,7 +32,6 @@ pub struct Metric<'a> {
 pub struct Points {
     kind: Kind,
     rows: usize,
-    days: Days,
     known: usize,
     service: u32,
     resource_attributes: SharedMap,
@@ -76,12 +75,19 @@ struct Distribution {
     quantile_values: WordArrays,
 }
 
+/// Whether a table can hold the point, whatever its day.
+pub fn check(point: &Point<'_>) -> std::result::Result<(), Cause> {
+    if point.start > LATEST || point.exemplars.iter().any(|exemplar| exemplar.time > LATEST) {
+        return Err(Cause::Time);
+    }
+    Ok(())
+}
+
 impl Points {
     pub fn of(kind: Kind) -> Self {
         Self {
             kind,
             rows: 0,
-            days: Days::default(),
             known: 0,
             service: 0,
             resource_attributes: SharedMap::default(),
@@ -107,49 +113,15 @@ impl Points {
         }
     }
 
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// Bytes of those columns that can outgrow the request.
-    pub fn size(&self) -> usize {
-        let strings = [
-            &self.resource_schema,
-            &self.scope_name,
-            &self.scope_version,
-            &self.scope_schema,
-            &self.name,
-            &self.description,
-            &self.unit,
-        ];
-        strings.iter().map(|column| column.bytes().len()).sum::<usize>()
-            + self.resource_attributes.map.size()
-            + self.scope_attributes.map.size()
-            + self.attributes.size()
-            + self.exemplars.size()
-            + self.distribution.size()
-            + self.rows * 64
-    }
-
-    /// The day the point belongs to, or why the table cannot hold it.
-    pub fn check(&self, point: &Point<'_>) -> std::result::Result<u32, Cause> {
-        if point.start > LATEST || point.exemplars.iter().any(|exemplar| exemplar.time > LATEST) {
-            return Err(Cause::Time);
-        }
-        self.days.check(point.time)
-    }
-
     /// Adds a checked point as one row.
     pub fn push(
         &mut self,
         point: &Point<'_>,
-        day: u32,
         metric: &Metric<'_>,
         origin: &Origin<'_>,
         scratch: &mut Scratch<'_>,
     ) -> Result<()> {
         self.enter(origin, scratch)?;
-        self.days.add(day);
         self.rows += 1;
         self.push_origin(origin);
         self.name.push(&readable(metric.name));
@@ -197,11 +169,46 @@ impl Points {
         self.service_name.push_place(self.service);
     }
 
-    /// All columns as one Native block; no rows are no block.
-    pub fn into_block(self) -> Option<TableBlock> {
-        if self.rows == 0 {
-            return None;
-        }
+    fn put_shared(&self, block: &mut Block) {
+        block.put_map("ResourceAttributes", &self.resource_attributes.map);
+        block.put("ResourceSchemaUrl", "String", &[self.resource_schema.bytes()]);
+        block.put("ScopeName", "String", &[self.scope_name.bytes()]);
+        block.put("ScopeVersion", "String", &[self.scope_version.bytes()]);
+        block.put_map("ScopeAttributes", &self.scope_attributes.map);
+        block.put("ScopeDroppedAttrCount", "UInt32", &[self.scope_dropped.bytes()]);
+        block.put("ScopeSchemaUrl", "String", &[self.scope_schema.bytes()]);
+        block.put_words("ServiceName", &self.service_name);
+        block.put("MetricName", "String", &[self.name.bytes()]);
+        block.put("MetricDescription", "String", &[self.description.bytes()]);
+        block.put("MetricUnit", "String", &[self.unit.bytes()]);
+        block.put_map("Attributes", &self.attributes);
+        block.put("StartTimeUnix", "DateTime64(9)", &[self.start.bytes()]);
+        block.put("TimeUnix", "DateTime64(9)", &[self.time.bytes()]);
+        block.put("Flags", "UInt32", &[self.flags.bytes()]);
+    }
+}
+
+impl Table for Points {
+    fn size(&self) -> usize {
+        let strings = [
+            &self.resource_schema,
+            &self.scope_name,
+            &self.scope_version,
+            &self.scope_schema,
+            &self.name,
+            &self.description,
+            &self.unit,
+        ];
+        strings.iter().map(|column| column.bytes().len()).sum::<usize>()
+            + self.resource_attributes.map.size()
+            + self.scope_attributes.map.size()
+            + self.attributes.size()
+            + self.exemplars.size()
+            + self.distribution.size()
+            + self.rows * 64
+    }
+
+    fn into_block(self, day: u32) -> TableBlock {
         let (table, own) = match self.kind {
             Kind::Gauge => ("otel_metrics_gauge", 1 + exemplars::COLUMNS),
             Kind::Sum => ("otel_metrics_sum", 3 + exemplars::COLUMNS),
@@ -226,26 +233,7 @@ impl Points {
         if self.kind == Kind::Sum {
             block.put("IsMonotonic", "Bool", &[self.monotonic.bytes()]);
         }
-        let days = self.days.in_order();
-        Some(TableBlock { table, data: block.into_bytes(), rows: self.rows, days })
-    }
-
-    fn put_shared(&self, block: &mut Block) {
-        block.put_map("ResourceAttributes", &self.resource_attributes.map);
-        block.put("ResourceSchemaUrl", "String", &[self.resource_schema.bytes()]);
-        block.put("ScopeName", "String", &[self.scope_name.bytes()]);
-        block.put("ScopeVersion", "String", &[self.scope_version.bytes()]);
-        block.put_map("ScopeAttributes", &self.scope_attributes.map);
-        block.put("ScopeDroppedAttrCount", "UInt32", &[self.scope_dropped.bytes()]);
-        block.put("ScopeSchemaUrl", "String", &[self.scope_schema.bytes()]);
-        block.put_words("ServiceName", &self.service_name);
-        block.put("MetricName", "String", &[self.name.bytes()]);
-        block.put("MetricDescription", "String", &[self.description.bytes()]);
-        block.put("MetricUnit", "String", &[self.unit.bytes()]);
-        block.put_map("Attributes", &self.attributes);
-        block.put("StartTimeUnix", "DateTime64(9)", &[self.start.bytes()]);
-        block.put("TimeUnix", "DateTime64(9)", &[self.time.bytes()]);
-        block.put("Flags", "UInt32", &[self.flags.bytes()]);
+        TableBlock { table, day, data: block.into_bytes(), rows: self.rows }
     }
 }
 

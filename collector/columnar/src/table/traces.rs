@@ -9,7 +9,7 @@ use crate::otlp::span::Span;
 use crate::otlp::value::{Attribute, readable};
 use crate::redact::screen::Scratch;
 use crate::rejects::Cause;
-use crate::table::{Days, LATEST, TableBlock, push_attributes, push_value, unless_zero};
+use crate::table::{LATEST, Table, TableBlock, push_attributes, push_value, unless_zero};
 
 const TABLE: &str = "otel_traces";
 const COLUMNS: usize = 22;
@@ -17,9 +17,17 @@ const COLUMNS: usize = 22;
 const KINDS: [&str; 6] = ["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"];
 const STATUSES: [&str; 3] = ["Unset", "Ok", "Error"];
 
+/// Where spans come from; `serial` differs between any two of a request and is not 0.
+#[derive(Debug, Default)]
+pub struct Resource<'a> {
+    pub serial: usize,
+    pub attributes: Vec<Attribute<'a>>,
+}
+
 /// What a resource puts on each of its rows, encoded once.
 #[derive(Debug, Default)]
-pub struct Resource {
+struct Known {
+    serial: usize,
     keys: Vec<u32>,
     values: Vec<u8>,
     service: u32,
@@ -34,7 +42,7 @@ pub struct Scope<'a> {
 #[derive(Debug)]
 pub struct Traces {
     rows: usize,
-    days: Days,
+    known: Known,
     timestamp: Words,
     trace_id: Strings,
     span_id: Strings,
@@ -77,7 +85,7 @@ impl Default for Traces {
     fn default() -> Self {
         Self {
             rows: 0,
-            days: Days::default(),
+            known: Known::default(),
             timestamp: Words::default(),
             trace_id: Strings::default(),
             span_id: Strings::default(),
@@ -99,61 +107,34 @@ impl Default for Traces {
     }
 }
 
+/// Whether the table can hold the span, whatever its day.
+pub fn check(span: &Span<'_>) -> std::result::Result<(), Cause> {
+    let is_id = |id: &[u8], length: usize| id.len() == length && id.iter().any(|&byte| byte != 0);
+    if !is_id(span.trace_id, 16) {
+        return Err(Cause::TraceId);
+    }
+    if !is_id(span.span_id, 8) {
+        return Err(Cause::SpanId);
+    }
+    if !matches!(span.parent_span_id.len(), 0 | 8) {
+        return Err(Cause::ParentSpanId);
+    }
+    if span.events.iter().any(|event| event.time > LATEST) {
+        return Err(Cause::Time);
+    }
+    Ok(())
+}
+
 impl Traces {
-    /// Bytes of those columns that can outgrow the request.
-    pub fn size(&self) -> usize {
-        let repeated = self.resource_attributes.size()
-            + self.scope_name.bytes().len()
-            + self.scope_version.bytes().len();
-        let own = self.span_attributes.size() + self.events.attributes.size() + self.links.attributes.size();
-        repeated + own + self.trace_id.bytes().len()
-    }
-
-    pub fn resource(&mut self, attributes: &[Attribute<'_>], scratch: &mut Scratch<'_>) -> Result<Resource> {
-        let mut values = Strings::default();
-        let mut resource = Resource::default();
-        for attribute in attributes {
-            if attribute.key == b"service.name" {
-                scratch.text.clear();
-                attribute.value.write_text(&mut scratch.text)?;
-                resource.service = self.service_name.place(&scratch.text);
-            }
-            if push_value(&mut values, attribute, scratch)? {
-                resource.keys.push(self.resource_attributes.keys.place(&readable(attribute.key)));
-            }
-        }
-        resource.values = values.into_bytes();
-        Ok(resource)
-    }
-
-    /// The day the span belongs to, or why the table cannot hold it.
-    pub fn check(&self, span: &Span<'_>) -> std::result::Result<u32, Cause> {
-        let is_id = |id: &[u8], length: usize| id.len() == length && id.iter().any(|&byte| byte != 0);
-        if !is_id(span.trace_id, 16) {
-            return Err(Cause::TraceId);
-        }
-        if !is_id(span.span_id, 8) {
-            return Err(Cause::SpanId);
-        }
-        if !matches!(span.parent_span_id.len(), 0 | 8) {
-            return Err(Cause::ParentSpanId);
-        }
-        if span.events.iter().any(|event| event.time > LATEST) {
-            return Err(Cause::Time);
-        }
-        self.days.check(span.start)
-    }
-
     /// Adds a checked span as one row.
     pub fn push(
         &mut self,
         span: &Span<'_>,
-        day: u32,
-        resource: &Resource,
+        resource: &Resource<'_>,
         scope: &Scope<'_>,
         scratch: &mut Scratch<'_>,
     ) -> Result<()> {
-        self.days.add(day);
+        self.enter(resource, scratch)?;
         self.rows += 1;
         self.timestamp.push(span.start);
         self.trace_id.push_hex(span.trace_id);
@@ -162,9 +143,9 @@ impl Traces {
         self.trace_state.push(&readable(span.trace_state));
         self.span_name.push(&scratch.free_text(span.name));
         self.span_kind.push_place(place_of(span.kind, KINDS.len()));
-        self.service_name.push_place(resource.service);
-        self.resource_attributes.keys.extend(&resource.keys);
-        self.resource_attributes.values.extend(&resource.values);
+        self.service_name.push_place(self.known.service);
+        self.resource_attributes.keys.extend(&self.known.keys);
+        self.resource_attributes.values.extend(&self.known.values);
         self.resource_attributes.end_row();
         self.scope_name.push(&readable(scope.name));
         self.scope_version.push(&readable(scope.version));
@@ -176,11 +157,38 @@ impl Traces {
         self.links.push(span, scratch)
     }
 
-    /// All columns as one Native block; no rows are no block.
-    pub fn into_block(self) -> Option<TableBlock> {
-        if self.rows == 0 {
-            return None;
+    fn enter(&mut self, resource: &Resource<'_>, scratch: &mut Scratch<'_>) -> Result<()> {
+        if self.known.serial == resource.serial {
+            return Ok(());
         }
+        let mut values = Strings::default();
+        let mut known = Known { serial: resource.serial, ..Known::default() };
+        for attribute in &resource.attributes {
+            if attribute.key == b"service.name" {
+                scratch.text.clear();
+                attribute.value.write_text(&mut scratch.text)?;
+                known.service = self.service_name.place(&scratch.text);
+            }
+            if push_value(&mut values, attribute, scratch)? {
+                known.keys.push(self.resource_attributes.keys.place(&readable(attribute.key)));
+            }
+        }
+        known.values = values.into_bytes();
+        self.known = known;
+        Ok(())
+    }
+}
+
+impl Table for Traces {
+    fn size(&self) -> usize {
+        let repeated = self.resource_attributes.size()
+            + self.scope_name.bytes().len()
+            + self.scope_version.bytes().len();
+        let own = self.span_attributes.size() + self.events.attributes.size() + self.links.attributes.size();
+        repeated + own + self.trace_id.bytes().len()
+    }
+
+    fn into_block(self, day: u32) -> TableBlock {
         let mut block = Block::new(COLUMNS, self.rows, self.size() + self.rows * 128);
         block.put("Timestamp", "DateTime64(9)", &[self.timestamp.bytes()]);
         block.put("TraceId", "String", &[self.trace_id.bytes()]);
@@ -199,8 +207,7 @@ impl Traces {
         block.put("StatusMessage", "String", &[self.status_message.bytes()]);
         self.events.put(&mut block);
         self.links.put(&mut block);
-        let days = self.days.in_order();
-        Some(TableBlock { table: TABLE, data: block.into_bytes(), rows: self.rows, days })
+        TableBlock { table: TABLE, day, data: block.into_bytes(), rows: self.rows }
     }
 }
 
