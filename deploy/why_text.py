@@ -15,6 +15,9 @@ def explain(answer: dict[str, Any]) -> None:
         show_finding(finding, answer.get("summary", ""))
     else:
         _out().print(escape(answer.get("summary", "")))
+    for other in answer.get("also", ()):
+        _out().print(f"\n[bold]also open[/bold] since {other['opened_at'][:19]}: {escape(other['title'])}")
+        _out().print(f"  whymesh why {escape(other['id'])}")
     for alarm in answer.get("alarms", ()):
         _out().print(f"\n[bold]alarm[/bold] since {alarm['opened_at'][:19]}: {escape(alarm['title'])}")
         _out().print(f"  {escape(alarm['why'])}")

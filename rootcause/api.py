@@ -63,6 +63,7 @@ class Api:
                 "state": answer.state,
                 "summary": answer.summary,
                 "finding": answer.finding.model_dump(mode="json") if answer.finding else None,
+                "also": [finding.model_dump(mode="json") for finding in answer.also],
                 "checked": answer.checked,
                 "alarms": [alarm.model_dump(mode="json") for alarm in self._alarms()],
             }

@@ -28,7 +28,7 @@ from deploy.local.state import RunFolder, Running, default_state
 class Options:
     """What the operator asked for."""
 
-    order: Order | None
+    orders: tuple[Order, ...]
     experiment: bool
     as_json: bool
     rate: float
@@ -37,7 +37,7 @@ class Options:
 
 @click.command(name="demo")
 @click.option(
-    "--fault", "fault", default="none", show_default=True, help="SERVICE:KIND[:AMOUNT] to inject with --exit."
+    "--fault", "told", multiple=True, help="SERVICE:KIND[:AMOUNT] to inject with --exit, or none; several at once."
 )
 @click.option("--exit", "experiment", is_flag=True, help="Inject, wait for the finding, say whether it is right, end.")
 @click.option("--json", "as_json", is_flag=True, help="With --exit: one JSON object on standard output.")
@@ -49,7 +49,7 @@ class Options:
 @click.option("--ui/--no-ui", default=True, show_default=True, help="The web UI; never with --exit.")
 @click.option("--plain", is_flag=True, help="Without encryption, identities and policies.")
 def command(
-    fault: str,
+    told: tuple[str, ...],
     experiment: bool,
     as_json: bool,
     rate: float,
@@ -70,20 +70,21 @@ def command(
       whymesh demo --port-offset 1000 --state /tmp/second
       whymesh demo --fault payments:latency --exit --json
       whymesh demo --fault none --exit --json
+      whymesh demo --fault cart:link --fault payments:errors --exit
     \b
     Exit codes:
-      0  ended by you; with --exit: the finding is right (with --fault none: nobody is blamed)
-      1  with --exit: the finding is wrong or missing, or a span was lost
+      0  ended by you; with --exit: every fault has its incident and nothing else has (with --fault none: nobody)
+      1  with --exit: a finding is wrong or missing, or a request or span was lost
       2  it cannot start
       3  with --exit: the experiment was inconclusive, such as no baseline in time
     """
     try:
-        order = None if fault == "none" else parse(fault)
+        wanted = tuple(parse(fault) for fault in told if fault != "none")
     except BadOrder as error:
         raise click.BadParameter(str(error), param_hint="--fault") from None
-    if not experiment and (order or as_json):
+    if not experiment and (wanted or as_json):
         raise click.UsageError("--fault and --json need --exit; in a demo that stays, use `whymesh fault`")
-    options = Options(order, experiment, as_json, rate, ui and not experiment)
+    options = Options(wanted, experiment, as_json, rate, ui and not experiment)
     folder = RunFolder((state or default_state()) / "demo")
     shop = RunningShop(folder, Ports(port_offset), rate, ui=options.ui, secured=not plain)
     try:
@@ -111,7 +112,7 @@ async def _demo(shop: RunningShop, options: Options) -> int:
             _announce(shop)
             try:
                 if options.experiment:
-                    trying = trial.run(options.order, shop, faults, http, console.print)
+                    trying = trial.run(options.orders, shop, faults, http, console.print)
                     return _judge(await unless_stopped(trying, stop), console, options)
                 count, took = len(supervisor.names()), time.monotonic() - began
                 console.print(f"{count} processes are up after {took:.1f} s; logs in {shop.folder.logs}")
@@ -136,8 +137,8 @@ def _greet(shop: RunningShop, console: Console, options: Options) -> None:
 
 
 def _judge(verdict: trial.Verdict, console: Console, options: Options) -> int:
-    """Prints the verdict; returns 0 when it is right and no span is missing."""
+    """Prints the verdict; returns 0 when it is right and nothing is missing."""
     if options.as_json:
         click.echo(json.dumps(dataclasses.asdict(verdict)))
     console.print(f"{'right' if verdict.right else 'wrong'}: {verdict.fault}, rank {verdict.rank}")
-    return 0 if verdict.right and not verdict.spans_lost else 1
+    return 0 if verdict.right and verdict.whole else 1

@@ -1,13 +1,13 @@
 """One experiment on the running shop: break something, wait for the finding, account for every span.
 
-In: an order, or none. Out: a Verdict. Never: a look at what was injected by the side that has to find it.
+In: orders, or none. Out: a Verdict. Never: a look at what was injected by the side that has to find it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,9 @@ PATIENCE_S = 90.0
 HEALTHY_S = 45.0  # how long a run without a fault is watched; with start and end, every run takes less than 3 minutes
 SETTLE_S = 20.0
 POLL_S = 0.5
-SPANS = "SELECT count() AS spans FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy'"
+STORED = """
+SELECT count() AS spans, countIf(ParentSpanId = '') AS requests FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy'
+"""
 
 
 class Inconclusive(Exception):
@@ -33,25 +35,35 @@ class Inconclusive(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was injected, what was found, and whether every recorded span is stored."""
+    """What was injected, what was found, and whether every request has its spans stored."""
 
     fault: str
-    finding: dict[str, Any] | None
-    rank: int | None  # of the true service in the finding's ranking, from 1
+    broken: tuple[str, ...]  # the services that were ordered to be
+    finding: dict[str, Any] | None  # of the incident that opened first
+    also: tuple[dict[str, Any], ...]  # of those that opened beside it
+    rank: int | None  # in the first finding's ranking, from 1, of the broken service that comes first
     detected_after_s: float | None
+    all_detected_after_s: float | None  # until every broken service had an incident
     requests: int
     request_errors: int
+    requests_lost: int  # answered to customers, and not in the store
     spans: int
     spans_lost: int
 
     @property
     def right(self) -> bool:
-        """The true service is blamed first, or nobody when nothing was injected."""
-        return self.finding is None if self.fault == "none" else self.rank == 1
+        """Each broken service has an incident and nobody else: nobody at all when nothing was injected."""
+        found = filter(None, (self.finding, *self.also))
+        return sorted(finding["culprit"]["service"] for finding in found) == sorted(self.broken)
+
+    @property
+    def whole(self) -> bool:
+        """Nothing that was recorded is missing."""
+        return not self.spans_lost and not self.requests_lost
 
 
 async def run(
-    order: Order | None,
+    orders: Sequence[Order],
     shop: RunningShop,
     faults: Faults,
     http: aiohttp.ClientSession,
@@ -59,13 +71,13 @@ async def run(
 ) -> Verdict:
     """Warms up, injects, waits, lets what is under way end, counts; raises Inconclusive."""
     try:
-        return await _run(order, shop, faults, http, say)
+        return await _run(orders, shop, faults, http, say)
     except (aiohttp.ClientError, TimeoutError, StoreUnavailable) as error:
         raise Inconclusive(f"a process stopped answering: {error or type(error).__name__}") from error
 
 
 async def _run(
-    order: Order | None,
+    orders: Sequence[Order],
     shop: RunningShop,
     faults: Faults,
     http: aiohttp.ClientSession,
@@ -75,27 +87,41 @@ async def _run(
     answer = await _until(_has_baseline, shop, http, WARM_UP_S)
     if not _has_baseline(answer):
         raise Inconclusive(f"no baseline after {WARM_UP_S:.0f} s: {answer.get('summary', 'no answer')}")
-    if _degraded(answer):
+    if _findings(answer):
         raise Inconclusive(f"something is wrong before anything was injected: {answer['summary']}")
-    if order:
-        say(f"injecting {order}")
+    fault = " + ".join(map(str, orders)) or "none"
+    if orders:
+        say(f"injecting {fault}")
+    for order in orders:
         await faults.inject(order)
     began = time.monotonic()
-    answer = await _until(_degraded, shop, http, PATIENCE_S if order else HEALTHY_S)
-    took = time.monotonic() - began
-    finding = answer["finding"] if _degraded(answer) else None
-    say(f"found after {took:.0f} s: {finding['title']}" if finding else f"nothing found in {took:.0f} s")
+    patience_s = PATIENCE_S if orders else HEALTHY_S
+    answer = await _until(lambda answer: bool(_findings(answer)), shop, http, patience_s)
+    first_s = time.monotonic() - began
+    if _findings(answer):
+        answer = await _until(lambda answer: len(_findings(answer)) >= len(orders), shop, http, patience_s - first_s)
+    all_s = time.monotonic() - began
+    findings = _findings(answer)
+    for finding in findings:
+        say(f"found: {finding['title']}")
+    say(f"{first_s:.0f} s until the first finding" if findings else f"nothing found in {first_s:.0f} s")
     customers = await shop.load_stats(http, stop=True)
     recorded, stored = await _settle(shop, http, say)
+    broken = tuple(order.service for order in orders)
+    places = [place for service in broken if findings and (place := rank_of(service, findings[0]))]
     return Verdict(
-        fault=str(order) if order else "none",
-        finding=finding,
-        rank=rank_of(order.service, finding) if order and finding else None,
-        detected_after_s=round(took, 1) if finding else None,
+        fault=fault,
+        broken=broken,
+        finding=findings[0] if findings else None,
+        also=tuple(findings[1:]),
+        rank=min(places, default=None),
+        detected_after_s=round(first_s, 1) if findings else None,
+        all_detected_after_s=round(all_s, 1) if findings and len(findings) >= len(orders) else None,
         requests=customers["answered"],
         request_errors=customers["errors"],
-        spans=stored,
-        spans_lost=recorded - stored,
+        requests_lost=customers["answered"] - stored.requests,
+        spans=stored.spans,
+        spans_lost=recorded - stored.spans,
     )
 
 
@@ -109,8 +135,9 @@ def _has_baseline(answer: dict[str, Any]) -> bool:
     return answer.get("state") in {"nothing_wrong", "degraded"}
 
 
-def _degraded(answer: dict[str, Any]) -> bool:
-    return answer.get("state") == "degraded" and answer.get("finding") is not None
+def _findings(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of the open incidents, the one that opened first before the others."""
+    return [answer["finding"], *answer["also"]] if answer.get("finding") else []
 
 
 async def _until(
@@ -126,16 +153,16 @@ async def _until(
     return answer
 
 
-async def _settle(shop: RunningShop, http: aiohttp.ClientSession, say: Callable[[str], None]) -> tuple[int, int]:
-    """Waits until no proxy has a span to send and the store holds all; returns how many were recorded and how many are
+async def _settle(shop: RunningShop, http: aiohttp.ClientSession, say: Callable[[str], None]) -> tuple[int, _Stored]:
+    """Waits until no proxy has a span to send and the store holds all; returns how many were recorded, and what is
     stored. The collector answers once a span is in its log, so the store may be a moment behind."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         records = [stats["records"] for stats in await shop.proxy_stats(http)]
         pending = sum(record["pending"] for record in records)
         recorded = sum(record["recorded"] for record in records)
-        stored = await asyncio.to_thread(_count_spans, shop.ports.store)
-        if (not pending and stored >= recorded) or time.monotonic() > deadline:
+        stored = await asyncio.to_thread(_count, shop.ports.store)
+        if (not pending and stored.spans >= recorded) or time.monotonic() > deadline:
             break
         await asyncio.sleep(POLL_S)
     if pending:
@@ -143,9 +170,15 @@ async def _settle(shop: RunningShop, http: aiohttp.ClientSession, say: Callable[
     return recorded, stored
 
 
-def _count_spans(store: str) -> int:
+@dataclass(frozen=True)
+class _Stored:
+    spans: int
+    requests: int
+
+
+def _count(store: str) -> _Stored:
     reader = Reader(store)
     try:
-        return int(reader.rows(SPANS)[0]["spans"])
+        return _Stored(**reader.rows(STORED)[0])
     finally:
         reader.close()

@@ -22,7 +22,7 @@ from rootcause.explain.queries import RollupQueries
 from rootcause.incidents.journal import Journal
 from rootcause.incidents.lifecycle import Event, Incident, Step
 from rootcause.incidents.silences import Silence, Silences
-from rootcause.judge.diagnose import Verdict
+from rootcause.judge.diagnose import Verdict, turned_to
 from rootcause.load.window import Window
 
 log = logging.getLogger(__name__)
@@ -147,10 +147,10 @@ class Casebook:
 
     def _goes_on(self, event: Event, seen: Seen) -> News | None:
         incident, now = event.incident, seen.now
-        first = seen.verdict.suspects[0]
         before = self._kept.get(incident.id)
-        if first.service == incident.culprit and (before is None or first.score >= before.score):
-            self._explain(incident, seen)
+        score = next(s.score for s in seen.verdict.suspects if s.service == incident.culprit)
+        if before is None or score >= before.score:
+            self._explain(incident, seen, score)
         kept = self._kept[incident.id]
         opened = event.step is Step.OPENED
         kept.finding = _changed(kept.finding, moment(now))
@@ -163,12 +163,13 @@ class Casebook:
             kept.written_at = now
         return ("opened", kept.finding) if opened and not kept.finding.held_back else None
 
-    def _explain(self, incident: Incident, seen: Seen) -> None:
+    def _explain(self, incident: Incident, seen: Seen, score: float) -> None:
         before = self._kept.get(incident.id)
         change = preceding(seen.changes, incident.culprit) if before is None else before.finding.change
         queries = RollupQueries(seen.baseline, seen.observed)
+        verdict = turned_to(incident.culprit, seen.verdict, seen.baseline, seen.observed)
         finding = explain(
-            seen.verdict, seen.baseline, seen.observed, queries, incident=incident.id, now=seen.now, change=change
+            verdict, seen.baseline, seen.observed, queries, incident=incident.id, now=seen.now, change=change
         )
         finding = finding.model_copy(update={"opened_at": moment(incident.opened_at)})
         if before is not None:
@@ -177,7 +178,7 @@ class Casebook:
             }
             finding = finding.model_copy(update=kept)
         written = before.written_at if before is not None else 0.0
-        self._kept[incident.id] = _Kept(finding, seen.verdict.suspects[0].score, written)
+        self._kept[incident.id] = _Kept(finding, score, written)
 
     def _change(self, id: str, now: datetime, change: Callable[[Finding], dict[str, Any]]) -> Finding | None:
         with self._writing:

@@ -1,17 +1,17 @@
 """When an incident opens, goes on and is over: a pure state machine, one incident for one root cause.
 
-In: after each evaluation the time, who is blamed first, and everyone blamed. Out: what happened to which incident.
-It opens when the same culprit is first in two evaluations running, at once when the signal is strong, and only after
-more of them while another incident is open, for its edges blur the picture. It is over when the culprit was not blamed
-for a while. An evaluation without enough data changes nothing.
+In: after each evaluation the time, and everyone blamed, best first. Out: what happened to which incident.
+It opens when the same culprit is first in two evaluations running, at once when the signal is strong. Beside another
+incident, or behind another culprit, it takes more of them, for the edges of one fault blur the picture of the next. It
+is over when the culprit was not blamed for a while. An evaluation without enough data changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
 OPEN_AFTER = 2
-OPEN_AFTER_BESIDE_ANOTHER = 4
+OPEN_BESIDE_ANOTHER_AFTER = 4
 HEALED_AFTER_S = 25.0
 
 
@@ -41,35 +41,43 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A culprit that was first in `times` evaluations running, the first of them at `since`."""
+    """How many evaluations running a culprit was blamed, and was the first to be."""
 
-    culprit: str
-    since: float
-    times: int
+    blamed: int = 0
+    first: int = 0
 
 
 class Lifecycle:
-    """All open incidents, and the one suspicion that may become the next."""
+    """All open incidents, and the suspicions that may become the next."""
 
     def __init__(self, already_open: Iterable[Incident] = ()) -> None:
         self._open = {incident.culprit: incident for incident in already_open}
-        self.suspicion: Suspicion | None = None
+        self._suspicions: dict[str, Suspicion] = {}
 
     @property
     def open(self) -> tuple[Incident, ...]:
         """Open incidents, the oldest first."""
         return tuple(sorted(self._open.values(), key=lambda incident: incident.opened_at))
 
-    def judge(self, now: float, blamed: tuple[str, ...], *, strong: bool, new_id: str) -> list[Event]:
-        """One evaluation with enough data: `blamed` best first, empty when nothing is wrong."""
+    @property
+    def busy(self) -> bool:
+        """Whether anything is open or suspected."""
+        return bool(self._open or self._suspicions)
+
+    def judge(self, now: float, blamed: tuple[str, ...], *, strong: bool, new_id: Callable[[], str]) -> list[Event]:
+        """One evaluation with enough data: `blamed` best first, empty when nothing is wrong; `strong` holds for the
+        first."""
         events = [event for culprit in blamed if (event := self._goes_on(culprit, now)) is not None]
-        first = blamed[0] if blamed else None
-        if first is None or first in self._open:
-            self.suspicion = None
-        elif self._opens(first, now, strong=strong):
-            incident = self._open[first] = Incident(new_id, first, now, now)
-            events.append(Event(Step.OPENED, incident))
-            self.suspicion = None
+        self._suspicions = {
+            culprit: self._suspected(culprit, first=culprit == blamed[0])
+            for culprit in blamed
+            if culprit not in self._open
+        }
+        for culprit, suspicion in list(self._suspicions.items()):
+            if self._opens(suspicion, strong=strong):
+                del self._suspicions[culprit]
+                incident = self._open[culprit] = Incident(new_id(), culprit, now, now)
+                events.append(Event(Step.OPENED, incident))
         return events + self._resolve(now)
 
     def _goes_on(self, culprit: str, now: float) -> Event | None:
@@ -78,14 +86,15 @@ class Lifecycle:
         incident = self._open[culprit] = replace(self._open[culprit], blamed_at=now)
         return Event(Step.UPDATED, incident)
 
-    def _opens(self, culprit: str, now: float, *, strong: bool) -> bool:
-        held = self.suspicion
-        if held is None or held.culprit != culprit:
-            held = Suspicion(culprit, now, 0)
-        self.suspicion = held = replace(held, times=held.times + 1)
-        if self._open:
-            return held.times >= OPEN_AFTER_BESIDE_ANOTHER
-        return strong or held.times >= OPEN_AFTER
+    def _suspected(self, culprit: str, *, first: bool) -> Suspicion:
+        held = self._suspicions.get(culprit, Suspicion())
+        return Suspicion(held.blamed + 1, held.first + 1 if first else 0)
+
+    def _opens(self, suspicion: Suspicion, *, strong: bool) -> bool:
+        if suspicion.blamed >= OPEN_BESIDE_ANOTHER_AFTER:
+            return True
+        alone = suspicion.first > 0 and not self._open
+        return alone and (strong or suspicion.first >= OPEN_AFTER)
 
     def _resolve(self, now: float) -> list[Event]:
         healed = [incident for incident in self.open if now - incident.blamed_at >= HEALED_AFTER_S]

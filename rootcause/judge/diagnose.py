@@ -75,18 +75,27 @@ def diagnose(baseline: Window, observed: Window, changed: Set[str] = frozenset()
     suspects, blamed = cut(ranked, BARS)
     if not blamed:
         return replace(_unblamed(symptoms, evidence), ranked=tuple(ranked))
-    first = suspects[0]
-    links = links_at_fault(first)
-    return Verdict(
+    verdict = Verdict(
         "degraded",
         "",
-        tuple(symptoms) or (felt_inside(first, observed.entry_calls),),
+        tuple(symptoms) or (felt_inside(suspects[0], observed.entry_calls),),
         tuple([*suspects, *runners_up(evidence, suspects)][:MOST_SUSPECTS]),
         min(blamed, MOST_SUSPECTS),
-        UNNARROWED if links else _narrowed(first, baseline, observed),
-        links,
-        evidence,
-        tuple(ranked),
+        evidence=evidence,
+        ranked=tuple(ranked),
+    )
+    return turned_to(suspects[0].service, verdict, baseline, observed)
+
+
+def turned_to(service: str, verdict: Verdict, baseline: Window, observed: Window) -> Verdict:
+    """The verdict with this suspect first and narrowed down: of several causes at once, each is told by itself."""
+    first = next(suspect for suspect in verdict.suspects if suspect.service == service)
+    links = links_at_fault(first)
+    return replace(
+        verdict,
+        suspects=(first, *(suspect for suspect in verdict.suspects if suspect is not first)),
+        narrowed=UNNARROWED if links else _narrowed(first, baseline, observed),
+        links=links,
     )
 
 

@@ -1,4 +1,4 @@
-"""When an experiment's finding counts as right."""
+"""When an experiment's findings count as right."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ def finding(culprit: str, *ranking: str) -> dict[str, Any]:
     return {"culprit": {"service": culprit}, "ranking": [{"service": service} for service in ranking]}
 
 
-def verdict(fault: str, found: dict[str, Any] | None) -> Verdict:
-    rank = rank_of(fault.partition(":")[0], found) if found else None
-    return Verdict(fault, found, rank, None, requests=1, request_errors=0, spans=1, spans_lost=0)
+def verdict(broken: tuple[str, ...], *found: dict[str, Any], requests_lost: int = 0) -> Verdict:
+    first = found[0] if found else None
+    return Verdict(
+        "", broken, first, found[1:], None, None, None,
+        requests=1, request_errors=0, requests_lost=requests_lost, spans=1, spans_lost=0,
+    )  # fmt: skip
 
 
 def test_the_culprit_is_first_and_the_ranking_says_who_follows() -> None:
@@ -24,16 +27,24 @@ def test_the_culprit_is_first_and_the_ranking_says_who_follows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "found", "right"),
+    ("broken", "found", "right"),
     [
-        ("payments:latency:300ms", finding("payments", "payments"), True),
-        ("payments:latency:300ms", finding("cart", "payments"), False),
-        ("payments:latency:300ms", None, False),
-        ("none", None, True),
-        ("none", finding("payments", "payments"), False),
+        (("payments",), (finding("payments", "payments"),), True),
+        (("payments",), (finding("cart", "payments"),), False),
+        (("payments",), (finding("payments"), finding("cart")), False),
+        (("payments",), (), False),
+        (("payments", "cart"), (finding("cart"), finding("payments")), True),
+        (("payments", "cart"), (finding("cart", "payments"),), False),
+        ((), (), True),
+        ((), (finding("payments", "payments"),), False),
     ],
 )
-def test_only_the_first_ranked_counts_and_nobody_when_nothing_was_injected(
-    fault: str, found: dict[str, Any] | None, right: bool
+def test_each_broken_service_has_an_incident_and_nobody_else(
+    broken: tuple[str, ...], found: tuple[dict[str, Any], ...], right: bool
 ) -> None:
-    assert verdict(fault, found).right is right
+    assert verdict(broken, *found).right is right
+
+
+def test_a_request_that_is_not_stored_is_missed() -> None:
+    assert verdict(()).whole
+    assert not verdict((), requests_lost=1).whole

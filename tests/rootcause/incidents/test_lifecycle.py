@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,10 +14,10 @@ EVERY_S = 5.0
 
 def play(lives: Lifecycle, rounds: list[tuple[str, ...]], start: float = 0.0) -> list[tuple[float, str, str]]:
     """What happened when, mere updates left out; one evaluation every 5 s."""
-    happened = []
+    happened, ids = [], count()
     for index, blamed in enumerate(rounds):
         now = start + index * EVERY_S
-        for event in lives.judge(now, blamed, strong=False, new_id=f"i{index}"):
+        for event in lives.judge(now, blamed, strong=False, new_id=lambda: f"i{next(ids)}"):
             if event.step is not Step.UPDATED:
                 happened.append((now, event.step.value, event.incident.culprit))
     return happened
@@ -31,7 +33,7 @@ def test_a_single_blip_opens_nothing() -> None:
 
 
 def test_a_strong_signal_opens_at_once() -> None:
-    (event,) = Lifecycle().judge(0.0, ("a",), strong=True, new_id="i")
+    (event,) = Lifecycle().judge(0.0, ("a",), strong=True, new_id=lambda: "i")
     assert event.step is Step.OPENED
 
 
@@ -45,6 +47,13 @@ def test_another_culprit_beside_an_open_one_needs_more() -> None:
     assert play(Lifecycle(), brief) == [(5.0, "opened", "a")]
     lasting = [("a",), ("a",), *[("b", "a")] * 4]
     assert play(Lifecycle(), lasting)[-1] == (25.0, "opened", "b")
+
+
+def test_of_two_culprits_at_once_each_gets_an_incident() -> None:
+    both = [("a", "b")] * 5
+    assert play(Lifecycle(), both) == [(5.0, "opened", "a"), (15.0, "opened", "b")]
+    taking_turns = [("a", "b"), ("b", "a")] * 3
+    assert [who for _, _, who in play(Lifecycle(), taking_turns)] == ["b", "a"]
 
 
 def test_takes_up_what_was_open_before_a_restart() -> None:
