@@ -12,9 +12,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from deploy.ask_rootcause import Engine, where
 
@@ -51,12 +48,19 @@ def incidents(service: str | None, as_json: bool, url: str | None, state: Path |
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    table = Table("id", "state", "opened (UTC)", "culprit", "what", "looked after by", box=None, header_style="bold")
+    if not found:
+        click.echo("no incidents")
+        return
+    click.secho(_row("id", "state", "opened (UTC)", "looked after by", "what"), bold=True)
     for finding in found[:_SHOWN]:
-        after = finding["acknowledged"]["by"] if finding["acknowledged"] else ""
-        told = (finding["id"], finding["state"], finding["opened_at"][:19], finding["culprit"]["service"])
-        table.add_row(*told, escape(finding["title"]), escape(after), style="red" if told[1] == "open" else "")
-    Console(highlight=False, soft_wrap=True).print(table if found else "no incidents")
+        after = finding["acknowledged"]["by"] if finding["acknowledged"] else "-"
+        opened = finding["opened_at"][:19].replace("T", " ")
+        still = finding["state"] == "open"
+        click.secho(_row(finding["id"], finding["state"], opened, after, finding["title"]), fg="red" if still else None)
+
+
+def _row(id: str, state: str, opened: str, after: str, what: str) -> str:
+    return f"{id:12}  {state:8}  {opened:19}  {after:15}  {what}"
 
 
 @click.command(name="ack")
@@ -90,7 +94,8 @@ def note(id: str, text: str, by: str, url: str | None, state: Path | None) -> No
     """
     path = f"/v1/incidents/{quote(id, safe='')}/notes"
     finding = Engine("note", url, state).ask(path, "POST", {"by": by, "text": text})
-    click.echo(f"{finding['id']} has {len(finding['notes'])} notes")
+    id, many = finding["id"], len(finding["notes"])
+    click.echo(f"{id} has {many} {'note' if many == 1 else 'notes'}; `whymesh why {id}` shows them")
 
 
 @click.command(name="silence")

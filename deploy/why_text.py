@@ -1,7 +1,8 @@
-"""Prints what the root-cause engine said for a person: what, who, why, since when, who else it might be, the proof."""
+"""Prints what the root-cause engine said for a person: what, who, since when, why, who else, what to look at."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
@@ -12,40 +13,50 @@ def explain(answer: dict[str, Any]) -> None:
     """What is wrong now."""
     finding = answer.get("finding")
     if finding:
-        show_finding(finding, answer.get("summary", ""))
+        show_finding(finding)
     else:
         _out().print(escape(answer.get("summary", "")))
     for other in answer.get("also", ()):
-        _out().print(f"\n[bold]also open[/bold] since {other['opened_at'][:19]}: {escape(other['title'])}")
+        _out().print(f"\n[bold]also open[/bold] since {_moment(other['opened_at'])}: {escape(other['title'])}")
         _out().print(f"  whymesh why {escape(other['id'])}")
     for alarm in answer.get("alarms", ()):
-        _out().print(f"\n[bold]alarm[/bold] since {alarm['opened_at'][:19]}: {escape(alarm['title'])}")
+        _out().print(f"\n[bold]alarm[/bold] since {_moment(alarm['opened_at'])}: {escape(alarm['title'])}")
         _out().print(f"  {escape(alarm['why'])}")
 
 
-def show_finding(finding: dict[str, Any], summary: str = "") -> None:
+def show_finding(finding: dict[str, Any]) -> None:
     """One incident."""
     out = _out()
-    out.print(f"[bold]{escape(finding['title'])}[/bold]")
-    if summary:
-        out.print(escape(summary))
-    parts = [f"{key} {value}" for key, value in finding["culprit"].items() if value]
-    out.print(
-        f"\nculprit     [bold red]{escape(', '.join(parts))}[/bold red]  (confidence {finding['confidence']:.0%})"
-    )
-    until = f" until {finding['resolved_at']}" if finding.get("resolved_at") else ""
-    out.print(f"incident    {escape(finding['id'])}")
-    out.print(f"since       {escape(str(finding['opened_at']))}{escape(until)}  {escape(finding['state'])}")
-    if said := finding.get("acknowledged"):
-        out.print(f"looked after by {escape(said['by'])} since {said['time'][:19]}  {escape(said['text'])}")
-    if change := finding.get("change"):
-        out.print(f"preceded by {escape(str(change['summary']))}")
-    _list(out, "ranking", [f"{r['service']}: {r['why']}" for r in finding["ranking"]])
+    out.print(f"[bold]{escape(finding['title'])}[/bold]\n")
+    _facts(out, finding)
+    _list(out, "why", [e["statement"] for e in finding["evidence"]])
+    _list(out, "look at these next", [f"{r['service']}: {r['why']}" for r in finding["ranking"][1:]])
     _list(out, "ruled out", [f"{r['service']}: {r['why']}" for r in finding["ruled_out"]])
-    _list(out, "evidence", [e["statement"] for e in finding["evidence"]])
-    _list(out, "traces", finding["exemplars"])
+    bad = [f"whymesh why {trace}" for trace in finding["exemplars"]]
+    good = [f"whymesh why {trace}  (went well)" for trace in finding["counter_exemplars"][:1]]
+    _list(out, "requests to look at", bad + good)
     notes = finding.get("notes", ())
-    _list(out, "notes", [f"{note['time'][:19]} {note['by']}: {note['text']}" for note in notes], most=len(notes))
+    told = [f"{_moment(note['time'])} {note['by']}: {note['text']}" for note in notes]
+    _list(out, "notes", told, most=len(told))
+    out.print(f"\nThe SQL behind each number: whymesh why {escape(finding['id'])} --json", markup=False)
+
+
+def _facts(out: Console, finding: dict[str, Any]) -> None:
+    culprit = ", ".join(f"{key} {value}" for key, value in finding["culprit"].items() if value)
+    out.print(f"culprit     [bold red]{escape(culprit)}[/bold red]  (confidence {finding['confidence']:.0%})")
+    out.print(f"its part    {finding['contribution']['share']:.0%} of what was added")
+    opened, over = _time(finding["opened_at"]), finding.get("resolved_at")
+    lasted = (_time(over) if over else datetime.now(UTC)) - opened
+    until = f"resolved {_moment(over)}, after {_long(lasted)}" if over else f"open for {_long(lasted)}"
+    out.print(f"since       {_moment(finding['opened_at'])}, {until}")
+    out.print(f"incident    {escape(finding['id'])}")
+    if change := finding.get("change"):
+        out.print(f"preceded by {escape(change['summary'])}, {_moment(change['time'])}")
+    if said := finding.get("acknowledged"):
+        about = f": {said['text']}" if said["text"] else ""
+        out.print(f"looked after by {escape(said['by'])} since {_moment(said['time'])}{escape(about)}")
+    elif not over:
+        out.print(f"looked after by nobody yet: whymesh ack {escape(finding['id'])}")
 
 
 def show_trace(story: dict[str, Any]) -> None:
@@ -53,7 +64,7 @@ def show_trace(story: dict[str, Any]) -> None:
     out = _out()
     out.print(f"[bold]{escape(story['summary'])}[/bold]")
     out.print(f"\ntrace       {story['trace']}")
-    out.print(f"since       {escape(story['started_at'])}")
+    out.print(f"at          {_moment(story['started_at'])}")
     origin = story["origin"]
     if origin and origin["reason"]:
         out.print(f"reason      {escape(origin['reason'])}: docs/reasons.md says what it means and what to do")
@@ -81,6 +92,26 @@ def _list(out: Console, title: str, lines: list[str], most: int = 5) -> None:
         out.print(f"\n[bold]{title}[/bold]")
     for line in lines[:most]:
         out.print(f"  {line}", markup=False)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _moment(text: str) -> str:
+    """To the second, in the one time zone of everything that is stored."""
+    return f"{_time(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _long(time: timedelta) -> str:
+    """`36 s`, `4 min`, `2 h 5 min`, `3 days`."""
+    seconds = max(0, round(time.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    if time.days > 1:
+        return f"{time.days} days"
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _out() -> Console:

@@ -58,7 +58,7 @@ FINDING = Finding(
     evidence=(Evidence(statement="v2 is affected, v1 beside it is not", sql="SELECT 1"),),
     windows=Windows(baseline=(NOW, NOW), incident=(NOW, NOW)),
 )
-DEGRADED = {
+DEGRADED: dict[str, Any] = {
     "state": "degraded",
     "summary": "payments did it",
     "finding": FINDING.model_dump(mode="json"),
@@ -103,9 +103,22 @@ def test_a_finding_is_told_with_culprit_change_and_proof_and_is_exit_code_1() ->
         ran = CliRunner().invoke(command, ["--url", url])
     assert ran.exit_code == 1
     for part in (FINDING.title, "service payments, version v2, instance payments-3", "confidence 93%",
-                 "payments now serves v1, v2", "own time 12 ms -> 250 ms", "shipping: its own time is as usual",
+                 "payments now serves v1, v2", "100% of what was added", "why a1 --json",
+                 "shipping: its own time is as usual",
                  "v2 is affected, v1 beside it is not", FINDING.exemplars[0]):  # fmt: skip
         assert part in ran.output
+
+
+def test_every_open_incident_is_told_and_how_long_one_lasted() -> None:
+    other = {**DEGRADED["finding"], "id": "b2", "title": "cart is slow"}
+    with engine({**DEGRADED, "also": [other]}) as url:
+        ran = CliRunner().invoke(command, ["--url", url])
+    assert "also open since 2026-05-04 12:00:00 UTC: cart is slow\n  whymesh why b2" in ran.output
+    over = {**DEGRADED["finding"], "state": "resolved", "resolved_at": "2026-05-04T14:05:09Z"}
+    with engine({"incidents": [over]}, "/v1/incidents") as url:
+        ran = CliRunner().invoke(command, ["--url", url, "last"])
+    assert ran.exit_code == 0
+    assert "12:00:00 UTC, resolved 2026-05-04 14:05:09 UTC, after 2 h 5 min" in ran.output
 
 
 def test_json_is_the_answer_of_the_engine() -> None:
@@ -128,7 +141,8 @@ def test_an_incident_is_found_by_its_id_its_service_or_as_the_last(what: str, pa
         ran = CliRunner().invoke(command, ["--url", url, what])
     assert ran.exit_code == 1, ran.output
     assert FINDING.title in ran.output
-    assert "since       2026-05-04T12:00:00Z  open" in ran.output
+    assert "since       2026-05-04 12:00:00 UTC, open for " in ran.output
+    assert "looked after by nobody yet: whymesh ack a1" in ran.output
 
 
 def test_a_service_that_caused_nothing_is_no_error() -> None:

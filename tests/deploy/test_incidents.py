@@ -1,0 +1,28 @@
+"""What `whymesh incidents` prints: a line for each, however narrow the terminal and long the title."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from click.testing import CliRunner
+
+from deploy.incidents import incidents
+from tests.deploy.test_why import DEGRADED, engine
+
+
+def test_each_incident_is_a_line_with_all_of_its_title() -> None:
+    finding: dict[str, Any] = DEGRADED["finding"]
+    over = {**finding, "id": "4f1c09a2b3de", "state": "resolved", "title": "cart is slow " + "x" * 200}
+    over["acknowledged"] = {"time": "2026-05-04T12:00:09Z", "by": "ann", "text": ""}
+    with engine({"incidents": [finding, over]}, "/v1/incidents") as url:
+        ran = CliRunner().invoke(incidents, ["--url", url])
+    assert ran.exit_code == 0, ran.output
+    _, first, second = ran.output.splitlines()
+    assert first.split() == ["a1", "open", "2026-05-04", "12:00:00", "-", *finding["title"].split()]
+    assert second.startswith("4f1c09a2b3de  resolved  2026-05-04 12:00:00  ann ")
+    assert second.endswith(over["title"])
+
+
+def test_none_is_said() -> None:
+    with engine({"incidents": []}, "/v1/incidents?service=cart") as url:
+        assert CliRunner().invoke(incidents, ["--url", url, "--service", "cart"]).output == "no incidents\n"
