@@ -20,6 +20,7 @@ from rootcause.explain.finding import Finding
 from rootcause.explain.proof import explain
 from rootcause.explain.queries import SpanQueries
 from rootcause.judge.diagnose import State, diagnose
+from rootcause.load.callees import callees_of
 from rootcause.load.from_spans import window_of
 from rootcause.load.read_spans import read_spans
 from rootcause.load.recorded import SPANS, Case, CaseRefused, messages
@@ -74,8 +75,10 @@ def replay(case: Case, collector: Collector, progress: Callable[[str], None]) ->
 
 
 def _judge(case: Case, reader: Reader, sent: int, stored_before: int, began: float) -> Outcome:
-    baseline = window_of(read_spans(reader, case.baseline), case.baseline)
-    observed = window_of(read_spans(reader, case.incident), case.incident)
+    normal = read_spans(reader, case.baseline)
+    callees = callees_of(normal)
+    baseline = window_of(normal, case.baseline, callees=callees)
+    observed = window_of(read_spans(reader, case.incident), case.incident, callees=callees)
     verdict = diagnose(baseline, observed, case.changed(LOOK_BACK_S))
     finding, summary = None, verdict.reason
     if verdict.suspects:

@@ -16,6 +16,7 @@ import click
 from rootcause.explain.changes import LOOK_BACK_S
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.load import recorded
+from rootcause.load.callees import callees_of
 from rootcause.load.edge_rows import read_edges, read_graph
 from rootcause.load.from_edges import entry_nodes, window_of_edges
 from rootcause.load.from_spans import window_of
@@ -101,9 +102,10 @@ def windows_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> tup
         before = [span for path in case.baseline_files(SPANS) for span in read_spans(path)]
         since = list(recorded.spans(case.folder / SPANS))
         logs = said(_logs(case.baseline_files(LOGS)), _logs([case.folder / LOGS])) if beside else ({}, {})
+        callees = callees_of(before)
         return (
-            window_of(before, case.baseline, logs[0], usual),
-            window_of(since, case.incident, logs[1], now),
+            window_of(before, case.baseline, logs[0], usual, callees=callees),
+            window_of(since, case.incident, logs[1], now, callees=callees),
         )
     if case.has(EDGES):
         graph = read_graph(case.folder.parent / "graph.csv")

@@ -43,15 +43,26 @@ class _Link:
     tail_ms: float = 0.0
     lost: int | None = None
 
-    def gaps(self) -> dict[float, Sample]:
-        """Mean wait less mean work, by bucket, over the caller's calls."""
+    def gaps(self, usual_work_ms: float | None = None) -> dict[float, Sample]:
+        """Mean wait less mean work, by bucket, over the caller's calls.
+
+        Where nothing is seen of the callee it is taken to have worked as usual, if it is told what that is: whoever
+        waits longer then waits for an answer that does not come.
+        """
         out = {}
         for start, seen in self.source.items():
             work = self.destination.get(start)
-            if seen.calls and (work is not None or not self.destination):
-                worked = work.total_ms / work.calls if work is not None else 0.0
+            worked = work.total_ms / work.calls if work is not None else usual_work_ms
+            if worked is None and not self.destination:
+                worked = 0.0
+            if seen.calls and worked is not None:
                 out[start] = Sample(seen.calls, seen.total_ms / seen.calls - worked)
         return out
+
+    def work_ms(self) -> float | None:
+        """Mean time that the callee worked; None where it does not tell."""
+        calls = sum(view.calls for view in self.destination.values())
+        return sum(view.total_ms for view in self.destination.values()) / calls if calls else None
 
     def calls(self) -> int:
         return sum(view.calls for view in self.source.values())
@@ -84,10 +95,12 @@ def link_shifts(baseline: Window, observed: Window) -> dict[Ends, LinkShift]:
 
 
 def _time(usual: _Link, link: _Link) -> Shift | None:
-    if usual.destination and not link.destination:
+    # Where a proxy tells which calls were lost, those it does not name have a span that just comes later.
+    work_ms = usual.work_ms() if link.lost is None else None
+    if usual.destination and not link.destination and work_ms is None:
         return None
     normal = normal_of(list(usual.gaps().values()), usual.tail_ms)
-    return shift_of([(normal, link.gaps())]) if normal is not None else None
+    return shift_of([(normal, link.gaps(work_ms))]) if normal is not None else None
 
 
 def _links(window: Window) -> dict[Ends, _Link]:

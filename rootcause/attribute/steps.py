@@ -32,10 +32,10 @@ def step_shifts(baseline: Window, observed: Window) -> dict[str, StepShift]:
     """The least likely change of each service's requests."""
     before, now = _by_route(baseline), _by_route(observed)
     found: dict[str, StepShift] = {}
-    for route in before.keys() & now.keys():
+    for route in sorted(before.keys() & now.keys()):
         usual, seen = before[route], now[route]
         of_before, of = _requests(usual), _requests(seen)
-        for name in usual.keys() | seen.keys():
+        for name in sorted(usual.keys() | seen.keys()):
             present_before = usual[name].present if name in usual else 0
             present = seen[name].present if name in seen else 0
             shift = _compare(route, name, (present, of), (present_before, of_before))

@@ -22,6 +22,9 @@ def _told(suspect: Suspect, entry_calls: int) -> list[Symptom]:
         step = suspect.steps
         share = step.changed / entry_calls
         found.append(Symptom(name, step.route, "errors", 0.0, share, suspect.step_part, -step.log_chance))
+    if suspect.silent is not None:
+        share = suspect.error_part + suspect.step_part
+        found.append(Symptom(name, "", "errors", 0.0, share, share, suspect.silent.expected))
     if suspect.full is not None:
         full = suspect.full
         found.append(Symptom(name, "", "saturation", full.baseline, full.observed, suspect.full_part, 0.0))

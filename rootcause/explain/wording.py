@@ -47,6 +47,8 @@ def against(suspect: Suspect) -> str:
             f"{percent(step.observed_share)} of its {step.route} requests do '{what}', usually"
             f" {percent(step.baseline_share)}"
         )
+    if suspect.silent is not None:
+        parts.append(f"takes none of the about {suspect.silent.expected:.0f} requests that its callers make as usual")
     if suspect.full is not None:
         full = suspect.full
         parts.append(

@@ -106,7 +106,8 @@ def cut(suspects: Sequence[Suspect], bars: Bars) -> tuple[list[Suspect], int]:
 
 
 def _worth_it(suspect: Suspect, bars: Bars) -> bool:
-    steps = suspect.step_part if suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE else 0.0
+    sure = suspect.silent is not None or (suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE)
+    steps = suspect.step_part if sure else 0.0
     failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= bars.errors
     felt = suspect.time_part + steps >= bars.time or suspect.error_part >= bars.errors
     return felt or failing or suspect.full is not None

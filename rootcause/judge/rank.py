@@ -16,6 +16,7 @@ from rootcause.attribute.newcomers import newcomer_error_shifts
 from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
 from rootcause.attribute.own_time import own_time_shifts
 from rootcause.attribute.saturation import Saturation, saturations
+from rootcause.attribute.silent import Silent, silent_services
 from rootcause.attribute.steps import StepShift, step_shifts
 from rootcause.detect.baseline import Shift, beyond, common_factor
 from rootcause.detect.errors import UNLIKELY
@@ -47,6 +48,7 @@ class Suspect:
     links: tuple[LinkShift, ...] = ()
     steps: StepShift | None = None
     full: Saturation | None = None
+    silent: Silent | None = None
 
     @property
     def score(self) -> float:
@@ -62,6 +64,7 @@ class Evidence:
     links: dict[Ends, LinkShift]
     steps: dict[str, StepShift]
     full: dict[str, Saturation]
+    silent: dict[str, Silent] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class _Against:
     links: list[LinkShift] = field(default_factory=list)
     steps: StepShift | None = None
     full: Saturation | None = None
+    silent: Silent | None = None
     added_ms: float = 0.0
     failed: float = 0.0
     changed: float = 0.0
@@ -79,12 +83,14 @@ class _Against:
 
 def gather(baseline: Window, observed: Window) -> Evidence:
     """Compares the two windows in every way."""
+    own_time = own_time_shifts(baseline, observed)
     return Evidence(
-        own_time_shifts(baseline, observed),
+        own_time,
         _clearer(own_error_shifts(baseline, observed), newcomer_error_shifts(baseline, observed)),
         link_shifts(baseline, observed),
         step_shifts(baseline, observed),
         saturations(baseline, observed),
+        silent_services(baseline, observed, own_time),
     )
 
 
@@ -104,6 +110,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     _blame_errors(evidence, graph, against)
     _blame_steps(evidence, graph, against)
     _blame_full(evidence, observed, against)
+    _blame_silent(evidence, against)
     waited = sum(bucket.total_ms for row in observed.served if row.entry for bucket in row.buckets)
     asked = observed.entry_calls
     suspects = [
@@ -118,6 +125,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
             tuple(found.links),
             found.steps,
             found.full,
+            found.silent,
         )
         for service, found in against.items()
     ]
@@ -190,3 +198,18 @@ def _blame_full(evidence: Evidence, observed: Window, against: dict[str, _Agains
     for service, full in evidence.full.items():
         against[service].full = full
         against[service].met = sum(calls(row.buckets) for row in observed.served if row.service == service)
+
+
+def _blame_silent(evidence: Evidence, against: dict[str, _Against]) -> None:
+    """What callers do otherwise since somebody they call is silent is that one's doing; where they record no calls, so
+    is what they wait and fail. Without any of it nobody is blamed for spans that are missing."""
+    for service, silent in evidence.silent.items():
+        for caller in silent.callers & against.keys():
+            theirs, found = against[caller], against[service]
+            found.silent = silent
+            found.changed += theirs.changed
+            theirs.changed, theirs.steps = 0.0, None
+            if not silent.attempted:
+                found.failed += theirs.failed
+                found.added_ms += theirs.added_ms
+                theirs.failed = theirs.added_ms = 0.0

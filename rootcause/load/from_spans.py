@@ -4,13 +4,16 @@ In: spans in any order, of the given intervals. Out: the same Window that the ro
 inside requests.
 A request is a span that enters a service: of kind server, or with no parent here, or with a parent in another service.
 Its own time is its duration less the union of the times in which a call was in flight. Spans whose parent is missing
-count as requests of their own. Durations are compared only where one clock measured both, so skewed clocks do no harm.
+count as requests of their own, from outside unless others are seen to call the service. Durations are compared only
+where one clock measured both, so skewed clocks do no harm.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+from rootcause.load.callees import NOTHING_LEARNED, Callees, calling
 from rootcause.load.spans import Kind, Span
 from rootcause.load.tally import EdgeKey, Edges, Requests, ServedKey
 from rootcause.load.window import REQUEST, STEP_S, Interval, Step, Usage, Window
@@ -22,16 +25,33 @@ NOTHING_SAID: Mapping[str, Set[str]] = {}
 class _Inside:
     """What was found below one request without leaving its service."""
 
-    names: set[str] = field(default_factory=set)
+    names: Counter[str] = field(default_factory=Counter)
+    called: list[tuple[int, str]] = field(default_factory=list)
     busy: list[tuple[int, int]] = field(default_factory=list)
     failed_here: bool = False
+
+    def call(self, span: Span, callee: str) -> None:
+        """Notes a call that `span` measured."""
+        self.busy.append((span.start_ns, span.end_ns))
+        self.names[f"-> {callee}"] += 1
+        self.called.append((span.start_ns, callee))
+
+    def steps(self) -> set[str]:
+        """Everything it did, what it did twice and four times and so on, and in which order it called others."""
+        found = {REQUEST, *self.names}
+        for name, times in self.names.items():
+            found.update(f"{name} ({2**power} times)" for power in range(1, times.bit_length()))
+        order = [callee for _, callee in sorted(self.called)]
+        found.update(f"-> {one}, then -> {other}" for one, other in pairwise(order) if one != other)
+        return found
 
 
 class _Forest:
     """Spans by trace, with their children."""
 
-    def __init__(self, spans: Iterable[Span], said: Mapping[str, Set[str]]) -> None:
+    def __init__(self, spans: Iterable[Span], said: Mapping[str, Set[str]], callees: Callees) -> None:
         self.said = said
+        self.callees = callees
         self.spans = list(spans)
         known = {(span.trace, span.id): span for span in self.spans}
         self.services = {span.service for span in self.spans}
@@ -43,9 +63,15 @@ class _Forest:
                 self.children[parent.trace, parent.id].append(span)
             if parent is None or parent.service != span.service or span.kind is Kind.SERVER:
                 self.requests.append((span, parent))
+        self._called = {span.service for span, parent in self.requests if parent is not None}
 
     def below(self, span: Span) -> list[Span]:
         return self.children.get((span.trace, span.id), [])
+
+    def enters(self, span: Span, parent: Span | None) -> bool:
+        """Whether the request comes from outside. A parent that nobody recorded is a caller that sends no spans, or a
+        span that was lost; it was lost where others are seen to call the service."""
+        return parent is None and (not span.parent or span.service not in self._called)
 
 
 def window_of(
@@ -54,12 +80,14 @@ def window_of(
     said: Mapping[str, Set[str]] = NOTHING_SAID,
     usage: tuple[Usage, ...] = (),
     step_s: float = STEP_S,
+    callees: Callees = NOTHING_LEARNED,
 ) -> Window:
     """The requests that start inside the intervals, as a window; spans around them only tell who called them.
 
-    `said` holds, by span id, the patterns of the log lines that were written in that span; `usage` is passed on.
+    `said` holds, by span id, the patterns of the log lines that were written in that span; `usage` is passed on;
+    `callees` tell whom a call was for that nobody received.
     """
-    forest = _Forest(spans, said)
+    forest = _Forest(spans, said, callees)
     requests, edges = Requests(step_s), Edges(step_s)
     names: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     count: Counter[tuple[str, str]] = Counter()
@@ -68,10 +96,10 @@ def window_of(
             continue
         inside = _walk(forest, span, edges)
         own_ns = span.duration_ns - covered_ns(inside.busy, span)
-        key = ServedKey(span.service, span.version, span.instance, span.name, parent is None)
+        key = ServedKey(span.service, span.version, span.instance, span.name, forest.enters(span, parent))
         requests.add(key, span, own_ns / 1e6, inside.failed_here)
         count[span.service, span.name] += 1
-        names[span.service, span.name].update(inside.names | {REQUEST})
+        names[span.service, span.name].update(inside.steps())
     steps = tuple(
         Step(service, route, name, count[service, route], present)
         for (service, route), counter in names.items()
@@ -87,17 +115,19 @@ def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:
     failed: set[str] = set()
     for span, _ in local:
         inside.names.update(forest.said.get(span.id, ()))
+        inside.names.update(f'event "{event}"' for event in span.events)
         remote = []
         for child in forest.below(span):
             if child.service != span.service or child.kind is Kind.SERVER:
                 remote.append(child)
             else:
                 local.append((child, span))
-                inside.names.add(child.name)
+                inside.names[child.name] += 1
         for child in remote:
             _call(span, child, inside, edges, failed)
-        if not remote and _external(forest, span):
-            _leave(span, inside, edges, failed)
+        callee = "" if remote else _unanswered(forest, span)
+        if callee:
+            _leave(span, callee, inside, edges, failed)
     for span, up in reversed(local):
         if span.failed and span.id not in failed:
             inside.failed_here = True
@@ -107,17 +137,24 @@ def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:
     return inside
 
 
-def _external(forest: _Forest, span: Span) -> bool:
-    """A call to something that sends no spans: a database, a third party."""
-    return span.kind is Kind.CLIENT and bool(span.peer) and span.peer not in forest.services
+def _unanswered(forest: _Forest, span: Span) -> str:
+    """Whom `span` calls without a span of theirs: something that sends none (a database, a third party), or that did
+    not get this call. Empty when it is no call, or the other side's span is just missing here."""
+    if (
+        span.kind is Kind.CLIENT
+        and span.peer
+        and span.peer not in forest.services
+        and calling(span) not in forest.callees
+    ):
+        return span.peer
+    return forest.callees.get(calling(span), "")
 
 
 def _call(span: Span, child: Span, inside: _Inside, edges: Edges, failed: set[str]) -> None:
     """A call that reached another service; only a client span says how long the caller waited."""
     measured = span.kind is Kind.CLIENT
     outer = span if measured else child
-    inside.busy.append((outer.start_ns, outer.end_ns))
-    inside.names.add(f"-> {child.service}")
+    inside.call(outer, child.service)
     edge = EdgeKey(span.service, child.service, span.instance, child.version, child.instance)
     if child.failed or (measured and span.failed):
         failed.add(span.id)
@@ -126,13 +163,12 @@ def _call(span: Span, child: Span, inside: _Inside, edges: Edges, failed: set[st
     edges.add(False, edge, child, child.failed)
 
 
-def _leave(span: Span, inside: _Inside, edges: Edges, failed: set[str]) -> None:
-    """A call whose other end sends no spans."""
-    inside.busy.append((span.start_ns, span.end_ns))
-    inside.names.add(f"-> {span.peer}")
+def _leave(span: Span, callee: str, inside: _Inside, edges: Edges, failed: set[str]) -> None:
+    """A call without a span of the other end."""
+    inside.call(span, callee)
     if span.failed:
         failed.add(span.id)
-    edges.add(True, EdgeKey(span.service, span.peer, span.instance, "", ""), span, span.failed)
+    edges.add(True, EdgeKey(span.service, callee, span.instance, "", ""), span, span.failed)
 
 
 def covered_ns(busy: Sequence[tuple[int, int]], request: Span) -> int:

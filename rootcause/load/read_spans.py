@@ -6,7 +6,7 @@ from typing import Any
 
 from collector.store.client import Reader
 from rootcause.explain.trace_story import TracedSpan
-from rootcause.load.spans import GRPC_CODE_ATTRIBUTES, PEER_ATTRIBUTES, REFUSALS, Kind, Span
+from rootcause.load.spans import EXCEPTION_TYPE, GRPC_CODE_ATTRIBUTES, PEER_ATTRIBUTES, REFUSALS, Kind, Span
 from rootcause.load.window import Interval
 
 _KINDS = {"Server": Kind.SERVER, "Consumer": Kind.SERVER, "Client": Kind.CLIENT, "Producer": Kind.CLIENT}
@@ -17,7 +17,8 @@ _SPAN = f"""TraceId, SpanId, ParentSpanId, ServiceName,
     ResourceAttributes['service.version'], ResourceAttributes['service.instance.id'],
     SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp), Duration,
     StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4')
-        AND NOT hasAny([{_CODES}], [{_REFUSALS}]), coalesce({_PEER}, '')"""
+        AND NOT hasAny([{_CODES}], [{_REFUSALS}]), coalesce({_PEER}, ''),
+    arrayMap((name, more) -> trimRight(name || ' ' || more['{EXCEPTION_TYPE}']), Events.Name, Events.Attributes)"""
 _SPANS = f"""
 SELECT {_SPAN}
 FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
@@ -56,6 +57,8 @@ def read_trace(reader: Reader, trace: str) -> list[TracedSpan]:
 
 
 def _span(row: Sequence[Any]) -> Span:
-    trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer = row
-    kind = _KINDS.get(kind, Kind.INTERNAL)
-    return Span(trace, span, parent, service, version, instance, name, kind, start, duration, bool(failed), peer)
+    trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer, events = row
+    kind, failed = _KINDS.get(kind, Kind.INTERNAL), bool(failed)
+    return Span(
+        trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer, tuple(events)
+    )

@@ -26,7 +26,8 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Ids in hex; `start_ns` since the epoch. `peer` names what a client span called, when it says so."""
+    """Ids in hex; `start_ns` since the epoch. `peer` names what a client span called, when it says so; `events` are the
+    names of what happened in it, exceptions with their type."""
 
     trace: str
     id: str
@@ -40,6 +41,7 @@ class Span:
     duration_ns: int
     failed: bool
     peer: str = ""
+    events: tuple[str, ...] = ()
 
     @property
     def end_ns(self) -> int:
@@ -84,7 +86,15 @@ def _span(span: OtlpSpan, resource: dict[str, str]) -> Span:
         duration_ns=max(0, span.end_time_unix_nano - span.start_time_unix_nano),
         failed=span.status.code == Status.STATUS_CODE_ERROR and not _refused(attributes),
         peer=next((attributes[key] for key in PEER_ATTRIBUTES if key in attributes), ""),
+        events=tuple(_event(event) for event in span.events),
     )
+
+
+EXCEPTION_TYPE = "exception.type"
+
+
+def _event(event: OtlpSpan.Event) -> str:
+    return " ".join(filter(None, (event.name, _strings(event.attributes).get(EXCEPTION_TYPE, ""))))
 
 
 def _refused(attributes: dict[str, str]) -> bool:
