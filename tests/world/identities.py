@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from proxy._engine import Key
+from proxy.control.authority.certificates import Signer, SigningKey
 from proxy.snapshot import Trust
 
 MARGIN = timedelta(hours=1)
@@ -27,7 +28,7 @@ class Issuer:
 
     def __init__(self, domain: str = "mesh.local", above: Issuer | None = None) -> None:
         self.domain = domain
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key: SigningKey = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{domain} {id(self)}")])
         self._above = above
         signer = above or self
@@ -37,6 +38,13 @@ class Issuer:
             .add_extension(_usage(signs=True), critical=True)
             .sign(signer._key, hashes.SHA256())
         )
+
+    @classmethod
+    def holding(cls, signer: Signer, domain: str = "mesh.local") -> Issuer:
+        """What somebody can do who has the key of an authority."""
+        made = cls(domain)
+        made.certificate, made._key, made._name = signer.certificate, signer.key, signer.certificate.subject
+        return made
 
     def trust(self, *denied: str) -> Trust:
         """Believing this authority alone."""
