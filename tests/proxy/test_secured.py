@@ -2,150 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from deploy.ca import command as ca
-from tests.world import meshes
-from tests.world.processes import Process, free_port, get, running, until
-
-
-class _App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"hi")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+from tests.bench import rotation
+from tests.world.processes import get, until
+from tests.world.secured_mesh import SecuredMesh, answering
 
 
 @pytest.fixture
-def app() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _App)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def place(tmp_path: Path) -> Iterator[SecuredMesh]:
+    with answering() as app:
+        yield SecuredMesh(tmp_path, app)
 
 
-@dataclass
-class Place:
-    """A front that calls a back, each beside its proxy, and a control plane."""
-
-    folder: Path
-    app: int
-    control: int = field(default_factory=free_port)
-    front: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
-    back: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.control}"
-
-    def write(self, **mesh: Any) -> None:
-        meshes.write(
-            self.folder / "mesh.yaml",
-            meshes.mesh(telemetry={"enabled": False}, **mesh),
-            meshes.service("front", meshes.endpoint("front-1", self.app, sidecar=meshes.sidecar(*self.front))),
-            meshes.service("back", meshes.endpoint("back-1", self.app, sidecar=meshes.sidecar(*self.back))),
-        )
-
-    def start_control(self) -> Any:
-        files = ("--state", str(self.folder / "state"), "--node-key", str(self.folder / "node.key"))
-        listen = ("-f", str(self.folder / "mesh.yaml"), "--listen", f"127.0.0.1:{self.control}")
-        return running("proxy.control", *listen, *files, log=self.folder / "control.log")
-
-    def start_proxy(self, instance: str) -> Any:
-        admin = self.front[2] if instance == "front-1" else self.back[2]
-        arguments = ("--instance", instance, "--control", self.url, "--admin", f"127.0.0.1:{admin}")
-        files = ("--state", str(self.folder / "proxies"), "--join", str(self.folder / "node.key"))
-        return running("proxy", *arguments, *files, log=self.folder / f"{instance}.log")
-
-    @contextlib.contextmanager
-    def started(self) -> Iterator[Process]:
-        with self.start_control() as control:
-            control.ready(f"{self.url}/readyz")
-            with self.start_proxy("front-1") as front, self.start_proxy("back-1") as back:
-                front.ready(f"http://127.0.0.1:{self.front[2]}/readyz")
-                back.ready(f"http://127.0.0.1:{self.back[2]}/readyz")
-                yield control
-
-    def call(self) -> tuple[int, str]:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": f"http://127.0.0.1:{self.front[1]}"}))
-        try:
-            with opener.open("http://back/", timeout=20) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    def order(self, *arguments: str) -> None:
-        ran = CliRunner().invoke(ca, [*arguments, "--state", str(self.folder / "state")])
-        assert ran.exit_code == 0, ran.output
-
-    def authority(self) -> Any:
-        return json.loads(get(f"{self.url}/v1/authority")[1])
-
-    def granted(self, admin: int) -> float:
-        lines = get(f"http://127.0.0.1:{admin}/metrics")[1].splitlines()
-        return next(float(line.split()[-1]) for line in lines if line.startswith("whymesh_proxy_certificates_total "))
+def test_leaf_issuer_and_root_change_under_load_and_no_request_fails(tmp_path: Path) -> None:
+    figures = rotation.measure(tmp_path, seconds=0, rate=500, lifetime="24s")
+    assert figures.requests > 0
+    assert (figures.issuers, figures.roots) == (1, 1)
+    assert min(figures.renewals.values()) >= 2, "for the other root, and because a third of a life was left"
 
 
-@pytest.fixture
-def place(tmp_path: Path, app: int) -> Place:
-    return Place(tmp_path, app)
-
-
-def test_leaf_issuer_and_root_change_under_load_and_no_request_fails(place: Place) -> None:
-    place.write(mtls="strict", authority={"lifetime": "1h"})
-    with place.started():
-        answers: list[tuple[int, str]] = []
-        done = threading.Event()
-
-        def drive() -> None:
-            while not done.is_set():
-                answers.append(place.call())
-
-        drivers = [threading.Thread(target=drive) for _ in range(2)]
-        for driver in drivers:
-            driver.start()
-        try:
-            until(lambda: len(answers) > 5, "traffic")
-            before = place.authority()
-            place.order("rotate", "issuer")
-            until(lambda: place.authority()["issuer"] != before["issuer"], "another issuer")
-            place.order("rotate", "root")
-            until(lambda: place.authority()["roots"][0]["sha256"] != before["roots"][0]["sha256"], "another root")
-            until(lambda: place.authority()["rotation"]["step"] == "none", "the old root to go")
-            assert len(place.authority()["roots"]) == 1
-            assert min(place.granted(place.front[2]), place.granted(place.back[2])) >= 2
-            passed = len(answers)
-            until(lambda: len(answers) > passed + 5, "traffic after it")
-        finally:
-            done.set()
-            for driver in drivers:
-                driver.join()
-        assert set(answers) == {(200, "hi")}
-
-
-def test_whoever_shows_no_certificate_is_refused_where_all_must(place: Place) -> None:
+def test_whoever_shows_no_certificate_is_refused_where_all_must(place: SecuredMesh) -> None:
     place.write(mtls="strict", authority={})
     with place.started():
         assert place.call() == (200, "hi")
@@ -156,7 +38,7 @@ def test_whoever_shows_no_certificate_is_refused_where_all_must(place: Place) ->
         assert place.call() == (200, "hi")
 
 
-def test_proxies_start_again_without_the_control_plane(place: Place) -> None:
+def test_proxies_start_again_without_the_control_plane(place: SecuredMesh) -> None:
     place.write(mtls="strict", authority={})
     with place.started() as control:
         assert place.call() == (200, "hi")

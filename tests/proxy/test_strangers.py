@@ -20,9 +20,9 @@ from deploy.tap import command as tap
 from proxy.control.authority.authority import Authority
 from proxy.control.authority.ledger import Ledger
 from tests.proxy.engine.secured import files, uris
-from tests.proxy.test_secured import Place
 from tests.world.identities import Issuer, spiffe_id
 from tests.world.processes import get, until
+from tests.world.secured_mesh import SecuredMesh
 
 pytestmark = pytest.mark.skipif(which("openssl") is None, reason="openssl is not installed")
 
@@ -40,9 +40,9 @@ STRANGERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredMesh]:
     """A strict mesh of which the proxy of `back` runs."""
-    place = Place(tmp_path_factory.mktemp("mesh"), 1)
+    place = SecuredMesh(tmp_path_factory.mktemp("mesh"), 1)
     place.write(mtls="strict", authority={})
     with place.start_control() as control:
         control.ready(f"{place.url}/readyz")
@@ -52,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def issuer(place: Place) -> Issuer:
+def issuer(place: SecuredMesh) -> Issuer:
     """The mesh's own issuer, in the hands of somebody who signs what it never would."""
     with contextlib.closing(Ledger(place.folder / "state/authority", None)) as ledger:
         kept = Authority(ledger, ledger.domain, ledger.terms(), datetime.now(UTC)).signers.issuer.signer
@@ -70,27 +70,27 @@ def shown_by(folder: Path, issuer: Issuer, names: Any, **signed: Any) -> list[st
     return ["-cert", str(certificate), "-key", str(key), "-cert_chain", str(chain)]
 
 
-def asks(place: Place, shown: list[str]) -> bytes:
+def asks(place: SecuredMesh, shown: list[str]) -> bytes:
     """What `openssl s_client` is answered."""
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{place.back[0]}", "-quiet", *shown]
     said = b"GET / HTTP/1.1\r\nhost: back\r\nconnection: close\r\n\r\n"
     return subprocess.run(command, input=said, capture_output=True, timeout=30, check=False).stdout
 
 
-def refused(place: Place, reason: str) -> bool:
+def refused(place: SecuredMesh, reason: str) -> bool:
     """Whether the proxy's metrics count the refusal."""
     page = get(f"http://127.0.0.1:{place.back[2]}/metrics")[1]
     return f'whymesh_proxy_refused_total{{reason="{reason}"}} 1.0\n' in page
 
 
-def shown_of(place: Place, reason: str) -> list[dict[str, Any]]:
+def shown_of(place: SecuredMesh, reason: str) -> list[dict[str, Any]]:
     """What `whymesh tap` shows of the connections that ended so."""
     wish = ["--admin", f"127.0.0.1:{place.back[2]}", "--since", "10m", "--reason", reason, "--json"]
     return [json.loads(line) for line in CliRunner().invoke(tap, wish).output.splitlines()]
 
 
 @pytest.mark.parametrize("reason", STRANGERS)
-def test_openssl_is_refused_by_its_fault(place: Place, issuer: Issuer, tmp_path: Path, reason: str) -> None:
+def test_openssl_is_refused_by_its_fault(place: SecuredMesh, issuer: Issuer, tmp_path: Path, reason: str) -> None:
     made: dict[str, Any] = {"issuer": issuer, "names": uris(FRONT), **STRANGERS[reason]}
     assert asks(place, shown_by(tmp_path, **made)) == b""
     until(lambda: refused(place, reason), f"{reason} in the metrics")
@@ -99,5 +99,7 @@ def test_openssl_is_refused_by_its_fault(place: Place, issuer: Issuer, tmp_path:
     assert (seen["name"], seen["network.peer.address"]) == ("tls", "127.0.0.1")
 
 
-def test_openssl_is_let_in_with_a_certificate_of_the_mesh(place: Place, issuer: Issuer, tmp_path: Path) -> None:
-    assert b"mesh-reason: app_connect_refused" in asks(place, shown_by(tmp_path, issuer, uris(FRONT))), "nobody is behind it"
+def test_openssl_is_let_in_with_a_certificate_of_the_mesh(place: SecuredMesh, issuer: Issuer, tmp_path: Path) -> None:
+    assert b"mesh-reason: app_connect_refused" in asks(place, shown_by(tmp_path, issuer, uris(FRONT))), (
+        "nobody is behind it"
+    )

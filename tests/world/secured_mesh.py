@@ -1,0 +1,115 @@
+"""A front that calls a back, each beside its proxy as a process, and a control plane that is their authority."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from deploy.ca import command as ca
+from tests.world import meshes
+from tests.world.processes import Process, free_port, get, running
+
+
+class _App(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"hi")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # as many as a caller at a constant rate opens at once
+    daemon_threads = True
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[int]:
+    """An application that says hi, by its port."""
+    server = _Server(("127.0.0.1", 0), _App)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass
+class SecuredMesh:
+    """Its files and ports; `app` answers for both."""
+
+    folder: Path
+    app: int
+    control: int = field(default_factory=free_port)
+    front: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
+    back: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.control}"
+
+    def write(self, **mesh: Any) -> None:
+        meshes.write(
+            self.folder / "mesh.yaml",
+            meshes.mesh(telemetry={"enabled": False}, **mesh),
+            meshes.service("front", meshes.endpoint("front-1", self.app, sidecar=meshes.sidecar(*self.front))),
+            meshes.service("back", meshes.endpoint("back-1", self.app, sidecar=meshes.sidecar(*self.back))),
+        )
+
+    def start_control(self) -> Any:
+        files = ("--state", str(self.folder / "state"), "--node-key", str(self.folder / "node.key"))
+        listen = ("-f", str(self.folder / "mesh.yaml"), "--listen", f"127.0.0.1:{self.control}")
+        return running("proxy.control", *listen, *files, log=self.folder / "control.log")
+
+    def start_proxy(self, instance: str) -> Any:
+        admin = self.front[2] if instance == "front-1" else self.back[2]
+        arguments = ("--instance", instance, "--control", self.url, "--admin", f"127.0.0.1:{admin}")
+        files = ("--state", str(self.folder / "proxies"), "--join", str(self.folder / "node.key"))
+        return running("proxy", *arguments, *files, log=self.folder / f"{instance}.log")
+
+    @contextlib.contextmanager
+    def started(self) -> Iterator[Process]:
+        with self.start_control() as control:
+            control.ready(f"{self.url}/readyz")
+            with self.start_proxy("front-1") as front, self.start_proxy("back-1") as back:
+                front.ready(f"http://127.0.0.1:{self.front[2]}/readyz")
+                back.ready(f"http://127.0.0.1:{self.back[2]}/readyz")
+                yield control
+
+    def call(self) -> tuple[int, str]:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": f"http://127.0.0.1:{self.front[1]}"}))
+        try:
+            with opener.open("http://back/", timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def order(self, *arguments: str) -> None:
+        ran = CliRunner().invoke(ca, [*arguments, "--state", str(self.folder / "state")])
+        assert ran.exit_code == 0, ran.output
+
+    def authority(self) -> Any:
+        return json.loads(get(f"{self.url}/v1/authority")[1])
+
+    def granted(self, admin: int) -> float:
+        lines = get(f"http://127.0.0.1:{admin}/metrics")[1].splitlines()
+        return next(float(line.split()[-1]) for line in lines if line.startswith("whymesh_proxy_certificates_total "))
