@@ -6,13 +6,18 @@ In: an address, and who is there in the operator's words. Out: its answer, or on
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPResponse
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import ssl
 
 TIMEOUT_S = 15.0
+ROOT = "WHYMESH_CONTROL_ROOT"
 _LONGEST_WORD = 4_096
 
 
@@ -39,7 +44,7 @@ def ask(
     headers = {} if body is None else {"Content-Type": content_type}
     request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
     try:
-        return cast(HTTPResponse, urllib.request.urlopen(request, timeout=timeout_s))  # noqa: S310
+        return cast(HTTPResponse, urllib.request.urlopen(request, timeout=timeout_s, context=trusting(url)))  # noqa: S310
     except urllib.error.HTTPError as error:
         with error:
             word = _word(error)
@@ -47,6 +52,22 @@ def ask(
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise Unanswered(f"no answer from {who}: {reason}") from None
+
+
+def trusting(url: str) -> ssl.SSLContext | None:
+    """By what a server at https is known: the roots in the file that WHYMESH_CONTROL_ROOT names, or the system's.
+
+    Raises OSError when that file cannot be used.
+    """
+    if not url.startswith("https:"):
+        return None
+    import ssl
+
+    named = os.environ.get(ROOT)
+    try:
+        return ssl.create_default_context(cafile=named)
+    except OSError as error:
+        raise OSError(f"{ROOT}={named}: {error.strerror or error}") from None
 
 
 def ask_json(url: str, who: str, *, method: str = "GET", body: Any = None) -> Any:

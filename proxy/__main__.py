@@ -49,6 +49,11 @@ from proxy.serve import Settings
     type=click.Path(path_type=Path),
     help="File with a token or node key, where services have identities (whymesh ca token).",
 )
+@click.option(
+    "--control-root",
+    default="",
+    help="For --control https://…: file with the roots of the mesh (PEM), or sha256: and the fingerprint of one.",
+)
 @click.option("--register", "service", help="Register --instance with this Service, and leave it when stopped.")
 @click.option("--inbound", help="With --register: where the mesh reaches the application through this proxy.")
 @click.option("--outbound", help="With --register: the application's HTTP_PROXY.")
@@ -64,6 +69,7 @@ def command(
     drain: float,
     replace: bool,
     join: Path | None,
+    control_root: str,
     service: str | None,
     inbound: str | None,
     outbound: str | None,
@@ -88,6 +94,7 @@ def command(
           --inbound 10.0.0.7:15006 --outbound 127.0.0.1:15001
       whymesh proxy --node edge-1 --state state/
       whymesh proxy --gateway shop-edge --state state/
+      whymesh proxy --instance payments-1 --control https://mesh.example:7461 --control-root roots.pem --join token
       curl http://127.0.0.1:15020/metrics
     """
     named = [name for name in (instance, node, gateway) if name]
@@ -101,8 +108,8 @@ def command(
             raise click.UsageError("--register: --instance, --app, --inbound and --outbound say what joins the service")
         about = {"app": app, "address": address, "version": version, "zone": zone, "lease": lease}
         said = registration(service, instance, about, {"inbound": inbound, "outbound": outbound, "admin": admin})
-    files = [str(file or "") for file in (token, join)]
-    settings = Settings(control, named[0], admin, str(state or ""), workers, drain, replace, said, *files)
+    told = (replace, said, str(token or ""), str(join or ""), control_root)
+    settings = Settings(control, named[0], admin, str(state or ""), workers, drain, *told)
     os.execv(sys.executable, settings.command())  # noqa: S606  (no shell: our own interpreter)
 
 

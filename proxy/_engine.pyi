@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import final
 
 __all__ = [
-    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Engine", "Key", "SnapshotRefused", "Succession", "View",
-    "check", "check_expression", "check_keys", "decide", "route_taken",
+    "ATTRIBUTES", "BUILD_PROFILE", "REASONS", "BindError", "Channel", "Engine", "Key", "SnapshotRefused", "Succession",
+    "View", "check", "check_expression", "check_keys", "decide", "route_taken",
 ]  # fmt: skip
 
 ATTRIBUTES: list[str]
@@ -114,7 +114,9 @@ class Engine:
         """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters")."""
 
     def identify(self, service: str, key: Key, chain: list[bytes]) -> None:
-        """New connections of this service's workloads show this certificate; none that is open closes.
+        """New connections of this service's workloads show this certificate, and calls go over new ones.
+
+        Requests under way end where they are.
 
         `chain` is DER, the leaf first and the root left out. Raises ValueError when the leaf breaks a rule for
         X.509-SVIDs, or belongs to another key.
@@ -131,6 +133,30 @@ class Engine:
 
         True when nothing was cut off or left in memory.
         """
+
+@final
+class Channel:
+    """A connection to a control plane over TLS 1.3, by a server that its authority has named so.
+
+    `roots` (DER) are believed, and the certificate among those the server shows whose SHA-256 is `pin`. `shown` is what
+    the server may ask for. Raises ValueError for what makes no sense, OSError when nobody is there, another server is,
+    or when that takes longer than `timeout_s`, which holds for each call then.
+    """
+
+    def __new__(
+        cls,
+        host: str,
+        port: int,
+        roots: list[bytes],
+        pin: bytes | None,
+        shown: tuple[Key, list[bytes]] | None,
+        timeout_s: float,
+    ) -> Channel: ...
+    def send(self, data: bytes) -> None:
+        """All of it. Raises OSError."""
+
+    def read(self, most: int) -> bytes:
+        """Some bytes, `most` at most; none when the server has ended. Raises OSError."""
 
 @final
 class Succession:

@@ -54,7 +54,8 @@ class Identities:
         self._saved, self._stop, self._clock = saved, stop, clock
         self._identify: Identify | None = None
         self._wanted: dict[str, str] = {}
-        self._first_root = ""
+        self.roots: list[str] = []
+        """Those of this mesh that the last snapshot names, in base64; the first one signs."""
         self._changed = threading.Event()
         self.held: dict[str, Held] = {}
         self.renewals: dict[str, Renewal] = {}
@@ -80,7 +81,7 @@ class Identities:
         self._wanted = {one["node"]["service"]: one["identity"] for one in workloads if one.get("identity")}
         domains = snapshot.get("trust", {}).get("domains", {})
         domain = next((name.split("/")[2] for name in self._wanted.values()), "")
-        self._first_root = next(iter(domains.get(domain, ())), "")
+        self.roots = list(domains.get(domain, ()))
 
     def complete(self) -> bool:
         """True when every service that needs a certificate has one that is valid."""
@@ -102,7 +103,7 @@ class Identities:
         if held and held.uri != uri:
             del self.held[service]
             renewal.due = now
-        elif held and self._first_root not in ("", held.root) and not renewal.failures:
+        elif held and self.roots and self.roots[0] != held.root and not renewal.failures:
             renewal.hurry(now)
         if now < renewal.due or self._stop.is_set():
             return
@@ -123,7 +124,7 @@ class Identities:
         wish: dict[str, Any] = {"service": service, "csr": _text(csr), **self._shown(service, renewal, csr)}
         asked = time.time()
         answer = self._control.identity(json.dumps(wish))
-        if "proof" in wish and answer.get("code", "").startswith("proof_") and (token := self._token()):
+        if "proof" in wish and answer.get("code", "").startswith("proof_") and (token := self.token()):
             del wish["proof"]
             answer = self._control.identity(json.dumps({**wish, "token": token}))
         if "error" in answer:
@@ -143,12 +144,21 @@ class Identities:
         if held and renewal.valid(self._clock()):
             signature = held.key.sign(b"whymesh renewal\0" + self._control.proxy.encode() + b"\0" + csr)
             return {"proof": {"certificate": _text(held.chain[0]), "signature": _text(signature)}}
-        token = self._token()
+        token = self.token()
         if not token:
             raise ValueError("there is no token to join with; name a file that has one with --join")
         return {"token": token}
 
-    def _token(self) -> str:
+    def shown(self) -> tuple[Key, list[bytes]] | None:
+        """A certificate that is valid, of any of the services."""
+        now = self._clock()
+        for service, held in list(self.held.items()):
+            if (renewal := self.renewals.get(service)) and renewal.valid(now):
+                return held.key, held.chain
+        return None
+
+    def token(self) -> str:
+        """What to join with; empty when there is nothing, raises ValueError when it cannot be read."""
         try:
             return self._join.read_text().strip() if self._join else ""
         except OSError as error:

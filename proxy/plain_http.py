@@ -1,23 +1,38 @@
 """One HTTP request over a connection of its own, and the answer as lines.
 
 In: host, port, path. Out: status and the body's stream. Speaks HTTP/1.0, so that a body is never chunked and ends with
-its connection. Never: TLS or redirects; `http.client` imports what both need, a quarter of a sidecar's memory
-(docs/adr/005).
+its connection. Never: redirects, or TLS but by `dial`; `http.client` imports what both need, a quarter of a sidecar's
+memory (docs/adr/005).
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator, Mapping
-from typing import IO
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
 
 _LONGEST_LINE = 8 * 1024
 _MOST_HEADERS = 100
 
 
+Open = tuple[Callable[[bytes], Any], IO[bytes]]
+"""What sends, and what answers."""
+Dial = Callable[[str, int, float], contextlib.AbstractContextManager[Open]]
+
+
 class NotHttp(OSError):
     """What came back is no HTTP answer."""
+
+
+@contextlib.contextmanager
+def dial_plain(host: str, port: int, timeout_s: float) -> Iterator[Open]:
+    """A connection in the clear; raises OSError."""
+    with (
+        socket.create_connection((host, port), timeout=timeout_s) as connection,
+        connection.makefile("rb") as answer,
+    ):
+        yield connection.sendall, answer
 
 
 @contextlib.contextmanager
@@ -29,17 +44,15 @@ def asked(
     timeout_s: float,
     json_body: str | None = None,
     headers: Mapping[str, str] | None = None,
+    dial: Dial = dial_plain,
 ) -> Iterator[tuple[int, IO[bytes]]]:
     """Status and body of one answer, open while the block runs; raises OSError when there is none within `timeout_s`.
 
     The timeout holds for each read, so that a stream may stay open for as long as something comes.
     """
-    with (
-        socket.create_connection((host, port), timeout=timeout_s) as connection,
-        connection.makefile("rb") as answer,
-    ):
+    with dial(host, port, timeout_s) as (send, answer):
         where = f"[{host}]" if ":" in host else host
-        connection.sendall(_request(method, where, port, path, json_body, headers or {}))
+        send(_request(method, where, port, path, json_body, headers or {}))
         yield _status(answer), answer
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from proxy.admin import AdminServer
+from proxy.anchors import Anchors
 from proxy.counts import report_counts
 from proxy.lease import Lease
 from proxy.saved import SavedSnapshot
@@ -42,6 +43,8 @@ class Settings:
     """The file that holds the control plane's token."""
     join: str = ""
     """The file that holds a token or node key to get certificates with."""
+    control_root: str = ""
+    """By what a control plane at https is known: a file of roots, or the fingerprint of one."""
 
     def command(self) -> list[str]:
         """The command line that serves with these settings."""
@@ -56,7 +59,8 @@ def serve(settings: Settings) -> int:
         signal.signal(signum, lambda *_: stop.set())
     name, state = settings.proxy, Path(settings.state) if settings.state else None
     try:
-        follow = ControlPlane(settings.control, name, stop)
+        anchors = Anchors(settings.control_root) if settings.control_root else None
+        follow = ControlPlane(settings.control, name, stop, anchors)
         saved = SavedSnapshot(state / f"{name}.snapshot.json" if state else None)
         spool, heir = (state / f"{name}.{what}" if state else None for what in ("spool", "successor"))
         replaced, join = heir if settings.replace else None, Path(settings.join) if settings.join else None

@@ -53,6 +53,8 @@ class Sidecar:
         self.identities = Identities(
             control, Key, join, SavedIdentities(folder, control.proxy, partial(_secret, join), Key), stop
         )
+        if control.anchors is not None:
+            control.anchors.shows, control.anchors.token = self.identities.shown, self.identities.token
         self.serves, self.succeeded = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -131,7 +133,10 @@ class Sidecar:
             self._stop.set()
             return str(error)
         self.snapshot, self.state = snapshot, "serving"
-        self.identities.want(self._engine.identify, json.loads(snapshot))
+        told = json.loads(snapshot)
+        self.identities.want(self._engine.identify, told)
+        if self._control.anchors is not None:
+            self._control.anchors.learn(self.identities.roots)
         self._saved.keep(snapshot)
         log.info("serving epoch %d", _epoch_of(snapshot))
         return None

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import click
 
+from deploy.asking import trusting
 from deploy.local.state import default_state, find_running
 
 DEFAULT_URL = "http://127.0.0.1:7460"
@@ -58,7 +59,7 @@ class Plane:
         sent = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, sent, headers, method=method)  # noqa: S310 (the scheme is checked above)
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=trusting(url)) as answer:  # noqa: S310
                 text = answer.read()
                 return json.loads(text) if text else None
         except urllib.error.HTTPError as error:

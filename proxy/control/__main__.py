@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Coroutine, Mapping
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 import click
 from aiohttp import web
@@ -23,11 +25,13 @@ from proxy.control.api.app import Api
 from proxy.control.api.callers import Callers
 from proxy.control.api.config import ConfigApi
 from proxy.control.api.policies import PolicyDoor
+from proxy.control.api.proven import proven
 from proxy.control.api.recording import RecordingDoor
 from proxy.control.api.tokens import TokenApi
 from proxy.control.authority.door import IdentityDoor
 from proxy.control.authority.errors import AuthorityError
 from proxy.control.authority.office import Office
+from proxy.control.authority.own_door import OwnDoor
 from proxy.control.authority.safe import Safe, secret_of
 from proxy.control.discovery.assemble import Discovered
 from proxy.control.discovery.door import InstanceDoor
@@ -58,10 +62,11 @@ log = logging.getLogger("whymesh.control")
 
 @dataclass(frozen=True)
 class _Options:
-    """Of one control plane; `url` is where others reach it, `token` is empty for none."""
+    """Of one control plane; `url` is where others reach it; `tls`, `dns` and `token` are empty for none."""
 
     path: Path | None
     listen: str
+    tls: str
     dns: str
     state: Path | None
     url: str
@@ -78,6 +83,7 @@ class _Options:
     help="mesh.yaml, or a folder of them; without it the configuration is what the API was told.",
 )
 @click.option("--listen", default="127.0.0.1:7460", show_default=True, help="API and snapshot streams.")
+@click.option("--tls", default="", help="Where proxies and people elsewhere connect, over TLS, such as 0.0.0.0:7461.")
 @click.option("--dns", default="", help="Where names of services are answered, such as 127.0.0.1:7453.")
 @click.option(
     "--state",
@@ -98,6 +104,7 @@ class _Options:
 def command(
     path: Path | None,
     listen: str,
+    tls: str,
     dns: str,
     state: Path | None,
     url: str | None,
@@ -121,7 +128,7 @@ def command(
     if not path and not state:
         raise click.UsageError("name what the mesh is: -f mesh.yaml, --state with what the API was told, or both")
     given = token.read().strip() if token else ""
-    options = _Options(path, listen, dns, state, url or f"http://{listen}", telemetry, given)
+    options = _Options(path, listen, tls, dns, state, url or f"http://{listen}", telemetry, given)
     mark = mark_of(path) if path else ()
     try:
         start = _start(options)
@@ -194,13 +201,15 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
     application.add_routes(InstanceDoor(instances, callers).routes())
     application.add_routes(RecordingDoor(recording, callers, time.time).routes())
     application.add_routes(HealthDoor(checks, lambda: publisher.registry, callers, time.monotonic).routes())
-    office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher))
+    door = OwnDoor(_names_of(options)) if options.tls else None
+    office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher), door=door)
+    application.middlewares.append(proven(office.why_not))
     application.add_routes(IdentityDoor(office).routes())
     try:
         await office.tend()
     except (AuthorityError, OSError) as error:
         raise SystemExit(_say(str(error))) from None
-    runner = await _listening(application, options.listen)
+    runner = await _listening(application, options.listen, (options.tls, door.context) if door else None)
     names = await _answering_names(options.dns, publisher, runner)
     log.info("epoch %d of %s on %s", publisher.epoch, options.path or options.state, options.listen)
     work = [
@@ -238,16 +247,26 @@ async def _until_stopped(*work: Coroutine[Any, Any, None]) -> set[asyncio.Task[A
     return ended
 
 
-async def _listening(application: web.Application, listen: str) -> web.AppRunner:
+def _names_of(options: _Options) -> set[str]:
+    """Hosts and addresses by which others may reach the TLS door."""
+    known = {options.tls.rpartition(":")[0].strip("[]"), urlsplit(options.url).hostname, socket.gethostname()}
+    return {name for name in known if name} - {"0.0.0.0", "::"} | {"localhost", "127.0.0.1", "::1"}  # noqa: S104
+
+
+async def _listening(
+    application: web.Application, listen: str, secure: tuple[str, ssl.SSLContext] | None
+) -> web.AppRunner:
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    host, _, port = listen.rpartition(":")
-    try:
-        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-    except (OSError, ValueError) as error:
-        await runner.cleanup()
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise SystemExit(_say(f"--listen {listen}: {reason}; another control plane may be running")) from None
+    doors = [("--listen", listen, None)] + ([("--tls", *secure)] if secure else [])
+    for option, address, context in doors:
+        host, _, port = address.rpartition(":")
+        try:
+            await web.TCPSite(runner, host.strip("[]"), int(port), ssl_context=context).start()
+        except (OSError, ValueError) as error:
+            await runner.cleanup()
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise SystemExit(_say(f"{option} {address}: {reason}; another control plane may be running")) from None
     return runner
 
 

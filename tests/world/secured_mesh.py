@@ -61,6 +61,9 @@ class SecuredMesh:
     control: int = field(default_factory=free_port)
     front: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
     back: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
+    tls: int = field(default_factory=free_port)
+    known_by: str = ""
+    """By what proxies know the control plane (`--control-root`); without it they come to it in the clear."""
 
     @property
     def url(self) -> str:
@@ -77,11 +80,16 @@ class SecuredMesh:
     def start_control(self) -> Any:
         files = ("--state", str(self.folder / "state"), "--node-key", str(self.folder / "node.key"))
         listen = ("-f", str(self.folder / "mesh.yaml"), "--listen", f"127.0.0.1:{self.control}")
+        listen += ("--tls", f"127.0.0.1:{self.tls}")
         return running("proxy.control", *listen, *files, log=self.folder / "control.log")
 
-    def start_proxy(self, instance: str) -> Any:
+    def start_proxy(self, instance: str, url: str = "") -> Any:
         admin = self.front[2] if instance == "front-1" else self.back[2]
-        arguments = ("--instance", instance, "--control", self.url, "--admin", f"127.0.0.1:{admin}")
+        arguments = ("--instance", instance, "--admin", f"127.0.0.1:{admin}", "--control")
+        if self.known_by:
+            arguments += (f"https://127.0.0.1:{self.tls}", "--control-root", self.known_by)
+        else:
+            arguments += (url or self.url,)
         files = ("--state", str(self.folder / "proxies"), "--join", str(self.folder / "node.key"))
         return running("proxy", *arguments, *files, log=self.folder / f"{instance}.log")
 

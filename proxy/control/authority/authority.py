@@ -7,6 +7,7 @@ its issuer does not outlive.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,7 +73,14 @@ class Authority:
             "SELECT proxy, uri, serial, ends, max(issued) AS issued FROM issued GROUP BY proxy, uri ORDER BY proxy, uri"
         ).fetchall()
 
-    def issue(self, proxy: str, uri: str, key: ec.EllipticCurvePublicKey, now: datetime) -> Issued:
+    def issue(
+        self,
+        proxy: str,
+        uri: str,
+        key: ec.EllipticCurvePublicKey,
+        now: datetime,
+        hosts: Sequence[x509.DNSName | x509.IPAddress] = (),
+    ) -> Issued:
         """A certificate on `uri` for the holder of a key; raises Refused when no certificate could hold."""
         self.refresh()
         issuer = self.signers.issuer
@@ -82,7 +90,7 @@ class Authority:
                 f"the certificate that issues others ended at {issuer.ends:%Y-%m-%d %H:%M:%S} UTC: "
                 "`whymesh ca rotate`, or bring another one along with `whymesh ca import`",
             )
-        leaf = make_leaf(issuer.signer, key, uri, now, self.terms.leaf)
+        leaf = make_leaf(issuer.signer, key, uri, now, self.terms.leaf, hosts)
         self._remember(leaf, proxy, uri, now)
         ends = leaf.not_valid_after_utc
         chain = (der(leaf), der(issuer.certificate))

@@ -5,6 +5,7 @@ In: a key, a name, an interval. Out: a signed certificate. Pure but for the rand
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,8 +45,19 @@ def make_issuer(domain: str, root: Signer, now: datetime, life: timedelta) -> Si
     return Signer(_signed(begun, root.key.public_key(), root.key, now, end), key)
 
 
-def make_leaf(issuer: Signer, key: PublicKey, uri: str, now: datetime, life: timedelta) -> x509.Certificate:
-    """An X.509-SVID: one URI name, no authority, for both ends of a connection; the issuer outlives it."""
+def make_leaf(
+    issuer: Signer,
+    key: PublicKey,
+    uri: str,
+    now: datetime,
+    life: timedelta,
+    hosts: Sequence[x509.DNSName | x509.IPAddress] = (),
+) -> x509.Certificate:
+    """An X.509-SVID: one URI name, no authority, for both ends of a connection; the issuer outlives it.
+
+    `hosts` are for who looks for those (RFC 9525), not for proxies.
+    """
+    names = [x509.UniformResourceIdentifier(uri), *hosts]
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     begun = (
         _begun(x509.Name([]), key)
@@ -53,7 +65,7 @@ def make_leaf(issuer: Signer, key: PublicKey, uri: str, now: datetime, life: tim
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(both), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=True)
+        .add_extension(x509.SubjectAlternativeName(names), critical=True)
     )
     end = min(now + life, issuer.certificate.not_valid_after_utc)
     return _signed(begun, issuer.key.public_key(), issuer.key, now, end)

@@ -19,8 +19,10 @@ from proxy.control.authority.audit import Audit, Event, Report
 from proxy.control.authority.authority import Authority
 from proxy.control.authority.desk import Desk, Grant, Wish
 from proxy.control.authority.errors import AuthorityError, LedgerUnusable
+from proxy.control.authority.guests import why_not
 from proxy.control.authority.ledger import Ledger
 from proxy.control.authority.members import standing
+from proxy.control.authority.own_door import OwnDoor
 from proxy.control.authority.passes import Passes
 from proxy.control.authority.report import report_of
 from proxy.control.authority.rotation import Standing
@@ -47,8 +49,10 @@ class Office:
         in_force: InForce,
         report: Report,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        door: OwnDoor | None = None,
     ) -> None:
-        self._safe = safe
+        """`door` is where proxies are served over TLS."""
+        self._safe, self._door = safe, door
         self._publisher, self._in_force = publisher, in_force
         self._audit, self._report, self._clock = Audit(safe.folder, report), report, clock
         self._authority: Authority | None = None
@@ -59,6 +63,12 @@ class Office:
             return None
         desk = Desk(self._authority, self._audit)
         return desk.serve(self._publisher.registry, proxy, wish, caller, self._clock())
+
+    def why_not(self, proxy: str | None, shown: bytes | None, token: str) -> str | None:
+        """Why whoever shows this over TLS gets nothing that is for a proxy (`guests.why_not`)."""
+        if self._authority is None:
+            return "this mesh has no authority any more"
+        return why_not(self._authority.ledger, proxy, shown, token, self._clock())
 
     def shown(self) -> dict[str, Any] | None:
         """The state of the authority, for people."""
@@ -78,6 +88,8 @@ class Office:
         for done in self._authority.rotation.tend(now, self._standing()) if self._in_force.leads else ():
             self._audit.write(Event("rotate", _ACTOR, done), now)
         await self._tell(self._authority, now)
+        if self._door is not None and self._safe.folder is not None:
+            self._door.tend(self._authority, self._safe.folder, now)
 
     async def follow(self) -> None:
         """Tends for as long as the control plane runs; what goes wrong is told and tried again."""

@@ -81,23 +81,28 @@ class Passes:
 
     def admit(self, shown: str, proxy: str, uri: str, key: bytes, now: datetime) -> str:
         """Lets a proxy in and returns the number of what it showed; raises Refused. A token is used up by this."""
+        with self._ledger.change():
+            number, kind = self.check(shown, proxy, now)
+            self._use(number, kind, uri, key)
+        return number
+
+    def check(self, shown: str, proxy: str | None, now: datetime) -> tuple[str, Kind]:
+        """Whether it is good for this proxy, or for any where that is None; raises Refused. Nothing is used up."""
         match = _FORM.fullmatch(shown)
         if match is None:
             raise Refused("token_malformed", "what was shown is neither a token nor the key of a node")
         number = match[2]
-        with self._ledger.change():
-            row = self._ledger.sql.execute("SELECT * FROM passes WHERE id = ?", (number,)).fetchone()
-            if row is None or row["kind"] != match[1] or not hmac.compare_digest(row["digest"], _digest(match[3])):
-                raise Refused("token_unknown", f"no token or node key {number} with this secret was made here")
-            if row["revoked"]:
-                raise Refused("token_revoked", f"the {_called(row['kind'])} {number} was revoked")
-            if row["ends"] is not None and row["ends"] <= now.timestamp():
-                ended = moment(row["ends"])
-                raise Refused("token_expired", f"the {_called(row['kind'])} {number} ended at {ended:%F %T} UTC")
-            if row["proxies"] != _EVERY and proxy not in json.loads(row["proxies"]):
-                raise Refused("token_other_proxy", f"the {_called(row['kind'])} {number} is not for {proxy}")
-            self._use(number, row["kind"], uri, key)
-        return number
+        row = self._ledger.sql.execute("SELECT * FROM passes WHERE id = ?", (number,)).fetchone()
+        if row is None or row["kind"] != match[1] or not hmac.compare_digest(row["digest"], _digest(match[3])):
+            raise Refused("token_unknown", f"no token or node key {number} with this secret was made here")
+        if row["revoked"]:
+            raise Refused("token_revoked", f"the {_called(row['kind'])} {number} was revoked")
+        if row["ends"] is not None and row["ends"] <= now.timestamp():
+            ended = moment(row["ends"])
+            raise Refused("token_expired", f"the {_called(row['kind'])} {number} ended at {ended:%F %T} UTC")
+        if proxy is not None and row["proxies"] != _EVERY and proxy not in json.loads(row["proxies"]):
+            raise Refused("token_other_proxy", f"the {_called(row['kind'])} {number} is not for {proxy}")
+        return number, row["kind"]
 
     def _use(self, number: str, kind: Kind, uri: str, key: bytes) -> None:
         used = self._ledger.sql.execute("SELECT key FROM uses WHERE pass = ? AND uri = ?", (number, uri)).fetchone()

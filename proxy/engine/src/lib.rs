@@ -40,6 +40,8 @@ mod _engine {
     use crate::runtime::engine::{self, NoView, StartError};
     use crate::runtime::succession;
     use crate::snapshot::{Refused, Snapshot};
+    use crate::tls::anchor::Anchor;
+    use crate::tls::channel;
     use crate::tls::credential::{Credential, NotUsable};
     use crate::tls::key::{self, KeyError};
     use crate::tls::vault::Vault;
@@ -241,6 +243,41 @@ mod _engine {
         #[staticmethod]
         fn unseal(py: Python<'_>, sealed: &[u8], secret: &[u8]) -> PyResult<Self> {
             Ok(Self(py.detach(|| key::Key::unseal(sealed, secret))?))
+        }
+    }
+
+    #[pyclass(frozen)]
+    struct Channel(channel::Channel);
+
+    #[pymethods]
+    impl Channel {
+        #[new]
+        #[pyo3(signature = (host, port, roots, pin, shown, timeout_s))]
+        fn new(
+            py: Python<'_>,
+            host: &str,
+            port: u16,
+            roots: Vec<Vec<u8>>,
+            pin: Option<&[u8]>,
+            shown: Option<(Bound<'_, Key>, Vec<Vec<u8>>)>,
+            timeout_s: f64,
+        ) -> PyResult<Self> {
+            let patience = seconds(timeout_s)?;
+            let anchor =
+                Anchor::of(roots, pin).map_err(|error| PyValueError::new_err(error.to_string()))?;
+            let shown = shown
+                .map(|(key, chain)| Credential::of(&key.get().0, chain))
+                .transpose()?;
+            let open = || channel::Channel::open(host, port, anchor, shown.as_ref(), patience);
+            Ok(Self(py.detach(open)?))
+        }
+
+        fn send(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+            Ok(py.detach(|| self.0.send(data))?)
+        }
+
+        fn read(&self, py: Python<'_>, most: usize) -> PyResult<Vec<u8>> {
+            Ok(py.detach(|| self.0.read(most))?)
         }
     }
 

@@ -1,5 +1,7 @@
 //! IDENTITY -> ENCRYPTION: keys, certificates and the rules by which two proxies believe each other.
 
+pub mod anchor;
+pub mod channel;
 pub mod config;
 pub mod credential;
 pub mod key;

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -20,7 +21,7 @@ from tests.world.apps import Talk, dial, talker
 from tests.world.certificates import Authority
 from tests.world.engines import sidecar, upstream
 from tests.world.identities import Issuer, both_trust, serial_of, spiffe_id
-from tests.world.otlp_sink import OtlpSink, Seen, eventually
+from tests.world.otlp_sink import PATIENCE_S, OtlpSink, Seen, eventually
 from tests.world.processes import free_port
 
 HOUR = timedelta(hours=1)
@@ -193,6 +194,51 @@ async def test_whoever_is_denied_is_so_at_once_on_old_connections_and_new(
         assert await call(session, front.proxy) == (502, "tls_refused"), "nor is its session resumed"
         front.engine.identify("front", *issuer.identity("front"))
         assert await call(session, front.proxy) == (200, "")
+
+
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+async def test_a_certificate_that_ends_ends_its_connections_with_an_answer(
+    sink: OtlpSink, session: aiohttp.ClientSession, issuer: Issuer, protocol: str
+) -> None:
+    shows = issuer.identity("front", lasts=timedelta(seconds=4))
+    async with callee(sink, issuer) as back, caller(sink, issuer, back, shows=shows, protocol=protocol) as front:
+        answer, ends = await call(session, front.proxy), time.monotonic() + PATIENCE_S
+        assert answer == (200, "")
+        while answer == (200, "") and time.monotonic() < ends:
+            answer = await call(session, front.proxy)
+        assert answer[0] == 502, "a new connection is refused, with a word or, where a session is resumed, without"
+        assert back.stats()["refused"]["tls_expired"] >= 1
+        front.engine.identify("front", *issuer.identity("front"))
+        assert await call(session, front.proxy) == (200, "")
+
+
+async def test_what_is_believed_changes_and_a_connection_older_than_its_certificate_gets_its_answer(
+    sink: OtlpSink, issuer: Issuer, tmp_path: Path
+) -> None:
+    tls = context(tmp_path, issuer, uris(spiffe_id("front")), lasts=timedelta(seconds=3))
+    async with callee(sink, issuer) as back:
+        host, port = back.inbound.rsplit(":", 1)
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
+        await back.apply(trust=both_trust(issuer, Issuer()))
+        ended = datetime.now(UTC) + timedelta(seconds=3)
+        await eventually(lambda: datetime.now(UTC) > ended, "the certificate to end")
+        writer.write(b"GET / HTTP/1.1\r\nhost: back\r\n\r\n")
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answer.lower()
+        writer.close()
+
+
+async def test_a_renewed_certificate_is_shown_on_new_connections_and_the_old_ones_go(
+    sink: OtlpSink, session: aiohttp.ClientSession, issuer: Issuer
+) -> None:
+    async with callee(sink, issuer) as back, caller(sink, issuer, back) as front:
+        for full in (1, 2):
+            assert await call(session, front.proxy) == (200, "")
+            assert await call(session, front.proxy) == (200, "")
+            assert back.stats()["tls"]["full"] == full
+            front.engine.identify("front", *issuer.identity("front"))
+        await eventually(lambda: back.stats()["connections"]["inbound"] == 0, lambda: str(back.stats()["connections"]))
 
 
 async def test_sessions_are_resumed_while_nothing_changed(

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::Notify;
@@ -20,6 +21,7 @@ use crate::routing::mark::fnv;
 use crate::routing::targets::Meant;
 use crate::runtime::workload::Workload;
 use crate::tls::refusal::Refusal;
+use crate::tls::trust;
 use crate::upstream::endpoint::peer_address;
 use crate::upstream::headers::{MESH_SOURCE, source};
 
@@ -44,6 +46,7 @@ pub struct Caller {
     /// Requests in flight at this worker, on all connections.
     requests: Rc<Cell<usize>>,
     begun: Cell<u64>,
+    parting: Cell<bool>,
     entrance: Rc<Entrance>,
     _presence: Rc<Presence>,
 }
@@ -117,15 +120,10 @@ impl Caller {
             nobody: "".into(),
             requests,
             begun: Cell::new(0),
+            parting: Cell::new(false),
             entrance,
             _presence: presence,
         })
-    }
-
-    /// Where it came in.
-    #[must_use]
-    pub fn entrance(&self) -> &Rc<Entrance> {
-        &self.entrance
     }
 
     /// Which way its next request goes.
@@ -200,6 +198,23 @@ impl Caller {
     #[must_use]
     pub fn proved(&self) -> Option<&Claim> {
         self.proved.as_ref().map(|proved| &proved.claim)
+    }
+
+    /// How long the certificate still holds that it has shown; `None` of a connection in the clear.
+    #[must_use]
+    pub fn proved_for(&self) -> Option<Duration> {
+        let proved = self.proved.as_ref()?;
+        Some(proved.verified.leaf.not_after.saturating_sub(trust::now()))
+    }
+
+    /// Its next answer is the last on this connection.
+    pub fn part(&self) {
+        self.parting.set(true);
+    }
+
+    #[must_use]
+    pub fn is_parting(&self) -> bool {
+        self.parting.get() || self.entrance.is_closed()
     }
 
     /// Why what it has proved counts no more, by the roots and denials that are in force now.

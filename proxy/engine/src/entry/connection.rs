@@ -198,7 +198,7 @@ fn respond(
     async move {
         let _answering = answering;
         let totals = Arc::clone(&worker.totals);
-        let entrance = Rc::clone(caller.entrance());
+        let asker = Rc::clone(&caller);
         let response = match caller.way() {
             Way::Inbound => Caught::new(inbound::serve(worker, caller, request), &totals).await,
             Way::Door(_) => Caught::new(gateway::serve(worker, caller, request), &totals).await,
@@ -208,7 +208,7 @@ fn respond(
         };
         let mut response =
             response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy"));
-        if tells && entrance.is_closed() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if tells && asker.is_parting() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
@@ -226,7 +226,8 @@ fn is_flood(error: &hyper::Error) -> bool {
     })
 }
 
-/// Drives a connection; ends it when it has begun no request for the idle time and none is in flight.
+/// Drives a connection; ends it when it has begun no request for the idle time and none is in flight. A caller whose
+/// certificate ends meanwhile is told that its requests under way are the last, over HTTP/1 with its next answer.
 async fn until_idle<C: Graceful>(
     connection: C,
     caller: &Caller,
@@ -235,6 +236,8 @@ async fn until_idle<C: Graceful>(
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
     let mut watch = pin!(sleep(worker.plan().limits.idle));
+    let proved_for = caller.proved_for();
+    let mut expiry = pin!(sleep(proved_for.unwrap_or_default()));
     let mut seen = 0;
     let mut stay = Stay::Open;
     loop {
@@ -251,6 +254,13 @@ async fn until_idle<C: Graceful>(
                 }
                 seen = begun;
                 watch.as_mut().reset(Instant::now() + worker.plan().limits.idle);
+            }
+            () = &mut expiry, if proved_for.is_some() && !caller.is_parting() => {
+                caller.part();
+                if C::SAYS_GOODBYE {
+                    stay = Stay::Over;
+                    connection.as_mut().finish();
+                }
             }
             moment = closing.begins(), if stay == Stay::Open => {
                 stay = Stay::LastCall;

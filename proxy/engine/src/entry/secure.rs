@@ -118,7 +118,8 @@ impl Verified {
         })
     }
 
-    /// Whether it is to be believed by those roots and denials that are in force now.
+    /// Whether it is to be believed by those roots and denials that are in force now. That it has ended since says nothing
+    /// new: the connection is parted with for that (`Caller::part`).
     pub fn under(&self, guard: &Guard) -> Result<(), Refusal> {
         let Some(incoming) = &guard.incoming else {
             return Ok(());
@@ -127,8 +128,9 @@ impl Verified {
             return Ok(());
         }
         let (leaf, above) = self.chain.split_first().ok_or(Refusal::NoCertificate)?;
-        let now = UnixTime::since_unix_epoch(trust::now());
-        incoming.trust.check(leaf, above, now).map(|_| ())
+        let last = trust::now().min(self.leaf.not_after);
+        let then = UnixTime::since_unix_epoch(last);
+        incoming.trust.check(leaf, above, then).map(|_| ())
     }
 }
 

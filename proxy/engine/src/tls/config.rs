@@ -20,7 +20,7 @@ const HTTP2: &[u8] = b"h2";
 /// Endpoints of one service whose sessions a caller remembers.
 const REMEMBERED: usize = 64;
 
-static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+pub static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
     let mut provider = ring::default_provider();
     // The first one that the caller names is taken: the one that takes the fewest cycles.
     provider

@@ -38,6 +38,12 @@ impl SpiffeId {
         &self.text
     }
 
+    /// From its first slash on.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.text[self.path..]
+    }
+
     #[must_use]
     pub fn trust_domain(&self) -> &str {
         &self.text[SCHEME.len()..self.path]
