@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 _ENGINE_ROOMS = {
+    "proxy/anchors.py",
     "proxy/sidecar.py",
     "proxy/identities.py",
     "proxy/saved_identity.py",

@@ -66,7 +66,10 @@ impl Channel {
             // A server that ends without a word ends all the same: what it says has its own ends.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came in time"));
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "nothing came in time",
+                ));
             }
             read => read?,
         };
