@@ -1,4 +1,4 @@
-"""The web UI: three pages over the store. Run with `whymesh ui` or `streamlit run dashboards/app.py`."""
+"""The web UI: four pages over the store. Run with `whymesh ui` or `streamlit run dashboards/app.py`."""
 
 import streamlit as st
 
@@ -11,6 +11,7 @@ st.navigation(
     [
         st.Page("pages/service_graph.py", title="Service graph", icon=":material/hub:", default=True),
         st.Page("pages/incident_list.py", title="Incidents", icon=":material/crisis_alert:", url_path="incidents"),
+        st.Page("pages/security_overview.py", title="Security", icon=":material/shield_lock:", url_path="security"),
         st.Page("pages/sql_console.py", title="SQL", icon=":material/database:", url_path="sql"),
     ],
     position="top",

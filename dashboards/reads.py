@@ -134,7 +134,7 @@ FINDING = "SELECT Finding AS finding FROM otel.mesh_incidents FINAL WHERE Id = %
 CHANGES = """
 SELECT Time AS time, Kind AS kind, Service AS service, Summary AS summary, Actor AS actor
 FROM otel.mesh_changes
-WHERE Time >= %(start)s AND Time < %(end)s
+WHERE Time >= %(start)s AND Time < %(end)s AND Kind != 'certificate'
 ORDER BY time DESC
 LIMIT 50"""
 
@@ -229,7 +229,7 @@ def finding(ask: Ask, incident: str) -> str | None:
 
 
 def changes(ask: Ask, window: Window) -> Rows:
-    """Changes of the mesh, newest first."""
+    """Changes of the mesh, newest first; certificates come and go without one."""
     return ask(CHANGES, window.bounds())
 
 

@@ -24,6 +24,7 @@ KINDS: Mapping[str, Kind] = {
     **{f"otel_metrics_{name}": "metrics" for name in _METRICS},
     "mesh_edges": "rollups",
     "mesh_routes": "rollups",
+    "mesh_security": "rollups",
 }
 """Tables whose partitions are days. Changes, incidents and alerts are few, and kept."""
 

@@ -43,6 +43,8 @@ OBJECTS: Final = (
     "mesh_ends_mv",
     "mesh_pairs",
     "mesh_paired",
+    "mesh_security",
+    "mesh_security_mv",
 )
 
 ONE_NODE: Final = Layout()

@@ -12,7 +12,9 @@ from tests.world.processes import free_port
 from tests.world.telemetry import SERVICES, TITLE
 
 APP = Path(dashboards.__file__).with_name("app.py")
-GRAPH, INCIDENTS, SQL = ("pages/service_graph.py", "pages/incident_list.py", "pages/sql_console.py")
+GRAPH, INCIDENTS, SECURITY, SQL = (
+    f"pages/{name}.py" for name in ("service_graph", "incident_list", "security_overview", "sql_console")
+)
 
 
 def page(monkeypatch: pytest.MonkeyPatch, store: str, path: str = GRAPH, **query: str) -> AppTest:
@@ -143,6 +145,16 @@ def test_an_empty_store_says_what_to_do(monkeypatch: pytest.MonkeyPatch, nothing
     assert "whymesh demo" in text
 
 
+def test_the_security_page_of_an_empty_store_claims_nothing(monkeypatch: pytest.MonkeyPatch, nothing: str) -> None:
+    assert "No traffic was recorded in this time" in words(page(monkeypatch, nothing, SECURITY))
+
+
+def test_a_mesh_without_encryption_is_not_called_safe(monkeypatch: pytest.MonkeyPatch, calm: str) -> None:
+    app = page(monkeypatch, calm, SECURITY)
+    assert set(app.table[0].value["protection"]) == {":gray-badge[not looked for]"}
+    assert "No call was denied" in app.success[0].value
+
+
 def test_without_data_the_incident_page_does_not_say_that_all_is_well(
     monkeypatch: pytest.MonkeyPatch, nothing: str
 ) -> None:
@@ -159,7 +171,7 @@ def test_only_trouble_of_a_calm_shop_is_none(monkeypatch: pytest.MonkeyPatch, ca
     assert "No trouble" in page(monkeypatch, calm, trouble="true").success[0].value
 
 
-@pytest.mark.parametrize("path", [GRAPH, INCIDENTS, SQL])
+@pytest.mark.parametrize("path", [GRAPH, INCIDENTS, SECURITY, SQL])
 def test_a_store_that_is_away_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     store = f"clickhouse://127.0.0.1:{free_port()}/otel"
     app = page(monkeypatch, store, path)

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.world.browser import browser_page
 from tests.world.processes import free_port, whymesh
+from tests.world.secured import MISSED
 from tests.world.telemetry import SERVICES, TITLE, seeded_store
 
 
@@ -145,6 +146,20 @@ def test_the_incident_leads_from_the_graph_to_its_proof_and_its_sql(app: str, pa
     expect(page.get_by_test_id("stDataFrame")).to_contain_text("own_ms")
 
 
+def test_the_security_page_leads_from_a_denial_to_its_request(app: str, page: Page, tmp_path: Path) -> None:
+    page.goto(app)
+    page.get_by_role("link", name="Security").click()
+    expect(page.get_by_text("Still in the clear: cart.")).to_be_visible()
+    expect(page.get_by_role("row", name="cart inventory")).to_contain_text("plaintext")
+    expect(page.get_by_role("row", name="front checkout")).to_contain_text("encrypted")
+    expect(page.get_by_text(MISSED).first).to_be_visible()
+    shoot(page, tmp_path, "security")
+    page.locator('[class*="st-key-open-"] button').first.click()
+    expect(page.get_by_role("img", name="Waterfall of trace")).to_be_visible()
+    expect(page.get_by_text("whymesh why ")).to_be_visible()
+    expect(page.get_by_text("payments-1 joined as")).to_be_visible()
+
+
 def test_a_query_is_run_and_its_result_shown(app: str, page: Page, tmp_path: Path) -> None:
     sql = "SELECT Service, sum(Calls) AS calls FROM otel.mesh_routes GROUP BY Service ORDER BY Service"
     page.goto(f"{app}/sql?sql={quote(sql)}")
@@ -162,7 +177,12 @@ def test_a_query_is_run_and_its_result_shown(app: str, page: Page, tmp_path: Pat
 def test_a_page_asks_nobody_but_its_own_server(app: str, page: Page) -> None:
     asked: set[str] = set()
     page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-    for path, seen in (("", "Captured:"), ("/incidents", "Ranking"), ("/sql", "Tables and columns")):
+    for path, seen in (
+        ("", "Captured:"),
+        ("/incidents", "Ranking"),
+        ("/security", "Denied"),
+        ("/sql", "Tables and columns"),
+    ):
         page.goto(app + path)
         expect(page.get_by_text(seen).first).to_be_visible()
     assert asked - {""} == {urlsplit(app).netloc}

@@ -43,6 +43,7 @@ from rootcause.promises.alarms import Alarm
 from tests.world.mesh_sim import Fault, Proxied, Shop, otlp
 from tests.world.otlp_requests import attribute
 from tests.world.processes import Process, until
+from tests.world.secured import secured
 
 SERVICES = ("front", "catalog", "recommendations", "cart", "checkout", "payments", "shipping", "inventory")
 CULPRIT = "payments"
@@ -81,18 +82,24 @@ def spans(now: datetime, scene: Scene) -> list[Proxied]:
         return Shop(7, rate=RATE).run((now - CALM).timestamp(), CALM.total_seconds())
     broke = (now - FAULT).timestamp()
     faults = (Fault("latency", CULPRIT, 240.0, broke), Fault("errors", CULPRIT, 0.08, broke))
-    return Shop(7, rate=RATE, faults=faults).run((now - HISTORY).timestamp(), HISTORY.total_seconds())
+    return secured(Shop(7, rate=RATE, faults=faults).run((now - HISTORY).timestamp(), HISTORY.total_seconds()))
 
 
 def rollout(at: datetime) -> ExportTraceServiceRequest:
+    """A new build of the culprit."""
+    return change(at, "rollout", "payments: build 41 to build 42", "ci", service=CULPRIT)
+
+
+def certificate(at: datetime) -> ExportTraceServiceRequest:
+    """The culprit's proxy gets one."""
+    said = "payments-1 joined as spiffe://mesh.local/ns/default/sa/payments, until tomorrow"
+    return change(at, "certificate", said, "from 127.0.0.1", service=CULPRIT, instance="payments-1")
+
+
+def change(at: datetime, kind: str, summary: str, actor: str, **whose: str) -> ExportTraceServiceRequest:
     """The span by which a control plane reports a change."""
-    values = {
-        "mesh.change.kind": "rollout",
-        "mesh.change.service": CULPRIT,
-        "mesh.change.summary": "payments: build 41 to build 42",
-        "mesh.change.actor": "ci",
-        "mesh.epoch": "8",
-    }
+    said = {"kind": kind, "summary": summary, "actor": actor, **whose}
+    values = {f"mesh.change.{name}": value for name, value in said.items()} | {"mesh.epoch": "8"}
     nanoseconds = int(at.timestamp() * 1e9)
     span = Span(
         trace_id=b"c" * 16,
@@ -193,7 +200,8 @@ async def serve(folder: Path, scene: Scene) -> None:
     store = EmbeddedStore.open(folder / "data")
     try:
         traffic = spans(now, scene)
-        changes = [rollout(now - FAULT - timedelta(seconds=20))] if scene == "incident" else []
+        changes = [rollout(now - FAULT - timedelta(seconds=20)), certificate(now - HISTORY)]
+        changes = changes if scene == "incident" else []
         for request in [*otlp(traffic), *changes]:
             await store.insert(
                 "otel_traces", [block.data for block in encode_traces(request.SerializeToString()).blocks]

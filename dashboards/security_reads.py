@@ -1,0 +1,68 @@
+"""What the security page asks the store: by edge how calls were protected, what policies denied, who got certificates.
+
+In: a way to ask (`ask.rows`) and a Window. Out: rows with lower-case names.
+"""
+
+from datetime import timedelta
+
+from dashboards.reads import Ask, Rows
+from dashboards.window import Window
+
+# Its rows are of whole minutes: that in which the window begins counts.
+WITHIN = "Bucket >= toStartOfMinute(%(start)s) AND Bucket < %(end)s"
+
+PROTECTION = f"""
+SELECT Source AS source, Destination AS target, sum(Calls) AS calls,
+       sumIf(Calls, Tls = 'mutual') AS encrypted, sumIf(Calls, Tls = 'plaintext') AS plaintext,
+       groupUniqArrayIf(4)(Identity, Identity != '') AS identities,
+       anyLastIf(Trace, Tls = 'plaintext') AS plaintext_trace
+FROM otel.mesh_security
+WHERE {WITHIN} AND NOT startsWith(Reason, 'tls_')
+GROUP BY source, target
+ORDER BY plaintext DESC, target, source"""
+
+DENIALS = f"""
+SELECT Source AS source, Destination AS target, Reason AS reason, Audit AS audit, Rule AS rule,
+       sum(Calls) AS calls, max(Bucket) AS last, argMax(Missed, Bucket) AS missed, argMax(Trace, Bucket) AS trace
+FROM otel.mesh_security
+WHERE {WITHIN} AND (Reason != '' OR Audit != '')
+GROUP BY source, target, reason, audit, rule
+ORDER BY audit != '', calls DESC
+LIMIT 100"""
+
+CERTIFICATES = """
+SELECT Service AS service, Instance AS proxy, max(Time) AS time, argMax(Summary, Time) AS summary
+FROM otel.mesh_changes
+WHERE Kind = 'certificate' AND Service != '' AND Time >= %(start)s
+GROUP BY service, proxy
+ORDER BY service, proxy"""
+
+AUTHORITY = """
+SELECT Time AS time, Summary AS summary, Actor AS actor
+FROM otel.mesh_changes
+WHERE Kind = 'authority' AND Time >= %(start)s
+ORDER BY time DESC
+LIMIT 12"""
+
+REMEMBERED = timedelta(days=2)
+"""Certificates live for a day unless told otherwise."""
+
+
+def protection(ask: Ask, window: Window) -> Rows:
+    """Calls by edge: all, encrypted, in the clear where encryption was looked for; most in the clear first."""
+    return ask(PROTECTION, window.bounds())
+
+
+def denials(ask: Ask, window: Window) -> Rows:
+    """What was turned away, then what would have been, by rule and edge."""
+    return ask(DENIALS, window.bounds())
+
+
+def certificates(ask: Ask, window: Window) -> Rows:
+    """The last certificate that each proxy got for each service."""
+    return ask(CERTIFICATES, {"start": window.end - REMEMBERED})
+
+
+def authority(ask: Ask, window: Window) -> Rows:
+    """Rotations, refusals and denied certificates, newest first."""
+    return ask(AUTHORITY, {"start": window.end - REMEMBERED})
