@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from clickhouse_driver import Client
 from clickhouse_driver.block import RowOrientedBlock
-from clickhouse_driver.protocol import ClientPacketTypes
+from clickhouse_driver.protocol import ClientPacketTypes, ServerPacketTypes
 
 from collector._columnar import DecodeError, native_block_length
-from collector.store.doors.compress import compressed
-from collector.store.doors.protocol import REVISION, block_info, data_head
-from collector.store.errors import query_failed
+from collector.store.doors import compress
+from collector.store.doors.incoming import whole_block
+from collector.store.doors.protocol import REVISION, BadPacket, block_info, data_head
+from collector.store.errors import StoreUnavailable, query_failed
 from collector.store.quoting import identifier
 from collector.store.speaking import speaking
 from collector.store.url import StoreUrl
@@ -65,6 +66,20 @@ class Link:
         names = [name for name, _ in columns]
         return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
 
+    def blocks(self, sql: str) -> Iterator[bytes]:
+        """A result of any length, a Native block at a time; to be read to its end or closed.
+
+        Raises StoreUnavailable, QueryFailed.
+        """
+        try:
+            with speaking(self._url):
+                yield from self._blocks(sql)
+        except BadPacket as error:
+            raise StoreUnavailable(f"{self._url} does not speak ClickHouse's protocol: {error}") from None
+        except GeneratorExit:  # the rest of the result is on its way
+            self._client.disconnect()
+            raise
+
     def append(self, table: str, blocks: Sequence[bytes], settings: Mapping[str, str]) -> int:
         """Inserts Native blocks into `otel.<table>`; returns rows written. Raises StoreUnavailable, QueryFailed."""
         whole = [block for data in blocks for block in _blocks(data)]
@@ -74,6 +89,17 @@ class Link:
     def close(self) -> None:
         """Ends the connection."""
         self._client.disconnect()
+
+    def _blocks(self, sql: str) -> Iterator[bytes]:
+        client, connection = self._client, self._client.connection
+        with client.disconnect_on_error(sql, self._url.settings):
+            connection.send_query(sql)
+            connection.send_external_tables(None)
+            taken_apart, connection.block_in = connection.block_in, _WholeBlocks(connection.fin)
+            for packet in client.packet_generator():
+                if packet.type == ServerPacketTypes.DATA and packet.block[1:2] != b"\0":
+                    yield packet.block
+            connection.block_in = taken_apart
 
     def _append(self, statement: str, blocks: Sequence[bytes], settings: Mapping[str, str]) -> int:
         client, connection = self._client, self._client.connection
@@ -94,7 +120,7 @@ class Link:
     def _send(self, block: bytes) -> None:
         connection = self._client.connection
         connection.fout.write(data_head(REVISION).replace(b"\x01", bytes([ClientPacketTypes.DATA]), 1))
-        for frame in compressed(block_info(REVISION) + block):
+        for frame in compress.compressed(block_info(REVISION) + block):
             connection.fout.write(frame)
         connection.fout.flush()
 
@@ -107,6 +133,20 @@ class Link:
         if packet.exception is not None:
             raise packet.exception
         raise error
+
+
+class _WholeBlocks:
+    """Stands where the driver takes blocks apart, and leaves them as they are."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def read(self, use_numpy: bool | None = None) -> bytes:
+        raw = b""
+        while (block := whole_block(raw, REVISION)) is None:
+            head = self._source.read(compress.HEAD)
+            raw += compress.raw_bytes(head + self._source.read(compress.frame_size(head) - compress.HEAD))
+        return block.data
 
 
 def _plain(value: Any) -> Any:

@@ -11,8 +11,9 @@ import click
 
 from deploy.asking import Unanswered, ask_json
 from deploy.local.state import default_state, find_running
-from deploy.policies.plan import UNREACHABLE, Span, end, opened
+from deploy.policies.plan import UNREACHABLE, end, opened
 from deploy.policies.text import told
+from deploy.span import Span
 from deploy.sql import DEFAULT_STORE
 
 DEFAULT_CONTROL = "http://127.0.0.1:7460"

@@ -6,7 +6,6 @@ In: mesh.yaml, the store. Out: each flow whose decision or route would differ, h
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.local.state import default_state, find_running
+from deploy.span import Span
 from deploy.sql import DEFAULT_STORE
 
 if TYPE_CHECKING:
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 
 CHANGES, REFUSED, UNREACHABLE = 1, 2, 3
 SHOWN = 50
-_SPAN = re.compile(r"(\d{1,5})(s|m|h|d)")
-_UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class Span(click.ParamType[timedelta]):
-    """A time back from now, such as 30m, 6h or 2d."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        found = _SPAN.fullmatch(str(value))
-        if isinstance(value, timedelta) or found is None:
-            return value if isinstance(value, timedelta) else self.fail(f"{value}: expected 30m, 6h or 2d", param, ctx)
-        return timedelta(**{_UNIT[found[2]]: int(found[1])})
 
 
 @click.command(name="plan")
