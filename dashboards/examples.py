@@ -47,6 +47,13 @@ FROM otel.otel_traces
 WHERE StatusCode = 'Error' AND Timestamp >= now() - INTERVAL 15 MINUTE
 ORDER BY Timestamp DESC
 LIMIT 100""",
+    "Spans by the value of an attribute": """\
+SELECT Timestamp, TraceId, ServiceName, SpanName, Duration
+FROM otel.otel_traces
+WHERE SpanAttributes['mesh.destination.instance'] = 'payments-1'
+  AND has(mapValues(SpanAttributes), 'payments-1') -- finds the few places where the value is
+ORDER BY Timestamp DESC
+LIMIT 100""",
     "Changes of the mesh": """\
 SELECT Time, Kind, Service, Summary, Actor
 FROM otel.mesh_changes

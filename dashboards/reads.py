@@ -14,6 +14,11 @@ Rows = list[dict[str, Any]]
 
 QUANTILES = "quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)"
 WITHIN = "Bucket >= %(start)s AND Bucket < %(end)s"
+# Over whole minutes the roll-ups keep sums of their own (projections by_minute).
+WITHIN_MINUTES = (
+    "toStartOfMinute(Bucket) >= toStartOfMinute(%(start)s) AND toStartOfMinute(Bucket) < toDateTime(%(end)s)"
+)
+LONG_SECONDS = 3600
 
 
 class Ask(Protocol):
@@ -25,11 +30,16 @@ class Ask(Protocol):
 EDGES = f"""
 SELECT Source AS source, Destination AS target, Reporter AS reporter,
        sum(Calls) AS calls, sum(Errors) AS errors, sum(MeshErrors) AS mesh_errors,
-       sum(DurationSum) AS duration_sum, {QUANTILES}(Durations) AS quantiles,
-       sumIf(Calls, Bucket < %(settled)s) AS settled_calls,
-       sumIf(MeshErrors, Bucket < %(settled)s) AS settled_mesh_errors
+       sum(DurationSum) AS duration_sum, {QUANTILES}(Durations) AS quantiles
 FROM otel.mesh_edges
-WHERE {WITHIN}
+WHERE {{within}}
+GROUP BY source, target, reporter"""
+
+UNSETTLED_EDGES = """
+SELECT Source AS source, Destination AS target, Reporter AS reporter,
+       sum(Calls) AS calls, sum(MeshErrors) AS mesh_errors
+FROM otel.mesh_edges
+WHERE Bucket >= %(settled)s AND Bucket < %(end)s
 GROUP BY source, target, reporter"""
 
 SERVICES = f"""
@@ -37,13 +47,13 @@ SELECT Service AS service, sum(Calls) AS calls, sum(Errors) AS errors, sum(Durat
        {QUANTILES}(Durations) AS quantiles, sum(OwnSum) AS own_sum, sum(OwnCalls) AS own_calls,
        groupUniqArray(Version) AS versions, min(Bucket) AS first
 FROM otel.mesh_routes
-WHERE {WITHIN}
+WHERE {{within}}
 GROUP BY service"""
 
-KNOWN_EDGES = f"""
+KNOWN_EDGES = """
 SELECT DISTINCT Source AS source, Destination AS target
 FROM otel.mesh_edges
-WHERE {WITHIN}"""
+WHERE {within}"""
 
 INSTANCES = f"""
 SELECT Version AS version, Instance AS instance, sum(Calls) AS calls, sum(Errors) AS errors,
@@ -138,14 +148,14 @@ WHERE Time >= %(start)s AND Time < %(end)s AND Kind != 'certificate'
 ORDER BY time DESC
 LIMIT 50"""
 
+# When it was, found by key, spares the days and hours in which it was not.
 TRACE = """
+WITH (SELECT (min(Start), max(End) + 1) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s) AS times
 SELECT SpanId AS id, ParentSpanId AS parent, ServiceName AS service, SpanName AS span, SpanKind AS kind,
        toUnixTimestamp64Nano(Timestamp) AS start, Duration AS duration, StatusCode AS status,
        SpanAttributes AS attributes, ResourceAttributes['service.instance.id'] AS instance
 FROM otel.otel_traces
-WHERE TraceId = %(trace)s
-      AND Timestamp >= (SELECT min(Start) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
-      AND Timestamp < (SELECT max(End) + 1 FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
+WHERE TraceId = %(trace)s AND Timestamp >= times.1 AND Timestamp < times.2
 ORDER BY start
 LIMIT 500"""
 
@@ -158,18 +168,24 @@ ORDER BY table, position"""
 
 
 def edges(ask: Ask, window: Window) -> Rows:
-    """Calls by source, target and the side that reported them."""
-    return ask(EDGES, {**window.bounds(), "settled": window.settled})
+    """Calls by source, target and the side that reported them; `settled_*` without those that may not be whole yet."""
+    unsettled = {_ends(row): row for row in ask(UNSETTLED_EDGES, {"settled": window.settled, "end": window.end})}
+    found = ask(EDGES.format(within=_within(window)), window.bounds())
+    for row in found:
+        young = unsettled.get(_ends(row), {"calls": 0, "mesh_errors": 0})
+        row["settled_calls"] = row["calls"] - young["calls"]
+        row["settled_mesh_errors"] = row["mesh_errors"] - young["mesh_errors"]
+    return found
 
 
 def services(ask: Ask, window: Window) -> Rows:
     """What each service answered."""
-    return ask(SERVICES, window.bounds())
+    return ask(SERVICES.format(within=_within(window)), window.bounds())
 
 
 def known_edges(ask: Ask, window: Window) -> Rows:
     """Every edge that carried a call."""
-    return ask(KNOWN_EDGES, window.bounds())
+    return ask(KNOWN_EDGES.format(within=_within(window)), window.bounds())
 
 
 def instances(ask: Ask, window: Window, service: str) -> Rows:
@@ -244,6 +260,15 @@ def schema(ask: Ask) -> dict[str, Sequence[tuple[str, str]]]:
     for row in ask(SCHEMA, {}):
         tables.setdefault(row["table"], []).append((row["name"], row["type"]))
     return dict(tables)
+
+
+def _within(window: Window) -> str:
+    """A long window counts whole minutes: those of its ends, too."""
+    return WITHIN if window.seconds < LONG_SECONDS else WITHIN_MINUTES
+
+
+def _ends(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["source"], row["target"], row["reporter"]
 
 
 def _whole(rows: Rows, window: Window) -> Rows:

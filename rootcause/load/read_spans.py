@@ -27,12 +27,11 @@ _STATUSES = (*GRPC_CODE_ATTRIBUTES, "http.response.status_code")
 _STATUS = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in _STATUSES)
 MOST_OF_A_TRACE = 10_000
 _TRACE = f"""
+WITH (SELECT (min(Start), max(End) + 1) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s) AS times
 SELECT {_SPAN}, coalesce({_STATUS}, ''), SpanAttributes['mesh.reason'],
     SpanAttributes['mesh.policy'], SpanAttributes['mesh.policy.missed']
 FROM otel.otel_traces
-WHERE TraceId = %(trace)s
-    AND Timestamp >= (SELECT min(Start) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
-    AND Timestamp < (SELECT max(End) + 1 FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s)
+WHERE TraceId = %(trace)s AND Timestamp >= times.1 AND Timestamp < times.2
 ORDER BY Timestamp LIMIT {MOST_OF_A_TRACE}
 """
 

@@ -16,6 +16,8 @@ _TAIL = (0.995, 0.999, 0.9995, 0.9999)
 _LEVELS = tuple(percent / 100 for percent in range(1, 100)) + _TAIL
 _SPAN = 10
 """Seconds of a bucket of the roll-ups; the newest may not be whole yet."""
+_LONG_S = 1_800
+"""From here on whole minutes are counted, of which the roll-ups keep sums of their own."""
 
 
 def count(reader: Reader, objective: Objective, now: float, seconds: int) -> dict[str, Counts]:
@@ -27,7 +29,8 @@ def count(reader: Reader, objective: Objective, now: float, seconds: int) -> dic
 
 def statement(objective: Objective, start: float, end: float) -> str:
     """SELECT service, requests, bad ones, the first bucket (Unix seconds)."""
-    where = [f"Bucket >= {_time(start)}", f"Bucket < {_time(end)}"]
+    bucket = "Bucket" if end - start < _LONG_S else "toStartOfMinute(Bucket)"
+    where = [f"{bucket} >= {_time(start)}", f"{bucket} < {_time(end)}"]
     where.append("Entry = 1" if objective.service == EVERY_ENTRY else f"Service = {_text(objective.service)}")
     if objective.route:
         where.append(f"Route = {_text(objective.route)}")

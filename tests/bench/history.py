@@ -1,7 +1,7 @@
 """`python -m tests.bench.history`: how fast a store with ten million spans answers, and the bytes a span takes there.
 
-In: made spans of 32 services over six hours, eight a trace. Out: the median time of each question over the native
-protocol, from sending it to the last row read.
+In: spans of 32 services over six hours, eight a trace (filling.py). Out: the median time of each question over the
+native protocol, from sending it to the last row read; the questions are those of the web UI's pages.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,60 +20,26 @@ import click
 
 from collector.store.bounds import Bounds
 from collector.store.client import Reader
+from dashboards import reads
+from dashboards.examples import EXAMPLES
+from dashboards.window import Window
+from tests.bench.filling import Past, fill
 from tests.bench.results import Column, Findings, Table, Target, verdicts
 from tests.world.processes import until
 from tests.world.stores import ServedStore, served_store
 
 SPANS = 10_000_000
-_CHUNK = 500_000
 _ASKED = 9
+_HOURS = 6
 _MERGED_WITHIN_S = 900.0
-_SPAN = 6 * 3600 * 1_000_000_000
-# Durations and users are spread like real ones: most are ordinary, some are rare.
-_INSERT = """
-INSERT INTO otel.otel_traces
-(Timestamp, TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName, ResourceAttributes, ScopeName,
- SpanAttributes, Duration, StatusCode)
-WITH
-    intDiv(number, 8) AS trace, number % 8 AS place,
-    toString(cityHash64(trace, intDiv(place + 1, 2)) % 32) AS callee,
-    toString(cityHash64(trace, intDiv(place, 2)) % 32) AS caller,
-    concat('/api/', toString(cityHash64(number) % 12)) AS route, cityHash64(number) % 100 = 0 AS failed
-SELECT
-    fromUnixTimestamp64Nano(toInt64({begin} + trace * 8 * {step} + place * 1000000)),
-    lower(hex(sipHash128(trace))), lower(hex(sipHash64(number))), if(place = 0, '', lower(hex(sipHash64(number - 1)))),
-    concat('GET ', route), if(place % 2 = 0, 'Server', 'Client'), concat('service-', if(place % 2 = 0, callee, caller)),
-    map('host.name', concat('node-', toString(trace % 20)), 'service.version', concat('v', toString(trace % 3))),
-    'whymesh',
-    map('http.request.method', 'GET', 'http.response.status_code', if(failed, '503', '200'), 'http.route', route,
-        'mesh.destination.service', concat('service-', callee), 'mesh.route', route,
-        'mesh.source.service', concat('service-', caller), 'user.id', toString(cityHash64(trace) % 1000000)),
-    exp(rand(1) % 1000 / 100.) * 10000, if(failed, 'Error', 'Unset')
-FROM numbers({first}, {count})
-"""
-_GRAPH = """
-SELECT Source, Destination, sum(Calls) AS Calls, sum(Errors) AS Errors,
-    quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)(Durations) AS Times
-FROM otel.mesh_edges WHERE Bucket >= toDateTime({end}) - 3600 GROUP BY Source, Destination
-"""
-_TRACE = """
-WITH (SELECT min(Start) FROM otel.otel_traces_trace_id_ts WHERE TraceId = '{trace}') AS first,
-     (SELECT max(End) + 1 FROM otel.otel_traces_trace_id_ts WHERE TraceId = '{trace}') AS last
-SELECT Timestamp, SpanId, ParentSpanId, ServiceName, SpanName, Duration, SpanAttributes
-FROM otel.otel_traces WHERE TraceId = '{trace}' AND Timestamp >= first AND Timestamp <= last
-"""
-_ATTRIBUTE = """
-SELECT Timestamp, TraceId, ServiceName, SpanName, Duration FROM otel.otel_traces
-WHERE SpanAttributes['user.id'] = '{user}' AND has(mapValues(SpanAttributes), '{user}')
-ORDER BY Timestamp DESC LIMIT 100
-"""
-
+_ATTRIBUTE = EXAMPLES["Spans by the value of an attribute"].replace("mesh.destination.instance", "user.id")
 _SIZE = """
 SELECT sumIf(bytes_on_disk, table = 'otel_traces') AS spans, sum(bytes_on_disk) AS everything
 FROM system.parts WHERE database = 'otel' AND active
 """
 _KNOWN = f"""
 SELECT TraceId AS trace, any(SpanAttributes['user.id']) AS user FROM otel.otel_traces
+WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
 GROUP BY TraceId ORDER BY cityHash64(TraceId) LIMIT {_ASKED}
 """
 
@@ -92,63 +61,65 @@ def measure(spans: int = SPANS) -> Findings:
         served_store(Path(folder), Bounds(seconds=120)) as served,
         Reader(served.url) as reader,
     ):
-        end, rate = _fill(served, spans)
-        answers = _answers(reader, end)
+        past = Past(spans, int(time.time()), _HOURS * 3600)
+        rate = _fill(served, past)
+        answers = _answers(reader, past)
         (size,) = reader.rows(_SIZE)
+        stored = reader.rows("SELECT count() AS spans FROM otel.otel_traces")[0]["spans"]
     told = Table(
-        title=f"{spans:,} spans stored, {rate:,.0f} a second with every roll-up: what questions take",
+        title=f"{stored:,} spans stored, {rate:,.0f} a second with every roll-up: what questions take",
         columns=(Column(head="question"), Column(head="ms", form=",.1f"), Column(head="rows")),
         rows=tuple((one.what, one.ms, float(one.rows)) for one in answers),
     )
     disk = Table(
         title="What a span takes on disk",
         columns=(Column(head="tables"), Column(head="bytes a span", form=",.1f")),
-        rows=(("otel_traces", size["spans"] / spans), ("with its roll-ups", size["everything"] / spans)),
+        rows=(("otel_traces", size["spans"] / stored), ("with its roll-ups", size["everything"] / stored)),
     )
     targets = tuple(
-        Target(what=f"{one.what}, of {spans:,} spans", measured=one.ms, target=one.target, bound="at most", unit=" ms")
+        Target(what=f"{one.what}, of {stored:,} spans", measured=one.ms, target=one.target, bound="at most", unit=" ms")
         for one in answers
     )
     return Findings(section="history", tables=(told, disk), targets=targets)
 
 
-def _fill(served: ServedStore, spans: int) -> tuple[int, float]:
-    """The second of the newest span, and spans stored a second; returns when nothing is merged any more."""
-    end = int(time.time())
-    step = _SPAN // spans
-    begun = time.monotonic()
-    for first in range(0, spans, _CHUNK):
-        count = min(_CHUNK, spans - first)
-        sql = _INSERT.format(begin=end * 1_000_000_000 - _SPAN, step=step, first=first, count=count)
-        served.call(served.store.change(sql), timeout=600)
-        click.echo(f"  {first + count:,} spans stored", err=True)
-    rate = spans / (time.monotonic() - begun)
+def _fill(served: ServedStore, past: Past) -> float:
+    """Spans stored a second; returns when nothing is merged any more."""
+    begun, stored = time.monotonic(), 0
+    for stored in fill(served, past):
+        click.echo(f"  {stored:,} spans stored, {time.monotonic() - begun:,.0f} s", err=True)
+    rate = stored / (time.monotonic() - begun)
     with served.client() as client:
         until(lambda: client.execute("SELECT count() FROM system.merges") == [(0,)], "merges", _MERGED_WITHIN_S)
-    return end, rate
+    return rate
 
 
-def _answers(reader: Reader, end: int) -> list[Asked]:
+def _answers(reader: Reader, past: Past) -> list[Asked]:
     """Each question several times, each time about another trace or user where it is about one."""
-    known = reader.rows(_KNOWN)
-    graph = [_GRAPH.format(end=end)] * _ASKED
-    traces = [_TRACE.format(trace=one["trace"]) for one in known]
-    users = [_ATTRIBUTE.format(user=one["user"]) for one in known]
+    end = datetime.fromtimestamp(past.end, UTC)
+    hour = Window.last(60, end)
+    some = Window.last(1, datetime.fromtimestamp(past.end - past.seconds // 2, UTC))
+    known = reader.rows(_KNOWN, some.bounds())
+    ask = reader.rows
     return [
-        _asked("service graph of the last hour", reader, graph, 100),
-        _asked("trace by id", reader, traces, 20),
-        _asked("spans by attribute value", reader, users, 200),
+        _asked("service graph of the last hour", [partial(reads.edges, ask, hour)] * _ASKED, 100),
+        _asked("services of the last hour", [partial(reads.services, ask, hour)] * _ASKED, 100),
+        _asked("trace by id", [partial(reads.trace, ask, one["trace"]) for one in known], 20),
+        _asked(
+            "spans by attribute value",
+            [partial(ask, _ATTRIBUTE.replace("payments-1", one["user"])) for one in known],
+            200,
+        ),
     ]
 
 
-def _asked(what: str, reader: Reader, questions: list[str], target: float) -> Asked:
+def _asked(what: str, questions: Sequence[Callable[[], list[dict[str, Any]]]], target: float) -> Asked:
     times, rows = [], 0
     for question in questions:
         begun = time.perf_counter()
-        answer: list[tuple[Any, ...]] = reader.table(question).rows
+        rows = len(question())
         times.append((time.perf_counter() - begun) * 1000)
-        rows = len(answer)
-        assert rows, f"no answer to: {question}"
+        assert rows, f"no answer: {what}"
     return Asked(what, statistics.median(times), rows, target)
 
 

@@ -1,5 +1,6 @@
 """The questions of the pages, asked of a real store."""
 
+import operator
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,6 +63,27 @@ def test_a_window_shows_what_is_in_it_and_nothing_else(ask: Asking) -> None:
     assert slow is not None
     assert healthy.traffic.p95 * 3 < slow.traffic.p95
     assert healthy.traffic.errors == 0 < slow.traffic.errors
+
+
+def test_hours_are_answered_from_whole_minutes_and_the_answer_is_the_same(ask: Asking) -> None:
+    short, long = ask.last(15), ask.last(60)
+
+    def told(sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        (plan,) = ask(f"SELECT arrayStringConcat(groupArray(explain)) AS plan FROM (EXPLAIN {sql})", params)
+        if "toStartOfMinute" in sql:
+            assert "ReadFromMergeTree (by_minute)" in plan["plan"], sql
+        return ask(sql, params)
+
+    key = operator.itemgetter("source", "target", "reporter")
+    for of_hours, of_minutes in zip(
+        sorted(reads.edges(told, long), key=key), sorted(reads.edges(ask, short), key=key), strict=True
+    ):
+        assert of_hours == {**of_minutes, "quantiles": pytest.approx(of_minutes["quantiles"])}
+    of_hours, of_minutes = ({row["service"]: row for row in reads.services(told, w)} for w in (long, short))
+    assert of_hours.keys() == of_minutes.keys() == set(SERVICES)
+    assert all(of_hours[name]["calls"] == of_minutes[name]["calls"] for name in SERVICES)
+    assert all(of_hours[name]["first"] == of_minutes[name]["first"] for name in SERVICES)
+    assert len(reads.known_edges(told, long)) == len(reads.known_edges(ask, short))
 
 
 def test_instances_and_routes_add_up_to_the_service(ask: Asking) -> None:
