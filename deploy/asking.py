@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 15.0
 ROOT = "WHYMESH_CONTROL_ROOT"
-_LONGEST_WORD = 4_096
+_LONGEST_REFUSAL = 1024 * 1024
 
 
 class Unanswered(OSError):
-    """Nobody answers (`status` 0), or the answer is no; the message is for the operator, `word` what was answered."""
+    """Nobody answers (`status` 0), or the answer is no; the message is for the operator, `text` what was answered."""
 
-    def __init__(self, message: str, status: int = 0, word: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str, status: int = 0, text: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.status = status
-        self.word = word
+        self.status, self.text = status, text
         self.headers: Mapping[str, str] = headers or {}
+
+    @property
+    def word(self) -> str:
+        """Why it says no: the `error` of its JSON, or its text; empty when nobody answered."""
+        return _word(self.text, self.status) if self.status else ""
 
 
 def ask(
@@ -38,17 +42,19 @@ def ask(
     method: str = "GET",
     body: bytes | None = None,
     content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> HTTPResponse:
     """The answer, to be read and closed; `url` is http or https, as its option has checked. Raises Unanswered."""
-    headers = {} if body is None else {"Content-Type": content_type}
-    request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
+    sent = {**(headers or {}), **({} if body is None else {"Content-Type": content_type})}
+    request = urllib.request.Request(url, body, sent, method=method)  # noqa: S310
     try:
         return cast(HTTPResponse, urllib.request.urlopen(request, timeout=timeout_s, context=trusting(url)))  # noqa: S310
     except urllib.error.HTTPError as error:
         with error:
-            word = _word(error)
-        raise Unanswered(f"{who} refuses: {word}", error.code, word, dict(error.headers)) from None
+            text = _text(error)
+        refusal = f"{who} refuses: {_word(text, error.code)}"
+        raise Unanswered(refusal, error.code, text, dict(error.headers)) from None
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise Unanswered(f"no answer from {who}: {reason}") from None
@@ -70,10 +76,18 @@ def trusting(url: str) -> ssl.SSLContext | None:
         raise OSError(f"{ROOT}={named}: {error.strerror or error}") from None
 
 
-def ask_json(url: str, who: str, *, method: str = "GET", body: Any = None) -> Any:
+def ask_json(
+    url: str,
+    who: str,
+    *,
+    method: str = "GET",
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
     """The same of one that speaks JSON: what it answers, None when it answers nothing. Raises Unanswered."""
     sent = None if body is None else json.dumps(body).encode()
-    with ask(url, who, method=method, body=sent) as answer:
+    with ask(url, who, method=method, body=sent, headers=headers, timeout_s=timeout_s) as answer:
         try:
             text = answer.read()
             return json.loads(text) if text else None
@@ -81,13 +95,15 @@ def ask_json(url: str, who: str, *, method: str = "GET", body: Any = None) -> An
             raise Unanswered(f"the answer of {who} cannot be read: {error}") from None
 
 
-def _word(error: urllib.error.HTTPError) -> str:
-    """Why it says no: the `error` of its JSON, or its text."""
+def _text(error: urllib.error.HTTPError) -> str:
     try:
-        text = error.read(_LONGEST_WORD).decode(errors="replace").strip()
+        return error.read(_LONGEST_REFUSAL).decode(errors="replace").strip()
     except OSError:
-        text = ""
+        return ""
+
+
+def _word(text: str, status: int) -> str:
     try:
         return str(json.loads(text)["error"])
     except (ValueError, KeyError, TypeError):
-        return text or f"answered {error.code}"
+        return text or f"answered {status}"

@@ -51,9 +51,9 @@ COMMANDS = {
     "fault": Entry("deploy.demo.fault:command", "Break a service of the running demo, or heal it."),
     "sql": Entry("deploy.sql:command", "Ask the store a question in SQL.", "rootcause"),
     "keep": Entry("deploy.keep:command", "Show what stays of old days, or pin a trace.", "rootcause"),
-    "schema": Entry("deploy.schema:command", "Print the SQL that makes the tables of a server.", "rootcause"),
     "export": Entry("deploy.archive:export", "Write tables to Parquet files.", "embedded"),
     "import": Entry("deploy.archive:import_", "Read such files into a store.", "embedded"),
+    "schema": Entry("deploy.schema:command", "Print the SQL of the tables, or the schema of mesh.yaml.", "rootcause"),
     "policy": Entry("deploy.policies.command:command", "Ask who may ask what, and what has to be allowed.", "control"),
     "plan": Entry(
         "deploy.policies.plan:command", "Say what a new mesh.yaml would change for requests that were made.", "all"

@@ -9,21 +9,19 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from deploy.asking import trusting
+from deploy.asking import Unanswered, ask_json
 from deploy.local.state import default_state, find_running
 
 DEFAULT_URL = "http://127.0.0.1:7460"
 REFUSED = 2
 UNREACHABLE = 3
-_TIMEOUT_S = 30
+_TIMEOUT_S = 30.0
 _AWAY = frozenset({502, 503, 504})
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,30 +42,22 @@ class Plane:
         """The JSON it answers, None when it answers nothing. Raises SystemExit."""
         try:
             return self._asked(self.base + path, method, body)
-        except urllib.error.HTTPError as error:
-            with error:
-                text = error.read().decode(errors="replace")
-            raise self._end(UNREACHABLE if error.code in _AWAY else REFUSED, _words(text, error.code)) from None
-        except (OSError, ValueError) as error:
-            reason = error.reason if isinstance(error, urllib.error.URLError) else error
-            raise self._end(UNREACHABLE, f"no answer from the control plane at {self.base}: {reason}") from None
+        except Unanswered as error:
+            away = error.status == 0 or error.status in _AWAY
+            raise self._end(UNREACHABLE if away else REFUSED, _words(error)) from None
 
     def _asked(self, url: str, method: str, body: Any, hops: int = 1) -> Any:
-        headers = {"Content-Type": "application/json", "Mesh-Actor": getpass.getuser()}
+        headers = {"Mesh-Actor": getpass.getuser()}
         if token := os.environ.get("WHYMESH_TOKEN"):
             headers["Authorization"] = f"Bearer {token}"
-        sent = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, sent, headers, method=method)  # noqa: S310 (the scheme is checked above)
+        who = f"the control plane at {self.base}"
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=trusting(url)) as answer:  # noqa: S310
-                text = answer.read()
-                return json.loads(text) if text else None
-        except urllib.error.HTTPError as error:
+            return ask_json(url, who, method=method, body=body, headers=headers, timeout_s=_TIMEOUT_S)
+        except Unanswered as error:
             where = error.headers.get("Location", "")
-            if error.code != 307 or not hops or not where.startswith(("http://", "https://")):
+            if error.status != 307 or not hops or not where.startswith(("http://", "https://")):
                 raise
-            error.close()
-            return self._asked(where, method, body, hops - 1)
+        return self._asked(where, method, body, hops - 1)
 
     def _end(self, code: int, words: str) -> SystemExit:
         click.echo(f"whymesh {self._command}: {words}", err=True)
@@ -87,13 +77,13 @@ def columns(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def _words(text: str, status: int) -> str:
+def _words(error: Unanswered) -> str:
     """What an answer says is wrong, with every mistake, and what is different on the other side."""
     try:
-        said = json.loads(text)
+        said = json.loads(error.text)
         lines = [str(said["error"])]
     except (ValueError, KeyError, TypeError):
-        return text.strip() or f"the control plane answered {status}"
+        return str(error)
     lines += [f"  {mistake}" for mistake in said.get("mistakes", [])]
     lines += [
         f"  {one['path']}: is {json.dumps(one['current'])} there, {json.dumps(one['yours'])} here"

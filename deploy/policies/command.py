@@ -9,14 +9,12 @@ from typing import Any
 
 import click
 
-from deploy.asking import Unanswered, ask_json
-from deploy.local.state import default_state, find_running
+from deploy.config.plane import Plane
 from deploy.policies.plan import UNREACHABLE, end, opened
 from deploy.policies.text import told
 from deploy.span import Span
 from deploy.sql import DEFAULT_STORE
 
-DEFAULT_CONTROL = "http://127.0.0.1:7460"
 DENIED, REFUSED = 1, 2
 
 
@@ -127,15 +125,7 @@ def _by_file(path: Path, question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_control(control: str | None, state: Path | None, question: dict[str, Any]) -> dict[str, Any]:
-    running = find_running(state or default_state())
-    base = (control or (running.control if running else "") or DEFAULT_CONTROL).rstrip("/")
-    try:
-        whom = f"the control plane at {base}"
-        decided: dict[str, Any] = ask_json(f"{base}/v1/policies/check", whom, method="POST", body=question)
-    except Unanswered as error:
-        raise end(
-            "policy check", REFUSED if 400 <= error.status < 500 else UNREACHABLE, error.word or str(error)
-        ) from None
+    decided: dict[str, Any] = Plane("policy check", control, state).ask("/v1/policies/check", "POST", question)
     return decided
 
 

@@ -197,7 +197,7 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
     callers = Callers(tokens, options.token)
     api = Api(publisher, telemetry.metrics, ConfigApi(in_force, callers), TokenApi(tokens, callers))
     application = api.application()
-    application.add_routes(PolicyDoor(lambda: publisher.registry).routes())
+    application.add_routes(PolicyDoor(lambda: publisher.registry, callers).routes())
     application.add_routes(InstanceDoor(instances, callers).routes())
     application.add_routes(RecordingDoor(recording, callers, time.time).routes())
     application.add_routes(HealthDoor(checks, lambda: publisher.registry, callers, time.monotonic).routes())

@@ -156,6 +156,7 @@ OPERATIONS = (
         "What the proxies would decide of a request, by the policies in force.",
         answer={"type": "object"},
         body={"type": "object"},
+        guarded=True,
     ),
     Operation("get", "/v1/authority", "What signs, and until when.", answer={"type": "object"}),
     Operation(

@@ -1,7 +1,7 @@
 """Policies over HTTP.
 
 POST /v1/policies/check   {"caller": "orders", "to": "payments", "method": "POST", "path": "/pay"}: the decision of the
-                          proxies, by the policies in force (policy_check.py)
+                          proxies, by the policies in force; for whoever may read these
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from aiohttp import web
 from pydantic import ValidationError
 
+from proxy.control.api.answers import told
+from proxy.control.api.callers import Callers
 from proxy.control.policies.check import Question, Unknown, check
 from proxy.control.registry import Registry
 
@@ -18,14 +20,15 @@ from proxy.control.registry import Registry
 class PolicyDoor:
     """Routes over the registry in force."""
 
-    def __init__(self, registry: Callable[[], Registry]) -> None:
-        self._registry = registry
+    def __init__(self, registry: Callable[[], Registry], callers: Callers) -> None:
+        self._registry, self._callers = registry, callers
 
     def routes(self) -> list[web.RouteDef]:
         """To be added to an application."""
-        return [web.post("/v1/policies/check", self._check)]
+        return [web.post("/v1/policies/check", told(self._check))]
 
     async def _check(self, request: web.Request) -> web.Response:
+        self._callers.actor(request)
         try:
             question = Question.model_validate_json(await request.read())
             return web.json_response(check(self._registry(), question))

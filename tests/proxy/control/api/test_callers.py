@@ -38,6 +38,15 @@ async def test_from_elsewhere_nothing_can_be_read_without_one(path: str) -> None
         assert (await plane.ask("GET", path, headers={"Host": "rebound.example"}))[0] == 401
 
 
+async def test_from_elsewhere_nobody_finds_out_what_would_be_allowed() -> None:
+    question = {"to": "cart"}
+    async with control(FRONT, CART) as plane:
+        assert (await plane.ask("POST", "/v1/policies/check", question))[1]["allowed"]
+        assert (await plane.ask("POST", "/v1/policies/check", question, headers=ELSEWHERE))[0] == 401
+        shown = await _token(plane)
+        assert (await plane.ask("POST", "/v1/policies/check", question, headers=shown))[0] == 200
+
+
 async def test_a_wrong_token_is_worth_less_than_none() -> None:
     async with control(FRONT) as plane:
         for wrong in ("Bearer whymesh_x", "Bearer ", "Basic YTpi", "Bearer \xe4"):

@@ -28,7 +28,7 @@ async def test_every_operation_is_described_and_no_other() -> None:
         InstanceDoor(nobody, nobody),
         HealthDoor(nobody, nobody, nobody, nobody),
         IdentityDoor(nobody),
-        PolicyDoor(nobody),
+        PolicyDoor(nobody, nobody),
         RecordingDoor(nobody, nobody, nobody),
     )
     served = {(route.method.lower(), route.path) for door in doors for route in door.routes()} | {
