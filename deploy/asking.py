@@ -49,7 +49,7 @@ def ask(
     sent = {**(headers or {}), **({} if body is None else {"Content-Type": content_type})}
     request = urllib.request.Request(url, body, sent, method=method)  # noqa: S310
     try:
-        return cast(HTTPResponse, urllib.request.urlopen(request, timeout=timeout_s, context=trusting(url)))  # noqa: S310
+        return cast(HTTPResponse, urllib.request.urlopen(request, timeout=timeout_s, context=_trusting(url)))  # noqa: S310
     except urllib.error.HTTPError as error:
         with error:
             text = _text(error)
@@ -60,7 +60,7 @@ def ask(
         raise Unanswered(f"no answer from {who}: {reason}") from None
 
 
-def trusting(url: str) -> ssl.SSLContext | None:
+def _trusting(url: str) -> ssl.SSLContext | None:
     """By what a server at https is known: the roots in the file that WHYMESH_CONTROL_ROOT names, or the system's.
 
     Raises OSError when that file cannot be used.
