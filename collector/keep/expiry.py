@@ -63,10 +63,13 @@ class Drop:
     cause: Cause
 
 
-def overdue(parts: Sequence[Part], today: date, terms: Terms) -> list[Drop]:
-    """What has to go; a day in the future counts as today's neighbour, and is dropped last."""
+def overdue(parts: Sequence[Part], today: date | None, terms: Terms) -> list[Drop]:
+    """What has to go, nothing for its age when the day is not known.
+
+    A day in the future counts as today's neighbour, and is dropped last.
+    """
     known = [part for part in parts if part.table in KINDS]
-    aged = [part for part in known if _aged(part, today, terms)]
+    aged = [part for part in known if today is not None and _aged(part, today, terms)]
     drops = list(_days(aged, "age"))
     left = [part for part in known if part not in set(aged)]
     return drops + (_to_fit(left, terms.disk) if terms.disk is not None else [])

@@ -9,11 +9,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from collector.keep.calendar import Calendar
 from collector.keep.expiry import Drop, Part, Terms, overdue
 from collector.store.errors import StoreError
 
@@ -46,15 +47,16 @@ class Keeper:
 
     async def watch(self) -> None:
         """Until cancelled."""
+        calendar = Calendar()
         while True:
             try:
-                await self.once(datetime.now(UTC).date())
+                await self.once(calendar.today())
             except StoreError as error:
                 log.warning("nothing is dropped for now: %s", error)
             await asyncio.sleep(EVERY_S)
 
-    async def once(self, today: date) -> None:
-        """Raises StoreError; what could be dropped before is dropped."""
+    async def once(self, today: date | None) -> None:
+        """Without a day nothing is too old. Raises StoreError; what could be dropped before is dropped."""
         parts = await self._store.parts()
         sizes: dict[str, int] = {}
         for part in parts:

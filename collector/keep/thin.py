@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter
 
+from collector.keep.calendar import Calendar
 from collector.keep.expiry import Part
 from collector.keep.matters import Matters, changes, decide
 from collector.store.errors import StoreError
@@ -56,9 +57,12 @@ class Thinner:
 
     async def watch(self) -> None:
         """Until cancelled."""
+        calendar = Calendar()
         while True:
             try:
-                await self.once(datetime.now(UTC).date())
+                today = calendar.today()
+                if today is not None:
+                    await self.once(today)
             except StoreError as error:
                 log.warning("nothing is thinned for now: %s", error)
             await asyncio.sleep(EVERY_S)

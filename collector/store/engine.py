@@ -8,7 +8,8 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -16,6 +17,8 @@ from urllib.parse import quote
 
 from chdb.state.sqlitelike import Connection
 
+from collector.disk import unwritable
+from collector.store import commit
 from collector.store.bounds import Bounds
 from collector.store.config import engine_config
 from collector.store.errors import QueryFailed, StoreUnavailable, query_failed
@@ -64,11 +67,13 @@ class Engine:
         if set(str(directory)) & set("?&="):
             raise StoreUnavailable(f"the data directory {directory} may not have ? & or = in its name")
         directory = directory.resolve()
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = _lock(directory)
+        with _on_disk(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            lock = _lock(directory)
         try:
             config = directory / "clickhouse.xml"
-            config.write_text(engine_config(config, bounds))
+            with _on_disk(directory):
+                config.write_text(engine_config(config, bounds))
             address = f"{directory / 'clickhouse'}?config-file={quote(str(config))}"
             return cls(directory, lock, address, bounds)
         except BaseException:
@@ -152,14 +157,16 @@ class Session:
 
         Raises QueryFailed.
         """
+        before = commit.errors(self.rows)
         try:
             with self._connection.send_insert(statement, form) as insert:
                 for part in data:
                     insert.append(part)
                 written: int = insert.finish().rows_written
-                return written
         except Exception as error:
             raise failure(error) from None
+        commit.check(before, commit.errors(self.rows))
+        return written
 
     def classify(self, sql: str) -> Classified:
         """Parses `sql` without running it."""
@@ -192,6 +199,15 @@ def _connect(address: str) -> Connection:
         return Connection(address)
     except Exception as error:
         raise StoreUnavailable(f"ClickHouse did not start over {address.partition('?')[0]}: {error}") from error
+
+
+@contextmanager
+def _on_disk(directory: Path) -> Iterator[None]:
+    """Around what writes to the directory: a disk that does not take it becomes StoreUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(unwritable("the data directory", directory, error, "--data")) from None
 
 
 def _lock(directory: Path) -> int:

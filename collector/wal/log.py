@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from collector.disk import unwritable
 from collector.errors import LogFull, LogUnwritable
 from collector.receive.request import Request, Taken
 from collector.wal.boot import boot_id
@@ -280,11 +281,7 @@ def _fail(future: asyncio.Future[None], error: Exception) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> LogUnwritable:
-    return LogUnwritable(
-        f"the write-ahead log in {folder} cannot be written: {error.strerror or error}; make room there or give "
-        f"`wal.folder` another disk",
-        retry_after_s=5,
-    )
+    return LogUnwritable(unwritable("the write-ahead log in", folder, error, "`wal.folder`"), retry_after_s=5)
 
 
 def _sync_file_system(folder: Path) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 from pathlib import Path
 
+from collector.disk import unwritable
 from collector.errors import LogUnwritable
 
 MOST = 8
@@ -54,4 +55,4 @@ class Earlier:
                 os.fsync(file.fileno())
             part.replace(self._path)
         except OSError as error:
-            raise LogUnwritable(f"{self._path} cannot be written: {error.strerror}") from None
+            raise LogUnwritable(unwritable("the rules beside the log in", self._path, error, "`wal.folder`")) from None

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from clickhouse_driver import Client
 
@@ -21,6 +21,12 @@ FREE_PORTS = tuple(
     for flag in ("--grpc", "--http", "--zipkin", "--clickhouse-native", "--clickhouse-http", "--metrics")
     for part in (flag, "127.0.0.1:0")
 )
+
+
+class Launch(Protocol):
+    """How a module becomes a process."""
+
+    def __call__(self, module: str, *arguments: str, log: Path) -> contextlib.AbstractContextManager[Process]: ...
 
 
 class Collector:
@@ -75,9 +81,9 @@ class Collector:
 
 
 @contextlib.contextmanager
-def collector(folder: Path, *arguments: str) -> Iterator[Collector]:
+def collector(folder: Path, *arguments: str, launch: Launch = running) -> Iterator[Collector]:
     """A collector with its data in `folder`; killed when the block ends unless it ended itself."""
     folder.mkdir(parents=True, exist_ok=True)
     flags = ("--data", str(folder / "data"), *FREE_PORTS, *arguments)
-    with running("collector", *flags, log=folder / "collector.log") as process:
+    with launch("collector", *flags, log=folder / "collector.log") as process:
         yield Collector(process)

@@ -114,19 +114,19 @@ class Program(Process):
 @contextlib.contextmanager
 def running(module: str, *arguments: str, log: Path) -> Iterator[Process]:
     """`python -m module`, gone when the block ends, whatever happens in it."""
-    with _gone_after(Process(module, *arguments, log=log)) as process:
+    with gone_after(Process(module, *arguments, log=log)) as process:
         yield process
 
 
 @contextlib.contextmanager
 def whymesh(*arguments: str, log: Path) -> Iterator[Process]:
     """The installed `whymesh` command, gone when the block ends."""
-    with _gone_after(Program(WHYMESH, *arguments, log=log)) as process:
+    with gone_after(Program(WHYMESH, *arguments, log=log)) as process:
         yield process
 
 
 @contextlib.contextmanager
-def _gone_after(process: Process) -> Iterator[Process]:
+def gone_after(process: Process) -> Iterator[Process]:
     try:
         yield process
     finally:
