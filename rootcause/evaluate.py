@@ -21,10 +21,11 @@ from rootcause.load.edge_rows import read_edges, read_graph
 from rootcause.load.from_edges import entry_nodes, window_of_edges
 from rootcause.load.from_spans import window_of
 from rootcause.load.log_patterns import Log, said
+from rootcause.load.log_trouble import trouble_told
 from rootcause.load.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefused
 from rootcause.load.spans import Span
-from rootcause.load.usage import used
-from rootcause.load.window import Usage, Window
+from rootcause.load.usage import used, used_up
+from rootcause.load.window import Interval, Step, Window
 
 ReadSpans = Callable[[Path], list[Span]]
 
@@ -97,15 +98,19 @@ def windows_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> tup
 
     Raises CaseRefused.
     """
-    usual, now = _usage(case) if beside else ((), ())
+    windows = _windows_of(case, read_spans, beside=beside)
+    return _with_rest(case, *windows) if beside else windows
+
+
+def _windows_of(case: Case, read_spans: ReadSpans, *, beside: bool) -> tuple[Window, Window]:
     if case.has(SPANS):
         before = [span for path in case.baseline_files(SPANS) for span in read_spans(path)]
         since = list(recorded.spans(case.folder / SPANS))
         logs = said(_logs(case.baseline_files(LOGS)), _logs([case.folder / LOGS])) if beside else ({}, {})
         callees = callees_of(before)
         return (
-            window_of(before, case.baseline, logs[0], usual, callees=callees),
-            window_of(since, case.incident, logs[1], now, callees=callees),
+            window_of(before, case.baseline, logs[0], callees=callees),
+            window_of(since, case.incident, logs[1], callees=callees),
         )
     if case.has(EDGES):
         graph = read_graph(case.folder.parent / "graph.csv")
@@ -114,8 +119,8 @@ def windows_of(case: Case, read_spans: ReadSpans, *, beside: bool = True) -> tup
         target = case.file.target
         entries = frozenset({target.service}) if target is not None else entry_nodes([*normally, *incident], graph)
         return (
-            replace(window_of_edges(normally, graph, entries, case.baseline), usage=usual),
-            replace(window_of_edges(incident, graph, entries, case.incident), usage=now),
+            window_of_edges(normally, graph, entries, case.baseline),
+            window_of_edges(incident, graph, entries, case.incident),
         )
     raise CaseRefused(f"{case.folder}: neither {SPANS} nor {EDGES} tells of both normal time and the incident")
 
@@ -124,10 +129,27 @@ def _logs(paths: list[Path]) -> list[Log]:
     return [log for path in paths for log in recorded.logs(path)]
 
 
-def _usage(case: Case) -> tuple[tuple[Usage, ...], tuple[Usage, ...]]:
-    """What was in use in normal time and in the incident."""
-    normal = [sample for path in case.baseline_files(METRICS) for sample in recorded.samples(path)]
-    return used(normal, case.normally_metered), used(recorded.samples(case.folder / METRICS), case.metered)
+def _with_rest(case: Case, normal: Window, incident: Window) -> tuple[Window, Window]:
+    """What stands beside the calls: what instances used up, and what services complain of outside of any request."""
+    usual, now = trouble_told(
+        (_logs(case.baseline_files(LOGS)), case.baseline), (_logs([case.folder / LOGS]), case.incident)
+    )
+    before, since = case.baseline_files(METRICS), [case.folder / METRICS]
+    return (
+        _with(normal, before, case.normally_metered, usual),
+        _with(incident, since, case.metered, now),
+    )
+
+
+def _with(window: Window, metrics: list[Path], metered: tuple[Interval, ...], steps: tuple[Step, ...]) -> Window:
+    shares = [sample for path in metrics for sample in recorded.samples(path)]
+    amounts = [sample for path in metrics for sample in recorded.amounts(path)]
+    return replace(
+        window,
+        steps=(*window.steps, *steps),
+        usage=used(shares, metered),
+        amounts=used_up(amounts, metered),
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from rootcause.incidents.lifecycle import Incident
 from rootcause.incidents.vigil import Sight, Vigil
 from rootcause.judge.diagnose import State, Verdict
 from rootcause.load.from_gauges import load_usage
+from rootcause.load.from_logs import Complaints
 from rootcause.load.from_rollups import load_rollups
 from rootcause.load.window import Interval, Window
 
@@ -37,6 +38,7 @@ class Watch:
 
     def __init__(self, reader: Reader, book: Casebook) -> None:
         self._reader = reader
+        self._complaints = Complaints(reader)
         self._book = book
         self._vigil: Vigil | None = None
 
@@ -62,7 +64,7 @@ class Watch:
             start, end = finding.windows.baseline
             normal = (Interval(start.timestamp(), end.timestamp()),)
         left = (Incident(f.id, f.culprit.service, f.opened_at.timestamp(), f.updated_at.timestamp()) for f in findings)
-        return Vigil(self._load, left, normal)
+        return Vigil(self._load, left, normal, self._complaints.steps)
 
     def _load(self, requests: Sequence[Interval], gauges: Sequence[Interval]) -> Window:
         return replace(load_rollups(self._reader, requests), usage=load_usage(self._reader, gauges))

@@ -5,10 +5,10 @@ In: steps of both windows. Out: the clearest change for each service, by Fisher'
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rootcause.detect.chance import log_fisher
-from rootcause.load.window import Step, Window
+from rootcause.load.window import OF_TIME, Step, Window, calls
 
 _OPTIONAL = 0.05
 """What more than this share of requests do, and this share do not, depends on what they ask for."""
@@ -39,6 +39,8 @@ def step_shifts(baseline: Window, observed: Window) -> dict[str, StepShift]:
             present_before = usual[name].present if name in usual else 0
             present = seen[name].present if name in seen else 0
             shift = _compare(route, name, (present, of), (present_before, of_before))
+            if shift is not None and route[1] == OF_TIME:
+                shift = _as_requests(shift, observed)
             held = found.get(route[0])
             if shift is not None and (held is None or shift.log_chance < held.log_chance):
                 found[route[0]] = shift
@@ -54,6 +56,14 @@ def _compare(route: tuple[str, str], name: str, now: tuple[int, int], before: tu
     else:
         chance = log_fisher(now[1] - now[0], now[1], before[1] - before[0], before[1])
     return StepShift(*route, name, usual, share, abs(share - usual) * now[1], chance)
+
+
+def _as_requests(shift: StepShift, observed: Window) -> StepShift | None:
+    """Of what is counted in buckets of time: the requests that the service met in that share of it. Trouble that is
+    over is no fault."""
+    met = sum(calls(row.buckets) for row in observed.served if row.service == shift.service) or observed.entry_calls
+    added = shift.observed_share - shift.baseline_share
+    return replace(shift, changed=added * met) if added > 0 else None
 
 
 def _by_route(window: Window) -> dict[tuple[str, str], dict[str, Step]]:

@@ -28,4 +28,6 @@ def _told(suspect: Suspect, entry_calls: int) -> list[Symptom]:
     if suspect.full is not None:
         full = suspect.full
         found.append(Symptom(name, "", "saturation", full.baseline, full.observed, suspect.full_part, 0.0))
+    elif suspect.surge is not None:
+        found.append(Symptom(name, "", "saturation", 1.0, suspect.surge.grown, suspect.full_part, 0.0))
     return found

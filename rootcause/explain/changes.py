@@ -3,7 +3,7 @@ weighs between suspects, but nobody is blamed because it happened; certificates 
 are not even mentioned."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from collector.store.client import Reader
 from rootcause.explain.finding import Change
@@ -11,6 +11,8 @@ from rootcause.explain.finding import Change
 LOOK_BACK_S = 600.0
 """A change longer before the onset than this is not mentioned."""
 
+TOGETHER = timedelta(minutes=2)
+"""Changes of a service within this time are one, told in several steps."""
 _BY_PEOPLE = {"rollout", "config"}
 _CHANGES = """
 SELECT Time, Kind, Service, Summary FROM otel.mesh_changes
@@ -36,10 +38,12 @@ def changed(changes: Iterable[Change]) -> frozenset[str]:
 
 
 def preceding(changes: Iterable[Change], service: str) -> Change | None:
-    """The newest change of `service`, else the newest that names no service (it reached everyone)."""
+    """The newest change of `service`, else the newest that names no service (it reached everyone). A new version comes
+    before the routes that bring requests to it."""
     newest = sorted(changes, key=lambda change: change.time, reverse=True)
     for reached in (service, ""):
-        for change in newest:
-            if change.service == reached:
-                return change
+        found = [change for change in newest if change.service == reached]
+        if found:
+            together = [change for change in found if found[0].time - change.time <= TOGETHER]
+            return next((change for change in together if change.kind == "rollout"), found[0])
     return None

@@ -94,7 +94,7 @@ def by_errors(suspect: Suspect) -> bool:
 
 def only_full(suspect: Suspect) -> bool:
     """Whether nothing but what it runs on speaks against it."""
-    return suspect.full is not None and suspect.score <= suspect.full_part
+    return suspect.strained is not None and suspect.score <= suspect.full_part
 
 
 def culprit_of(verdict: Verdict) -> Culprit:
@@ -114,6 +114,8 @@ def title(verdict: Verdict) -> str:
     if symptom.signal == "saturation" and first.full is not None:
         usual, now = wording.percent(symptom.baseline), wording.percent(symptom.observed)
         return f"{who} is at its limit: {first.full.resource} in use {usual} -> {now}"
+    if symptom.signal == "saturation" and first.surge is not None:
+        return f"{who} uses {symptom.observed:.1f} times as much as ever: {first.surge.metric}"
     unit = "ms" if symptom.signal == "latency" else "share"
     felt_as = f"{wording.amount(symptom.baseline, unit)} -> {wording.amount(symptom.observed, unit)}"
     where = f"{symptom.service} {symptom.route}".strip()
@@ -194,8 +196,8 @@ def _ruled_out(verdict: Verdict, baseline: Window, observed: Window) -> tuple[Ru
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
     first = verdict.suspects[0]
     statements = [] if symptom.signal == "saturation" else [_felt_by_users(symptom, queries)]
-    if first.full is not None:
-        full = Suspect(first.service, full=first.full)
+    if first.strained is not None:
+        full = Suspect(first.service, full=first.full, surge=first.surge)
         statements.append(
             Evidence(statement=f"{first.service}: {wording.against(full)}", sql=queries.usage(first.service))
         )

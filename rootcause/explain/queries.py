@@ -99,12 +99,15 @@ class SpanQueries:
         )
 
 
+_RESOURCES = "match(MetricName, '(?i)cpu|mem|heap|disk|filesystem|socket|thread|restart')"
+
+
 def _usage(service: str, baseline: Window, observed: Window) -> str:
     which, where = _which("TimeUnix", baseline, observed)
     return (
         f"SELECT {which} AS Window, ResourceAttributes['service.instance.id'] AS Instance, MetricName,\n"
         "  count() AS Samples, round(quantileExact(0.95)(Value), 3) AS P95, round(max(Value), 3) AS Most\n"
-        f"FROM otel.otel_metrics_gauge\nWHERE ServiceName = {literal(service)} AND MetricName LIKE '%utilization'"
+        f"FROM otel.otel_metrics_gauge\nWHERE ServiceName = {literal(service)} AND {_RESOURCES}"
         f" AND {where}\nGROUP BY Window, Instance, MetricName ORDER BY MetricName, Instance, Window"
     )
 

@@ -1,7 +1,10 @@
 """Numbers and names as a person reads them at night."""
 
 from rootcause.attribute.links import LinkShift
+from rootcause.attribute.steps import StepShift
+from rootcause.attribute.surge import Surge
 from rootcause.judge.rank import Suspect
+from rootcause.load.window import OF_TIME
 
 
 def ms(value: float) -> str:
@@ -42,11 +45,7 @@ def against(suspect: Suspect) -> str:
     parts += [link_against(link) for link in suspect.links]
     if suspect.steps is not None:
         step = suspect.steps
-        what = step.name or "the request itself"
-        parts.append(
-            f"{percent(step.observed_share)} of its {step.route} requests do '{what}', usually"
-            f" {percent(step.baseline_share)}"
-        )
+        parts.append(_changed(step))
     if suspect.silent is not None:
         parts.append(f"takes none of the about {suspect.silent.expected:.0f} requests that its callers make as usual")
     if suspect.full is not None:
@@ -54,7 +53,20 @@ def against(suspect: Suspect) -> str:
         parts.append(
             f"{full.resource} of {full.instance}: {percent(full.observed)} in use, usually {percent(full.baseline)}"
         )
+    if suspect.surge is not None:
+        parts.append(f"{suspect.surge.metric} of {suspect.surge.instance}: {_surged(suspect.surge)}")
     return "; ".join(parts)
+
+
+def _surged(surge: Surge) -> str:
+    return f"{surge.observed:.4g}, nearly always {surge.baseline:.4g} at the most"
+
+
+def _changed(step: StepShift) -> str:
+    shares = f"{percent(step.observed_share)}", f"usually {percent(step.baseline_share)}"
+    if step.route == OF_TIME:
+        return f"says {step.name} in {shares[0]} of the time, {shares[1]}"
+    return f"{shares[0]} of its {step.route} requests do '{step.name or 'the request itself'}', {shares[1]}"
 
 
 def link_against(link: LinkShift) -> str:

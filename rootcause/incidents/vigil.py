@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rootcause.explain.proof import felt
 from rootcause.incidents.lifecycle import Event, Incident, Lifecycle, Step
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.load.horizon import around, horizon
 from rootcause.load.window import Interval, Window
+from rootcause.load.window import Step as Told
 
 STRONG = 30.0
 """Failures this unlikely by chance (minus the log of the probability) open an incident at once."""
 GAUGE_S = 60.0
-"""Gauges come once in this time, and tell of it."""
+"""Gauges come once in this time, and tell of it; complaints are counted over it."""
 
 Load = Callable[[Sequence[Interval], Sequence[Interval]], Window]
 """The requests of the first intervals, with the gauges of the second."""
+Listen = Callable[[Sequence[Interval], Interval], tuple[tuple[Told, ...], tuple[Told, ...]]]
+"""What services complain of in normal time, and in the time in question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,15 @@ class Vigil:
     """Goes on from one evaluation to the next: normal time stands still while something is suspected or open."""
 
     def __init__(
-        self, load: Load, already_open: Iterable[Incident] = (), normal: tuple[Interval, ...] | None = None
+        self,
+        load: Load,
+        already_open: Iterable[Incident] = (),
+        normal: tuple[Interval, ...] | None = None,
+        listen: Listen | None = None,
     ) -> None:
         """`normal` is what was normal before the incidents that are open already."""
         self._load = load
+        self._listen = listen
         self._lives = Lifecycle(already_open)
         self._past: list[Interval] = []
         self._normal = normal
@@ -52,8 +60,12 @@ class Vigil:
         raises."""
         looked_at = horizon(now, self._past)
         intervals, question = self._normal or looked_at.normal, looked_at.question
-        baseline = self._load(intervals, intervals)
-        observed = self._load([question], [Interval(question.end - GAUGE_S, question.end)])
+        recent = Interval(question.end - GAUGE_S, question.end)
+        baseline, observed = self._load(intervals, intervals), self._load([question], [recent])
+        if self._listen is not None:
+            usual, now_told = self._listen(intervals, recent)
+            baseline = replace(baseline, steps=(*baseline.steps, *usual))
+            observed = replace(observed, steps=(*observed.steps, *now_told))
         return Sight(diagnose(baseline, observed, changed), baseline, observed, now)
 
     def judge(self, sight: Sight) -> list[Event]:

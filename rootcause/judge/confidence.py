@@ -49,7 +49,7 @@ def raw_confidence(verdict: Verdict) -> float:
     first = verdict.suspects[0]
     lead = first.score / sum(suspect.score for suspect in verdict.suspects)
     strength = max(symptom.strength for symptom in verdict.symptoms)
-    sure = max(1 - exp(-strength / 4), 0.0 if first.full is None else SURE_OF_FULL)
+    sure = max(1 - exp(-strength / 4), 0.0 if first.strained is None else SURE_OF_FULL)
     return min(MOST_SURE, lead * sure)
 
 

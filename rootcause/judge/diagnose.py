@@ -110,13 +110,13 @@ def _worth_it(suspect: Suspect, bars: Bars) -> bool:
     steps = suspect.step_part if sure else 0.0
     failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= bars.errors
     felt = suspect.time_part + steps >= bars.time or suspect.error_part >= bars.errors
-    return felt or failing or suspect.full is not None
+    return felt or failing or suspect.strained is not None
 
 
 def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:
     """Only its own doing can be narrowed down; what is full is one instance's."""
-    if first.full is not None and first.own_time is None and first.own_errors is None:
-        return Narrowed(instance=first.full.instance)
+    if first.strained is not None and first.own_time is None and first.own_errors is None:
+        return Narrowed(instance=first.strained.instance)
     by_errors = first.error_part > first.time_part
     if (first.own_errors if by_errors else first.own_time) is None:
         return UNNARROWED

@@ -18,6 +18,7 @@ from rootcause.attribute.own_time import own_time_shifts
 from rootcause.attribute.saturation import Saturation, saturations
 from rootcause.attribute.silent import Silent, silent_services
 from rootcause.attribute.steps import StepShift, step_shifts
+from rootcause.attribute.surge import Surge, surges
 from rootcause.detect.baseline import Shift, beyond, common_factor
 from rootcause.detect.errors import UNLIKELY
 from rootcause.detect.latency import slower
@@ -48,7 +49,13 @@ class Suspect:
     links: tuple[LinkShift, ...] = ()
     steps: StepShift | None = None
     full: Saturation | None = None
+    surge: Surge | None = None
     silent: Silent | None = None
+
+    @property
+    def strained(self) -> Saturation | Surge | None:
+        """What it runs on that is full, or that it uses up much more of than ever."""
+        return self.full or self.surge
 
     @property
     def score(self) -> float:
@@ -64,6 +71,7 @@ class Evidence:
     links: dict[Ends, LinkShift]
     steps: dict[str, StepShift]
     full: dict[str, Saturation]
+    surges: dict[str, Surge] = field(default_factory=dict)
     silent: dict[str, Silent] = field(default_factory=dict)
 
 
@@ -74,6 +82,7 @@ class _Against:
     links: list[LinkShift] = field(default_factory=list)
     steps: StepShift | None = None
     full: Saturation | None = None
+    surge: Surge | None = None
     silent: Silent | None = None
     added_ms: float = 0.0
     failed: float = 0.0
@@ -90,6 +99,7 @@ def gather(baseline: Window, observed: Window) -> Evidence:
         link_shifts(baseline, observed),
         step_shifts(baseline, observed),
         saturations(baseline, observed),
+        surges(baseline, observed),
         silent_services(baseline, observed, own_time),
     )
 
@@ -125,6 +135,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
             tuple(found.links),
             found.steps,
             found.full,
+            found.surge,
             found.silent,
         )
         for service, found in against.items()
@@ -194,9 +205,10 @@ def _blame_steps(evidence: Evidence, graph: Graph, against: dict[str, _Against])
 
 
 def _blame_full(evidence: Evidence, observed: Window, against: dict[str, _Against]) -> None:
-    """Whoever runs on something full, by the requests it meets."""
-    for service, full in evidence.full.items():
-        against[service].full = full
+    """Whoever runs on something full, or uses up much more than ever, by the requests it meets."""
+    for service in evidence.full.keys() | evidence.surges.keys():
+        against[service].full = evidence.full.get(service)
+        against[service].surge = evidence.surges.get(service)
         against[service].met = sum(calls(row.buckets) for row in observed.served if row.service == service)
 
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from rootcause.load.callees import NOTHING_LEARNED, Callees, calling
 from rootcause.load.spans import Kind, Span
 from rootcause.load.tally import EdgeKey, Edges, Requests, ServedKey
-from rootcause.load.window import REQUEST, STEP_S, Interval, Step, Usage, Window
+from rootcause.load.window import REQUEST, STEP_S, Interval, Step, Window
 
 NOTHING_SAID: Mapping[str, Set[str]] = {}
 
@@ -78,14 +78,13 @@ def window_of(
     spans: Iterable[Span],
     intervals: Sequence[Interval],
     said: Mapping[str, Set[str]] = NOTHING_SAID,
-    usage: tuple[Usage, ...] = (),
     step_s: float = STEP_S,
     callees: Callees = NOTHING_LEARNED,
 ) -> Window:
     """The requests that start inside the intervals, as a window; spans around them only tell who called them.
 
-    `said` holds, by span id, the patterns of the log lines that were written in that span; `usage` is passed on;
-    `callees` tell whom a call was for that nobody received.
+    `said` holds, by span id, the patterns of the log lines that were written in that span; `callees` tell whom a
+    call was for that nobody received.
     """
     forest = _Forest(spans, said, callees)
     requests, edges = Requests(step_s), Edges(step_s)
@@ -105,7 +104,7 @@ def window_of(
         for (service, route), counter in names.items()
         for name, present in counter.items()
     )
-    return Window(tuple(intervals), requests.rows(), edges.rows(), steps, usage)
+    return Window(tuple(intervals), requests.rows(), edges.rows(), steps)
 
 
 def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:

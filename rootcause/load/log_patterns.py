@@ -28,13 +28,15 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One line. `span` is the id of the span it was written in, in hex, empty when unknown."""
+    """One line, or as many alike as `times` says. `span` is the id of the span it was written in, in hex, empty when
+    unknown."""
 
     time: float
     service: str
     severity: str
     span: str
     body: str
+    times: int = 1
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ def said(*windows: Iterable[Log]) -> list[dict[str, set[str]]]:
 
     Lines outside of spans are left out: nothing says which request they belong to.
     """
-    patterns = _Patterns()
+    patterns = Patterns()
     placed = [[(log.span, patterns.group(log)) for log in window if log.span] for window in windows]
     return [_by_span(lines) for lines in placed]
 
@@ -85,7 +87,7 @@ def _by_span(lines: Iterable[tuple[str, _Group | None]]) -> dict[str, set[str]]:
     return dict(found)
 
 
-class _Patterns:
+class Patterns:
     """Groups of lines by service, which only grow wider: what a line belongs to at first it belongs to for good."""
 
     def __init__(self) -> None:

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from rootcause.load.amounts import resource_of
 from rootcause.load.log_patterns import Log
 from rootcause.load.spans import Span, from_otlp
 from rootcause.load.usage import Sample
@@ -192,6 +193,19 @@ def samples(path: Path) -> tuple[Sample, ...]:
         Sample(row["time"].timestamp(), row["service"], row["instance"] or "", scale[0], row["value"] / scale[1])
         for row in rows(path)
         if (scale := share_of(row["name"])) is not None and row["value"] is not None
+    )
+
+
+@cache
+def amounts(path: Path) -> tuple[Sample, ...]:
+    """The metric samples of a recorded file that tell how much something uses up; none when there is no such file.
+
+    Raises CaseRefused.
+    """
+    return tuple(
+        Sample(row["time"].timestamp(), row["service"], row["instance"] or "", row["name"], row["value"])
+        for row in rows(path)
+        if share_of(row["name"]) is None and resource_of(row["name"]) and row["value"] is not None
     )
 
 

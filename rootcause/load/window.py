@@ -96,6 +96,8 @@ class Called:
 
 REQUEST = ""
 """The step that every request takes: being one."""
+OF_TIME = "*"
+"""The route of steps that are counted in buckets of time, for nothing says which requests they were part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """How much of something one instance used, in the unit of `metric`, one a sample."""
+
+    service: str
+    instance: str
+    metric: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """Everything seen in the given intervals (one, unless normal time was recorded in pieces)."""
 
@@ -129,6 +141,7 @@ class Window:
     called: tuple[Called, ...] = ()
     steps: tuple[Step, ...] = ()
     usage: tuple[Usage, ...] = ()
+    amounts: tuple[Amount, ...] = ()
 
     @property
     def seconds(self) -> float:

@@ -1,0 +1,65 @@
+"""Turns log lines that name no span into steps: in which buckets of time a service complained of what.
+
+In: log lines of both windows. Out: a step for each pattern of trouble and how often it comes in a bucket. What services
+say when all is well, outside of requests, goes by timers and jobs; only lines that tell of trouble are counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence, Set
+
+from rootcause.load.log_patterns import Log, Patterns
+from rootcause.load.window import OF_TIME, REQUEST, STEP_S, Interval, Step
+
+_SEVERE = re.compile(r"^(warn|err|fatal|crit|alert|emerg|severe|panic)", re.IGNORECASE)
+TROUBLE_WORDS = (
+    *("error", "exception", "fail", "panic", "fatal", "traceback", "refused", "denied", "unavailable", "timeout"),
+    *("time-out", "timed out", "unreachable", "killed", "oom", "out of memory", "broken pipe", "connection reset"),
+    "deadline exceeded",
+)
+"""Trouble in the words of most languages' libraries, and of the systems below them."""
+_TROUBLE = re.compile(
+    rf"\b({'|'.join(TROUBLE_WORDS)})(s|ed|ure|ures)?\b|(?-i:\w(Error|Exception)\b)",
+    re.IGNORECASE,
+)
+
+Lines = tuple[Iterable[Log], Sequence[Interval]]
+"""Log lines, and the stretch of time that they are taken from."""
+
+
+def tells_of_trouble(severity: str, body: str) -> bool:
+    """By its severity, or by its words where a logger has no severities."""
+    return bool(_SEVERE.match(severity) or _TROUBLE.search(body))
+
+
+def trouble_told(*windows: Lines) -> list[tuple[Step, ...]]:
+    """For each window, in how many of its buckets each service told of which trouble, and how often in one (once,
+    twice, four times and so on); the same patterns in all windows."""
+    patterns = Patterns()
+    placed = [[(patterns.group(log), log) for log in logs if _counts(log, within)] for logs, within in windows]
+    services = {log.service for lines in placed for _, log in lines}
+    found = []
+    for lines, (_, within) in zip(placed, windows, strict=True):
+        often: Counter[tuple[str, str, float]] = Counter()
+        for group, log in lines:
+            if group is not None:
+                often[log.service, f'log "{group.text}"', log.time // STEP_S] += log.times
+        found.append(_steps(services, often, max(1, round(sum(part.seconds for part in within) / STEP_S))))
+    return found
+
+
+def _counts(log: Log, within: Sequence[Interval]) -> bool:
+    return not log.span and any(log.time in part for part in within) and tells_of_trouble(log.severity, log.body)
+
+
+def _steps(services: Set[str], often: Counter[tuple[str, str, float]], buckets: int) -> tuple[Step, ...]:
+    present: dict[str, Counter[str]] = defaultdict(Counter)
+    for (service, pattern, _), times in often.items():
+        present[service].update([pattern, *(f"{pattern} ({2**power} times)" for power in range(1, times.bit_length()))])
+    return tuple(
+        Step(service, OF_TIME, name, buckets, min(many, buckets))
+        for service in sorted(services)
+        for name, many in {REQUEST: buckets, **present[service]}.items()
+    )
