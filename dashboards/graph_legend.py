@@ -19,13 +19,6 @@ def legend(graph: Topology, colours: Palette) -> str:
     words = (
         "At a name: calls answered, p95 and errors. "
         f"Circle and arrow grow with the rate, up to {figures.rate(busiest)}. "
-        f"{captured(graph.captured)}"
+        f"{graph.captured.sentence()}"
     )
     return f'<div class="legend">{"".join(items)}</div><div class="legend">{escape(words)}</div>'
-
-
-def captured(share: float | None) -> str:
-    """How complete the picture is, in a sentence."""
-    if share is None:
-        return "Captured: not known until services of the mesh call each other."
-    return f"Captured: {figures.share(share)} of the calls inside the mesh were reported by both ends."

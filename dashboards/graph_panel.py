@@ -60,7 +60,10 @@ def show_edge(graph: Topology, source: str, target: str, window: Window, colours
         st.markdown(
             "**Answered by the mesh itself** " + ", ".join(f"**{plain(code)}** {count:,} times" for code, count in why)
         )
-    st.caption("As the caller saw it. Link: the caller's mean time less the callee's.")
+    st.caption(
+        "As the caller saw it. Link: the caller's mean time less the callee's. "
+        + graph.captured.sentence_of(source, target)
+    )
 
 
 def _figures(traffic: Traffic, extra: str, value: float | None) -> None:

@@ -19,6 +19,8 @@ WITHIN_MINUTES = (
     "toStartOfMinute(Bucket) >= toStartOfMinute(%(start)s) AND toStartOfMinute(Bucket) < toDateTime(%(end)s)"
 )
 LONG_SECONDS = 3600
+COUNTS_SETTLE = timedelta(minutes=1)
+COUNTED_AT_LEAST = timedelta(minutes=10)
 
 
 class Ask(Protocol):
@@ -35,12 +37,12 @@ FROM otel.mesh_edges
 WHERE {{within}}
 GROUP BY source, target, reporter"""
 
-UNSETTLED_EDGES = """
-SELECT Source AS source, Destination AS target, Reporter AS reporter,
-       sum(Calls) AS calls, sum(MeshErrors) AS mesh_errors
-FROM otel.mesh_edges
-WHERE Bucket >= %(settled)s AND Bucket < %(end)s
-GROUP BY source, target, reporter"""
+CAPTURED = f"""
+SELECT Source AS source, Destination AS target, sum(Counted) AS counted, sum(Captured) AS captured
+FROM otel.mesh_captured
+WHERE {WITHIN}
+GROUP BY source, target
+HAVING counted > 0"""
 
 SERVICES = f"""
 SELECT Service AS service, sum(Calls) AS calls, sum(Errors) AS errors, sum(DurationSum) AS duration_sum,
@@ -168,14 +170,15 @@ ORDER BY table, position"""
 
 
 def edges(ask: Ask, window: Window) -> Rows:
-    """Calls by source, target and the side that reported them; `settled_*` without those that may not be whole yet."""
-    unsettled = {_ends(row): row for row in ask(UNSETTLED_EDGES, {"settled": window.settled, "end": window.end})}
-    found = ask(EDGES.format(within=_within(window)), window.bounds())
-    for row in found:
-        young = unsettled.get(_ends(row), {"calls": 0, "mesh_errors": 0})
-        row["settled_calls"] = row["calls"] - young["calls"]
-        row["settled_mesh_errors"] = row["mesh_errors"] - young["mesh_errors"]
-    return found
+    """Calls by source, target and the side that reported them."""
+    return ask(EDGES.format(within=_within(window)), window.bounds())
+
+
+def captured(ask: Ask, window: Window) -> Rows:
+    """Requests that proxies counted and those that have a span, by edge: of ten minutes at least, for short windows
+    have few, and without the last, for whose counts or spans it is early."""
+    end = window.end - COUNTS_SETTLE
+    return ask(CAPTURED, {"start": min(window.start, end - COUNTED_AT_LEAST), "end": end})
 
 
 def services(ask: Ask, window: Window) -> Rows:
@@ -265,10 +268,6 @@ def schema(ask: Ask) -> dict[str, Sequence[tuple[str, str]]]:
 def _within(window: Window) -> str:
     """A long window counts whole minutes: those of its ends, too."""
     return WITHIN if window.seconds < LONG_SECONDS else WITHIN_MINUTES
-
-
-def _ends(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return row["source"], row["target"], row["reporter"]
 
 
 def _whole(rows: Rows, window: Window) -> Rows:

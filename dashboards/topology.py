@@ -1,13 +1,14 @@
 """Puts the rows of the roll-ups together into a graph of services and the calls between them.
 
-In: rows of `reads.edges`, `reads.services` and `reads.known_edges`. Out: one Topology, sorted by name.
-The outside world is the service named ''.
+In: rows of `reads.edges`, `reads.services`, `reads.known_edges` and `reads.captured`. Out: one Topology, sorted by
+name. The outside world is the service named ''.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dashboards.captured import Captured
 from dashboards.health import Health, judge
 
 OUTSIDE = ""
@@ -73,11 +74,11 @@ class Edge:
 
 @dataclass(frozen=True)
 class Topology:
-    """Every service and edge, with and without traffic now; `captured` is None when nothing tells."""
+    """Every service and edge, with and without traffic now."""
 
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
-    captured: float | None = None
+    captured: Captured = field(default_factory=Captured)
     _by_name: Mapping[str, Node] = field(default_factory=dict, repr=False, compare=False)
 
     def node(self, name: str) -> Node | None:
@@ -112,6 +113,7 @@ def build(
     known: Iterable[Row],
     suspects: Iterable[str],
     seconds: float,
+    captured: Iterable[Row] = (),
 ) -> Topology:
     """Joins who called whom with how each service answered. `seconds` is how long the rows were gathered."""
     sides = {(row["source"], row["target"], row["reporter"]): row for row in edges}
@@ -121,7 +123,7 @@ def build(
     names = {name for pair in pairs for name in pair} | set(answered)
     suspected = frozenset(suspects)
     nodes = tuple(_node(name, answered.get(name), drawn, name in suspected, seconds) for name in sorted(names))
-    return Topology(nodes, drawn, _captured(sides), {node.name: node for node in nodes})
+    return Topology(nodes, drawn, Captured.of(captured), {node.name: node for node in nodes})
 
 
 def _traffic(row: Row, seconds: float) -> Traffic:
@@ -168,18 +170,3 @@ def _seen_from_callers(name: str, edges: Iterable[Edge], seconds: float) -> Traf
         busiest.p95,
         busiest.p99,
     )
-
-
-def _captured(sides: Mapping[tuple[str, str, str], Row]) -> float | None:
-    """Share of the calls inside the mesh that both ends reported; calls the mesh answered itself have one end.
-
-    Only settled buckets count: the two ends report a call up to some seconds apart.
-    """
-    matched = total = 0
-    for pair in {(source, target) for source, target, _ in sides if source != OUTSIDE}:
-        sent_row, received_row = sides.get((*pair, "source")), sides.get((*pair, "destination"))
-        sent = sent_row["settled_calls"] - sent_row["settled_mesh_errors"] if sent_row else 0
-        received = received_row["settled_calls"] if received_row else 0
-        matched += min(sent, received)
-        total += max(sent, received)
-    return matched / total if total else None

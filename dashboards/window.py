@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 BUCKET_SECONDS = 10  # of mesh_edges and mesh_routes (docs/telemetry.md)
-SETTLING_SECONDS = 20  # proxies send within a second; what is later than this was lost
 POINTS = 60  # a line needs no more points than that to show its shape
 
 
@@ -30,11 +29,6 @@ class Window:
     def complete(self) -> datetime:
         """Up to when the counting is over: the last bucket is still being filled."""
         return self.end - timedelta(seconds=BUCKET_SECONDS)
-
-    @property
-    def settled(self) -> datetime:
-        """Up to when late spans have arrived as well."""
-        return self.complete - timedelta(seconds=SETTLING_SECONDS)
 
     @property
     def seconds(self) -> float:

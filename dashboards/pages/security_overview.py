@@ -5,7 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import ask, figures, security_reads
+from dashboards import ask, figures, reads, security_reads
+from dashboards.captured import Captured
 from dashboards.graph_picks import title
 from dashboards.palette import palette
 from dashboards.trace_view import open_trace, opened_trace, show_trace
@@ -30,6 +31,7 @@ def draw(minutes: int) -> None:
             st.info("**No traffic was recorded in this time.** Nothing is known of how it would be protected.")
             return
         summary(edges, denied)
+        st.caption(Captured.of(reads.captured(ask.rows, window)).sentence())
         protection(edges)
         denials(denied)
         example()

@@ -56,7 +56,12 @@ def read_topology(window: Window, now: datetime) -> Topology:
     first = min((row["first"] for row in services), default=window.start)
     gathered = (window.end - max(window.start, first)).total_seconds()
     return topology.build(
-        reads.edges(ask.rows, window), services, reads.known_edges(ask.rows, remembered), suspects, gathered
+        reads.edges(ask.rows, window),
+        services,
+        reads.known_edges(ask.rows, remembered),
+        suspects,
+        gathered,
+        reads.captured(ask.rows, window),
     )
 
 

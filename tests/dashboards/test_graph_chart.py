@@ -6,7 +6,7 @@ import pytest
 
 from dashboards import graph_chart, graph_picks, layout, topology
 from dashboards.graph_chart import EdgeLabel
-from dashboards.graph_legend import captured, legend
+from dashboards.graph_legend import legend
 from dashboards.graph_picks import Choice, Drawn
 from dashboards.health import Health
 from dashboards.palette import DARK, LIGHT
@@ -22,6 +22,7 @@ GRAPH = topology.build(
     known(("front", "quiet")),
     ["pay"],
     300.0,
+    [{"source": "front", "target": "pay", "counted": 10_000, "captured": 9_998}],
 )
 LAYOUT = layout.arrange((node.name for node in GRAPH.nodes), ((e.source, e.target) for e in GRAPH.edges))
 
@@ -98,5 +99,5 @@ def test_the_graph_is_also_a_sentence() -> None:
 
 
 def test_the_legend_says_how_much_was_captured() -> None:
-    assert "Captured: 100 %" in legend(GRAPH, LIGHT)
-    assert captured(None).startswith("Captured: not known")
+    assert "Captured: 99.98 % of the requests" in legend(GRAPH, LIGHT)
+    assert "Captured: not known" in legend(topology.build([], [], [], [], 1.0), LIGHT)

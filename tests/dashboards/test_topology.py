@@ -17,8 +17,6 @@ def edge_row(source: str, target: str, reporter: str, calls: int, errors: int = 
         "calls": calls,
         "errors": errors,
         "mesh_errors": mesh,
-        "settled_calls": calls,
-        "settled_mesh_errors": mesh,
         "duration_sum": int(calls * mean_ms * MS),
         "quantiles": [mean_ms * MS] * 4,
     }
@@ -56,7 +54,6 @@ def test_a_call_from_outside_is_known_by_its_callee_alone() -> None:
     outside = graph.node(topology.OUTSIDE)
     assert outside is not None
     assert outside.traffic.calls == 50
-    assert graph.captured is None
 
 
 def test_a_service_that_reports_nothing_is_known_by_its_callers() -> None:
@@ -75,25 +72,9 @@ def test_an_edge_without_traffic_now_stays_and_is_idle() -> None:
     assert [node.health for node in graph.nodes] == [Health.IDLE, Health.IDLE]
 
 
-def test_captured_is_the_share_of_calls_that_both_ends_reported() -> None:
-    rows = [edge_row("a", "b", "source", 100), edge_row("a", "b", "destination", 90)]
-    assert topology.build(rows, [], [], [], SECONDS).captured == pytest.approx(0.9)
-
-
-def test_captured_waits_for_the_end_that_reports_later() -> None:
-    sent = {**edge_row("a", "b", "source", 110), "settled_calls": 100}
-    received = {**edge_row("a", "b", "destination", 102), "settled_calls": 100}
-    assert topology.build([sent, received], [], [], [], SECONDS).captured == 1
-
-
 def test_a_suspect_is_never_shown_as_healthy() -> None:
     (pay,) = topology.build([], [service_row("pay", 100)], [], ["pay"], SECONDS).nodes
     assert pay.health is Health.DEGRADED
-
-
-def test_a_call_that_the_mesh_refused_is_not_missing_at_its_callee() -> None:
-    rows = [edge_row("a", "b", "source", 100, 10, mesh=10), edge_row("a", "b", "destination", 90)]
-    assert topology.build(rows, [], [], [], SECONDS).captured == 1
 
 
 def test_trouble_is_what_fails_what_is_suspected_and_the_ends_of_failing_calls() -> None:

@@ -1,0 +1,50 @@
+"""How much of the traffic the store has: what proxies counted, against the spans that came of it.
+
+In: rows of `reads.captured`. Out: shares of edges and of all, and sentences for them. Never: more than all of it, or
+anything said of edges that nobody counted.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Captured:
+    """By source and target: requests counted, and those of them that have a span."""
+
+    edges: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Self:
+        """A request may be counted in one interval and stored in the one before: a share is one at most."""
+        return cls(
+            {
+                (row["source"], row["target"]): (row["counted"], min(row["captured"], row["counted"]))
+                for row in rows
+                if row["counted"]
+            }
+        )
+
+    @property
+    def share(self) -> float | None:
+        """Of all edges; None when nothing was counted."""
+        counted = sum(counted for counted, _ in self.edges.values())
+        return sum(captured for _, captured in self.edges.values()) / counted if counted else None
+
+    def sentence(self) -> str:
+        """How complete a picture of all edges is."""
+        if self.share is None:
+            return "Captured: not known, for no proxy told how many requests it counted."
+        return f"Captured: {percent(self.share)} of the requests that proxies counted."
+
+    def sentence_of(self, source: str, target: str) -> str:
+        """The same of one edge; empty when it was not counted."""
+        counted, captured = self.edges.get((source, target), (0, 0))
+        return f"Captured: {percent(captured / counted)} of {counted:,} requests counted." if counted else ""
+
+
+def percent(share: float) -> str:
+    """Two digits after the point, and 100 only for all of it."""
+    return "100 %" if share == 1 else f"{math.floor(share * 10_000) / 100:.2f} %"
