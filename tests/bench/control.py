@@ -9,11 +9,12 @@ own, all in this process: 200 processes would share the cores with what is measu
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -32,6 +33,7 @@ from tests.world.wide import Wide
 
 _SERVICES, _INSTANCES, _CALLS = 200, 5, 5
 _CHANGES = 10
+_AWAY_S = 8.0
 _CONCERNED = Wide(_SERVICES, _INSTANCES, _CALLS)
 _EVERYBODY = Wide(_SERVICES, _INSTANCES, None)
 _COLUMNS = (
@@ -97,6 +99,8 @@ def measure(environment: Environment) -> Findings:
         targets.append(_slowest(f"{endpoints}, all sent to each: a change reaches all", spreads))
         memory = rss_mb([plane.pid])
     targets.append(_most(f"{endpoints}: memory of the control plane", memory, 500, " MB"))
+    back_s = _back(environment.folder, _CONCERNED)
+    targets.append(_most(f"control plane killed and back: {_SERVICES} proxies serve the newest epoch", back_s, 5, " s"))
     table = Table(title=f"{endpoints}: median of {_CHANGES} changes over the API", columns=_COLUMNS, rows=tuple(rows))
     return Findings(section="control", tables=(table,), targets=tuple(targets))
 
@@ -104,14 +108,46 @@ def measure(environment: Environment) -> Findings:
 @contextmanager
 def _plane(folder: Path, wide: Wide) -> Iterator[Plane]:
     """A control plane on a core of its own, with every proxy on its first snapshot."""
-    port = free_port()
-    path = meshes.write(folder / f"wide-{port}.yaml", *wide.documents())
-    state = ["--state", str(folder / f"wide-{port}")]
-    command = [*PIN, sys.executable, "-m", "proxy.control", "-f", str(path), "--listen", f"127.0.0.1:{port}", *state]
-    url = f"http://127.0.0.1:{port}"
-    with started(command, port) as process, following(url, wide.proxies, process.terminate) as followers:
+    url, command = _written(folder, wide)
+    with started(command, _port(url)) as process, following(url, wide.proxies, process.terminate) as followers:
         until(lambda: followers.acknowledged(1) == len(wide.proxies), "every proxy to serve the first epoch")
         yield Plane(url, process.pid, wide, followers)
+
+
+def _back(folder: Path, wide: Wide) -> float:
+    """Seconds from when a control plane that was killed answers again until all serve what was written meanwhile."""
+    url, command = _written(folder, wide)
+    logging.getLogger("whymesh.proxy").setLevel(logging.ERROR)  # 200 times that nobody answers
+    with ExitStack() as up:
+        killed = up.enter_context(started(command, _port(url)))
+        followers = up.enter_context(following(url, wide.proxies, end=lambda: None))
+        until(lambda: followers.acknowledged(1) == len(wide.proxies), "every proxy to serve the first epoch")
+        killed.kill()
+        killed.wait()
+        time.sleep(_AWAY_S)  # not readiness: by then proxies try again as seldom as they ever do
+        meshes.write(_file(folder, url), wide.mesh(outbound={"outside": "deny"}), *wide.documents()[1:])
+        up.enter_context(started(command, _port(url)))
+        begun = time.monotonic()
+        until(lambda: followers.acknowledged(2) == len(wide.proxies), "every proxy to serve the second epoch")
+        took = time.monotonic() - begun
+    click.echo(f"  all back after {took:.1f} s", err=True)
+    return took
+
+
+def _written(folder: Path, wide: Wide) -> tuple[str, list[str]]:
+    """Where a control plane of this mesh will answer, and the command that starts it."""
+    url = f"http://127.0.0.1:{free_port()}"
+    path = meshes.write(_file(folder, url), *wide.documents())
+    files = ["-f", str(path), "--state", str(path.with_suffix(""))]
+    return url, [*PIN, sys.executable, "-m", "proxy.control", *files, "--listen", url.removeprefix("http://")]
+
+
+def _file(folder: Path, url: str) -> Path:
+    return folder / f"wide-{_port(url)}.yaml"
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def _spread(plane: Plane, change: Change, number: int, concerned: Callable[[Wide, int], list[str]]) -> Spread:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import control, cost, endurance, idle, recorder, two_hops
+from tests.bench import control, cost, endurance, handshakes, idle, recorder, two_hops
 from tests.bench.environment import Environment
 from tests.bench.load import Load
 from tests.bench.results import Findings
 
 Section = Callable[[Environment], Findings]
-NAMES = (*cost.COMPARISONS, "two-hops", "idle", "recorder", "growth", "soak", "away", "control")
+NAMES = (*cost.COMPARISONS, "handshakes", "two-hops", "idle", "recorder", "growth", "soak", "away", "control")
 
 
 def sections(load: Load, rounds: int, long: float) -> dict[str, Section]:
@@ -21,6 +21,7 @@ def sections(load: Load, rounds: int, long: float) -> dict[str, Section]:
     }
     return {
         **compared,
+        "handshakes": partial(handshakes.measure, load=load, rounds=rounds),
         "two-hops": partial(two_hops.measure, seconds=load.seconds, rounds=rounds),
         "idle": idle.measure,
         "recorder": recorder.measure,

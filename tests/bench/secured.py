@@ -52,7 +52,8 @@ def _ours(environment: Environment, http2: bool) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def _envoys(environment: Environment, http2: bool) -> Iterator[Running]:
+def envoys(environment: Environment, http2: bool, *, kept: bool = True) -> Iterator[tuple[Running, int]]:
+    """Two of them, and the port of the called one; not `kept`: a new connection between them for each request."""
     issuer = Issuer()
     root = environment.folder / "root.pem"
     root.write_bytes(issuer.certificate.public_bytes(serialization.Encoding.PEM))
@@ -65,7 +66,11 @@ def _envoys(environment: Environment, http2: bool) -> Iterator[Running]:
     shown = _context(environment.folder, issuer, root, "back", "front")
     chain["transport_socket"] = _socket("DownstreamTlsContext", shown, require_client_certificate=True)
     shown = _context(environment.folder, issuer, root, "front", "back")
-    caller["static_resources"]["clusters"][0]["transport_socket"] = _socket("UpstreamTlsContext", shown)
+    cluster = caller["static_resources"]["clusters"][0]
+    cluster["transport_socket"] = _socket("UpstreamTlsContext", shown)
+    if not kept:
+        cluster["max_requests_per_connection"] = 1
+        cluster["transport_socket"]["typed_config"]["max_session_keys"] = 256  # one at a time could not be enough
     with contextlib.ExitStack() as up:
         pids = []
         for admin, config in zip(admins, (called, caller), strict=True):
@@ -73,7 +78,13 @@ def _envoys(environment: Environment, http2: bool) -> Iterator[Running]:
             path.write_text(json.dumps(config))
             flags = ["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"]
             pids.append(up.enter_context(started([*PIN, machine.ENVOY, *flags, "-c", str(path)], admin)).pid)
-        yield Running(tuple(pids), asked)
+        yield Running(tuple(pids), asked), served
+
+
+@contextlib.contextmanager
+def _envoys(environment: Environment, http2: bool) -> Iterator[Running]:
+    with envoys(environment, http2) as (running, _):
+        yield running
 
 
 def _socket(kind: str, context: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -83,18 +94,24 @@ def _socket(kind: str, context: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def _context(folder: Path, issuer: Issuer, root: Path, own: str, other: str) -> dict[str, Any]:
     """TLS 1.3 alone, an own certificate, and the one name that the other end must have."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    leaf = issuer.sign(key.public_key(), SubjectAlternativeName([UniformResourceIdentifier(spiffe_id(own))]))
-    files = {"certificate_chain": folder / f"{own}.pem", "private_key": folder / f"{own}.key"}
-    files["certificate_chain"].write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    files["private_key"].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
+    files = dict(zip(("certificate_chain", "private_key"), written_identity(folder, issuer, own), strict=True))
     name = {"san_type": "URI", "matcher": {"exact": spiffe_id(other)}}
     return {
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
         "tls_certificates": [{kind: {"filename": str(path)} for kind, path in files.items()}],
         "validation_context": {"trusted_ca": {"filename": str(root)}, "match_typed_subject_alt_names": [name]},
     }
+
+
+def written_identity(folder: Path, issuer: Issuer, service: str) -> tuple[Path, Path]:
+    """The certificate of a service and its key, as files in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = issuer.sign(key.public_key(), SubjectAlternativeName([UniformResourceIdentifier(spiffe_id(service))]))
+    certificate, private = folder / f"{service}.pem", folder / f"{service}.key"
+    certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
+    return certificate, private
 
 
 OURS_ENCRYPTED = Peer("two whymesh, mutual TLS, traced", _ours)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from deploy.cli import main
 from proxy.control.documents import API_VERSION, KINDS
 from proxy.control.kubernetes import source
 from proxy.control.kubernetes.crds import definitions, manifest
+from tests.contract import kubernetes_fields
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 MANIFESTS = [(file.name, one) for file in sorted(FOLDER.glob("*.yaml")) for one in yaml.safe_load_all(file.read_text())]
@@ -70,6 +72,43 @@ def test_documents_that_the_models_take_the_definitions_take() -> None:
     wrong = {"spec": {"endpoints": [{"instance": "a", "app": 80}]}}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(wrong, _draft4(schemas()["Service"]))
+
+
+@pytest.mark.parametrize(("file", "one"), MANIFESTS, ids=[f"{file}: {one['kind']}" for file, one in MANIFESTS])
+def test_every_object_is_one_of_its_kind(file: str, one: dict[str, Any]) -> None:
+    if one["apiVersion"] == API_VERSION:
+        KINDS[one["kind"]].model_validate(one)
+    else:
+        assert kubernetes_fields.mistakes(one, partly=file == "sidecar.yaml") == []
+
+
+def test_an_object_with_mistakes_is_told_them() -> None:
+    (wrong,) = [
+        copy.deepcopy(one) for file, one in MANIFESTS if (file, one["kind"]) == ("telemetry.yaml", "Deployment")
+    ]
+    container = wrong["spec"]["template"]["spec"]["containers"][0]
+    container["volumeMount"] = container.pop("volumeMounts")
+    container["ports"][0]["containerPort"] = "4317"
+    del container["name"]
+    at = "Deployment.spec.template.spec.containers[0]"
+    assert sorted(kubernetes_fields.mistakes(wrong)) == [
+        f"{at}.name: missing",
+        f"{at}.ports[0].containerPort: expected int, found '4317'",
+        f"{at}.volumeMount: unknown field",
+    ]
+
+
+def test_the_patch_adds_the_proxy_of_the_example() -> None:
+    (patch,) = [one for file, one in MANIFESTS if file == "sidecar.yaml"]
+    (example,) = [one for file, one in MANIFESTS if (file, one["kind"]) == ("example.yaml", "Deployment")]
+    added, shown = (one["spec"]["template"]["spec"] for one in (patch, example))
+    assert added["initContainers"] == shown["initContainers"]
+    (proxy,), (its,) = added["containers"], [one for one in shown["containers"] if one["name"] == "proxy"]
+    same = ("image", "securityContext", "readinessProbe", "resources")
+    assert [proxy[key] for key in same] == [its[key] for key in same]
+    assert proxy["command"][:3] + proxy["command"][4:] == its["command"][:3] + its["command"][4:], (
+        "but for the instance"
+    )
 
 
 def _draft4(schema: Any) -> Any:
