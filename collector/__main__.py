@@ -173,10 +173,10 @@ async def _receivers(
     tls = Tls(config.tls.certificate, config.tls.key, config.tls.client_ca) if config.tls else None
     if tls is not None:
         await opened.enter_async_context(_beside(_renew(tls), "renew"))
-    http = HttpReceiver(ingest, budget, tenants).application()
+    http = HttpReceiver(ingest, budget, tenants, config.requests.body_s).application()
     ports["http"] = await _serve(opened, "http", listen.http, http, tls=tls, raw_bodies=True)
     if listen.zipkin is not None:
-        zipkin = ZipkinReceiver(ingest, budget, tenants).application()
+        zipkin = ZipkinReceiver(ingest, budget, tenants, config.requests.body_s).application()
         ports["zipkin"] = await _serve(opened, "zipkin", listen.zipkin, zipkin, tls=tls, raw_bodies=True)
     grpc = GrpcReceiver(ingest, budget, tenants, config.requests.grpc_calls)
     ports["grpc"] = await grpc.start(listen.grpc, tls)

@@ -16,6 +16,23 @@ log = logging.getLogger("whymesh.collector")
 
 QUIET_S = 5.0
 
+OF_REQUESTS = frozenset(
+    {
+        "malformed",
+        "too_large",
+        "too_slow",
+        "unsupported",
+        "unauthenticated",
+        "over_quota",
+        "overloaded",
+        "log_full",
+        "log_unwritable",
+        "log_unreadable",
+    }
+)
+OF_ITEMS = frozenset({"bad_trace_id", "bad_span_id", "bad_parent_span_id", "bad_time", "too_many_days", "unstorable"})
+"""The catalogue of causes; docs/collector.md, "What is not taken"."""
+
 
 class Drops:
     """Counters of what was refused or dropped."""

@@ -4,6 +4,8 @@ CollectorError
 ├── Refused            the same request will never be taken
 │   ├── Malformed      the bytes are not the OTLP message they were said to be
 │   ├── TooLarge       over the limit, before or after decompression
+│   ├── TooSlow        its body was not there in time
+│   ├── Unsupported    a content type or coding that this door does not take
 │   └── Unauthenticated  the sender is none of the tenants
 ├── Retryable          the same request may be taken later; `retry_after_s` says when to try
 │   ├── Overloaded     more requests are under way than we hold
@@ -35,6 +37,18 @@ class TooLarge(Refused):
     """The message names the limit."""
 
     cause = "too_large"
+
+
+class TooSlow(Refused):
+    """The message names the limit."""
+
+    cause = "too_slow"
+
+
+class Unsupported(Refused):
+    """The message says what to send."""
+
+    cause = "unsupported"
 
 
 class Unauthenticated(Refused):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
+
 from aiohttp import web
 
-from collector.errors import Malformed, TooLarge
+from collector.errors import Malformed, TooLarge, TooSlow
 from collector.receive.budget import Share
 from collector.receive.tenants import Tenant, Tenants
 from collector.receive.tls import identities
@@ -16,8 +19,27 @@ def sender(tenants: Tenants, request: web.Request) -> Tenant:
     return tenants.admit(request.headers.get("Authorization"), identities(certificate))
 
 
-async def read_body(request: web.Request, limit: int, share: Share) -> bytes:
-    """The body as sent. Raises TooLarge, Overloaded, Malformed; stops reading at the limit."""
+@dataclass(frozen=True)
+class Bounds:
+    """Of one body as sent: bytes, and seconds from its first to its last."""
+
+    size: int
+    seconds: float
+
+
+async def read_body(request: web.Request, bounds: Bounds, share: Share) -> bytes:
+    """The body as sent. Raises TooLarge, TooSlow, Overloaded, Malformed; stops reading at the bounds.
+
+    A sender that never ends would keep its share of the memory from all others.
+    """
+    try:
+        async with asyncio.timeout(bounds.seconds):
+            return await _read(request, bounds.size, share)
+    except TimeoutError:
+        raise TooSlow(f"the body was not there after {bounds.seconds:g} s: send smaller batches") from None
+
+
+async def _read(request: web.Request, limit: int, share: Share) -> bytes:
     told = request.content_length
     if told is not None:
         _check_size(told, limit)

@@ -8,9 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE
+from google.rpc.code_pb2 import (
+    DEADLINE_EXCEEDED,
+    INVALID_ARGUMENT,
+    RESOURCE_EXHAUSTED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+)
 
-from collector.errors import CollectorError, OverQuota, Retryable, TooLarge, Unauthenticated
+from collector.errors import CollectorError, OverQuota, Retryable, TooLarge, TooSlow, Unauthenticated, Unsupported
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,14 @@ class Failure:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+_REFUSED: dict[type[CollectorError], Failure] = {
+    TooLarge: Failure(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, RESOURCE_EXHAUSTED),
+    TooSlow: Failure(HTTPStatus.REQUEST_TIMEOUT, DEADLINE_EXCEEDED),
+    Unsupported: Failure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, UNIMPLEMENTED, {"Accept-Encoding": "gzip, zstd"}),
+    Unauthenticated: Failure(HTTPStatus.UNAUTHORIZED, UNAUTHENTICATED, {"WWW-Authenticate": "Bearer"}),
+}
+
+
 def failure(error: CollectorError) -> Failure:
     """How a request that ends with `error` is answered."""
     match error:
@@ -29,12 +44,8 @@ def failure(error: CollectorError) -> Failure:
             return Failure(HTTPStatus.TOO_MANY_REQUESTS, RESOURCE_EXHAUSTED, _retry_after(error))
         case Retryable():
             return Failure(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, _retry_after(error))
-        case TooLarge():
-            return Failure(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, RESOURCE_EXHAUSTED)
-        case Unauthenticated():
-            return Failure(HTTPStatus.UNAUTHORIZED, UNAUTHENTICATED, {"WWW-Authenticate": "Bearer"})
         case _:
-            return Failure(HTTPStatus.BAD_REQUEST, INVALID_ARGUMENT)
+            return _REFUSED.get(type(error), Failure(HTTPStatus.BAD_REQUEST, INVALID_ARGUMENT))
 
 
 def _retry_after(error: Retryable) -> dict[str, str]:

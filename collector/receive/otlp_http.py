@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 from google.rpc.code_pb2 import INTERNAL, UNIMPLEMENTED
 from google.rpc.status_pb2 import Status
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, Unsupported
 from collector.ingest import Ingest
 from collector.receive.budget import Budget
-from collector.receive.http_body import read_body, sender
+from collector.receive.http_body import Bounds, read_body, sender
 from collector.receive.http_errors import failure
 from collector.receive.repeats import BATCH_HEADER, batch_id
 from collector.receive.request import Coding, Form
@@ -38,8 +38,9 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class HttpReceiver:
     """The three routes."""
 
-    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants) -> None:
+    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants, body_s: float) -> None:
         self._ingest = ingest
+        self._bounds = Bounds(ingest.limit, body_s)
         self._budget = budget
         self._tenants = tenants
 
@@ -50,11 +51,11 @@ class HttpReceiver:
 
     def _export(self, signal: Signal) -> _Handler:
         async def export(request: web.Request) -> web.Response:
-            form = _form(request)
             try:
+                form = _form(request)
                 tenant = sender(self._tenants, request)
                 with self._budget.share() as share:
-                    body = await read_body(request, self._ingest.limit, share)
+                    body = await read_body(request, self._bounds, share)
                     tenant.spend(len(body))
                     taken = await self._ingest.take(signal, body, form)
             except CollectorError as error:
@@ -66,16 +67,13 @@ class HttpReceiver:
 
 
 def _form(request: web.Request) -> Form:
-    """Raises 415 for what OTLP does not speak."""
+    """Raises Unsupported for what OTLP does not speak."""
     if request.content_type not in (PROTOBUF, JSON):
-        raise web.HTTPUnsupportedMediaType(reason=f"send {PROTOBUF} or {JSON}, not {request.content_type}")
+        raise Unsupported(f"send {PROTOBUF} or {JSON}, not {request.content_type}")
     name = request.headers.get("Content-Encoding", "identity").lower()
     coding = CODINGS.get(name)
     if coding is None:
-        raise web.HTTPUnsupportedMediaType(
-            reason="send the body plain or with Content-Encoding: gzip or zstd",
-            headers={"Accept-Encoding": "gzip, zstd"},
-        )
+        raise Unsupported("send the body plain or with Content-Encoding: gzip or zstd")
     batch = batch_id(request.headers.get(BATCH_HEADER))
     return Form(json=request.content_type == JSON, coding=coding, batch=batch)
 
@@ -89,7 +87,7 @@ async def _as_status(request: web.Request, handler: _Handler) -> web.StreamRespo
         told = failure(error)
         return _failure(request, told.status, told.code, str(error), told.headers)
     except web.HTTPException as error:
-        kept = {name: error.headers[name] for name in ("Allow", "Accept-Encoding") if name in error.headers}
+        kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
         message = f"{request.method} {request.path}: {error.reason}"
         return _failure(request, HTTPStatus(error.status), UNIMPLEMENTED, message, kept)
     except Exception:

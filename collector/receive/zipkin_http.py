@@ -14,10 +14,10 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from collector.errors import CollectorError, Malformed, TooLarge
+from collector.errors import CollectorError, Malformed, TooLarge, Unsupported
 from collector.ingest import Ingest
 from collector.receive.budget import Budget
-from collector.receive.http_body import read_body, sender
+from collector.receive.http_body import Bounds, read_body, sender
 from collector.receive.http_errors import failure
 from collector.receive.request import Form
 from collector.receive.signals import Signal
@@ -30,8 +30,9 @@ log = logging.getLogger("whymesh.collector")
 class ZipkinReceiver:
     """The one route that Zipkin's senders use."""
 
-    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants) -> None:
+    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants, body_s: float) -> None:
         self._ingest = ingest
+        self._bounds = Bounds(ingest.limit, body_s)
         self._budget = budget
         self._tenants = tenants
 
@@ -43,12 +44,10 @@ class ZipkinReceiver:
     async def _post(self, request: web.Request) -> web.Response:
         try:
             if request.content_type != "application/json":
-                return _failure(
-                    request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, not {request.content_type}"
-                )
+                raise Unsupported(f"send application/json, not {request.content_type}")
             tenant = sender(self._tenants, request)
             with self._budget.share() as share:
-                body = await read_body(request, self._ingest.limit, share)
+                body = await read_body(request, self._bounds, share)
                 tenant.spend(len(body))
                 plain = _plain(body, request.headers.get("Content-Encoding", "identity").lower(), self._ingest.limit)
                 spans = await asyncio.to_thread(translate, plain)
@@ -60,11 +59,11 @@ class ZipkinReceiver:
 
 
 def _plain(body: bytes, coding: str, limit: int) -> bytes:
-    """Raises Malformed, TooLarge; a bomb costs no more than the limit."""
+    """Raises Malformed, TooLarge, Unsupported; a bomb costs no more than the limit."""
     if coding == "identity":
         return body
     if coding != "gzip":
-        raise Malformed(f"send the body plain or with Content-Encoding: gzip, not {coding}")
+        raise Unsupported(f"send the body plain or with Content-Encoding: gzip, not {coding}")
     inflate = zlib.decompressobj(wbits=31)
     try:
         plain = inflate.decompress(body, limit + 1)
@@ -79,13 +78,7 @@ def _plain(body: bytes, coding: str, limit: int) -> bytes:
 
 def _refusal(request: web.Request, error: CollectorError) -> web.Response:
     told = failure(error)
-    answer = _failure(request, told.status, str(error))
-    answer.headers.update(told.headers)
-    return answer
-
-
-def _failure(request: web.Request, status: HTTPStatus, message: str) -> web.Response:
-    response = web.Response(status=status, text=f"{message}\n")
+    response = web.Response(status=told.status, text=f"{error}\n", headers=told.headers)
     if not request.content.at_eof():
         response.force_close()
     return response

@@ -65,6 +65,7 @@ async def receiving(
     *,
     tenants: Sequence[Terms] = (),
     under_way_bytes: int = 10 * LIMIT,
+    body_s: float = 60,
     grpc_address: str = "127.0.0.1:0",
     grpc_calls: int = 256,
 ) -> AsyncIterator[Receiving]:
@@ -73,8 +74,8 @@ async def receiving(
         drops = Drops(parts.registry)
         ingest = Ingest(Encoder(threads, LIMIT), parts.keep, Repeats(Batches(10), drops.repeated), drops)
         budget, senders = Budget(under_way_bytes), Tenants(tenants)
-        runner = web.AppRunner(HttpReceiver(ingest, budget, senders).application(), auto_decompress=False)
-        zipkin = web.AppRunner(ZipkinReceiver(ingest, budget, senders).application(), auto_decompress=False)
+        runner = web.AppRunner(HttpReceiver(ingest, budget, senders, body_s).application(), auto_decompress=False)
+        zipkin = web.AppRunner(ZipkinReceiver(ingest, budget, senders, body_s).application(), auto_decompress=False)
         grpc = GrpcReceiver(ingest, budget, senders, grpc_calls)
         try:
             await runner.setup()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from collector.drops import QUIET_S, Drops
+from collector.drops import OF_ITEMS, OF_REQUESTS, QUIET_S, Drops
+from collector.errors import CollectorError, Refused, Retryable
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_counted_each_time_said_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
@@ -28,3 +33,21 @@ def test_counted_each_time_said_once_in_a_while(caplog: pytest.LogCaptureFixture
         "refused a request of traces (malformed): expected a varint",
         "dropped 1 of traces (bad_time): start is 0",
     ]
+
+
+def named(pattern: str, *paths: Path) -> set[str]:
+    return {cause for path in paths for cause in re.findall(pattern, path.read_text())}
+
+
+def kinds(error: type[CollectorError]) -> set[str]:
+    return {one.cause for one in error.__subclasses__()}
+
+
+def test_the_catalogue_is_that_of_the_code_and_of_the_documents() -> None:
+    code = list((ROOT / "collector").glob("**/*.py"))
+    assert kinds(Refused) | kinds(Retryable) | named(r'drops\.request\("\w+", "(\w+)"', *code) == OF_REQUESTS
+    encoder = ROOT / "collector/columnar/src/rejects.rs"
+    assert named(r'=> "(\w+)",', encoder) | named(r'drops\.items\([^"]*, "(\w+)"', *code) == OF_ITEMS
+    documents = ROOT / "docs/collector.md"
+    assert named(r"\| `(\w+)` \| requests \|", documents) == OF_REQUESTS
+    assert named(r"\| `(\w+)` \| items \|", documents) == OF_ITEMS

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -159,11 +160,29 @@ async def test_a_defect_is_an_internal_error_and_the_next_request_is_served(part
     assert (await post(f"{parts.http}/v1/traces", BODY)).status == 200
 
 
+@pytest.mark.parametrize("door", ["http", "zipkin"])
+async def test_a_sender_that_never_ends_gives_its_memory_back(door: str) -> None:
+    async with receiving(body_s=0.2, under_way_bytes=LIMIT) as parts:
+        address = urlsplit(getattr(parts, door))
+        path, kind = ("/v1/traces", PROTOBUF) if door == "http" else ("/api/v2/spans", JSON)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {LIMIT}\r\n\r\n"
+        writer.write(head.encode() + b"a few bytes")
+        async with asyncio.timeout(30):
+            answer = await reader.readuntil(b"not there after 0.2 s")
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        writer.close()
+        await writer.wait_closed()
+        assert parts.refused("traces", "too_slow") == 1
+        assert (await post(f"{parts.http}/v1/traces", BODY)).status == 200
+
+
 async def test_other_kinds_methods_and_paths(parts: Receiving, client: aiohttp.ClientSession) -> None:
     assert (await post(f"{parts.http}/v1/traces", BODY, "text/plain")).status == 415
     unknown_coding = await post(f"{parts.http}/v1/traces", BODY, **{"Content-Encoding": "br"})
     assert (unknown_coding.status, unknown_coding.headers["Accept-Encoding"]) == (415, "gzip, zstd")
     assert unknown_coding.status_message().message
+    assert parts.refused("traces", "unsupported") == 2
     async with client.get(f"{parts.http}/v1/traces") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
         assert (await response.json())["message"]
