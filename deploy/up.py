@@ -119,6 +119,7 @@ def _overview(registry: Registry, ports: Ports, ui: bool) -> Table:
         if endpoint.sidecar:
             table.add_row(endpoint.instance, endpoint.sidecar.outbound, f"HTTP_PROXY of {service.full_name}")
     for proxy in registry.proxies:
-        for address in proxy.gateway.listens_at if proxy.gateway and proxy.admin else ():
-            table.add_row(proxy.name, f"http://{address}", "Gateway: the way in from outside")
+        for address, listeners in proxy.gateway.listens_at.items() if proxy.gateway and proxy.admin else ():
+            scheme = listeners[0].protocol.lower()
+            table.add_row(proxy.name, f"{scheme}://{address}", "Gateway: the way in from outside")
     return table

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from proxy.snapshot.gateway import Door, Gateway, VirtualHost
+from proxy.snapshot.gateway import Door, DoorCertificate, Gateway, VirtualHost
 from proxy.snapshot.limits import Limits
 from proxy.snapshot.listeners import Inbound, Listener, Outbound
 from proxy.snapshot.node import Node
@@ -30,10 +30,10 @@ from proxy.snapshot.trust import Demand, SpiffeId, Trust, TrustDomain
 from proxy.snapshot.workload import Workload
 
 __all__ = [
-    "B3", "BudgetBytes", "Compression", "Demand", "Door", "Endpoint", "ExportProtocol", "Gateway", "HostPort",
-    "Inbound", "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy", "Protocol",
-    "RingBytes", "Route", "ServerName", "Snapshot", "SpiffeId", "SpoolBytes", "Telemetry", "Trust", "TrustDomain",
-    "Upstream", "VirtualHost", "Workload",
+    "B3", "BudgetBytes", "Compression", "Demand", "Door", "DoorCertificate", "Endpoint", "ExportProtocol", "Gateway",
+    "HostPort", "Inbound", "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy",
+    "Protocol", "RingBytes", "Route", "ServerName", "Snapshot", "SpiffeId", "SpoolBytes", "Telemetry", "Trust",
+    "TrustDomain", "Upstream", "VirtualHost", "Workload",
 ]  # fmt: skip
 
 

@@ -18,11 +18,20 @@ class VirtualHost(Part):
     routes: tuple[Route, ...] = Field(default=(), description="Tried in this order.")
 
 
+class DoorCertificate(Part):
+    """PEM files of what clients are shown who ask for a host, for any host of a domain, or (None) for any other."""
+
+    host: ServerName | None = None
+    certificate: str = Field(pattern="^/")
+    key: str = Field(pattern="^/")
+
+
 class Door(Part):
     """An address, and the hosts that requests may ask for there; the most specific one counts."""
 
     listen: HostPort
     hosts: tuple[VirtualHost, ...] = ()
+    certificates: tuple[DoorCertificate, ...] = Field(default=(), description="Given some, clients have to encrypt.")
 
 
 class Gateway(Part):

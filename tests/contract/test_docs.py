@@ -105,6 +105,7 @@ def test_the_examples_of_gateways_are_ones_that_proxies_take(tmp_path: Path) -> 
     assert {door.listen: [host.host for host in door.hosts] for door in gateway.doors} == {
         "0.0.0.0:8080": ["shop.example.com", "*.status.example.com", "*.example.com"],
         "0.0.0.0:8081": ["*.status.example.com"],
+        "0.0.0.0:8443": ["shop.example.com", "*.status.example.com", "*.example.com"],
     }
 
 

@@ -212,6 +212,7 @@ WHOLE: dict[str, Any] = {
                     {
                         "listen": "127.0.0.1:7",
                         "hosts": [{"host": "*.example.com", "routes": [route(backends=[BACKEND])]}],
+                        "certificates": [{"host": "*.example.com", "certificate": "/a.pem", "key": "/a.key"}],
                     }
                 ],
                 "callers": "mesh",

@@ -25,11 +25,13 @@ class Authority:
         )
         self.ca.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, uri: str = "") -> tuple[Path, Path]:
-        """Certificate and key for 127.0.0.1, or for a SPIFFE id."""
+    def issue(self, name: str, uri: str = "", dns: tuple[str, ...] = ()) -> tuple[Path, Path]:
+        """Certificate and key for 127.0.0.1, for a SPIFFE id, or for these names."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         named: list[x509.GeneralName] = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")]
+        if dns:
+            named = [x509.DNSName(one) for one in dns]
         alternative = [x509.UniformResourceIdentifier(uri)] if uri else named
         certificate = (
             self._builder(subject, key)

@@ -19,7 +19,7 @@ from proxy.control.documents import Gateway, RouteDocument, Service
 from proxy.control.documents.gateway import GatewayListener
 from proxy.control.hostnames import Hostname, covers, rank
 from proxy.control.registry import Registry
-from proxy.snapshot import Door, Node, Upstream, VirtualHost, Workload
+from proxy.snapshot import Door, DoorCertificate, Node, Upstream, VirtualHost, Workload
 from proxy.snapshot import Gateway as GatewayPart
 from proxy.snapshot.routes import Backend, Route
 
@@ -83,7 +83,17 @@ def _door(registry: Registry, gateway: Gateway, address: str, listeners: tuple[G
     for name in sorted(names, key=lambda one: (rank(one), one or "")):
         listener = min((each for each in attached if covers(each, name)), key=rank)
         made.append(VirtualHost(host=name, routes=_routes(attached[listener], name)))
-    return Door(listen=address, hosts=tuple(one for one in made if one.routes or one.host))
+    return Door(
+        listen=address,
+        hosts=tuple(one for one in made if one.routes or one.host),
+        certificates=tuple(_certificates(listeners)),
+    )
+
+
+def _certificates(listeners: tuple[GatewayListener, ...]) -> Iterator[DoorCertificate]:
+    for one in listeners:
+        if one.tls:
+            yield DoorCertificate(host=one.hostname, certificate=one.tls.certificate, key=one.tls.key)
 
 
 def _routes(attached: Attached, name: Hostname) -> tuple[Route, ...]:

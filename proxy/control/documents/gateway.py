@@ -7,14 +7,17 @@ The shape is the Gateway API's (gateway-api.sigs.k8s.io, v1); `admin`, `version`
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from proxy.control.documents.base import Document, Spec
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.spelling import Address
 from proxy.snapshot import Label, Name, ServerName
+
+File = Annotated[str, StringConstraints(pattern=r"^/", max_length=4_096)]
+"""An absolute path."""
 
 
 class GatewayAddress(Spec):
@@ -39,14 +42,31 @@ class AllowedRoutes(Spec):
     namespaces: RouteNamespaces = RouteNamespaces()
 
 
+class ListenerTls(Spec):
+    """What clients are shown: PEM files on the machine of the gateway, read anew when they change (ours)."""
+
+    mode: Literal["Terminate"] = "Terminate"
+    certificate: File
+    key: File
+
+
 class GatewayListener(Spec):
     """Requests at one port for one host, for every host of a domain (`*.example.com`), or for any."""
 
     name: Name
     hostname: ServerName | None = None
     port: int = Field(gt=0, lt=65_536)
-    protocol: Literal["HTTP"] = "HTTP"
+    protocol: Literal["HTTP", "HTTPS"] = "HTTP"
+    tls: ListenerTls | None = None
     allowed_routes: AllowedRoutes = Field(default=AllowedRoutes(), alias="allowedRoutes")
+
+    @model_validator(mode="after")
+    def _encrypts_with_a_certificate(self) -> GatewayListener:
+        if self.protocol == "HTTPS" and self.tls is None:
+            raise ValueError("tls: protocol HTTPS needs a certificate and its key")
+        if self.protocol == "HTTP" and self.tls is not None:
+            raise ValueError("tls: means nothing with protocol HTTP; write HTTPS")
+        return self
 
 
 class GatewaySpec(Spec):
@@ -66,6 +86,9 @@ class GatewaySpec(Spec):
         names = [listener.name for listener in self.listeners]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"listeners: two are called {repeated[0]}")
+        spoken = {listener.port: listener.protocol for listener in self.listeners}
+        if mixed := next((one for one in self.listeners if spoken[one.port] != one.protocol), None):
+            raise ValueError(f"listeners: at port {mixed.port} some are HTTPS and some are not")
         places = [(listener.port, listener.hostname) for listener in self.listeners]
         if taken := next((place for place in places if places.count(place) > 1), None):
             raise ValueError(f"listeners: two are for port {taken[0]} and hostname {taken[1] or 'any'}")
@@ -79,6 +102,8 @@ class GatewaySpec(Spec):
             raise ValueError("trace and trustedHops: are about clients outside the mesh; with egress there are none")
         if len(self.listeners) > 1 or self.listeners[0].hostname:
             raise ValueError("listeners: with egress there is one, for any host; the Services that name it say which")
+        if self.listeners[0].protocol != "HTTP":
+            raise ValueError("listeners: with egress the proxies of the mesh come in, who encrypt by spec.mtls alone")
         if any(address.value.is_unspecified for address in self.addresses):
             raise ValueError("addresses: with egress they are what the proxies connect to; 0.0.0.0 and :: are nowhere")
         return self

@@ -287,7 +287,7 @@ pub fn routing(bytes: &[u8]) {
             assert_eq!(sent.uri().query(), uri.query());
         }
         if let Some(redirect) = &rule.redirect {
-            let told = Redirect::of(redirect).answer(&uri, "asked:8080");
+            let told = Redirect::of(redirect).answer(&uri, "http", "asked:8080");
             let location = told.headers()["location"].to_str().expect("is plain text");
             let location: Uri = location.parse().expect("is a URL");
             assert_eq!(

@@ -480,8 +480,8 @@ const CATALOGUE: &[Entry] = &[
         Reason::PlaintextRefused,
         "plaintext_refused",
         403,
-        "The service takes encrypted connections of the mesh only, and this one was not",
-        "Call through a proxy of the mesh, or set spec.mtls of the Mesh to permissive until every caller has one.",
+        "Only encrypted connections are taken here, and this one was not",
+        "Call through a proxy of the mesh (spec.mtls permissive lets others in), or a Gateway by https.",
     ),
     entry(
         Reason::TlsNoCertificate,
@@ -551,7 +551,7 @@ const CATALOGUE: &[Entry] = &[
         "tls_no_identity",
         502,
         "This proxy has no certificate yet to show",
-        "See why it has not joined: its log says, and `whymesh ca status` lists who has.",
+        "See why it has not joined: its log says. At a Gateway, whether it can read the files of spec.listeners[].tls.",
     ),
     entry(
         Reason::TlsRefused,

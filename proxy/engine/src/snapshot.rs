@@ -28,7 +28,7 @@ mod workload;
 
 pub use access_log::AccessLog;
 pub use authorization::Authorization;
-pub use gateway::{Callers, Door, Gateway, Trace, VirtualHost};
+pub use gateway::{Callers, Door, DoorCertificate, Gateway, Trace, VirtualHost};
 pub use limits::Limits;
 pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;

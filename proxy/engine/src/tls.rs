@@ -4,6 +4,8 @@ pub mod anchor;
 pub mod channel;
 pub mod config;
 pub mod credential;
+pub mod doors;
+mod files;
 pub mod key;
 pub mod leaf;
 pub mod refusal;

@@ -22,6 +22,10 @@ CART = meshes.service("cart", meshes.endpoint("cart-1", 18_001))
 CARD = meshes.service("card", meshes.endpoint("card-1", 18_002))
 
 
+FILES = {"certificate": "/etc/shop/tls.crt", "key": "/etc/shop/tls.key"}
+ENCRYPTED = meshes.listener("a", 8_443) | {"protocol": "HTTPS", "tls": FILES}
+
+
 def registry(tmp_path: Path, *documents: dict[str, Any]) -> Registry:
     return register(load(meshes.write(tmp_path / "mesh.yaml", CART, CARD, *documents)))
 
@@ -51,6 +55,19 @@ def exact(path: str) -> dict[str, Any]:
 def attached(name: str, *rules: dict[str, Any], section: str | None = None, **more: Any) -> dict[str, Any]:
     ref = {"kind": "Gateway", "group": "gateway.networking.k8s.io", "name": "edge"}
     return meshes.route(name, "edge", *rules, parentRefs=[ref | ({"sectionName": section} if section else {})], **more)
+
+
+def test_each_listener_that_encrypts_has_its_files_at_the_door(tmp_path: Path) -> None:
+    own = ENCRYPTED | {"name": "b", "hostname": "*.example.com", "tls": FILES | {"key": "/b.key"}}
+    made = compiled(
+        tmp_path, meshes.gateway("edge", ENCRYPTED, own, meshes.listener("c", 8_080)), attached("r", to("cart"))
+    )
+    plain, encrypted = sorted(doors(made), key=lambda door: door.listen)
+    assert plain.certificates == ()
+    assert [one.model_dump() for one in encrypted.certificates] == [
+        {"host": None, **FILES},
+        {"host": "*.example.com", "certificate": FILES["certificate"], "key": "/b.key"},
+    ]
 
 
 def test_a_gateway_is_a_workload_that_knows_what_its_routes_lead_to(tmp_path: Path) -> None:
@@ -143,6 +160,13 @@ def test_a_policy_of_a_gateway_says_what_it_lets_in(tmp_path: Path) -> None:
         ([meshes.gateway("edge", meshes.listener("a", 80), meshes.listener("a", 81))], "two are called a"),
         ([meshes.gateway("edge", meshes.listener("a", 80), meshes.listener("b", 80))], "port 80 and hostname any"),
         ([meshes.gateway("edge", meshes.listener("a", 80, "10.*"))], "spec.listeners[0].hostname"),
+        ([meshes.gateway("edge", meshes.listener("a", 80) | {"protocol": "HTTPS"})], "needs a certificate and its key"),
+        ([meshes.gateway("edge", meshes.listener("a", 80) | {"tls": FILES})], "tls: means nothing with protocol HTTP"),
+        (
+            [meshes.gateway("edge", ENCRYPTED, meshes.listener("b", 8_443, "b.example.com"))],
+            "listeners: at port 8443 some are HTTPS and some are not",
+        ),
+        ([meshes.gateway("edge", ENCRYPTED | {"tls": FILES | {"key": "a.key"}})], "spec.listeners[0].tls.key"),
         ([meshes.gateway("cart", meshes.listener("a", 80))], "Gateway cart: is the name of a Service"),
         ([meshes.gateway("cart-1", meshes.listener("a", 80))], "Gateway cart-1: is the name of a Service, an instance"),
         ([meshes.gateway("edge", meshes.listener("a", 18_001))], "address 127.0.0.1:18001 is claimed twice"),
@@ -266,6 +290,7 @@ def test_a_service_outside_is_reached_through_the_gateway_that_it_names(tmp_path
             "trustedHops: are about clients",
         ),
         ([meshes.gateway("exit", meshes.listener("a", 80, "a.org"), egress=True)], "listeners: with egress"),
+        ([meshes.gateway("exit", ENCRYPTED, egress=True)], "with egress the proxies of the mesh come in"),
         (
             [meshes.gateway("exit", meshes.listener("a", 80), egress=True, addresses=[{"value": "0.0.0.0"}])],
             "addresses: with egress",

@@ -15,7 +15,7 @@ use crate::entry::detect::{self, Detected, Spoken};
 use crate::entry::entrance::Entrance;
 use crate::entry::farewell;
 use crate::entry::original;
-use crate::entry::secure::{Barred, Entered, Secured};
+use crate::entry::secure::{self, Barred, Entered, Secured};
 use crate::entry::wire::Wire;
 use crate::reasons::Reason;
 use crate::recording::clock::Nanos;
@@ -151,6 +151,15 @@ async fn enter(
     target: &Target,
     stream: TcpStream,
 ) -> Result<Entered, Barred> {
+    let limits = worker.plan().limits;
+    let mut closing = entrance.closing();
+    let gateway = workload.gateway.as_ref();
+    if let Some(door) = gateway.and_then(|gateway| gateway.shown(entrance.lead().way)) {
+        return tokio::select! {
+            entered = secure::welcome(&door.config, stream, &limits) => entered,
+            () = closing.ends() => Err(Barred::Silent),
+        };
+    }
     let application = workload.application.as_ref();
     let guarded = application
         .filter(|application| application.guard.demand != Demand::Off)
@@ -158,9 +167,7 @@ async fn enter(
     let Some(application) = guarded else {
         return Ok(Entered::unasked(stream));
     };
-    let limits = worker.plan().limits;
     let protocol = application.endpoint.protocol;
-    let mut closing = entrance.closing();
     tokio::select! {
         entered = application.guard.admit(stream, protocol, &limits) => entered,
         () = closing.ends() => Err(Barred::Silent),

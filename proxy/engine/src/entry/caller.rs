@@ -31,6 +31,8 @@ pub struct Caller {
     pub attributes: Encoded,
     /// Of the other end; one of IPv4 as such.
     pub address: IpAddr,
+    /// Of the addresses that it uses; the mesh's own encryption is not seen in them.
+    pub scheme: &'static str,
     /// Tells its address from others.
     pub mark: u64,
     meant: Meant,
@@ -104,6 +106,10 @@ impl Caller {
         attributes.text("client.address", &host);
         peer_address(&mut attributes, &host, remote.port());
         secured(&mut attributes, &known.secured);
+        let scheme = match known.secured {
+            Secured::OneWay => "https",
+            _ => "http",
+        };
         let detected = known.detected.map(|detected| detected.attributes());
         if let Some(detected) = &detected {
             attributes.append(detected);
@@ -111,6 +117,7 @@ impl Caller {
         Rc::new(Self {
             attributes: attributes.bytes().into(),
             address,
+            scheme,
             meant: known.meant,
             proved: Proved::of(known.secured),
             detected: detected.map(|detected| detected.bytes().into()),
@@ -282,6 +289,7 @@ fn secured(attributes: &mut Attributes, secured: &Secured) {
     match secured {
         Secured::Unasked => {}
         Secured::Plaintext => attributes.text("mesh.tls", "plaintext"),
+        Secured::OneWay => attributes.text("mesh.tls", "one_way"),
         Secured::Mutual(verified) => {
             attributes.text("mesh.tls", "mutual");
             attributes.text("mesh.source.identity", verified.leaf.id.as_str());

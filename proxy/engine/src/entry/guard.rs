@@ -22,7 +22,7 @@ pub fn objection<B: Body>(request: &Request<B>, caller: &Caller, limits: &Limits
     {
         return Some(fault);
     }
-    if let Some(problem) = strict::objection(request) {
+    if let Some(problem) = strict::objection(request, caller.scheme) {
         return Some(Fault::bad(problem));
     }
     if request.body().size_hint().lower() > limits.body.bytes {

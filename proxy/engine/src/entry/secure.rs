@@ -7,12 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use rustls::HandshakeKind;
 use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::entry::begun::Begun;
 use crate::entry::client_hello::{self, Hello};
@@ -47,6 +48,8 @@ pub enum Secured {
     /// It was looked for, and is not.
     Plaintext,
     Mutual(Verified),
+    /// The other end is nobody that has to prove anything.
+    OneWay,
 }
 
 /// A caller that has proved who it is.
@@ -212,23 +215,53 @@ impl Guard {
         let Some(incoming) = &self.incoming else {
             return Err(Barred::Refused(Refusal::NoIdentity));
         };
-        let acceptor = TlsAcceptor::from(Arc::clone(&incoming.config));
-        let shaken = timeout(limits.patience.head, acceptor.accept(begun).into_fallible());
-        let stream = match shaken.await {
-            Err(_) => return Err(Barred::Refused(Refusal::Slow)),
-            Ok(Err((error, io))) => {
-                // A caller that is reset would not hear why.
-                farewell::part(io, &[]).await;
-                return Err(Barred::Refused(Refusal::of(&error)));
-            }
-            Ok(Ok(stream)) => stream,
-        };
+        let stream = shake_hands(&incoming.config, begun, limits).await?;
         let verified = Verified::of(incoming, stream.get_ref().1).map_err(Barred::Refused)?;
         Ok(Entered {
             wire: Wire::Tls(Box::new(stream)),
             held: BytesMut::new(),
             secured: Secured::Mutual(verified),
         })
+    }
+}
+
+/// Lets a client outside the mesh in, at a door where it has to encrypt.
+pub async fn welcome(
+    config: &Arc<ServerConfig>,
+    mut stream: TcpStream,
+    limits: &Limits,
+) -> Result<Entered, Barred> {
+    let mut held = BytesMut::with_capacity(2_048);
+    let Ok(Ok(1..)) = timeout(limits.idle, stream.read_buf(&mut held)).await else {
+        return Err(Barred::Silent);
+    };
+    if held.first() != Some(&HANDSHAKE) {
+        let spoken = detect::guess(&held).map_or(Spoken::Tcp, |(spoken, _)| spoken);
+        return Err(Barred::Plaintext { stream, spoken });
+    }
+    let stream = shake_hands(config, Begun { stream, held }, limits).await?;
+    Ok(Entered {
+        wire: Wire::Tls(Box::new(stream)),
+        held: BytesMut::new(),
+        secured: Secured::OneWay,
+    })
+}
+
+async fn shake_hands(
+    config: &Arc<ServerConfig>,
+    begun: Begun,
+    limits: &Limits,
+) -> Result<TlsStream<Begun>, Barred> {
+    let acceptor = TlsAcceptor::from(Arc::clone(config));
+    let shaken = timeout(limits.patience.head, acceptor.accept(begun).into_fallible());
+    match shaken.await {
+        Err(_) => Err(Barred::Refused(Refusal::Slow)),
+        Ok(Err((error, io))) => {
+            // A caller that is reset would not hear why.
+            farewell::part(io, &[]).await;
+            Err(Barred::Refused(Refusal::of(&error)))
+        }
+        Ok(Ok(stream)) => Ok(stream),
     }
 }
 

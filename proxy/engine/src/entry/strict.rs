@@ -13,12 +13,12 @@ use http_body::Body;
 use crate::routing::route;
 use crate::upstream::headers;
 
-/// What is wrong with a request, in words for its sender; `None` when it may be forwarded.
+/// What is wrong with a request, in words for its sender, on a connection of that scheme; `None` when it may be forwarded.
 #[must_use]
-pub fn objection<B: Body>(request: &Request<B>) -> Option<&'static str> {
+pub fn objection<B: Body>(request: &Request<B>, scheme: &str) -> Option<&'static str> {
     let uri = request.uri();
-    if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
-        return Some("a URL whose scheme is not http");
+    if uri.scheme_str().is_some_and(|asked| asked != scheme) {
+        return Some("a URL whose scheme is not that of the connection");
     }
     if request
         .method()
@@ -120,7 +120,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        objection(&request.body(Empty::<&[u8]>::new()).unwrap())
+        objection(&request.body(Empty::<&[u8]>::new()).unwrap(), "http")
     }
 
     #[test]
@@ -195,6 +195,8 @@ mod tests {
             );
         }
         assert!(said("GET", "ftp://a/", Version::HTTP_11, &[("host", "a")]).is_some());
+        let encrypted = Request::get("https://a/").body(Empty::<&[u8]>::new());
+        assert!(objection(&encrypted.unwrap(), "http").is_some());
         assert!(said("get", "/", Version::HTTP_11, &[("host", "a")]).is_some());
         assert!(said("GET", "a:80", Version::HTTP_11, &[("host", "a:80")]).is_some());
     }
@@ -206,7 +208,7 @@ mod tests {
                 .header("host", "a")
                 .header("connection", "Upgrade")
                 .header("upgrade", protocol);
-            objection(&request.body(Full::new(&b"x"[..])).unwrap())
+            objection(&request.body(Full::new(&b"x"[..])).unwrap(), "http")
         };
         assert!(upgrade("websocket").is_some());
         assert_eq!(upgrade("h2c"), None, "is not taken up");

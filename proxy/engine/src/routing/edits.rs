@@ -168,12 +168,12 @@ impl Redirect {
         }
     }
 
-    /// The answer that sends the caller elsewhere; `asked` is the authority of its request.
+    /// The answer that sends the caller elsewhere; `asked` is the authority of its request, and `by` the scheme.
     #[must_use]
-    pub fn answer(&self, uri: &Uri, asked: &str) -> Response<ResponseBody> {
+    pub fn answer(&self, uri: &Uri, by: &str, asked: &str) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::Empty);
         *response.status_mut() = self.status;
-        if let Ok(location) = HeaderValue::try_from(self.location(uri, asked)) {
+        if let Ok(location) = HeaderValue::try_from(self.location(uri, by, asked)) {
             response.headers_mut().insert(LOCATION, location);
         }
         response
@@ -181,11 +181,12 @@ impl Redirect {
 
     /// Without a port of its own a redirect to another scheme leads to that scheme's usual one, any other to the port that
     /// was asked (Gateway API, `HTTPRequestRedirectFilter.port`).
-    fn location(&self, uri: &Uri, asked: &str) -> String {
+    fn location(&self, uri: &Uri, by: &str, asked: &str) -> String {
         let asked: Option<Authority> = asked.parse().ok();
         let scheme = match self.scheme {
             Some(snapshot::Scheme::Https) => "https",
-            Some(snapshot::Scheme::Http) | None => "http",
+            Some(snapshot::Scheme::Http) => "http",
+            None => by,
         };
         let host = match (&self.host, &asked) {
             (Some(host), _) => host.as_str(),
@@ -230,7 +231,7 @@ mod tests {
 
     fn redirect(json: serde_json::Value, uri: &str, asked: &str) -> String {
         let redirect = Redirect::of(&serde_json::from_value(json).unwrap());
-        redirect.location(&uri.parse().unwrap(), asked)
+        redirect.location(&uri.parse().unwrap(), "http", asked)
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use std::rc::Rc;
 
-use http::{Method, Request, Response};
+use http::uri::Scheme;
+use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 
 use super::outbound::{Passage, go_no_further, labels, led, refuse};
@@ -42,11 +43,12 @@ pub async fn serve(
     let busy = caller.busy();
     let refusal = refusal(&request, &caller, &workload, &plan.limits);
     let asked = authority(&request).map(str::to_owned);
+    inside(&mut request);
     let headers = request.headers_mut();
     let (context, claim) = if let Some(trust) = gateway.trust {
         // Or else a client could have what is said of it removed again, by naming it in `Connection`.
         end_request_hop(headers);
-        trust.cleanse(headers, caller.address, asked.as_deref());
+        trust.cleanse(headers, caller.address, caller.scheme, asked.as_deref());
         let context = worker.with_rng(|rng| trust.context(headers, rng));
         (context, caller.no_claim())
     } else {
@@ -108,7 +110,7 @@ pub async fn serve(
         Ok(found) => found,
         Err((reason, place)) => return refuse(entry, reason, &place),
     };
-    let entry = match go_no_further(taken.as_ref(), &request, entry) {
+    let entry = match go_no_further(taken.as_ref(), &request, caller.scheme, entry) {
         Ok(entry) => entry,
         Err(response) => return *response,
     };
@@ -126,6 +128,17 @@ pub async fn serve(
         pass.answered(worker.clock.now());
     }
     response
+}
+
+/// How a client encrypts ends here, and so does the scheme that it writes.
+fn inside<B>(request: &mut Request<B>) {
+    if request.uri().scheme() == Some(&Scheme::HTTPS) {
+        let mut parts = request.uri().clone().into_parts();
+        parts.scheme = Some(Scheme::HTTP);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
 }
 
 /// The span of the call that a request becomes.

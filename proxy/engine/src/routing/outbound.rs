@@ -74,7 +74,7 @@ pub async fn serve(
         Ok(taken) => taken,
         Err((reason, place)) => return refuse(flight, reason, &place),
     };
-    let flight = match go_no_further(taken.as_ref(), &request, flight) {
+    let flight = match go_no_further(taken.as_ref(), &request, caller.scheme, flight) {
         Ok(flight) => flight,
         Err(response) => return *response,
     };
@@ -210,12 +210,13 @@ pub(super) fn labels<B>(
 pub(super) fn go_no_further(
     taken: Option<&Taken>,
     request: &Request<Incoming>,
+    scheme: &str,
     flight: Flight,
 ) -> Result<Flight, Box<Response<ResponseBody>>> {
     let Some(rule) = taken.map(|taken| &taken.rule) else {
         return Ok(flight);
     };
-    if let Some(response) = rule.answer(request) {
+    if let Some(response) = rule.answer(request, scheme) {
         flight.answer(response.status().as_u16(), Reason::RouteAnswer);
         return Err(Box::new(response));
     }

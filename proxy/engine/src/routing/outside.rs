@@ -18,8 +18,6 @@ static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// Beginnings of the names of what the mesh says itself.
 const OURS: [&str; 2] = ["x-mesh-", "mesh-"];
-/// All that the gateway listens for.
-const SCHEME: &str = "http";
 
 /// What counts of what clients say.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +46,17 @@ impl Trust {
     }
 
     /// Says where a request came from, and takes away what it may not say.
-    pub fn cleanse(self, headers: &mut HeaderMap, client: IpAddr, authority: Option<&str>) {
+    pub fn cleanse(
+        self,
+        headers: &mut HeaderMap,
+        client: IpAddr,
+        scheme: &str,
+        authority: Option<&str>,
+    ) {
         remove_ours(headers);
         self.append(headers, &FOR, &client.to_string());
-        self.append(headers, &FORWARDED, &element(client, authority));
-        self.tell(headers, &PROTO, SCHEME);
+        self.append(headers, &FORWARDED, &element(client, scheme, authority));
+        self.tell(headers, &PROTO, scheme);
         self.tell(headers, &HOST, authority.unwrap_or_default());
     }
 
@@ -100,14 +104,14 @@ fn is_ours(name: &HeaderName) -> bool {
 }
 
 /// One hop as RFC 7239 writes it (section 4; 6 for IPv6, which is quoted).
-fn element(client: IpAddr, authority: Option<&str>) -> String {
+fn element(client: IpAddr, scheme: &str, authority: Option<&str>) -> String {
     let by = match client {
         IpAddr::V4(address) => format!("for={address}"),
         IpAddr::V6(address) => format!("for=\"[{address}]\""),
     };
     match authority {
-        Some(host) => format!("{by};host=\"{host}\";proto={SCHEME}"),
-        None => format!("{by};proto={SCHEME}"),
+        Some(host) => format!("{by};host=\"{host}\";proto={scheme}"),
+        None => format!("{by};proto={scheme}"),
     }
 }
 
@@ -134,7 +138,7 @@ mod tests {
         }
         let trace = Trace::Restart;
         let client = "10.0.0.9".parse().unwrap();
-        Trust { hops, trace }.cleanse(&mut headers, client, Some("shop.example.com"));
+        Trust { hops, trace }.cleanse(&mut headers, client, "http", Some("shop.example.com"));
         headers
     }
 
@@ -182,6 +186,9 @@ mod tests {
     #[test]
     fn an_address_of_ipv6_is_quoted() {
         let client = "fd00::7".parse().unwrap();
-        assert_eq!(element(client, None), "for=\"[fd00::7]\";proto=http");
+        assert_eq!(
+            element(client, "http", None),
+            "for=\"[fd00::7]\";proto=http"
+        );
     }
 }

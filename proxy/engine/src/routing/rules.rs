@@ -186,11 +186,13 @@ impl Rule {
     }
 
     /// The answer to a request that goes no further.
-    pub fn answer<B>(&self, request: &Request<B>) -> Option<Response<ResponseBody>> {
+    pub fn answer<B>(&self, request: &Request<B>, scheme: &str) -> Option<Response<ResponseBody>> {
         let mut response = match &self.action {
-            Action::Redirect(redirect) => {
-                redirect.answer(request.uri(), authority(request).unwrap_or_default())
-            }
+            Action::Redirect(redirect) => redirect.answer(
+                request.uri(),
+                scheme,
+                authority(request).unwrap_or_default(),
+            ),
             Action::Answer(told) => direct(told),
             Action::Nowhere | Action::Forward { .. } => return None,
         };

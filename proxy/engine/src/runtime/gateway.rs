@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::entry::way::Way;
 use crate::gate::Gate;
@@ -11,15 +12,24 @@ use crate::routing::rules::Destination;
 use crate::runtime::plan::{Service, rules_of, terms};
 use crate::runtime::workload::Workload;
 use crate::snapshot::{self, Callers, Protocol};
+use crate::tls;
+use crate::tls::doors::Doors;
 
 pub struct Gateway {
-    /// What there is for each host, by the door that requests come in at.
-    doors: Vec<Hosts<Rc<Destination>>>,
+    doors: Vec<Door>,
     /// What counts of what clients outside say; `None` where proxies of the mesh ask.
     pub trust: Option<Trust>,
     pub gate: Option<Rc<Gate>>,
     /// Stands for the callee of requests that reach none.
     pub nowhere: Rc<Service>,
+}
+
+/// Where requests come in.
+struct Door {
+    /// What there is for each host.
+    hosts: Hosts<Rc<Destination>>,
+    /// Where clients have to encrypt.
+    tls: Option<Arc<tls::doors::Door>>,
 }
 
 // === impl Gateway ===
@@ -33,6 +43,7 @@ impl Gateway {
         limits: &snapshot::Limits,
         workers: usize,
         known: Option<&Rc<Workload>>,
+        secured: &Doors,
     ) -> Self {
         let name = &workload.node.service;
         let known = known.and_then(|known| known.gateway.as_ref());
@@ -57,7 +68,10 @@ impl Gateway {
         };
         let door = |door: &snapshot::Door| {
             let hosts = door.hosts.iter();
-            Hosts::of(hosts.map(|host| (host.host.as_deref(), virtual_host(host))))
+            Door {
+                hosts: Hosts::of(hosts.map(|host| (host.host.as_deref(), virtual_host(host)))),
+                tls: secured.at(&door.listen).cloned(),
+            }
         };
         Self {
             doors: from.doors.iter().map(door).collect(),
@@ -79,7 +93,16 @@ impl Gateway {
     #[must_use]
     pub fn destination(&self, way: Way, authority: &str) -> Option<&Rc<Destination>> {
         match way {
-            Way::Door(place) => self.doors.get(place)?.find(authority),
+            Way::Door(place) => self.doors.get(place)?.hosts.find(authority),
+            Way::Inbound | Way::Outbound | Way::Listener(_) => None,
+        }
+    }
+
+    /// What clients are shown where they come in; `None`: they come in the clear.
+    #[must_use]
+    pub fn shown(&self, way: Way) -> Option<Arc<tls::doors::Door>> {
+        match way {
+            Way::Door(place) => self.doors.get(place)?.tls.clone(),
             Way::Inbound | Way::Outbound | Way::Listener(_) => None,
         }
     }

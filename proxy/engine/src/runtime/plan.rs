@@ -78,9 +78,7 @@ impl Plan {
             .iter()
             .map(|from| {
                 let known = before.and_then(|plan| plan.workload(&from.node.instance));
-                let identified = security.workload(&from.node.instance);
-                let identified = identified.map(|identified| &**identified);
-                Rc::new(Workload::of(from, identified, limits, workers, known, now))
+                Rc::new(Workload::of(from, security, limits, workers, known, now))
             })
             .collect();
         Self {

@@ -21,7 +21,7 @@ use crate::routing::templates::Templates;
 use crate::runtime::gateway::Gateway;
 use crate::runtime::plan::{Service, destination, keep, service, terms};
 use crate::snapshot::{self, Protocol};
-use crate::tls::security::{Identified, Seal};
+use crate::tls::security::{Identified, Seal, Security};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
 
@@ -66,12 +66,14 @@ impl Workload {
     #[must_use]
     pub fn of(
         from: &snapshot::Workload,
-        identified: Option<&Identified>,
+        security: &Security,
         limits: &snapshot::Limits,
         workers: usize,
         known: Option<&Rc<Self>>,
         now: Nanos,
     ) -> Self {
+        let identified = security.workload(&from.node.instance);
+        let identified = identified.map(|identified| &**identified);
         let zone = from.node.zone.as_deref();
         let services: HashMap<Box<str>, Rc<Service>> = from
             .services
@@ -127,10 +129,17 @@ impl Workload {
                     application,
                 )
             }),
-            gateway: from
-                .gateway
-                .as_ref()
-                .map(|gateway| Gateway::of(gateway, from, &services, limits, workers, known)),
+            gateway: from.gateway.as_ref().map(|gateway| {
+                Gateway::of(
+                    gateway,
+                    from,
+                    &services,
+                    limits,
+                    workers,
+                    known,
+                    &security.doors,
+                )
+            }),
             authorization: from.authorization.as_ref().map(|part| {
                 Authorization::of(part, known.and_then(|known| known.authorization.as_ref()))
             }),

@@ -29,6 +29,20 @@ pub struct Door {
     pub listen: String,
     #[serde(default, deserialize_with = "named::list")]
     pub hosts: Vec<VirtualHost>,
+    /// Where there are some, clients have to encrypt; the one for the host that they name is shown.
+    #[serde(default, deserialize_with = "named::list")]
+    pub certificates: Vec<DoorCertificate>,
+}
+
+/// PEM files on the machine of the gateway.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct DoorCertificate {
+    /// `None`: every host that no other is for.
+    #[serde(default)]
+    pub host: Option<String>,
+    pub certificate: String,
+    pub key: String,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -73,6 +87,9 @@ pub(super) fn check(at: &str, gateway: &Gateway, services: &[Upstream]) -> Check
         for (place, host) in door.hosts.iter().enumerate() {
             virtual_host(&format!("{at}.hosts[{place}]"), host, services)?;
         }
+        for (place, one) in door.certificates.iter().enumerate() {
+            door_certificate(&format!("{at}.certificates[{place}]"), one)?;
+        }
     }
     within(
         &format!("{at}.trusted_hops"),
@@ -83,9 +100,22 @@ pub(super) fn check(at: &str, gateway: &Gateway, services: &[Upstream]) -> Check
 }
 
 fn virtual_host(at: &str, host: &VirtualHost, services: &[Upstream]) -> Checked {
-    if let Some(text) = &host.host {
-        let suffix = text.strip_prefix(ANY_LABELS).unwrap_or(text);
-        name(&format!("{at}.host"), suffix)?;
-    }
+    host_or_domain(at, host.host.as_deref())?;
     route_check::check(at, &host.routes, services)
+}
+
+fn door_certificate(at: &str, one: &DoorCertificate) -> Checked {
+    for (field, path) in [("certificate", &one.certificate), ("key", &one.key)] {
+        if !path.starts_with('/') {
+            return refuse(&format!("{at}.{field}"), "is not an absolute path");
+        }
+    }
+    host_or_domain(at, one.host.as_deref())
+}
+
+fn host_or_domain(at: &str, host: Option<&str>) -> Checked {
+    host.map_or(Ok(()), |text| {
+        let suffix = text.strip_prefix(ANY_LABELS).unwrap_or(text);
+        name(&format!("{at}.host"), suffix)
+    })
 }

@@ -15,8 +15,8 @@ use super::verify::{AnyWorkload, OneService};
 
 /// By which a proxy's own connections are told from those that an application encrypts by itself (RFC 7301).
 pub const OPAQUE: &[u8] = b"whymesh";
-const HTTP1: &[u8] = b"http/1.1";
-const HTTP2: &[u8] = b"h2";
+pub const HTTP1: &[u8] = b"http/1.1";
+pub const HTTP2: &[u8] = b"h2";
 /// Endpoints of one service whose sessions a caller remembers.
 const REMEMBERED: usize = 64;
 

@@ -67,6 +67,8 @@ impl Refusal {
         match cause {
             Some(rustls::Error::NoCertificatesPresented) => Self::NoCertificate,
             Some(rustls::Error::InvalidCertificate(fault)) => Self::of_certificate(fault),
+            // Where none is chosen for a client, rustls has no other word for it.
+            Some(rustls::Error::General(_)) => Self::NoIdentity,
             Some(rustls::Error::AlertReceived(alert)) if about_certificate(*alert) => Self::Refused,
             _ => Self::Broken,
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::config::{Incoming, Outgoing};
 use super::credential::Credential;
+use super::doors::Doors;
 use super::spiffe::SpiffeId;
 use super::trust::Trust;
 use super::vault::Vault;
@@ -14,6 +15,7 @@ use crate::snapshot::{self, Demand, Snapshot};
 
 #[derive(Default)]
 pub struct Security {
+    pub doors: Doors,
     trust: Option<Arc<Trust>>,
     /// By instance.
     workloads: HashMap<Box<str>, Arc<Identified>>,
@@ -40,8 +42,12 @@ pub enum Seal {
 impl Security {
     #[must_use]
     pub fn of(snapshot: &Snapshot, vault: &Vault, before: &Self) -> Self {
+        let doors = Doors::of(snapshot, &before.doors);
         if !snapshot.workloads.iter().any(is_secured) {
-            return Self::default();
+            return Self {
+                doors,
+                ..Self::default()
+            };
         }
         let trust = Trust::of(&snapshot.trust, before.trust.as_ref());
         let known = before.trust.as_ref();
@@ -57,6 +63,7 @@ impl Security {
             Some((instance.into(), Arc::new(made)))
         };
         Self {
+            doors,
             workloads: snapshot.workloads.iter().filter_map(identified).collect(),
             trust: Some(trust),
         }
