@@ -49,7 +49,9 @@ class Cause:
         """Whether the incident names the part that is broken: link, version or instance where it is only that."""
         culprit = culprit_of(opened.verdict)
         link = f"{self.source} -> {self.service}" if self.source else ""
-        return (culprit.link, culprit.version, culprit.instance) == (link, self.version, self.instance)
+        only_one = self.version and not self.instance  # each version of the shop runs as one instance
+        instance = culprit.instance if only_one else self.instance
+        return (culprit.link, culprit.version, culprit.instance) == (link, self.version, instance)
 
 
 @dataclass(frozen=True)

@@ -57,13 +57,15 @@ class Opened:
     verdict: Verdict
 
 
-def watch(recording: Recording, start: float, seconds: float, until: int = MANY) -> list[Opened]:
+def watch(
+    recording: Recording, start: float, seconds: float, until: int = MANY, every_s: float = EVERY_S
+) -> list[Opened]:
     """Incidents that opened from `start` on, every evaluation judged as live; stops after so many incidents."""
     vigil = Vigil(recording.load)
     opened: list[Opened] = []
     evaluations = 0
-    while evaluations * EVERY_S < seconds and len(opened) < until:
-        recording.now = start + evaluations * EVERY_S
+    while evaluations * every_s < seconds and len(opened) < until:
+        recording.now = start + evaluations * every_s
         evaluations += 1
         sight = vigil.compare(recording.now)
         opened += [_opened(event.incident.culprit, sight) for event in vigil.judge(sight) if event.step is Step.OPENED]
