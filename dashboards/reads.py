@@ -152,7 +152,8 @@ LIMIT 50"""
 
 # When it was, found by key, spares the days and hours in which it was not.
 TRACE = """
-WITH (SELECT (min(Start), max(End) + 1) FROM otel.otel_traces_trace_id_ts WHERE TraceId = %(trace)s) AS times
+WITH (SELECT (min(Start), toDateTime64(max(End) + 1, 9)) FROM otel.otel_traces_trace_id_ts
+    WHERE TraceId = %(trace)s) AS times
 SELECT SpanId AS id, ParentSpanId AS parent, ServiceName AS service, SpanName AS span, SpanKind AS kind,
        toUnixTimestamp64Nano(Timestamp) AS start, Duration AS duration, StatusCode AS status,
        SpanAttributes AS attributes, ResourceAttributes['service.instance.id'] AS instance

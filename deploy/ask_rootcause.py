@@ -18,7 +18,8 @@ from deploy.local.state import default_state, find_running
 DEFAULT_URL = "http://127.0.0.1:7470"
 REFUSED = 2
 UNREACHABLE = 3
-_UNKNOWN = frozenset({404, *range(500, 600)})
+_NOTHING_THERE = 404
+_UNKNOWN = frozenset({_NOTHING_THERE, *range(500, 600)})
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,15 +33,28 @@ class Engine:
         if not base.startswith(("http://", "https://")):
             raise click.BadParameter(f"{base}: expected http://host:port", param_hint="--url")
         self.base = base.rstrip("/")
+        self._who = f"the root-cause engine at {self.base}"
         self._command = command
 
     def ask(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
         """The JSON it answers, None when it answers nothing. Raises SystemExit."""
         try:
-            return ask_json(self.base + path, f"the root-cause engine at {self.base}", method=method, body=body)
+            return ask_json(self.base + path, self._who, method=method, body=body)
         except Unanswered as error:
-            unknown = error.status == 0 or error.status in _UNKNOWN
-            raise self._end(UNREACHABLE if unknown else REFUSED, error.word or str(error)) from None
+            raise self._refused(error) from None
+
+    def find(self, path: str) -> Any | None:
+        """The JSON it answers, None when it has nothing there. Raises SystemExit."""
+        try:
+            return ask_json(self.base + path, self._who)
+        except Unanswered as error:
+            if error.status == _NOTHING_THERE:
+                return None
+            raise self._refused(error) from None
+
+    def _refused(self, error: Unanswered) -> SystemExit:
+        unknown = error.status == 0 or error.status in _UNKNOWN
+        return self._end(UNREACHABLE if unknown else REFUSED, error.word or str(error))
 
     def _end(self, code: int, sentence: str) -> SystemExit:
         click.echo(f"whymesh {self._command}: {sentence}", err=True)

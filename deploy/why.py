@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, NoReturn
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -24,7 +24,7 @@ _INCIDENT = re.compile(r"[0-9a-f]{12}")
 @click.option("--json", "as_json", is_flag=True, help="The engine's answer as it is.")
 @where
 def command(what: str | None, as_json: bool, url: str | None, state: Path | None) -> None:
-    """Say what is wrong now, or what was: WHAT is an incident, a service, a trace, or `last`.
+    """Say what is wrong now, or what was: WHAT is an incident, a service, a request, or `last`.
 
     \b
     Examples:
@@ -33,6 +33,7 @@ def command(what: str | None, as_json: bool, url: str | None, state: Path | None
       whymesh why 4f1c09a2b3de                        one incident
       whymesh why payments                            the newest incident that payments caused
       whymesh why 0af7651916cd43dd8448eb211c80319c    one request, by trace id or traceparent
+      whymesh why 6f1c-42                             one request, by the x-request-id that its caller gave it
       whymesh why --json | jq .finding.culprit
     \b
     Exit codes: 0 nothing is wrong, 1 something is degraded (the request failed), 3 not known (engine unreachable, or
@@ -43,26 +44,33 @@ def command(what: str | None, as_json: bool, url: str | None, state: Path | None
         answer: dict[str, Any] = engine.ask("/v1/why")
         _print(answer, as_json, explain)
         raise SystemExit(EXIT_CODES.get(answer.get("state", ""), UNREACHABLE))
-    if trace := _TRACE.fullmatch(what):
-        story = engine.ask(f"/v1/traces/{trace[1].lower()}")
-        _print(story, as_json, show_trace)
-        raise SystemExit(1 if story["failed"] else 0)
-    finding = _finding(engine, what)
-    _print(finding, as_json, show_finding)
-    raise SystemExit(1 if finding["state"] == "open" else 0)
+    trace = _TRACE.fullmatch(what)
+    finding = None if trace else _finding(engine, what)
+    if finding is not None:
+        _print(finding, as_json, show_finding)
+        raise SystemExit(1 if finding["state"] == "open" else 0)
+    story = engine.ask(f"/v1/traces/{trace[1]}") if trace else engine.find(f"/v1/traces/{quote(what, safe='')}")
+    if story is None:
+        _nothing(f"{what} has caused no incident, and is the id of no request that is stored")
+    _print(story, as_json, show_trace)
+    raise SystemExit(1 if story["failed"] else 0)
 
 
-def _finding(engine: Engine, what: str) -> dict[str, Any]:
+def _finding(engine: Engine, what: str) -> dict[str, Any] | None:
+    """The incident that is asked about, None when no service of this name has caused one."""
     if _INCIDENT.fullmatch(what):
         found: dict[str, Any] = engine.ask(f"/v1/incidents/{what}")
         return found
-    incidents = engine.ask("/v1/incidents" if what == "last" else f"/v1/incidents?{urlencode({'service': what})}")
-    if not incidents["incidents"]:
-        whose = "there was no incident" if what == "last" else f"{what} has caused no incident"
-        click.echo(f"whymesh why: {whose}; `whymesh why` says what is wrong now", err=True)
-        raise SystemExit(0)
-    newest: dict[str, Any] = incidents["incidents"][0]
-    return newest
+    asked = "/v1/incidents" if what == "last" else f"/v1/incidents?{urlencode({'service': what})}"
+    incidents: list[dict[str, Any]] = engine.ask(asked)["incidents"]
+    if not incidents and what == "last":
+        _nothing("there was no incident")
+    return incidents[0] if incidents else None
+
+
+def _nothing(sentence: str) -> NoReturn:
+    click.echo(f"whymesh why: {sentence}; `whymesh why` says what is wrong now", err=True)
+    raise SystemExit(0)
 
 
 def _print(answer: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:

@@ -60,7 +60,12 @@ def command(
 async def _serve(settings: Settings) -> None:
     live = Live(settings)
     api = Api(
-        lambda: live.answer, live.journal, live.read_trace, lambda: live.guard.open, live.orders, live.telemetry.metrics
+        lambda: live.answer,
+        live.journal,
+        live.read_request,
+        lambda: live.guard.open,
+        live.orders,
+        live.telemetry.metrics,
     )
     runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()

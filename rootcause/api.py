@@ -1,7 +1,6 @@
 """The engine's HTTP API: what is wrong now, incidents, single requests, health and metrics. In: requests. Out: JSON."""
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,25 +16,23 @@ from rootcause.orders import Orders, problem
 from rootcause.promises.alarms import Alarm
 from rootcause.watch import Answer
 
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
-
 
 class Api:
-    """Serves the last answer of the engine; reads incidents through `journal` and traces by `read_trace`, one query at
-    a time."""
+    """Serves the last answer of the engine; reads incidents through `journal` and the spans of single requests by
+    `read_request`, one query at a time."""
 
     def __init__(
         self,
         answer: Callable[[], Answer | None],
         journal: Journal,
-        read_trace: Callable[[str], list[TracedSpan]],
+        read_request: Callable[[str], list[TracedSpan]],
         alarms: Callable[[], Sequence[Alarm]],
         orders: Orders,
         metrics: CollectorRegistry,
     ) -> None:
         self._answer = answer
         self._journal = journal
-        self._read_trace = read_trace
+        self._read_request = read_request
         self._alarms = alarms
         self._orders = orders
         self._metrics = metrics
@@ -81,13 +78,11 @@ class Api:
         return web.json_response(finding.model_dump(mode="json"))
 
     async def _trace(self, request: web.Request) -> web.Response:
-        id = request.match_info["id"].lower()
-        if not _TRACE_ID.fullmatch(id):
-            raise problem(web.HTTPBadRequest, f"{id} is no trace id; it has 32 hexadecimal digits")
-        spans: list[TracedSpan] = await self._read(lambda: self._read_trace(id))
+        id = request.match_info["id"]
+        spans: list[TracedSpan] = await self._read(lambda: self._read_request(id))
         if not spans:
             why = "it was not recorded, is not here yet (a second or two), or was deleted for its age"
-            raise problem(web.HTTPNotFound, f"no span of trace {id} is stored: {why}")
+            raise problem(web.HTTPNotFound, f"no span of a request {id} is stored: {why}")
         return web.json_response(tell(spans).model_dump(mode="json"))
 
     async def _read(self, query: Callable[[], Any]) -> Any:

@@ -22,7 +22,7 @@ from rootcause.alerts.template import Template
 from rootcause.incidents.casebook import Casebook
 from rootcause.incidents.closer_look import CloserLook
 from rootcause.incidents.journal import Delivery, Journal
-from rootcause.load.read_spans import read_trace
+from rootcause.load.read_spans import read_request
 from rootcause.orders import Orders
 from rootcause.promises.guard import EVERY_S, Guard
 from rootcause.settings import Recording, Settings, Webhook, Webhooks
@@ -43,7 +43,7 @@ class Live:
         evaluate, book, guard, alerts, answers = self._readers
         self.store = str(evaluate.url)
         self.journal = Journal(answers)
-        self.read_trace = partial(read_trace, answers)
+        self.read_request = partial(read_request, answers)
         self.book = Casebook(Journal(book))
         self._watch = Watch(evaluate, self.book)
         self._alerts = Journal(alerts)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from proxy.snapshot.access_log import AccessLog
 from proxy.snapshot.parts import Part
+from proxy.snapshot.routes import HeaderName
 
 ExportProtocol = Literal["http", "grpc"]
 Compression = Literal["none", "gzip", "zstd"]
@@ -53,4 +54,7 @@ class Telemetry(Part):
     slow_ms: int = Field(default=1_000, ge=0, le=86_400_000, description="What takes so long is slow; 0: nothing is.")
     slow_adaptive: bool = Field(default=False, description="So is what takes longer than 99 of 100 of its route.")
     b3: B3 = Field(default="none", description="Headers that go out beside W3C's.")
+    request_id: HeaderName | None = Field(
+        default="x-request-id", description="By which callers name their requests; kept on the first span."
+    )
     log: AccessLog = AccessLog()

@@ -150,20 +150,24 @@ def test_a_service_that_caused_nothing_is_no_error() -> None:
         ran = CliRunner().invoke(command, ["--url", url, "cart"])
     assert (ran.exit_code, ran.output) == (
         0,
-        "whymesh why: cart has caused no incident; `whymesh why` says what is wrong now\n",
+        "whymesh why: cart has caused no incident, and is the id of no request that is stored;"
+        " `whymesh why` says what is wrong now\n",
     )
 
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-@pytest.mark.parametrize("what", [TRACE, TRACE.upper(), f"00-{TRACE}-b7ad6b7169203331-01"])
-def test_a_trace_is_told_hop_by_hop(what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "asked"),
+    [(TRACE, TRACE), (TRACE.upper(), TRACE.upper()), (f"00-{TRACE}-b7ad6b7169203331-01", TRACE)],
+)
+def test_a_trace_is_told_hop_by_hop(what: str, asked: str) -> None:
     spans = [
         traced("1", "", "front", Kind.SERVER, 0, 40, status="503", failed=True),
         traced("2", "1", "front", Kind.CLIENT, 2, 36, peer="payments", failed=True, reason="connect_refused"),
     ]
-    with engine(tell(spans).model_dump(mode="json"), f"/v1/traces/{TRACE}") as url:
+    with engine(tell(spans).model_dump(mode="json"), f"/v1/traces/{asked}") as url:
         ran = CliRunner().invoke(command, ["--url", url, what])
     assert ran.exit_code == 1, ran.output
     assert "front [op] answered 503 after 40 ms: the call from front to payments ended in connect_refused" in ran.output

@@ -92,7 +92,7 @@ def test_from_spans_to_the_pager(tmp_path: Path) -> None:
     assert ([incident["id"] for incident in of_payments], of_cart) == ([found.id], [])
     assert (story["failed"], story["origin"]["service"]) == (True, "payments")
     assert (story["origin"]["instance"], story["origin"]["reason"]) == ("payments-1", "app_connect_refused")
-    assert (unknown[0], no_trace[0]) == (404, 400)
+    assert (unknown[0], no_trace[0]) == (404, 404)
     assert "whymesh_rootcause_incidents_open 1.0" in metrics
     assert 'whymesh_rootcause_notifications_total{result="delivered"} 1.0' in metrics
 

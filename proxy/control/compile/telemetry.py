@@ -27,6 +27,7 @@ def telemetry(spec: TelemetrySpec) -> Telemetry:
         slow_ms=spec.recorder.slow if isinstance(spec.recorder.slow, int) else 0,
         slow_adaptive=spec.recorder.slow == "p99",
         b3=spec.b3,
+        request_id=None if spec.request_id == "none" else spec.request_id,
         log=_log(spec.access_log),
     )
 

@@ -8,7 +8,7 @@ from pydantic import AnyUrl, Field, UrlConstraints
 
 from proxy.control.documents.access_log import AccessLogSpec
 from proxy.control.documents.base import OwnDocument, Spec
-from proxy.control.documents.route_parts import AnyTarget
+from proxy.control.documents.route_parts import AnyTarget, HeaderName
 from proxy.control.documents.spelling import Milliseconds, Size, WrittenAsSize
 from proxy.snapshot import B3, BudgetBytes, Compression, ExportProtocol, Mode, RingBytes, SpoolBytes
 
@@ -71,6 +71,7 @@ class TelemetrySpec(RecordingSpec):
     batch: BatchSpec = BatchSpec()
     spool: SpoolSpec = SpoolSpec()
     b3: B3 = "none"
+    request_id: HeaderName | Literal["none"] = Field(default="x-request-id", alias="requestId")
 
     @property
     def address(self) -> str:

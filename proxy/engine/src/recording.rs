@@ -9,6 +9,7 @@ pub mod otlp;
 pub(crate) mod pad;
 pub(crate) mod queue;
 pub(crate) mod record;
+pub(crate) mod request_id;
 pub(crate) mod ring;
 pub(crate) mod slots;
 pub(crate) mod slow;

@@ -107,6 +107,11 @@ impl Flight {
         span: u64,
         started: Nanos,
     ) -> Self {
+        let plan = worker.plan();
+        // Whoever calls for somebody else leaves it to that request's span.
+        let first = kind == Kind::Server || opening.context.parent == 0;
+        let named = plan.request_id.as_ref().filter(|_| first);
+        let id = named.and_then(|name| name.read(opening.headers));
         let record = Record {
             kind,
             trace: opening.context.trace,
@@ -119,7 +124,7 @@ impl Flight {
             status: 0,
             grpc: None,
             reason: None,
-            epoch: worker.plan().epoch,
+            epoch: plan.epoch,
             start_unix: worker.clock.unix(started),
             end_unix: 0,
             queue_us: None,
@@ -129,7 +134,7 @@ impl Flight {
             children: None,
             peer: opening.peer,
             also: opening.also,
-            note: None,
+            note: id.map(|id| id.bytes().into()),
             tunnel: None,
         };
         Self {

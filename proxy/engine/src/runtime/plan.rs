@@ -13,6 +13,7 @@ use crate::recording::clock::Nanos;
 use crate::recording::otlp::Attributes;
 use crate::recording::queue::Room;
 use crate::recording::record::Encoded;
+use crate::recording::request_id::RequestId;
 use crate::routing::care::Care;
 use crate::routing::inject::Injection;
 use crate::routing::matching::Match;
@@ -54,6 +55,8 @@ pub struct Plan {
     pub flush: Duration,
     /// The forms of B3 that callees are told, beside W3C's.
     pub b3: B3,
+    /// What callers name their requests by.
+    pub request_id: Option<RequestId>,
     pub limits: Limits,
     /// Templates of requests that mean no service.
     pub stray_templates: Rc<RefCell<Templates>>,
@@ -86,6 +89,11 @@ impl Plan {
             room: Room::of(&snapshot.telemetry),
             flush: Duration::from_millis(snapshot.telemetry.flush_ms),
             b3: snapshot.telemetry.b3,
+            request_id: snapshot
+                .telemetry
+                .request_id
+                .as_deref()
+                .and_then(RequestId::of),
             limits: Limits::of(limits, workers),
             stray_templates: before
                 .map(|plan| Rc::clone(&plan.stray_templates))

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::access_log::{self, AccessLog};
 use super::named;
-use super::rules::{Checked, refuse, within, zero_or_within};
+use super::rules::{Checked, header_name, refuse, within, zero_or_within};
 use crate::export::coding::Coding;
 use crate::export::url::Url;
 
@@ -61,6 +61,8 @@ pub struct Telemetry {
     /// What takes longer than 99 of 100 requests of its route is slow, too.
     pub slow_adaptive: bool,
     pub b3: B3,
+    /// The header by which callers name their requests.
+    pub request_id: Option<String>,
     #[serde(deserialize_with = "named::object")]
     pub log: AccessLog,
 }
@@ -82,6 +84,7 @@ impl Default for Telemetry {
             slow_ms: 1_000,
             slow_adaptive: false,
             b3: B3::None,
+            request_id: Some("x-request-id".to_owned()),
             log: AccessLog::default(),
         }
     }
@@ -124,5 +127,8 @@ pub(super) fn check(telemetry: &Telemetry) -> Checked {
         65_536..=1 << 32,
     )?;
     zero_or_within("telemetry.slow_ms", telemetry.slow_ms, 1..=86_400_000)?;
+    if let Some(name) = &telemetry.request_id {
+        header_name("telemetry.request_id", name)?;
+    }
     access_log::check("telemetry.log", &telemetry.log)
 }
