@@ -28,6 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CONTROL = click.option(
     "--control", help=f"The control plane to ask [default: that of the running demo or `up`, else {DEFAULT_CONTROL}]."
 )
+_RUN = click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
 
 
@@ -62,10 +63,11 @@ def _ordering(order: F) -> F:
 
 @command.command()
 @_CONTROL
+@_RUN
 @_JSON
-def status(control: str | None, as_json: bool) -> None:
+def status(control: str | None, state: Path | None, as_json: bool) -> None:
     """Show roots, issuer, certificates, and what a rotation waits for."""
-    said = _asked(control)
+    said = _asked(control, state)
     if as_json:
         click.echo(json.dumps(said, indent=2))
     else:
@@ -76,10 +78,11 @@ def status(control: str | None, as_json: bool) -> None:
 
 @command.command()
 @_CONTROL
+@_RUN
 @_JSON
-def forecast(control: str | None, as_json: bool) -> None:
+def forecast(control: str | None, state: Path | None, as_json: bool) -> None:
     """Say what stops when, if the control plane were out of reach from now on."""
-    said = _asked(control)
+    said = _asked(control, state)
     if as_json:
         click.echo(json.dumps(said["forecast"], indent=2))
     else:
@@ -229,8 +232,8 @@ def _last_state() -> Path:
     return found[-1].parent
 
 
-def _asked(control: str | None) -> Any:
-    running = find_running(default_state()) if control is None else None
+def _asked(control: str | None, state: Path | None) -> Any:
+    running = find_running(state or default_state()) if control is None else None
     url = (control or (running.control if running else "") or DEFAULT_CONTROL).rstrip("/")
     try:
         return ask_json(f"{url}/v1/authority", f"the control plane at {url}")

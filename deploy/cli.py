@@ -60,6 +60,7 @@ COMMANDS = {
     ),
     "replay": Entry("deploy.replay:command", "Put a recorded incident through collector and root cause.", "all"),
     "proxy": Entry("proxy.__main__:command", "Carry the traffic of one instance (the sidecar)."),
+    "workload-api": Entry("proxy.workload.__main__:command", "Give an application its identity (SPIFFE).", "control"),
     "register": Entry("proxy.register:register", "Let an instance join a service of the mesh."),
     "deregister": Entry("proxy.register:deregister", "Take a registered instance out of the mesh."),
     "intercept": Entry("proxy.intercept.command:command", "Redirect an application's connections to its proxy."),

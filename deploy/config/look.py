@@ -78,6 +78,8 @@ def history(epoch: int | None, limit: int, url: str | None, state: Path | None) 
 def status(as_json: bool, url: str | None, state: Path | None) -> None:
     """Show the epoch in force, and of each proxy whether it serves what it should, since when not, and why.
 
+    With an authority also until when its certificate holds, and which roots the mesh believes.
+
     \b
     Example:
       whymesh status
@@ -89,20 +91,46 @@ def status(as_json: bool, url: str | None, state: Path | None) -> None:
         click.echo(json.dumps(found, indent=2))
     else:
         _told(found)
-    well = all(proxy["state"] == "current" for proxy in found["proxies"]) and not found["config_errors"]
-    raise SystemExit(0 if well else 1)
+    raise SystemExit(0 if _is_well(found) else 1)
+
+
+def _is_well(found: dict[str, Any]) -> bool:
+    late = any(one["late"] for proxy in found["proxies"] for one in proxy["certificates"])
+    behind = any(proxy["state"] != "current" for proxy in found["proxies"])
+    return not (late or behind or found["config_errors"] or found["key_sets"])
 
 
 def _told(found: dict[str, Any]) -> None:
     click.echo(f"mesh {found['mesh']}, epoch {found['epoch']}")
     for mistake in found["config_errors"]:
         click.echo(f"not taken: {mistake}")
-    rows = [("PROXY", "STATE", "SERVES", "SHOULD", "SINCE (UTC)", "WHY")]
+    for url, problem in found["key_sets"].items():
+        click.echo(f"key set {url}: {problem}")
+    if authority := found["authority"]:
+        click.echo(_roots(authority))
+    rows = [("PROXY", "STATE", "SERVES", "SHOULD", *(["CERTIFICATE"] if authority else []), "SINCE (UTC)", "WHY")]
     for proxy in found["proxies"]:
-        since = (proxy["since"] or "")[:19]
-        serves = str(proxy["epoch"] or "-")
-        rows.append((proxy["name"], proxy["state"], serves, str(proxy["due"]), since, proxy["why"]))
+        held = [_held(proxy["certificates"])] if authority else []
+        since, serves = (proxy["since"] or "")[:19], str(proxy["epoch"] or "-")
+        rows.append((proxy["name"], proxy["state"], serves, str(proxy["due"]), *held, since, proxy["why"]))
     click.echo(columns(rows))
+
+
+def _roots(authority: dict[str, Any]) -> str:
+    """What is believed, and what a change of it waits for."""
+    roots = ", ".join(f"{one['sha256'][:16]} ({one['state']}, until {one['ends'][:10]})" for one in authority["roots"])
+    rotation = authority["rotation"]
+    waits = ", ".join(rotation["waits_for"]) or "nobody"
+    step = "" if rotation["step"] == "none" else f"; {rotation['step']}, waits for {waits}"
+    return f"trust domain {authority['trust_domain']}, roots {roots}{step}"
+
+
+def _held(certificates: list[dict[str, Any]]) -> str:
+    """Until when a proxy can show who it is: the certificate that ends first."""
+    if not certificates:
+        return "none"
+    first = min(certificates, key=lambda one: str(one["ends"]))
+    return f"until {first['ends'][:16]}" + (" LATE" if any(one["late"] for one in certificates) else "")
 
 
 def _print(documents: list[Any], output: str) -> None:

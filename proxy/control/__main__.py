@@ -27,11 +27,13 @@ from proxy.control.api.config import ConfigApi
 from proxy.control.api.policies import PolicyDoor
 from proxy.control.api.proven import proven
 from proxy.control.api.recording import RecordingDoor
+from proxy.control.api.status import status
 from proxy.control.api.tokens import TokenApi
 from proxy.control.authority.door import IdentityDoor
 from proxy.control.authority.errors import AuthorityError
 from proxy.control.authority.office import Office
 from proxy.control.authority.own_door import OwnDoor
+from proxy.control.authority.review import Ask
 from proxy.control.authority.safe import Safe, secret_of
 from proxy.control.discovery.assemble import Discovered
 from proxy.control.discovery.door import InstanceDoor
@@ -52,6 +54,7 @@ from proxy.control.policies.key_sets import KeySets
 from proxy.control.publish import Publisher
 from proxy.control.reading.read import read
 from proxy.control.recording import Recording
+from proxy.control.sharing import Sharing
 from proxy.control.state.state import State
 from proxy.control.state.tokens import Tokens
 from proxy.control.telemetry import Telemetry
@@ -72,6 +75,8 @@ class _Options:
     url: str
     telemetry: str
     token: str
+    reviews: bool
+    kubeconfig: str | None
 
 
 @click.command(name="control")
@@ -101,6 +106,10 @@ class _Options:
 @click.option(
     "--node-key", type=click.Path(path_type=Path), help="File to write a key to by which proxies that can read it join."
 )
+@click.option(
+    "--review-tokens", is_flag=True, help="Pods of a Kubernetes cluster join with their service account token."
+)
+@click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False), help="Of another cluster than we run in.")
 def command(
     path: Path | None,
     listen: str,
@@ -112,6 +121,8 @@ def command(
     token: TextIO | None,
     ca_secret: TextIO | None,
     node_key: Path | None,
+    review_tokens: bool,
+    kubeconfig: str | None,
 ) -> None:
     """Tell every proxy of the mesh what to do.
 
@@ -128,7 +139,8 @@ def command(
     if not path and not state:
         raise click.UsageError("name what the mesh is: -f mesh.yaml, --state with what the API was told, or both")
     given = token.read().strip() if token else ""
-    options = _Options(path, listen, tls, dns, state, url or f"http://{listen}", telemetry, given)
+    reach = url or f"http://{listen}"
+    options = _Options(path, listen, tls, dns, state, reach, telemetry, given, review_tokens, kubeconfig)
     mark = mark_of(path) if path else ()
     try:
         start = _start(options)
@@ -195,14 +207,21 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
     leadership = Leadership(state, in_force, options.path, options.url, lead)
     tokens = Tokens(state.sql)
     callers = Callers(tokens, options.token)
-    api = Api(publisher, telemetry.metrics, ConfigApi(in_force, callers), TokenApi(tokens, callers))
+    door = OwnDoor(_names_of(options)) if options.tls else None
+    ask = _asking(options.kubeconfig) if options.reviews else None
+    office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher), door=door, ask=ask)
+    api = Api(
+        publisher,
+        telemetry.metrics,
+        ConfigApi(in_force, callers),
+        TokenApi(tokens, callers),
+        lambda: status(publisher, office.shown(), key_sets.problems),
+    )
     application = api.application()
     application.add_routes(PolicyDoor(lambda: publisher.registry, callers).routes())
     application.add_routes(InstanceDoor(instances, callers).routes())
     application.add_routes(RecordingDoor(recording, callers, time.time).routes())
     application.add_routes(HealthDoor(checks, lambda: publisher.registry, callers, time.monotonic).routes())
-    door = OwnDoor(_names_of(options)) if options.tls else None
-    office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher), door=door)
     application.middlewares.append(proven(office.why_not))
     application.add_routes(IdentityDoor(office).routes())
     try:
@@ -220,16 +239,16 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
         office.follow(),
         key_sets.run(learn),
     ]
+    sharing = Sharing(options.state, options.url, publisher) if options.state else None
+    work += [sharing.run()] if sharing else []
     if options.path:
         work.append(_follow(options.path, mark, in_force, publisher, telemetry))
     ended = await _until_stopped(*work)
     await names.close()
     state.lease.release()
     await runner.cleanup()
-    start.kept.close()
-    office.close()
-    state.close()
-    telemetry.close()
+    for close in (start.kept.close, office.close, *([sharing.close] if sharing else ()), state.close, telemetry.close):
+        close()
     for task in ended:
         task.result()  # whatever else than the order to stop ended this process is raised
 
@@ -245,6 +264,13 @@ async def _until_stopped(*work: Coroutine[Any, Any, None]) -> set[asyncio.Task[A
         task.cancel()
     await asyncio.wait(others)
     return ended
+
+
+def _asking(kubeconfig: str | None) -> Ask:
+    """What has a cluster review tokens; only this needs what belongs to Kubernetes."""
+    from proxy.control.kubernetes.reviewing import Reviewing  # noqa: PLC0415
+
+    return Reviewing(kubeconfig).ask
 
 
 def _names_of(options: _Options) -> set[str]:

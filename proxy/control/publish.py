@@ -62,6 +62,10 @@ class Publisher:
         self._flushes = FlushOrders()
         self._newer = asyncio.Event()
         self.standings: dict[str, Standing] = {}
+        self.elsewhere: dict[str, Standing] = {}
+        """What other control planes over the same state know of their proxies."""
+        self.share: Callable[[list[str]], None] = _to_nobody
+        """Tells the others of traces to flush."""
         self.mistakes: list[str] = []
         self._now = Prepared(registry, epoch, {}, Compiler(registry))
         self._now = self.prepare(registry, epoch)
@@ -100,8 +104,15 @@ class Publisher:
 
     def current(self) -> frozenset[str]:
         """The proxies that serve what they have to."""
-        served = {name: one.served for name, one in self.standings.items()}
-        return frozenset(name for name, due in self.due.items() if served.get(name) == due.snapshot.epoch)
+        known = {name: self.standing(name) for name in self.due}
+        return frozenset(
+            name for name, due in self.due.items() if (one := known[name]) and one.served == due.snapshot.epoch
+        )
+
+    def standing(self, proxy: str) -> Standing | None:
+        """How far a proxy is, whichever control plane it is connected to; None of one that was not heard of."""
+        here, there = self.standings.get(proxy), self.elsewhere.get(proxy)
+        return here.or_rather(there) if here else there
 
     def publish(self, prepared: Prepared) -> None:
         """Puts it in force and wakes every subscriber."""
@@ -117,10 +128,12 @@ class Publisher:
         """Remembers what a proxy said of its snapshot."""
         self._standing(proxy).told(said, self._clock())
 
-    def flush(self, traces: list[str]) -> None:
-        """Has every proxy send what it keeps of these traces."""
+    def flush(self, traces: list[str], *, share: bool = True) -> None:
+        """Has every proxy send what it keeps of these traces; `share`: those of other control planes, too."""
         if self._flushes.add(traces):
             self._wake()
+            if share:
+                self.share(traces)
 
     async def subscribe(self, proxy: str, heartbeat_s: float) -> AsyncIterator[bytes | Flush | None]:
         """Yields the snapshot in force, then each newer one, as lines; traces to flush; None after `heartbeat_s`
@@ -176,3 +189,7 @@ class Publisher:
         """Whoever waits looks again; an event is for one change, so that nobody can miss the one after it."""
         self._newer.set()
         self._newer = asyncio.Event()
+
+
+def _to_nobody(_: list[str]) -> None:
+    """There is no other control plane."""

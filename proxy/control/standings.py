@@ -6,9 +6,10 @@ In: connections, acknowledgements, the time. Out: who is behind, since when and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 Where = Literal["current", "waiting", "refused", "away", "unknown"]
 
 
@@ -36,6 +37,14 @@ class Standing:
         self.said, self.seen = said, now
         if said.accepted:
             self.served = said.epoch
+
+    def or_rather(self, other: Standing | None) -> Standing:
+        """Which of two control planes knows more of a proxy: the one it is connected to, or was last."""
+        if other is None:
+            return self
+        if bool(self.connections) != bool(other.connections):
+            return self if self.connections else other
+        return self if (self.seen or _NEVER) >= (other.seen or _NEVER) else other
 
 
 @dataclass(frozen=True)

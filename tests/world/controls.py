@@ -18,6 +18,7 @@ from proxy.control.api.app import Api
 from proxy.control.api.callers import Callers
 from proxy.control.api.config import ConfigApi
 from proxy.control.api.policies import PolicyDoor
+from proxy.control.api.status import status
 from proxy.control.api.tokens import TokenApi
 from proxy.control.epochs.begin import begin
 from proxy.control.epochs.in_force import InForce
@@ -72,7 +73,8 @@ async def control(*documents: dict[str, Any], state: Path | None = None) -> Asyn
     in_force = InForce(kept, beginning, publisher, telemetry)
     tokens = Tokens(kept.sql)
     callers = Callers(tokens)
-    app = Api(publisher, telemetry.metrics, ConfigApi(in_force, callers), TokenApi(tokens, callers)).application()
+    doors = (ConfigApi(in_force, callers), TokenApi(tokens, callers))
+    app = Api(publisher, telemetry.metrics, *doors, lambda: status(publisher, None, {})).application()
     app.add_routes(PolicyDoor(lambda: publisher.registry, callers).routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

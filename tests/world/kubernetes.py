@@ -27,6 +27,10 @@ class Kubernetes:
         self.collections: dict[str, dict[tuple[str, str], Object]] = {}
         self.asked: Counter[str] = Counter()
         """How often a collection was listed (`list /path`) and watched (`watch /path`)."""
+        self.reviews: dict[str, Object] = {}
+        """What becomes of a token that is to be reviewed: the status of its TokenReview."""
+        self.away = False
+        """Whether it reviews nothing."""
         self.page = 2
         self._version = 100
         self._oldest = 0
@@ -86,6 +90,16 @@ class Kubernetes:
             }
         )
 
+    async def review(self, request: web.Request) -> web.Response:
+        """A TokenReview, with its status."""
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return web.json_response({"kind": "Status", "code": 401}, status=401)
+        if self.away:
+            return web.json_response({"kind": "Status", "code": 503}, status=503)
+        asked = await request.json()
+        status = self.reviews.get(asked["spec"]["token"], {"authenticated": False, "error": "unknown token"})
+        return web.json_response({**asked, "status": status}, status=201)
+
     async def _watch(self, request: web.Request, path: str, version: int) -> web.StreamResponse:
         if version < self._oldest:
             return web.json_response({"kind": "Status", "code": 410, "reason": "Expired"}, status=410)
@@ -124,6 +138,7 @@ async def kubernetes() -> AsyncIterator[tuple[Kubernetes, ApiClient]]:
     """A server with nothing in it, and a client that it trusts."""
     server = Kubernetes()
     application = web.Application()
+    application.router.add_post("/apis/authentication.k8s.io/v1/tokenreviews", server.review)
     application.router.add_get("/{path:.*}", server.answer)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

@@ -12,7 +12,8 @@ The configuration: api_config.py; tokens: api_tokens.py.
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -20,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from proxy.control.api.config import ConfigApi
 from proxy.control.api.openapi import described
-from proxy.control.api.status import status
 from proxy.control.api.tokens import TokenApi
 from proxy.control.errors import UnknownProxy
 from proxy.control.flush import AT_ONCE
@@ -46,8 +46,14 @@ class Api:
     """Routes over one publisher."""
 
     def __init__(
-        self, publisher: Publisher, metrics: CollectorRegistry, configuration: ConfigApi, tokens: TokenApi
+        self,
+        publisher: Publisher,
+        metrics: CollectorRegistry,
+        configuration: ConfigApi,
+        tokens: TokenApi,
+        status: Callable[[], dict[str, Any]],
     ) -> None:
+        self._now = status
         self._publisher = publisher
         self._metrics = metrics
         self._configuration = configuration
@@ -109,7 +115,7 @@ class Api:
         return web.Response(status=204)
 
     async def _status(self, _: web.Request) -> web.Response:
-        return web.json_response(status(self._publisher))
+        return web.json_response(self._now())
 
     async def _registry(self, _: web.Request) -> web.Response:
         registry = self._publisher.registry

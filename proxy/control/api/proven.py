@@ -7,12 +7,12 @@ network that is trusted, is not asked.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-WhyNot = Callable[[str | None, bytes | None, str], str | None]
+WhyNot = Callable[[str | None, bytes | None, str], Awaitable[str | None]]
 _OF_PROXIES = ("/v1/snapshots/", "/v1/flush")
 
 
@@ -24,7 +24,7 @@ def proven(why_not: WhyNot) -> Middleware:
         connection = request.transport.get_extra_info("ssl_object") if request.transport else None
         if connection is None or not request.path.startswith(_OF_PROXIES):
             return await handler(request)
-        refusal = why_not(request.match_info.get("proxy"), _certificate(connection), _token(request))
+        refusal = await why_not(request.match_info.get("proxy"), _certificate(connection), _token(request))
         if refusal is not None:
             return web.json_response({"error": refusal}, status=403)
         return await handler(request)

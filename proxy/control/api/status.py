@@ -5,6 +5,7 @@ In: what the publisher knows. Out: JSON.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from proxy.control.proxies import Proxy
@@ -12,19 +13,36 @@ from proxy.control.publish import Publisher
 from proxy.control.standings import told_of
 
 
-def status(publisher: Publisher) -> dict[str, Any]:
-    """Everything there is to know of the mesh's proxies, in the order of the configuration."""
+def status(publisher: Publisher, authority: dict[str, Any] | None, key_sets: Mapping[str, str]) -> dict[str, Any]:
+    """Everything there is to know of the mesh's proxies, in the order of the configuration.
+
+    `authority` is its report (`/v1/authority`), `key_sets` why the newest could not be had, by URL.
+    """
+    held: dict[str, list[dict[str, Any]]] = {}
+    for one in authority["certificates"] if authority else ():
+        if one["member"]:
+            held.setdefault(one["proxy"], []).append({key: one[key] for key in ("identity", "ends", "late")})
     return {
         "mesh": publisher.registry.mesh.metadata.name,
         "epoch": publisher.epoch,
         "left_out": publisher.registry.left_out,
         "config_errors": publisher.mistakes,
-        "proxies": [_proxy(publisher, proxy) for proxy in publisher.registry.proxies],
+        "authority": authority
+        and {
+            "trust_domain": authority["trust_domain"],
+            "roots": [{key: root[key] for key in ("state", "sha256", "ends")} for root in authority["roots"]],
+            "rotation": authority["rotation"],
+        },
+        "key_sets": dict(key_sets),
+        "proxies": [
+            {**_proxy(publisher, proxy), "certificates": held.get(proxy.name, [])}
+            for proxy in publisher.registry.proxies
+        ],
     }
 
 
 def _proxy(publisher: Publisher, proxy: Proxy) -> dict[str, Any]:
-    standing, due = publisher.standings.get(proxy.name), publisher.due[proxy.name]
+    standing, due = publisher.standing(proxy.name), publisher.due[proxy.name]
     told = told_of(standing, due.snapshot.epoch, due.since)
     said = standing.said if standing else None
     return {

@@ -10,14 +10,15 @@ from datetime import datetime
 
 from proxy.control.authority.errors import NotPossible
 from proxy.control.authority.ledger import Ledger
+from proxy.control.authority.members import APPLICATION
 
 
 def deny(ledger: Ledger, named: str, reason: str, now: datetime) -> list[str]:
     """Denies one certificate by its serial, or every certificate of a proxy; raises NotPossible when there is none."""
     with ledger.change():
         rows = ledger.sql.execute(
-            "SELECT serial, ends FROM issued WHERE (serial = ? OR proxy = ?) AND ends > ? ORDER BY serial",
-            (named.lower(), named, now.timestamp()),
+            "SELECT serial, ends FROM issued WHERE (serial = ? OR proxy IN (?, ?)) AND ends > ? ORDER BY serial",
+            (named.lower(), named, named + APPLICATION, now.timestamp()),
         ).fetchall()
         if not rows:
             raise NotPossible(f"{named} is neither the serial of a valid certificate nor a proxy that has one")

@@ -15,10 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from proxy.control.authority.audit import Audit, Event
 from proxy.control.authority.authority import Authority, Issued
 from proxy.control.authority.errors import Refused
-from proxy.control.authority.members import identity
+from proxy.control.authority.members import APPLICATION, identity
 from proxy.control.authority.passes import Passes
 from proxy.control.authority.proofs import Proofs, message_of
 from proxy.control.authority.requests import key_bytes, requested_key
+from proxy.control.authority.review import Account
 from proxy.control.errors import UnknownProxy
 from proxy.control.registry import Registry
 
@@ -51,8 +52,10 @@ class Wish(_Said):
 
     service: str = Field(max_length=300)
     csr: Base64
-    token: str | None = Field(default=None, max_length=200)
+    token: str | None = Field(default=None, max_length=8_192)
     proof: Proof | None = None
+    application: bool = False
+    """For the application beside the proxy, which has the same name and another key."""
 
 
 class Grant(BaseModel):
@@ -72,20 +75,37 @@ class Desk:
         self._authority, self._audit = authority, audit
         self._passes, self._proofs = Passes(authority.ledger), Proofs(authority.ledger)
 
-    def serve(self, registry: Registry, proxy: str, wish: Wish, caller: str, now: datetime) -> Grant:
-        """A certificate for whoever may have it; raises Refused, UnknownProxy."""
+    def serve(
+        self,
+        registry: Registry,
+        proxy: str,
+        wish: Wish,
+        caller: str,
+        now: datetime,
+        account: Account | Refused | None = None,
+    ) -> Grant:
+        """A certificate for whoever may have it; raises Refused, UnknownProxy.
+
+        `account` is what a cluster says of the token, where that is not one of ours.
+        """
+        what: Literal["join", "renew"]
         try:
             uri = identity(registry, proxy, wish.service)
             key = requested_key(wish.csr, uri)
-            what, shown = self._shown(wish, proxy, uri, key_bytes(key), now)
-            issued = self._authority.issue(proxy, uri, key, now)
+            if isinstance(account, Account):
+                what, shown = "join", account.check(proxy, uri, gateway=registry.proxy(proxy).gateway is not None)
+            elif account is not None:
+                raise account
+            else:
+                what, shown = self._shown(wish, proxy, uri, key_bytes(key), now)
+            issued = self._authority.issue(_holder(wish, proxy), uri, key, now)
         except (Refused, UnknownProxy) as error:
             code = error.code if isinstance(error, Refused) else "unknown_proxy"
             said = f"{proxy[:80]} gets no certificate on {wish.service[:80]}: {error}"
             self._audit.write(Event("refuse", caller, said, proxy[:80], wish.service[:80], code=code), now)
             raise
         verb = "joined" if what == "join" else "renewed"
-        summary = f"{proxy} {verb} as {uri} with {shown}, until {issued.not_after:%F %T} UTC"
+        summary = f"{_holder(wish, proxy)} {verb} as {uri} with {shown}, until {issued.not_after:%F %T} UTC"
         self._audit.write(Event(what, caller, summary, proxy, wish.service, issued.serial), now)
         return _grant(issued, now)
 
@@ -95,11 +115,17 @@ class Desk:
         """How it came, and what it came with."""
         if wish.proof is not None:
             message = message_of(proxy, wish.csr)
-            serial = self._proofs.check(wish.proof.certificate, wish.proof.signature, message, proxy, uri, now)
+            shown = (wish.proof.certificate, wish.proof.signature, message)
+            serial = self._proofs.check(*shown, _holder(wish, proxy), uri, now)
             return "renew", f"the certificate {serial}"
         if wish.token is None:
             raise Refused("nothing_shown", "there is neither a token nor a certificate that it has already")
         return "join", f"the token or node key {self._passes.admit(wish.token, proxy, uri, key, now)}"
+
+
+def _holder(wish: Wish, proxy: str) -> str:
+    """Whose certificate it is, in the ledger."""
+    return proxy + APPLICATION if wish.application else proxy
 
 
 def _grant(issued: Issued, now: datetime) -> Grant:

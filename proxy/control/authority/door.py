@@ -37,7 +37,7 @@ class IdentityDoor:
             where = ".".join(str(step) for step in first["loc"])
             return _no(f"not a request for an identity: {where}: {first['msg']}", "request_malformed", 400)
         try:
-            grant = self._office.serve(request.match_info["proxy"], wish, caller=f"from {request.remote}")
+            grant = await self._office.serve(request.match_info["proxy"], wish, caller=f"from {request.remote}")
         except UnknownProxy as error:
             return _no(str(error), "unknown_proxy", 404)
         except Refused as error:

@@ -17,6 +17,7 @@ Code = Literal[
     "not_its_service", "nothing_shown",
     "token_malformed", "token_unknown", "token_expired", "token_used", "token_other_proxy", "token_revoked",
     "proof_malformed", "proof_foreign", "proof_expired", "proof_denied", "proof_other", "proof_signature",
+    "account_unknown", "account_refused", "account_unbound", "account_other",
     "issuer_expired",
 ]  # fmt: skip
 

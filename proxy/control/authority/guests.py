@@ -10,6 +10,7 @@ from datetime import datetime
 
 from proxy.control.authority.errors import Refused
 from proxy.control.authority.ledger import Ledger
+from proxy.control.authority.members import APPLICATION
 from proxy.control.authority.passes import Passes
 
 
@@ -37,6 +38,6 @@ def _by_certificate(ledger: Ledger, proxy: str | None, shown: bytes, now: dateti
         return f"the certificate {row['serial']} is denied"
     if row["ends"] <= now.timestamp():
         return f"the certificate {row['serial']} has ended"
-    if proxy is not None and row["proxy"] != proxy:
+    if proxy is not None and row["proxy"] not in (proxy, proxy + APPLICATION):
         return f"the certificate {row['serial']} is that of {row['proxy']}, not of {proxy}"
     return None

@@ -6,11 +6,16 @@ In: the registry. Out: SPIFFE ids by proxy and service. Pure.
 from __future__ import annotations
 
 from proxy.control.authority.errors import Refused
+from proxy.control.authority.review import Account
 from proxy.control.authority.rotation import Standing
 from proxy.control.authority.spiffe import spiffe_id
 from proxy.control.documents import Document
+from proxy.control.errors import UnknownProxy
 from proxy.control.proxies import Proxy
 from proxy.control.registry import Registry
+
+APPLICATION = " (application)"
+"""Behind a proxy's name in the ledger: the application beside it, which has a key of its own."""
 
 
 def identities_of(registry: Registry, proxy: Proxy) -> dict[str, str]:
@@ -28,7 +33,26 @@ def identity(registry: Registry, proxy: str, service: str) -> str:
     return known[service]
 
 
+def not_of(registry: Registry, account: Account, proxy: str) -> str | None:
+    """Why a service account has nothing to do with a proxy; None when one of its identities is the account's."""
+    try:
+        known = registry.proxy(proxy)
+        refusals = [_refusal(account, proxy, uri, known) for uri in identities_of(registry, known).values()]
+    except UnknownProxy as error:
+        return str(error)
+    return None if None in refusals else next(iter(refusals), f"the proxy {proxy} has no identity")
+
+
+def _refusal(account: Account, proxy: str, uri: str, known: Proxy) -> str | None:
+    try:
+        account.check(proxy, uri, gateway=known.gateway is not None)
+    except Refused as error:
+        return str(error)
+    return None
+
+
 def standing(registry: Registry, acknowledged: frozenset[str]) -> Standing:
     """Every identity that the mesh needs, and which proxies serve the roots in force."""
     members = {(proxy.name, uri) for proxy in registry.proxies for uri in identities_of(registry, proxy).values()}
-    return Standing(frozenset(members), acknowledged)
+    applications = {(proxy + APPLICATION, uri) for proxy, uri in members}
+    return Standing(frozenset(members), acknowledged, frozenset(applications))

@@ -18,13 +18,14 @@ from typing import Any
 from proxy.control.authority.audit import Audit, Event, Report
 from proxy.control.authority.authority import Authority
 from proxy.control.authority.desk import Desk, Grant, Wish
-from proxy.control.authority.errors import AuthorityError, LedgerUnusable
+from proxy.control.authority.errors import AuthorityError, LedgerUnusable, Refused
 from proxy.control.authority.guests import why_not
 from proxy.control.authority.ledger import Ledger
-from proxy.control.authority.members import standing
+from proxy.control.authority.members import not_of, standing
 from proxy.control.authority.own_door import OwnDoor
 from proxy.control.authority.passes import Passes
 from proxy.control.authority.report import report_of
+from proxy.control.authority.review import Account, Ask, is_account_token, review
 from proxy.control.authority.rotation import Standing
 from proxy.control.authority.safe import Safe
 from proxy.control.authority.terms import Terms
@@ -50,25 +51,41 @@ class Office:
         report: Report,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         door: OwnDoor | None = None,
+        ask: Ask | None = None,
     ) -> None:
-        """`door` is where proxies are served over TLS."""
-        self._safe, self._door = safe, door
+        """`door` is where proxies are served over TLS, `ask` has a cluster review the tokens of its pods."""
+        self._safe, self._door, self._ask = safe, door, ask
         self._publisher, self._in_force = publisher, in_force
         self._audit, self._report, self._clock = Audit(safe.folder, report), report, clock
         self._authority: Authority | None = None
 
-    def serve(self, proxy: str, wish: Wish, caller: str) -> Grant | None:
+    async def serve(self, proxy: str, wish: Wish, caller: str) -> Grant | None:
         """A certificate for a proxy; None where there is no authority; raises Refused, UnknownProxy."""
         if self._authority is None:
             return None
+        account = await self._account(wish.token or "") if wish.proof is None else None
         desk = Desk(self._authority, self._audit)
-        return desk.serve(self._publisher.registry, proxy, wish, caller, self._clock())
+        return desk.serve(self._publisher.registry, proxy, wish, caller, self._clock(), account)
 
-    def why_not(self, proxy: str | None, shown: bytes | None, token: str) -> str | None:
+    async def why_not(self, proxy: str | None, shown: bytes | None, token: str) -> str | None:
         """Why whoever shows this over TLS gets nothing that is for a proxy (`guests.why_not`)."""
+        account = await self._account(token) if shown is None else None
         if self._authority is None:
             return "this mesh has no authority any more"
-        return why_not(self._authority.ledger, proxy, shown, token, self._clock())
+        if account is None:
+            return why_not(self._authority.ledger, proxy, shown, token, self._clock())
+        if isinstance(account, Refused) or proxy is None:
+            return str(account) if isinstance(account, Refused) else None
+        return not_of(self._publisher.registry, account, proxy)
+
+    async def _account(self, token: str) -> Account | Refused | None:
+        """What the cluster says of a token, where it is one of its own and there is a cluster to ask."""
+        if self._ask is None or not is_account_token(token):
+            return None
+        try:
+            return await review(self._ask, token)
+        except Refused as refused:
+            return refused
 
     def shown(self) -> dict[str, Any] | None:
         """The state of the authority, for people."""

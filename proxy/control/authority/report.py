@@ -35,8 +35,8 @@ def report_of(authority: Authority, standing: Standing, now: datetime) -> dict[s
                 "identity": row["uri"],
                 "serial": row["serial"],
                 "ends": moment(row["ends"]).isoformat(),
-                "late": _late(row["issued"], row["ends"], now) and (row["proxy"], row["uri"]) in standing.members,
-                "member": (row["proxy"], row["uri"]) in standing.members,
+                "late": _late(row["issued"], row["ends"], now) and (row["proxy"], row["uri"]) in standing.holders,
+                "member": (row["proxy"], row["uri"]) in standing.holders,
             }
             for row in authority.newest()
         ],
@@ -53,7 +53,7 @@ def forecast(authority: Authority, standing: Standing, now: datetime) -> list[di
     """What stops when, if no proxy reaches the control plane from now on, and what ends even if all do; in order."""
     found = []
     for row in authority.newest():
-        if (row["proxy"], row["uri"]) in standing.members:
+        if (row["proxy"], row["uri"]) in standing.holders:
             what = f"{row['proxy']} has no valid certificate as {row['uri']} any more, if it cannot renew"
             found.append((moment(row["ends"]), what))
     issuer, root = authority.signers.issuer, authority.signers.active

@@ -28,6 +28,13 @@ class Standing:
 
     members: frozenset[tuple[str, str]] = frozenset()
     acknowledged: frozenset[str] = frozenset()
+    applications: frozenset[tuple[str, str]] = frozenset()
+    """Those beside the proxies, which may have certificates of their own."""
+
+    @property
+    def holders(self) -> frozenset[tuple[str, str]]:
+        """All who may show a certificate."""
+        return self.members | self.applications
 
 
 class Rotation:
@@ -85,7 +92,7 @@ class Rotation:
             late = {proxy for proxy, _ in standing.members} - standing.acknowledged
         elif old is not None and now < old.ends:
             late = {proxy for proxy, _ in standing.members} - standing.acknowledged
-            late |= {proxy for proxy, uri in standing.members if self._shows(proxy, uri, old.id, now)}
+            late |= {proxy for proxy, uri in standing.holders if self._shows(proxy, uri, old.id, now)}
         else:
             late = set()
         return sorted(late)
