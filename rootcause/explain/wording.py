@@ -1,6 +1,7 @@
 """Numbers and names as a person reads them at night."""
 
 from rootcause.attribute.links import LinkShift
+from rootcause.attribute.refused import REFUSALS
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
 from rootcause.judge.rank import Suspect
@@ -74,9 +75,9 @@ def link_against(link: LinkShift) -> str:
     parts = []
     if link.errors is not None:
         because = f" ({link.errors.reason})" if link.errors.reason else ""
-        parts.append(
-            f"{percent(link.errors.observed_rate)} of calls lost{because}, usually {percent(link.errors.baseline_rate)}"
-        )
+        fate = "refused" if link.errors.reason in REFUSALS else "lost"
+        usual = percent(link.errors.baseline_rate)
+        parts.append(f"{percent(link.errors.observed_rate)} of calls {fate}{because}, usually {usual}")
     if link.time is not None and link.time.excess_ms > 0:
         parts.append(f"{ms(link.time.baseline_ms)} -> {ms(link.time.observed_ms)} a call between caller and callee")
     return f"link {arrow(link)}: " + ", ".join(parts)

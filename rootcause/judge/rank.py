@@ -6,7 +6,7 @@ and the part of their requests that its own errors and changed steps touched.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from rootcause.attribute.links import Ends, LinkShift, link_shifts
 from rootcause.attribute.newcomers import newcomer_error_shifts
 from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
 from rootcause.attribute.own_time import own_time_shifts
+from rootcause.attribute.refused import refusals
 from rootcause.attribute.saturation import Saturation, saturations
 from rootcause.attribute.silent import Silent, silent_services
 from rootcause.attribute.steps import StepShift, step_shifts
@@ -73,6 +74,7 @@ class Evidence:
     full: dict[str, Saturation]
     surges: dict[str, Surge] = field(default_factory=dict)
     silent: dict[str, Silent] = field(default_factory=dict)
+    refused: dict[Ends, ErrorShift] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -101,6 +103,7 @@ def gather(baseline: Window, observed: Window) -> Evidence:
         saturations(baseline, observed),
         surges(baseline, observed),
         silent_services(baseline, observed, own_time),
+        refusals(baseline, observed),
     )
 
 
@@ -178,15 +181,37 @@ def _end_at_fault(ends: Ends, slow: Set[str], slow_links: Set[Ends], graph: Grap
 def _blame_errors(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
     """Own errors of a service whose callees have some too are those callees' first: bad answers make bad callers."""
     raised = {s: shift for s, shift in evidence.own_errors.items() if shift.log_chance <= UNLIKELY}
+    refused = {ends: shift for ends, shift in evidence.refused.items() if shift.log_chance <= UNLIKELY}
+    for (source, destination), shift in refused.items():
+        against[destination].links.append(LinkShift(source, destination, shift.calls, None, shift))
+        against[destination].failed += shift.excess
     links = [link for link in evidence.links.values() if link.errors and link.errors.log_chance <= UNLIKELY]
     for link in links:
         assert link.errors is not None
-        against[link.destination].links.append(link)
-        against[link.destination].failed += link.errors.excess
+        found = against[_behind(link.destination, link.errors.reason, graph, against)]
+        found.links.append(link)
+        found.failed += link.errors.excess
     for service, shift in raised.items():
         below = _excess(raised, graph.below(service) - {service})
+        below += sum(one.excess for ends, one in refused.items() if ends[0] == service)
         against[service].own_errors = shift
         against[service].failed += max(0.0, shift.excess - below)
+
+
+_GAVE_UP = frozenset(
+    {"", "breaker_open", "upstream_timeout", "route_timeout", "deadline_exceeded", "concurrency_limit"}
+)
+"""Reasons of callers that did not wait any longer; or none, where no proxy tells."""
+
+
+def _behind(service: str, reason: str, graph: Graph, against: Mapping[str, _Against]) -> str:
+    """Whom a caller that gives up on `service` really waits for: it, unless it is not slow itself and somebody is whom
+    it waits for in turn."""
+    slow = {name for name, found in against.items() if found.added_ms > 0}
+    below = (graph.below(service) & slow) - {service}
+    if reason not in _GAVE_UP or service in slow or not below:
+        return service
+    return max(below, key=lambda name: (against[name].added_ms, name))
 
 
 def _excess(raised: dict[str, ErrorShift], services: Iterable[str]) -> float:
