@@ -50,6 +50,8 @@ def _facts(out: Console, finding: dict[str, Any]) -> None:
     until = f"resolved {_moment(over)}, after {_long(lasted)}" if over else f"open for {_long(lasted)}"
     out.print(f"since       {_moment(finding['opened_at'])}, {until}")
     out.print(f"incident    {escape(finding['id'])}")
+    if onset := finding.get("onset"):
+        out.print(f"began       {_moment(onset['at'])}, give or take {max(1, round(onset['within_s']))} s")
     if change := finding.get("change"):
         out.print(f"preceded by {escape(change['summary'])}, {_moment(change['time'])}")
     if said := finding.get("acknowledged"):

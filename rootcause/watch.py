@@ -4,22 +4,31 @@ In: an open store and the time. Out: an Answer to "what is wrong?", and the even
 Blocking; one thread at a time.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from collector.store.client import Reader
+from collector.store.errors import QueryFailed, StoreUnavailable
+from rootcause.detect.onset import Began, began
 from rootcause.explain.changes import changed, read_changes
-from rootcause.explain.finding import Finding
-from rootcause.explain.proof import moment
+from rootcause.explain.finding import Finding, Onset
+from rootcause.explain.proof import by_errors, moment
 from rootcause.incidents.casebook import Casebook, News, Seen
-from rootcause.incidents.lifecycle import Incident
+from rootcause.incidents.lifecycle import Event, Incident, Step
 from rootcause.incidents.vigil import Sight, Vigil
-from rootcause.judge.diagnose import State, Verdict
+from rootcause.judge.diagnose import State, Verdict, turned_to
 from rootcause.load.from_gauges import load_usage
 from rootcause.load.from_logs import Complaints
 from rootcause.load.from_rollups import load_rollups
-from rootcause.load.window import Interval, Window
+from rootcause.load.read_moments import read_moments
+from rootcause.load.window import STEP_S, Interval, Window
+
+log = logging.getLogger(__name__)
+
+USUAL_S = 60.0
+"""So long before the time in question requests are looked at one by one, to find the one with which it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,9 @@ class Watch:
         vigil = self._vigil = self._vigil or self._resume()
         changes = read_changes(self._reader, now)
         sight = vigil.compare(now, changed(changes))
-        seen = Seen(sight.verdict, sight.baseline, sight.observed, changes, now)
-        news = [told for event in vigil.judge(sight) if (told := self._book.record(event, seen)) is not None]
+        events = vigil.judge(sight)
+        seen = Seen(sight.verdict, sight.baseline, sight.observed, changes, now, self._onsets(events, sight))
+        news = [told for event in events if (told := self._book.record(event, seen)) is not None]
         news += self._book.released(now)
         self._book.write()
         return self._answer(sight), news
@@ -65,6 +75,34 @@ class Watch:
             normal = (Interval(start.timestamp(), end.timestamp()),)
         left = (Incident(f.id, f.culprit.service, f.opened_at.timestamp(), f.updated_at.timestamp()) for f in findings)
         return Vigil(self._load, left, normal, self._complaints.steps)
+
+    def _onsets(self, events: Sequence[Event], sight: Sight) -> dict[str, Onset]:
+        """When the troubles began that now are incidents; an incident opens also when the store does not tell."""
+        opened = [event.incident.culprit for event in events if event.step is Step.OPENED]
+        try:
+            found = {culprit: self._began(culprit, sight) for culprit in opened}
+        except (StoreUnavailable, QueryFailed) as error:
+            log.warning("when it began is not known: %s", error)
+            return {}
+        return {
+            culprit: Onset(at=moment(at.at), within_s=round(at.within_s, 3))
+            for culprit, at in found.items()
+            if at is not None
+        }
+
+    def _began(self, culprit: str, sight: Sight) -> Began | None:
+        verdict = turned_to(culprit, sight.verdict, sight.baseline, sight.observed)
+        start = sight.observed.start
+        moments = read_moments(
+            self._reader,
+            culprit,
+            verdict.narrowed.instance,
+            Interval(start - USUAL_S, sight.now),
+            start - STEP_S,
+            by_errors=by_errors(verdict.suspects[0]),
+            by_callers=bool(verdict.links),
+        )
+        return began(moments)
 
     def _load(self, requests: Sequence[Interval], gauges: Sequence[Interval]) -> Window:
         return replace(load_rollups(self._reader, requests), usage=load_usage(self._reader, gauges))

@@ -53,6 +53,13 @@ class Change(_Part):
     summary: str
 
 
+class Onset(_Part):
+    """When it began: no more than `within_s` before or after."""
+
+    at: datetime
+    within_s: float
+
+
 class Figures(_Part):
     """One figure in normal time and now."""
 
@@ -103,7 +110,7 @@ class Note(_Part):
 
 class Finding(_Part):
     """One incident with one root cause. `acknowledged` is who looks after it, and since when; `held_back` while nobody
-    was told that it opened, because its culprit is silenced."""
+    was told that it opened, because its culprit is silenced. `onset` is null where single requests do not tell."""
 
     id: str
     state: Literal["open", "resolved"]
@@ -125,3 +132,4 @@ class Finding(_Part):
     acknowledged: Note | None = None
     notes: tuple[Note, ...] = ()
     held_back: bool = False
+    onset: Onset | None = None

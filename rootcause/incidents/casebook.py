@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.explain.changes import preceding
-from rootcause.explain.finding import Change, Finding, Note
+from rootcause.explain.finding import Change, Finding, Note, Onset
 from rootcause.explain.proof import explain, moment
 from rootcause.explain.queries import RollupQueries
 from rootcause.incidents.journal import Journal
@@ -43,6 +43,8 @@ class Seen:
     observed: Window
     changes: Sequence[Change]
     now: float
+    onsets: Mapping[str, Onset] = field(default_factory=dict)
+    """Of incidents that open, by culprit."""
 
 
 @dataclass(slots=True)
@@ -171,7 +173,8 @@ class Casebook:
         finding = explain(
             verdict, seen.baseline, seen.observed, queries, incident=incident.id, now=seen.now, change=change
         )
-        finding = finding.model_copy(update={"opened_at": moment(incident.opened_at)})
+        onset = seen.onsets.get(incident.culprit) if before is None else before.finding.onset
+        finding = finding.model_copy(update={"opened_at": moment(incident.opened_at), "onset": onset})
         if before is not None:
             kept = {
                 name: getattr(before.finding, name) for name in ("acknowledged", "notes", "held_back", "updated_at")

@@ -149,6 +149,10 @@ def test_an_incident_opens_is_kept_and_resolves(running: Collector, reader: Read
     assert 100 < opened_after <= 125
     assert HEALED_AT - START < resolved_after <= 210
     assert resolved.id == opened.id
+    assert opened.onset is not None
+    assert opened.onset == resolved.onset
+    late_s = opened.onset.at.timestamp() - FAULT.start
+    assert 0 <= late_s <= opened.onset.within_s <= 10, "between the instance's last good request and its first bad one"
     assert resolved.resolved_at is not None
     assert answer.state == "nothing_wrong"
     (kept,) = [finding for finding in journal.incidents() if finding.id == opened.id]
