@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from collector import logs
 from collector.admin import Admin
+from collector.beside import beside
 from collector.canary import Canary
 from collector.captured import Captured
 from collector.config import Config, load
@@ -41,11 +42,11 @@ from collector.receive.repeats import Repeats
 from collector.receive.request import Form
 from collector.receive.signals import Signal
 from collector.receive.tenants import Tenants, read_terms
-from collector.receive.tls import Tls
 from collector.receive.zipkin_http import ZipkinReceiver
 from collector.store.errors import StoreError
 from collector.store.home import Store
 from collector.telemetry import SCOPE, Meters, Reporter, own_spans
+from collector.tls import Tls
 from collector.wal.log import Log
 from collector.wal.policy import Policy
 from collector.write.deliver import Delivery
@@ -60,7 +61,6 @@ log = logging.getLogger(SCOPE)
 ENCODERS = 2
 GRACE_S = 10.0
 OWN_SPANS_S = 5.0
-RENEW_S = 10.0
 
 
 @click.command(name="collector")
@@ -146,11 +146,11 @@ async def run(config: Config) -> None:
         if config.own_spans:
             await opened.enter_async_context(_reporting(reporter, ingest))
         # The log lies on the same disk as the tables only when these are here.
-        beside = (lambda: wal.size) if doors else (lambda: 0)
-        await _watches(opened, config, registry, store, ingest, beside)
+        also = (lambda: wal.size) if doors else (lambda: 0)
+        await _watches(opened, config, registry, store, ingest, also)
         if doors and config.pair_s:  # a server may have several collectors, of which one only may count
             pairs = Pairs(store, store.ask, tide.until, config.pair_s)
-            await opened.enter_async_context(_beside(pairs.watch(), "pairs"))
+            await opened.enter_async_context(beside(pairs.watch(), "pairs"))
 
         admin.ready = True
         log.info(
@@ -170,9 +170,9 @@ async def _receivers(
     ports, listen = {}, config.listen
     tenants = Tenants([read_terms(one.name, one.token_file, one.identities, one.bytes_per_s) for one in config.tenants])
     meters.sent_by(tenants.all)
-    tls = Tls(config.tls.certificate, config.tls.key, config.tls.client_ca) if config.tls else None
+    tls = Tls("tls", config.tls.certificate, config.tls.key, config.tls.client_ca) if config.tls else None
     if tls is not None:
-        await opened.enter_async_context(_beside(_renew(tls), "renew"))
+        await opened.enter_async_context(beside(tls.watch(), "renew"))
     http = HttpReceiver(ingest, budget, tenants, config.requests.body_s).application()
     ports["http"] = await _serve(opened, "http", listen.http, http, tls=tls, raw_bodies=True)
     if listen.zipkin is not None:
@@ -190,38 +190,20 @@ async def _watches(
     registry: CollectorRegistry,
     store: Store,
     ingest: Ingest,
-    beside: Callable[[], int],
+    also: Callable[[], int],
 ) -> None:
     """Starts what looks after the store while it is served."""
     if config.canary_s:
         take = partial(ingest.take, Signal.TRACES, form=Form(own=True))
         canary = Canary(registry, take, store.ask)
-        await opened.enter_async_context(_beside(canary.sing(config.canary_s), "canary"))
-    keeper = Keeper(registry, store, Terms(config.keep.days.by_kind(), config.keep.disk), beside)
-    await opened.enter_async_context(_beside(keeper.watch(), "keep"))
+        await opened.enter_async_context(beside(canary.sing(config.canary_s), "canary"))
+    keeper = Keeper(registry, store, Terms(config.keep.days.by_kind(), config.keep.disk), also)
+    await opened.enter_async_context(beside(keeper.watch(), "keep"))
     if config.keep.matters is not None:
         thinner = Thinner(registry, store, store.ask, config.keep.matters)
-        await opened.enter_async_context(_beside(thinner.watch(), "thin"))
+        await opened.enter_async_context(beside(thinner.watch(), "thin"))
     captured = Captured(registry)
-    await opened.enter_async_context(_beside(captured.watch(store.ask), "captured"))
-
-
-async def _renew(tls: Tls) -> None:
-    """Looks for renewed certificates until cancelled."""
-    while True:
-        await asyncio.sleep(RENEW_S)
-        await asyncio.to_thread(tls.renew)
-
-
-@contextlib.asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Runs something until the stack unwinds."""
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    await opened.enter_async_context(beside(captured.watch(store.ask), "captured"))
 
 
 async def _serve(

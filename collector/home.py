@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from collector.beside import beside
 from collector.config import Config
 from collector.errors import ConfigRefused
 from collector.listening import host_port, listening
@@ -13,7 +14,8 @@ from collector.store.doors.accounts import DEFAULT_ACCOUNTS, Account, Accounts
 from collector.store.home import Store
 from collector.store.rights import FINDINGS, Rights
 from collector.store.server import ServerStore
-from collector.store.settings import AccountPart
+from collector.store.settings import AccountPart, DoorTls
+from collector.tls import Tls
 
 
 async def open_store(opened: contextlib.AsyncExitStack, config: Config) -> tuple[Store, dict[str, int]]:
@@ -39,6 +41,9 @@ async def _embedded(opened: contextlib.AsyncExitStack, config: Config) -> tuple[
     from collector.store.doors.native import serve_native  # noqa: PLC0415
     from collector.store.embedded import EmbeddedStore  # noqa: PLC0415
 
+    tls = _tls(config.doors.tls)
+    if tls is not None:
+        await opened.enter_async_context(beside(tls.watch(), "renew doors"))
     accounts = Accounts([_account(part) for part in config.doors.accounts] or DEFAULT_ACCOUNTS)
     store = await asyncio.to_thread(EmbeddedStore.open, config.data, config.doors.limits.bounds())
     opened.push_async_callback(store.close)
@@ -46,7 +51,7 @@ async def _embedded(opened: contextlib.AsyncExitStack, config: Config) -> tuple[
     for flag, serve in (("clickhouse_native", serve_native), ("clickhouse_http", serve_http)):
         where = getattr(config.listen, flag)
         with listening(flag, where):
-            door = await serve(store, *host_port(where), accounts=accounts)
+            door = await serve(store, *host_port(where), accounts=accounts, tls=tls.context if tls else None)
         opened.push_async_callback(door.close)
         ports[flag] = door.port
     return store, ports
@@ -60,7 +65,13 @@ def _account(part: AccountPart) -> Account:
     if part.password_file and not password:
         raise ConfigRefused(f"doors.accounts.{part.name}.password_file: {part.password_file} is empty")
     tables = frozenset(part.tables) | (FINDINGS.tables if part.name == "rootcause" else frozenset())
-    return Account(part.name, password, Rights(tables, writer=part.role == "writer", owner=part.role == "owner"))
+    rights = Rights(tables, writer=part.role == "writer", owner=part.role == "owner")
+    return Account(part.name, password, rights, part.identities)
+
+
+def _tls(part: DoorTls | None) -> Tls | None:
+    """Certificates of clients are optional: a password will do."""
+    return Tls("doors.tls", part.certificate, part.key, part.client_ca, optional=True) if part else None
 
 
 def _unreadable(path: str, file: Path | None, error: OSError) -> ConfigRefused:

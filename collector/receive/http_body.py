@@ -10,7 +10,7 @@ from aiohttp import web
 from collector.errors import Malformed, TooLarge, TooSlow
 from collector.receive.budget import Share
 from collector.receive.tenants import Tenant, Tenants
-from collector.receive.tls import identities
+from collector.tls import identities
 
 
 def sender(tenants: Tenants, request: web.Request) -> Tenant:

@@ -20,11 +20,12 @@ from google.rpc.status_pb2 import Status
 from collector.errors import CannotListen, CollectorError, Overloaded, OverQuota, Retryable, TooLarge, Unauthenticated
 from collector.ingest import Ingest
 from collector.receive.budget import Budget
+from collector.receive.grpc_tls import credentials
 from collector.receive.repeats import BATCH_HEADER, batch_id
 from collector.receive.request import Form
 from collector.receive.signals import Signal
 from collector.receive.tenants import Tenants
-from collector.receive.tls import Tls
+from collector.tls import Tls
 
 _Export = Callable[[bytes, "grpc.aio.ServicerContext"], Awaitable[bytes]]
 
@@ -51,7 +52,7 @@ class GrpcReceiver:
         """Listens and returns the port. Raises CannotListen."""
         try:
             port: int = (
-                self._server.add_secure_port(address, tls.grpc())
+                self._server.add_secure_port(address, credentials(tls))
                 if tls is not None
                 else self._server.add_insecure_port(address)
             )

@@ -60,6 +60,10 @@ class AccountPart(Part):
         default="reader", description="A writer inserts into any table, an owner also makes and drops tables."
     )
     tables: tuple[str, ...] = Field(default=(), description="Tables that a reader may insert into.")
+    identities: tuple[str, ...] = Field(
+        default=(),
+        description="SPIFFE ids of certificates that prove it, instead of a password; * is anything.",
+    )
 
 
 class LimitsPart(Part):
@@ -77,6 +81,14 @@ class LimitsPart(Part):
         return Bounds(**self.model_dump())
 
 
+class DoorTls(Part):
+    """PEM files of the ClickHouse doors; read anew when they change."""
+
+    certificate: Path = Field(description="Certificate, with those between it and its authority.")
+    key: Path = Field(description="Its private key.")
+    client_ca: Path | None = Field(default=None, description="Authorities of clients that show a certificate.")
+
+
 class DoorsPart(Part):
     """How others reach the embedded store."""
 
@@ -84,6 +96,7 @@ class DoorsPart(Part):
         default=(), description="When empty: default, who reads, and rootcause, who also writes findings; no passwords."
     )
     limits: LimitsPart = LimitsPart()
+    tls: DoorTls | None = Field(default=None, description="TLS of both doors; plain when not set.")
 
     @field_validator("accounts")
     @classmethod
@@ -92,3 +105,9 @@ class DoorsPart(Part):
         if len(set(names)) < len(names):
             raise ValueError("two accounts have the same name")
         return accounts
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> Self:
+        if any(account.identities for account in self.accounts) and not (self.tls and self.tls.client_ca):
+            raise ValueError("identities of accounts need tls.client_ca, which says whose certificates count")
+        return self

@@ -17,6 +17,7 @@ from collector.store.embedded import EmbeddedStore
 from collector.store.errors import QueryFailed, StoreUnavailable, query_failed
 from collector.store.running import Request, Running
 from collector.store.statement import Kind, Statement
+from collector.tls import identities
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ class Connection:
         self._incoming = Incoming(reader, store.numeric_settings)
         self._writer = writer
         self._peer = writer.get_extra_info("peername")
+        self._identities = identities(writer.get_extra_info("peercert"))
         self._upcoming: asyncio.Task[int] | None = None
         # What USE and SET changed, for as long as the connection lasts.
         self._database = "otel"
@@ -68,7 +70,7 @@ class Connection:
     async def _serve(self) -> None:
         greeting = await asyncio.wait_for(self._incoming.greeting(), GREETING_SECONDS)
         try:
-            account = self._accounts.enter(greeting.user, greeting.password)
+            account = self._accounts.enter(greeting.user, greeting.password, self._identities)
         except QueryFailed as error:
             await self._send(p.exception(error.code, error.message))
             return

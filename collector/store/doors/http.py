@@ -7,6 +7,7 @@ where the format allows it. Never: a change by GET, a result without its error w
 import json
 import logging
 import secrets
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from collector.store.engine import Chunk
 from collector.store.errors import AUTHENTICATION_FAILED, QueryFailed, StoreUnavailable
 from collector.store.running import Running
 from collector.store.statement import Kind
+from collector.tls import identities
 
 NETWORK_ERROR: Final = 210
 # A page for whoever has a browser and nothing else; it asks this same door.
@@ -45,7 +47,14 @@ class HttpDoor:
         await self._runner.cleanup()
 
 
-async def serve_http(store: EmbeddedStore, host: str, port: int, *, accounts: Accounts | None = None) -> HttpDoor:
+async def serve_http(
+    store: EmbeddedStore,
+    host: str,
+    port: int,
+    *,
+    accounts: Accounts | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> HttpDoor:
     """Opens the HTTP door on `host`:`port` (0 = any free one). Raises OSError when it cannot be bound."""
     handler = _Handler(store, accounts or Accounts())
     app = web.Application(client_max_size=BODY_MOST)
@@ -56,7 +65,7 @@ async def serve_http(store: EmbeddedStore, host: str, port: int, *, accounts: Ac
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except BaseException:
         await runner.cleanup()
         raise
@@ -79,7 +88,7 @@ class _Handler:
     async def query(self, http: web.Request) -> web.StreamResponse:
         try:
             who = credentials(http.query, http.headers)
-            account = self._accounts.enter(who.user, who.password)
+            account = self._accounts.enter(who.user, who.password, identities(http.get_extra_info("peercert")))
             wanted = asked(http.method, http.query, http.headers, decoded(http.headers, await http.read()), account)
             if not wanted.request.sql.strip():
                 return web.Response(text="Ok.\n")

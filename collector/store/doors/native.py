@@ -7,6 +7,7 @@ Never: an unbounded number of connections, a client whose bytes disturb another.
 
 import asyncio
 import logging
+import ssl
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,25 +41,30 @@ class NativeDoor:
         await self._server.wait_closed()
 
 
-async def serve_native(store: EmbeddedStore, host: str, port: int, *, accounts: Accounts | None = None) -> NativeDoor:
+async def serve_native(
+    store: EmbeddedStore,
+    host: str,
+    port: int,
+    *,
+    accounts: Accounts | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> NativeDoor:
     """Opens the native door on `host`:`port` (0 = any free one). Raises OSError when it cannot be bound."""
     known = accounts or Accounts()
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
         if len(serving) >= CONNECTIONS_MOST:
             await _turn_away(writer)
             return
+        writer.transport.set_write_buffer_limits(high=_BUFFERED)
+        # A task of its own: asyncio would print a traceback for one of its tasks that is cancelled.
+        task = asyncio.create_task(Connection(store, known, reader, writer).serve())
         serving.add(task)
-        try:
-            writer.transport.set_write_buffer_limits(high=_BUFFERED)
-            await Connection(store, known, reader, writer).serve()
-        finally:
-            serving.discard(task)
+        task.add_done_callback(serving.discard)
+        await asyncio.wait({task})
 
-    server = await asyncio.start_server(serve, host, port)
+    server = await asyncio.start_server(serve, host, port, ssl=tls)
     bound = server.sockets[0].getsockname()
     return NativeDoor(bound[0], bound[1], server, serving)
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
 from collector.errors import ConfigRefused
-from collector.receive.tls import Tls
+from collector.tls import Tls
 from tests.world import otlp_requests as world
 from tests.world.certificates import Authority
 from tests.world.collectors import Collector, collector
@@ -96,7 +96,7 @@ def test_others_are_turned_away(secured: Secured) -> None:
 def test_a_renewed_certificate_is_served_and_a_broken_one_is_not(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.issue("collector")
-    tls = Tls(certificate, key, None)
+    tls = Tls("tls", certificate, key, None)
     assert not tls.renew()
     authority.issue("collector")
     os.utime(certificate, ns=(1, 1))
@@ -105,6 +105,6 @@ def test_a_renewed_certificate_is_served_and_a_broken_one_is_not(tmp_path: Path)
     os.utime(certificate, ns=(2, 2))
     assert not tls.renew()
     with pytest.raises(ConfigRefused, match="cannot be used"):
-        Tls(certificate, key, None)
+        Tls("tls", certificate, key, None)
     with pytest.raises(ConfigRefused, match=r"tls\.client_ca: .*absent: No such file"):
-        Tls(*authority.issue("collector"), tmp_path / "absent")
+        Tls("tls", *authority.issue("collector"), tmp_path / "absent")

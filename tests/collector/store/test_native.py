@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from clickhouse_driver.errors import ServerException
+from clickhouse_driver import Client
+from clickhouse_driver.errors import NetworkError, ServerException
 
-from collector.store.doors.native import CONNECTIONS_MOST
+from collector.store.doors.native import CONNECTIONS_MOST, serve_native
 from tests.collector.store.spans import mesh_block
 from tests.world.processes import until
 from tests.world.stores import ServedStore
@@ -122,6 +123,21 @@ def test_a_slow_reader_holds_its_query_back_instead_of_memory(served: ServedStor
         assert _rss() - before < 200 << 20
         assert served.running_queries() == 1
     until(lambda: served.running_queries() == 0, "the query to end with its reader")
+
+
+def test_a_door_closes_in_silence_while_a_client_is_there(
+    served: ServedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    door = served.call(serve_native(served.store, "127.0.0.1", 0))
+    with Client("127.0.0.1", door.port) as idle, Client("127.0.0.1", door.port) as busy:
+        idle.execute("SELECT 1")
+        busy.execute_with_progress(ENDLESS)
+        until(lambda: served.running_queries() == 1, "the query to start")
+        served.call(door.close())
+        with pytest.raises((EOFError, NetworkError)):
+            busy.receive_result()
+    assert served.running_queries() == 0
+    assert caplog.records == [], caplog.text
 
 
 def test_use_and_set_last_as_long_as_the_connection(served: ServedStore) -> None:
