@@ -40,6 +40,7 @@ from proxy.control.discovery.door import InstanceDoor
 from proxy.control.discovery.instances import Instances
 from proxy.control.discovery.kept import KeptRegistrations
 from proxy.control.discovery.leases import Leases
+from proxy.control.discovery.srv import SrvRecords
 from proxy.control.epochs.begin import Beginning, begin, joined, last_known
 from proxy.control.epochs.change import Change
 from proxy.control.epochs.in_force import InForce
@@ -50,6 +51,7 @@ from proxy.control.health.leave_out import Verdict
 from proxy.control.known import Known
 from proxy.control.leading import Leadership, file_actor
 from proxy.control.names.door import NamesDoor
+from proxy.control.names.upstream import RESOLV_CONF, resolvers_of
 from proxy.control.policies.key_sets import KeySets
 from proxy.control.publish import Publisher
 from proxy.control.reading.read import read
@@ -189,9 +191,8 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
     instances = Instances(Leases.begun(held, time.monotonic()), start.kept, in_force, time.monotonic)
     checks = Checks(socket.gethostname()[:63], time.monotonic)
     key_sets, recording = start.key_sets, Recording(in_force, time.time)
-    in_force.followers += (checks.follow, key_sets.follow, recording.follow)
-    for follow in in_force.followers:
-        follow(publisher.registry)
+    records = SrvRecords(instances, resolvers_of(RESOLV_CONF, options.dns))
+    in_force.follow(publisher.registry, checks.follow, key_sets.follow, recording.follow, records.follow)
     telemetry.count_health(lambda: checks.verdict)
 
     async def leave_out(verdict: Verdict) -> None:
@@ -238,6 +239,7 @@ async def _serve(options: _Options, mark: Mark, start: _Start, safe: Safe) -> No
         checks.run(leave_out),
         office.follow(),
         key_sets.run(learn),
+        records.run(lambda: in_force.leads),
     ]
     sharing = Sharing(options.state, options.url, publisher) if options.state else None
     work += [sharing.run()] if sharing else []

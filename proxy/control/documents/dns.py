@@ -43,6 +43,10 @@ class DnsSpec(Spec):
     upstreams: tuple[IpPort, ...] | None = Field(default=None, description="None: those of /etc/resolv.conf.")
     virtual: Network | None = Field(default=None, description="Where services without addresses get one from.")
 
+    def resolvers(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        """Who is asked about names of others; `before` are those of this machine."""
+        return before if self.upstreams is None else self.upstreams
+
     @field_validator("suffix")
     @classmethod
     def _fits(cls, suffix: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.health import HealthSpec
 from proxy.control.documents.spelling import Address, Milliseconds, Place
 from proxy.snapshot import IpPort, Label, Name, Protocol, ServerName
+
+SrvName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]([a-z0-9_.-]{0,250}[a-z0-9])?$")]
 
 
 class ListenerSpec(Spec):
@@ -71,6 +73,7 @@ class ServiceSpec(Spec):
     server_names: tuple[ServerName, ...] = Field(default=(), alias="serverNames")
     addresses: tuple[IpPort, ...] = ()
     endpoints: tuple[EndpointSpec, ...] = ()
+    srv: SrvName | None = Field(default=None, description="The SRV record whose targets are instances too.")
     health: HealthSpec | None = None
     calls: tuple[Name, ...] | None = Field(default=None, description="The Services it calls; without it, any.")
     egress: Name | None = Field(default=None, description="The Gateway, by its full name, that leads to it.")

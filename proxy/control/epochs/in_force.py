@@ -63,10 +63,15 @@ class InForce:
         """Registrations that are not in force, by instance, and why."""
         self.leads = True
         """Whether changes are taken here; otherwise those of another control plane are served."""
-        self.followers: list[Callable[[Registry], None]] = []
-        """Called with each registry that comes in force."""
+        self._followers: list[Callable[[Registry], None]] = []
         self._publisher, self._telemetry, self._clock = publisher, telemetry, clock
         self._alone = asyncio.Lock()
+
+    def follow(self, now: Registry, *followers: Callable[[Registry], None]) -> None:
+        """Tells each of them of the registry in force, and of each that comes in force."""
+        for follower in followers:
+            self._followers.append(follower)
+            follower(now)
 
     @property
     def epoch(self) -> int:
@@ -183,7 +188,7 @@ class InForce:
 
     def _publish(self, prepared: Prepared) -> None:
         self._publisher.publish(prepared)
-        for follower in self.followers:
+        for follower in self._followers:
             follower(prepared.registry)
 
     def _take(self, overlaid: Overlaid, known: Known, refused: dict[str, str]) -> None:

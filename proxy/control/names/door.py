@@ -13,18 +13,17 @@ from typing import cast
 
 from proxy.control.names.answer import Foreign, answer
 from proxy.control.names.directory import Directory, directory
-from proxy.control.names.upstream import Upstreams, resolvers_of
+from proxy.control.names.upstream import RESOLV_CONF, Upstreams, resolvers_of
 from proxy.control.registry import Registry
 
 _CONNECTIONS = 64
 _IDLE_S = 10.0
-_RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 class NamesDoor:
     """`registry` gives the one in force; names change with it at once. Without an address the door stays shut."""
 
-    def __init__(self, address: str, registry: Callable[[], Registry], resolv_conf: Path = _RESOLV_CONF) -> None:
+    def __init__(self, address: str, registry: Callable[[], Registry], resolv_conf: Path = RESOLV_CONF) -> None:
         self._address = address
         self._registry = registry
         self._before = resolvers_of(resolv_conf, address)
@@ -75,8 +74,8 @@ class NamesDoor:
 
     async def pass_on(self, foreign: Foreign, over_tcp: bool) -> bytes:
         """What others say to a query."""
-        told = self._registry().mesh.spec.dns.upstreams
-        return await self._upstreams.ask(foreign.query, self._before if told is None else told, over_tcp)
+        resolvers = self._registry().mesh.spec.dns.resolvers(self._before)
+        return await self._upstreams.ask(foreign.query, resolvers, over_tcp)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast(asyncio.Task[None], asyncio.current_task())

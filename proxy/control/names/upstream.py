@@ -20,6 +20,7 @@ from proxy.control.names.answer import failure, passed_on
 
 log = logging.getLogger("whymesh.control")
 
+RESOLV_CONF = Path("/etc/resolv.conf")
 AT_ONCE = 256
 _PATIENCE_S = 2.0
 
