@@ -31,8 +31,8 @@ class Stopped(Exception):
 
 
 def terminal() -> Console:
-    """Where people read: standard error, so that standard output stays what was asked for; text is never markup."""
-    return Console(stderr=True, highlight=False, markup=False)
+    """Where people read: standard error, so that standard output stays what was asked for; text is only text."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def stop_signal() -> asyncio.Event:

@@ -30,7 +30,7 @@ from proxy.control.documents.telemetry import TelemetrySpec
 from proxy.control.errors import ConfigRefused, UnknownProxy
 from proxy.control.names.virtual import virtual_addresses
 from proxy.control.proxies import Proxy, mistakes_of, proxies_of
-from proxy.control.reading.references import mixed_kinds, strangers, unheard_of, unknown
+from proxy.control.reading.references import mixed_kinds, strangers, unheard_of, unknown, unprovable
 from proxy.control.trust import Trust
 
 D = TypeVar("D", bound=Document)
@@ -131,6 +131,7 @@ def register(
         *unattached(registry.of(RouteDocument), registry.of(Gateway)),
         *unled(registry.services, registry.of(Gateway)),
         *unknown(registry.mesh, registry.services),
+        *unprovable(registry.mesh, registry.services),
         *mixed_kinds(registry.of(RouteDocument)),
         *mistakes_of(registry.services, registry.proxies),
         *_torn(registry),

@@ -114,6 +114,7 @@ def test_a_running_demo_answers_everyone_and_ctrl_c_leaves_nothing(offset: int, 
         assert whymesh("fault", "payments", "crash", "--instance", "payments-9", *state).returncode == 2
         assert whymesh("fault", "payments", "clear", *state).returncode == 0
         assert json.loads(get(f"http://127.0.0.1:{18_600 + offset}/status")[1]) == {"faults": {}}
+        an_outsider_comes_to_the_front_doors_only(offset)
         a_call_that_no_policy_allows_is_explained(ports, tmp_path)
         second = whymesh("demo", "--port-offset", str(offset), *state)
         assert second.returncode == 2
@@ -122,6 +123,17 @@ def test_a_running_demo_answers_everyone_and_ctrl_c_leaves_nothing(offset: int, 
         assert process.wait(60) == 0
     assert ports_are_free(offset)
     assert whymesh("why", *state, "--url", ports.url("rootcause")).returncode == 3
+
+
+def an_outsider_comes_to_the_front_doors_only(offset: int) -> None:
+    """Who is not known learns that it may not, and of no rule."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{DOOR + offset}/admin", timeout=10)
+    with refused.value as answer:
+        assert (answer.status, answer.headers["mesh-reason"]) == (403, "not_allowed")
+        said = answer.read().decode()
+    assert "(edge)" in said
+    assert "customers" not in said
 
 
 def a_call_that_no_policy_allows_is_explained(ports: Ports, state: Path) -> None:

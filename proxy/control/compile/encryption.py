@@ -27,9 +27,9 @@ def trust(registry: Registry) -> Trust:
     return Trust(domains={told.domain: told.roots}, denied=told.denied)
 
 
-def demand(registry: Registry) -> Demand:
+def demand(registry: Registry, service: Service) -> Demand:
     """What is asked of those who call a service."""
-    return "off" if registry.trust is None else registry.mesh.spec.mtls
+    return "off" if registry.trust is None else service.spec.mtls or registry.mesh.spec.mtls
 
 
 def proven(registry: Registry, service: Service) -> str | None:
@@ -37,7 +37,7 @@ def proven(registry: Registry, service: Service) -> str | None:
 
     While both are allowed, only services whose every instance has a proxy are sure to understand.
     """
-    asked = demand(registry)
+    asked = demand(registry, service)
     proxied = [endpoint.sidecar is not None for endpoint in service.spec.endpoints]
     encrypts = any(proxied) if asked == "strict" else asked == "permissive" and all(proxied)
     return identity(registry, service) if encrypts and service.spec.egress is None else None

@@ -21,7 +21,7 @@ def inbound(registry: Registry, service: Service, endpoint: EndpointSpec) -> Inb
         timeout_ms=service.spec.timeout,
         transparent=endpoint.sidecar.transparent,
         gate=gate(registry, service),
-        tls=demand(registry),
+        tls=demand(registry, service),
     )
 
 

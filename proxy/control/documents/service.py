@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.health import HealthSpec
 from proxy.control.documents.spelling import Address, Milliseconds, Place
-from proxy.snapshot import IpPort, Label, Name, Protocol, ServerName
+from proxy.snapshot import Demand, IpPort, Label, Name, Protocol, ServerName
 
 SrvName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]([a-z0-9_.-]{0,250}[a-z0-9])?$")]
 
@@ -76,6 +76,7 @@ class ServiceSpec(Spec):
     srv: SrvName | None = Field(default=None, description="The SRV record whose targets are instances too.")
     health: HealthSpec | None = None
     calls: tuple[Name, ...] | None = Field(default=None, description="The Services it calls; without it, any.")
+    mtls: Demand | None = Field(default=None, description="Asked of its callers; without it, what the Mesh says.")
     egress: Name | None = Field(default=None, description="The Gateway, by its full name, that leads to it.")
 
     @model_validator(mode="after")

@@ -74,6 +74,14 @@ def unknown(mesh: Mesh, services: Iterable[Service]) -> Iterator[str]:
             yield missing(where, name, known)
 
 
+def unprovable(mesh: Mesh, services: Iterable[Service]) -> Iterator[str]:
+    """Services that ask their callers for certificates which nobody issues."""
+    for service in services:
+        if mesh.spec.authority is None and service.spec.mtls not in (None, "off"):
+            where = f"Service {service.full_name}: spec.mtls"
+            yield f"{where}: nobody has a certificate without spec.authority of the Mesh; add it, {{}} for all defaults"
+
+
 def missing(where: str, name: str, known: Iterable[str], kind: str = "Service") -> str:
     """What is wrong where a document names what is not there, with a hint."""
     near = get_close_matches(name, known, n=1)

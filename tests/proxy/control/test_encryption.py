@@ -23,10 +23,12 @@ OTHER = meshes.endpoint("shop-1", 18_004, sidecar=meshes.sidecar(4, 5, 6))
 ROOT = Issuer("shop.example").trust().domains["shop.example"][0]
 
 
-def compiled(tmp_path: Path, *endpoints: dict[str, Any], mtls: str, trusted: bool = True) -> Snapshot:
+def compiled(
+    tmp_path: Path, *endpoints: dict[str, Any], mtls: str, trusted: bool = True, own: str | None = None
+) -> Snapshot:
     """What the proxy of `shop` gets in a mesh with a service `card`."""
     mesh = meshes.mesh(authority={}, mtls=mtls, trustDomain="shop.example")
-    services = meshes.service("card", *endpoints), meshes.service("shop", OTHER)
+    services = meshes.service("card", *endpoints, **({"mtls": own} if own else {})), meshes.service("shop", OTHER)
     made = register(load(meshes.write(tmp_path / "mesh.yaml", mesh, *services)))
     trust = Trust("shop.example", (ROOT,), ("0a",)) if trusted else None
     return compile_snapshot(replace(made, trust=trust), "shop-1", 2)
@@ -57,6 +59,19 @@ def test_callers_encrypt_to_those_who_can(
     assert (snapshot.trust.domains, snapshot.trust.denied) == ({"shop.example": (ROOT,)}, ("0a",))
 
 
+@pytest.mark.parametrize(
+    ("mtls", "own", "encrypts"),
+    [("strict", "off", False), ("off", "strict", True), ("permissive", "strict", True), ("strict", "permissive", True)],
+)
+def test_a_service_may_ask_for_more_or_less_than_the_mesh(tmp_path: Path, mtls: str, own: str, encrypts: bool) -> None:
+    snapshot = compiled(tmp_path, PROXIED, mtls=mtls, own=own)
+    (workload,) = snapshot.workloads
+    (card,) = (one for one in workload.services if one.name == "card")
+    assert (card.identity is not None) is encrypts
+    assert workload.inbound is not None
+    assert workload.inbound.tls == mtls, "the others ask for what they asked for"
+
+
 def test_before_there_is_an_authority_nothing_is_asked(tmp_path: Path) -> None:
     snapshot = compiled(tmp_path, PROXIED, mtls="strict", trusted=False)
     (workload,) = snapshot.workloads
@@ -64,6 +79,12 @@ def test_before_there_is_an_authority_nothing_is_asked(tmp_path: Path) -> None:
     assert workload.inbound is not None
     assert workload.inbound.tls == "off"
     assert not snapshot.trust.domains
+
+
+def test_a_service_that_asks_for_certificates_without_an_authority_is_a_mistake(tmp_path: Path) -> None:
+    card = meshes.service("card", PROXIED, mtls="strict")
+    with pytest.raises(ConfigRefused, match=r"Service card: spec\.mtls: nobody has a certificate"):
+        register(load(meshes.write(tmp_path / "mesh.yaml", card)))
 
 
 def test_encryption_without_an_authority_is_a_mistake(tmp_path: Path) -> None:
