@@ -19,7 +19,7 @@ from aiohttp import web
 from collector.store.doors.accounts import Accounts
 from collector.store.doors.http_answer import content_type, error_text, late_error, status_of
 from collector.store.doors.http_coding import BODY_MOST, Coding, decoded
-from collector.store.doors.http_request import Asked, asked, credentials
+from collector.store.doors.http_request import Asked, asked, credentials, query_id
 from collector.store.embedded import EmbeddedStore
 from collector.store.engine import Chunk
 from collector.store.errors import AUTHENTICATION_FAILED, QueryFailed, StoreUnavailable
@@ -30,6 +30,8 @@ from collector.tls import identities
 NETWORK_ERROR: Final = 210
 # A page for whoever has a browser and nothing else; it asks this same door.
 _PLAY: Final = (files("collector.store.doors") / "play.html").read_text()
+
+_QUERY_ID: Final = web.RequestKey("query_id", str)
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,9 @@ async def serve_http(
     handler = _Handler(store, accounts or Accounts())
     app = web.Application(client_max_size=BODY_MOST)
     app.router.add_get("/ping", handler.ping)
+    app.router.add_get("/replicas_status", handler.ping)  # there are no replicas that could be late
     app.router.add_get("/play", handler.play)
+    app.on_response_prepare.append(_named)
     app.router.add_route("*", "/{path:.*}", handler.query)
     # A client that leaves cancels its handler, and with it the query.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
@@ -86,6 +90,7 @@ class _Handler:
         return web.Response(text=_PLAY, content_type="text/html", headers={"X-Frame-Options": "DENY"})
 
     async def query(self, http: web.Request) -> web.StreamResponse:
+        http[_QUERY_ID] = query_id(http.query)
         try:
             who = credentials(http.query, http.headers)
             account = self._accounts.enter(who.user, who.password, identities(http.get_extra_info("peercert")))
@@ -164,6 +169,11 @@ class _Handler:
             headers["WWW-Authenticate"] = 'Basic realm="ClickHouse HTTP"'
         text = error_text(code, message, self._version)
         return web.Response(text=text, status=status or status_of(code), headers=headers)
+
+
+async def _named(http: web.Request, response: web.StreamResponse) -> None:
+    if _QUERY_ID in http:
+        response.headers["X-ClickHouse-Query-Id"] = http[_QUERY_ID]
 
 
 def _summary(read: int = 0, result: int = 0, written: int = 0) -> dict[str, str]:

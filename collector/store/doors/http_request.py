@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import uuid4
 
 from collector.store.doors.accounts import Account
 from collector.store.errors import AUTHENTICATION_FAILED, SYNTAX_ERROR, query_failed
@@ -30,6 +31,7 @@ _OURS: Final = frozenset(
 # An INSERT whose rows stand in the same body, in any format, binary ones too.
 _ROWS_BEHIND: Final = re.compile(rb"\A\s*INSERT\s.{0,65536}?\bFORMAT\s+\w+[ \t]*\r?\n", re.IGNORECASE | re.DOTALL)
 _PARAMETER: Final = "param_"
+_QUERY_ID: Final = re.compile(r"[\w.:-]{1,128}\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ def credentials(query: Mapping[str, str], headers: Mapping[str, str]) -> Credent
             )
         return Credentials(user, password)
     return Credentials(query.get("user") or "default", query.get("password", ""))
+
+
+def query_id(query: Mapping[str, str]) -> str:
+    """The name that a client gave its query, or one of ours where it gave none or none that fits into a header."""
+    named = query.get("query_id", "")
+    return named if _QUERY_ID.match(named) else str(uuid4())
 
 
 def asked(method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, account: Account) -> Asked:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import clickhouse_connect
 import pytest
+import sqlalchemy
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 
@@ -55,6 +57,7 @@ def connect(served: ServedStore) -> Iterator[Client]:
 def test_it_says_that_it_is_there(curl: Curl) -> None:
     assert curl.get("/ping") == "Ok.\n"
     assert curl.get("/") == "Ok.\n"
+    assert curl.get("/replicas_status") == "Ok.\n"
 
 
 def test_a_statement_comes_in_the_address_in_the_body_or_in_both(curl: Curl) -> None:
@@ -133,6 +136,39 @@ def test_the_summary_counts_rows(curl: Curl) -> None:
     line = next(line for line in head.splitlines() if line.startswith("X-ClickHouse-Summary: "))
     figures = json.loads(line.partition(": ")[2])
     assert (figures["read_rows"], figures["result_rows"]) == ("10", "1")
+
+
+def test_every_answer_names_its_query(curl: Curl) -> None:
+    for sql in ("SELECT 1", "SELEC 1", "SELECT number FROM numbers(300000)"):
+        assert "X-ClickHouse-Query-Id: mine-7\n" in curl.post(sql, "-i", query_id="mine-7").replace("\r", "")
+    for other in ("", "two\r\nX-Lines: 1"):
+        head = curl.post("SELECT 1", "-i", query_id=other)
+        assert len(head.partition("X-ClickHouse-Query-Id: ")[2].splitlines()[0]) == 36
+        assert "X-Lines" not in head
+
+
+def test_another_clickhouse_reads_by_url(served: ServedStore) -> None:
+    address = f"{served.http}/?{urlencode({'query': 'SELECT number FROM numbers(200000) FORMAT CSV'})}"
+    script = f"""
+import chdb.session
+session = chdb.session.Session()
+print(session.query("SELECT sum(n) FROM url('{address}', 'CSV', 'n UInt64')", "CSV"))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "19999900000", done.stderr
+
+
+def test_sqlalchemy_reads_tables_and_rows(served: ServedStore) -> None:
+    engine = sqlalchemy.create_engine(f"clickhousedb://{served.http.removeprefix('http://')}/otel")
+    try:
+        with engine.connect() as connection:
+            table = sqlalchemy.text("SELECT name FROM system.tables WHERE database = :name ORDER BY name")
+            names = [row.name for row in connection.execute(table, {"name": "otel"})]
+            spans = sqlalchemy.Table("mesh_edges", sqlalchemy.MetaData(schema="otel"), autoload_with=connection)
+    finally:
+        engine.dispose()
+    assert "otel_traces" in names
+    assert {"Source", "Destination", "Calls"} <= set(spans.columns.keys())
 
 
 def test_accounts_by_header_basic_authentication_and_address(curl: Curl) -> None:
