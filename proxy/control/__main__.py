@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -150,7 +152,15 @@ def command(
         raise SystemExit(_refusal(error)) from None
     except (ControlError, ValueError) as error:
         raise SystemExit(_say(str(error))) from None
+    _take_every_file()
     asyncio.run(_serve(options, mark, start, Safe(state, secret_of(ca_secret), node_key)))
+
+
+def _take_every_file() -> None:
+    """Each proxy that follows is an open file, and the usual limit of 1024 is not meant."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # where "no limit" is more than the system gives
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @dataclass(frozen=True)

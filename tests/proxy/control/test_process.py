@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.world import meshes
-from tests.world.processes import Process, free_port, get, running, until
+from tests.world.processes import Process, Program, free_port, get, running, until
 
 FRONT = meshes.endpoint("front-1", sidecar=meshes.sidecar(1, 2, 3))
 
@@ -159,3 +160,16 @@ def test_a_taken_port_is_one_clear_message(control: Control, tmp_path: Path) -> 
             f"whymesh control: --listen 127.0.0.1:{control.port}: Address already in use; "
             "another control plane may be running\n"
         )
+
+
+def test_more_may_follow_than_a_process_may_open_files_at_first(control: Control, tmp_path: Path) -> None:
+    line = ("-c", 'ulimit -Sn 100; exec "$@"', "sh", sys.executable, "-m", "proxy.control", *control.arguments)
+    process = Program("sh", *line, log=tmp_path / "control.log")
+    try:
+        process.ready(control.url("/readyz"))
+        with contextlib.ExitStack() as others:
+            for _ in range(150):
+                others.enter_context(socket.create_connection(("127.0.0.1", control.port), timeout=20))
+            assert get(control.url("/readyz"))[0] == 200
+    finally:
+        process.kill()
