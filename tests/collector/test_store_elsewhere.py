@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import urllib.request
 from pathlib import Path
 
@@ -50,6 +52,24 @@ def test_spans_go_to_the_server_also_those_from_while_it_was_away(tmp_path: Path
         finally:
             again.end()
         assert served.process.terminate() == 0
+
+
+def test_a_server_that_hangs_and_a_collector_that_is_killed_meanwhile(tmp_path: Path) -> None:
+    """Whether the insert under way was made is known to the server alone; it is made once."""
+    with served_elsewhere(tmp_path / "server") as server:
+        with collector(tmp_path / "one", "--store", server.url("owner")) as served:
+            send(served, "before")
+            served.settle()
+            os.kill(server.process.pid, signal.SIGSTOP)
+            try:
+                send(served, "while it hangs")
+                assert served.metric("whymesh_collector_log_requests") > 0, "it is acknowledged all the same"
+                served.process.kill()
+            finally:
+                os.kill(server.process.pid, signal.SIGCONT)
+        with collector(tmp_path / "one", "--store", server.url("owner")) as served:
+            served.settle()
+            assert (spans(server, "before"), spans(server, "while it hangs")) == (20, 20)
 
 
 def test_a_wrong_address_is_told_without_its_password(tmp_path: Path) -> None:
