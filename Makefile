@@ -34,10 +34,11 @@ bench: ## ours and its peers in turn on the same core: requests/s, CPU a request
 	@deploy/prepare.sh dev,bench $(CLIENTS) $(PEERS)
 	$(BIN)/python -m tests.bench --json target/bench.json
 
-benchstore: ## our collector and the OpenTelemetry Collector on the same spans; questions to ten million spans (needs Go)
+benchstore: ## our collector beside the OpenTelemetry Collector; questions to ten million spans; the root-cause engine's cost (needs Go)
 	@deploy/prepare.sh dev
 	$(BIN)/python -m tests.bench.collecting
 	$(BIN)/python -m tests.bench.history
+	$(BIN)/python -m tests.bench.watching
 
 format: ## rewrite all sources in the house style
 	@deploy/prepare.sh dev

@@ -14,6 +14,7 @@ from rootcause.explain.proof import felt
 from rootcause.incidents.lifecycle import Event, Incident, Lifecycle, Step
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.load.horizon import around, horizon
+from rootcause.load.remembered import Remembered
 from rootcause.load.window import Interval, Window
 from rootcause.load.window import Step as Told
 
@@ -50,6 +51,7 @@ class Vigil:
     ) -> None:
         """`normal` is what was normal before the incidents that are open already."""
         self._load = load
+        self._remembered = Remembered(load)
         self._listen = listen
         self._lives = Lifecycle(already_open)
         self._past: list[Interval] = []
@@ -61,9 +63,9 @@ class Vigil:
         looked_at = horizon(now, self._past)
         intervals, question = self._normal or looked_at.normal, looked_at.question
         recent = Interval(question.end - GAUGE_S, question.end)
-        baseline, observed = self._load(intervals, intervals), self._load([question], [recent])
+        baseline, observed = self._remembered.window(intervals), self._load([question], [recent])
         if self._listen is not None:
-            usual, now_told = self._listen(intervals, recent)
+            usual, now_told = self._listen(baseline.intervals, recent)
             baseline = replace(baseline, steps=(*baseline.steps, *usual))
             observed = replace(observed, steps=(*observed.steps, *now_told))
         return Sight(diagnose(baseline, observed, changed), baseline, observed, now)

@@ -12,41 +12,22 @@ from rootcause.load.window import Bucket, Called, Interval, Quantiles, Served, W
 
 _LEVELS = "0.01, 0.5, 0.9, 0.95, 0.99"  # relative accuracy of the sketch, then the quantiles
 
+# One pass: sketches and sums meet once, however many buckets, routes and instances there are.
 _SERVED = f"""
 SELECT Service, Version, Instance, Route, Entry,
-    groupArray((At, N, Failed, TotalNs, OwnFailed, OwnNs, OwnN)) AS Buckets,
-    quantilesDDMerge({_LEVELS})(Spread) AS Whole, quantilesDDMerge({_LEVELS})(OwnSpread) AS Own,
-    sum(OwnN) AS OwnKnown, sumMap(Why) AS Reasons, argMax(Slow, SlowNs) AS SlowTrace, max(Broken) AS ErrorTrace
-FROM
-(
-    SELECT toUnixTimestamp(Bucket) AS At, Service, Version, Instance, Route, Entry,
-        sum(Calls) AS N, sum(Errors) AS Failed, sum(DurationSum) AS TotalNs,
-        sum(OwnErrors) AS OwnFailed, sum(OwnSum) AS OwnNs, sum(OwnCalls) AS OwnN,
-        quantilesDDMergeState({_LEVELS})(Durations) AS Spread,
-        quantilesDDMergeState({_LEVELS})(OwnDurations) AS OwnSpread,
-        sumMap(Reasons) AS Why, argMaxMerge(SlowTrace) AS Slow,
-        quantilesDDMerge({_LEVELS})(Durations)[4] AS SlowNs, max(ErrorTrace) AS Broken
-    FROM otel.mesh_routes WHERE {{where}}
-    GROUP BY At, Service, Version, Instance, Route, Entry
-)
+    sumMap([toUnixTimestamp(Bucket)], [Calls], [Errors], [DurationSum], [OwnErrors], [OwnSum], [OwnCalls]) AS Buckets,
+    quantilesDDMerge({_LEVELS})(Durations) AS Whole, quantilesDDMerge({_LEVELS})(OwnDurations) AS Own,
+    sum(OwnCalls) AS OwnKnown, sumMap(Reasons) AS Why, argMaxMerge(SlowTrace) AS Slow, max(ErrorTrace) AS Broken
+FROM otel.mesh_routes WHERE {{where}}
 GROUP BY Service, Version, Instance, Route, Entry
 """
 
 _CALLED = f"""
 SELECT Reporter, Source, Destination, SourceInstance, DestinationVersion, DestinationInstance,
-    groupArray((At, N, Failed, TotalNs)) AS Buckets,
-    quantilesDDMerge({_LEVELS})(Spread) AS Whole,
-    sumMap(Why) AS Reasons, argMax(Slow, SlowNs) AS SlowTrace, max(Broken) AS ErrorTrace
-FROM
-(
-    SELECT toUnixTimestamp(Bucket) AS At, Reporter, Source, Destination, SourceInstance, DestinationVersion,
-        DestinationInstance, sum(Calls) AS N, sum(Errors) AS Failed, sum(DurationSum) AS TotalNs,
-        quantilesDDMergeState({_LEVELS})(Durations) AS Spread,
-        sumMap(Reasons) AS Why, argMaxMerge(SlowTrace) AS Slow,
-        quantilesDDMerge({_LEVELS})(Durations)[4] AS SlowNs, max(ErrorTrace) AS Broken
-    FROM otel.mesh_edges WHERE {{where}}
-    GROUP BY At, Reporter, Source, Destination, SourceInstance, DestinationVersion, DestinationInstance
-)
+    sumMap([toUnixTimestamp(Bucket)], [Calls], [Errors], [DurationSum]) AS Buckets,
+    quantilesDDMerge({_LEVELS})(Durations) AS Whole,
+    sumMap(Reasons) AS Why, argMaxMerge(SlowTrace) AS Slow, max(ErrorTrace) AS Broken
+FROM otel.mesh_edges WHERE {{where}}
 GROUP BY Reporter, Source, Destination, SourceInstance, DestinationVersion, DestinationInstance
 """
 
@@ -73,7 +54,7 @@ def _where(intervals: Sequence[Interval]) -> tuple[str, dict[str, Any]]:
 def _served(row: Mapping[str, Any]) -> Served:
     buckets = (
         Bucket(float(at), calls, errors, total / 1e6, own_errors, own / 1e6, own_calls)
-        for at, calls, errors, total, own_errors, own, own_calls in sorted(row["Buckets"])
+        for at, calls, errors, total, own_errors, own, own_calls in zip(*row["Buckets"], strict=True)
     )
     return Served(
         row["Service"],
@@ -84,14 +65,16 @@ def _served(row: Mapping[str, Any]) -> Served:
         tuple(buckets),
         _quantiles(row["Whole"]),
         _quantiles(row["Own"]) if row["OwnKnown"] else None,
-        row["Reasons"],
-        row["SlowTrace"],
-        row["ErrorTrace"],
+        row["Why"],
+        row["Slow"],
+        row["Broken"],
     )
 
 
 def _called(row: Mapping[str, Any]) -> Called:
-    buckets = (Bucket(float(at), calls, errors, total / 1e6) for at, calls, errors, total in sorted(row["Buckets"]))
+    buckets = (
+        Bucket(float(at), calls, errors, total / 1e6) for at, calls, errors, total in zip(*row["Buckets"], strict=True)
+    )
     return Called(
         row["Reporter"] == "source",
         row["Source"],
@@ -101,10 +84,10 @@ def _called(row: Mapping[str, Any]) -> Called:
         row["DestinationInstance"],
         tuple(buckets),
         _quantiles(row["Whole"]),
-        row["Reasons"],
-        row["SlowTrace"],
-        row["ErrorTrace"],
-        _lost(row["Reasons"]),
+        row["Why"],
+        row["Slow"],
+        row["Broken"],
+        _lost(row["Why"]),
     )
 
 
