@@ -58,7 +58,7 @@ def command(
     state: Path | None,
     **wish: Any,
 ) -> None:
-    """Show requests as they happen, or the last ones: those of SERVICE's proxies, or of all.
+    """Show requests as they happen, or the last ones: those of SERVICE's proxies (or a gateway's), or of all.
 
     \b
     Examples:
@@ -98,22 +98,17 @@ def _control(url: str | None, state: Path | None) -> str:
     return base.rstrip("/")
 
 
-def admins(control: str, service: str | None) -> list[str]:
-    """The admin addresses of a service's proxies, or of all. Raises Unanswered, NoProxy."""
-    services = ask_json(f"{control}/v1/registry", f"the control plane at {control}")["services"]
-    chosen = [one for one in services if service in (None, _name(one))]
-    if not chosen:
-        raise NoProxy(f"there is no Service {service}; known: {', '.join(map(_name, services))}")
-    sidecars = [endpoint.get("sidecar") for one in chosen for endpoint in one["spec"]["endpoints"]]
-    found = list(dict.fromkeys(sidecar["admin"] for sidecar in sidecars if sidecar))
+def admins(control: str, whose: str | None) -> list[str]:
+    """The admin addresses of the proxies of a service or gateway, or of all. Raises Unanswered, NoProxy."""
+    proxies = ask_json(f"{control}/v1/status", f"the control plane at {control}")["proxies"]
+    serves = {proxy["name"]: [proxy["name"]] if proxy["gateway"] else proxy["services"] for proxy in proxies}
+    chosen = [proxy for proxy in proxies if whose is None or whose in serves[proxy["name"]]]
+    found = list(dict.fromkeys(proxy["admin"] for proxy in chosen if proxy["admin"]))
     if not found:
-        raise NoProxy(f"no instance of {service or 'the mesh'} has a proxy")
+        known = ", ".join(dict.fromkeys(name for names in serves.values() for name in names))
+        what = f"no proxy of {whose} is known" if whose else "no proxy is known"
+        raise NoProxy(f"{what}; there are those of: {known or 'nobody'}")
     return found
-
-
-def _name(service: dict[str, Any]) -> str:
-    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
-    return str(name if namespace == "default" else f"{name}.{namespace}")
 
 
 def seen(proxies: Iterable[str], wish: dict[str, Any]) -> Iterator[Request]:

@@ -65,7 +65,7 @@ async def test_of_a_shared_proxy_the_requests_of_one_service_are_shown(tmp_path:
 async def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
     async with chain(tmp_path, ENABLED) as mesh:
         for arguments, code, said in (
-            (("s9",), 2, "there is no Service s9; known: s1, s2"),
+            (("s9",), 2, "no proxy of s9 is known; there are those of: s1, s2"),
             (("s1", "--status", "bad"), 2, "refuses: status=bad: expected a status such as 503"),
         ):
             result = await tap(*arguments, "--control", mesh.control)

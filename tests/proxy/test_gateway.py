@@ -13,7 +13,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from deploy.tap import command as tap
 from tests.world import meshes
 from tests.world.processes import Process, free_port, get, running, until
 
@@ -99,6 +101,8 @@ def test_a_gateway_serves_what_its_routes_say_and_follows_their_changes(tmp_path
         assert sum(one["count"] for one in stats["requests"] if one["reason"] == "unknown_host") >= 2
         (proxy,) = json.loads(get(f"http://127.0.0.1:{edge.control}/v1/status")[1])["proxies"]
         assert (proxy["name"], proxy["connected"], proxy["refused"]) == ("edge", True, None)
+        of_gateway = ["edge", "--control", f"http://127.0.0.1:{edge.control}", "--since", "5m"]
+        until(lambda: "outside > edge  GET" in CliRunner().invoke(tap, of_gateway).output, "its requests to be shown")
         assert process.terminate() == 0
 
 

@@ -48,6 +48,9 @@ def _proxy(publisher: Publisher, proxy: Proxy) -> dict[str, Any]:
     return {
         "name": proxy.name,
         "instances": [endpoint.instance for _, endpoint in proxy.instances],
+        "services": list(dict.fromkeys(service.full_name for service, _ in proxy.instances)),
+        "gateway": proxy.gateway is not None,
+        "admin": proxy.admin,
         "connected": bool(standing and standing.connections),
         "epoch": standing.served if standing else None,
         "due": due.snapshot.epoch,
