@@ -60,7 +60,7 @@ def diagnose(baseline: Window, observed: Window, changed: Set[str] = frozenset()
     means that users feel something which nothing in the graph explains. `changed` are services that somebody changed
     just before."""
     if observed.entry_calls < MIN_CALLS:
-        return Verdict("not_enough_data", f"{observed.entry_calls} requests in the last {observed.seconds:.0f} s")
+        return Verdict("not_enough_data", _hardly_asked(baseline, observed))
     if baseline.entry_calls < MIN_CALLS or baseline.covered_s < MIN_NORMAL_S:
         return Verdict(
             "not_enough_data",
@@ -121,6 +121,13 @@ def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:
     if (first.own_errors if by_errors else first.own_time) is None:
         return UNNARROWED
     return narrow(first.service, baseline, observed, by_errors=by_errors)
+
+
+def _hardly_asked(baseline: Window, observed: Window) -> str:
+    """Few requests are no fault of a service; that there usually are many is for a person to know."""
+    told = f"{observed.entry_calls} requests in the last {observed.seconds:.0f} s"
+    usual = baseline.entry_calls / baseline.covered_s * observed.seconds if baseline.covered_s else 0.0
+    return f"{told}, usually about {usual:.0f}" if usual >= 2 * MIN_CALLS else told
 
 
 def _unblamed(symptoms: list[Symptom], evidence: Evidence) -> Verdict:

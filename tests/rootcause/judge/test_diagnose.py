@@ -74,7 +74,9 @@ def test_a_better_shop_is_not_degraded() -> None:
 def test_says_so_when_there_is_too_little_data() -> None:
     normal, question = windows(7)
     assert diagnose(Window((Interval(START, START + 60),)), question).state == "not_enough_data"
-    assert diagnose(normal, Window((Interval(START, START + 20),))).state == "not_enough_data"
+    nobody = diagnose(normal, Window((Interval(START, START + 20),)))
+    assert nobody.state == "not_enough_data"
+    assert nobody.reason.startswith("0 requests in the last 20 s, usually about ")
 
 
 def test_the_same_windows_give_the_same_verdict() -> None:
