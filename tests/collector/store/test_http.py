@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
 import clickhouse_connect
@@ -208,6 +210,22 @@ def test_a_client_that_leaves_cancels_its_query(served: ServedStore) -> None:
     until(lambda: served.running_queries() == 0, "the query to end")
 
 
+def test_a_slow_reader_holds_its_query_back_instead_of_memory(served: ServedStore, curl: Curl) -> None:
+    wide = "SELECT number, repeat('x', 1000) FROM numbers(900000) SETTINGS max_block_size = 8192"
+    port = int(served.http.rpartition(":")[2])
+    before = _rss()
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sendall(f"GET /?{urlencode({'query': wide})} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert slow.recv(15) == b"HTTP/1.1 200 OK"
+        for _ in range(20):  # others go on
+            assert curl.get(query="SELECT 1") == "1\n"
+        print(f"RSS grew by {(_rss() - before) >> 20} MB for a result of 900 MB that nobody takes")
+        assert _rss() - before < 200 << 20
+        assert served.running_queries() == 1
+    until(lambda: served.running_queries() == 0, "the query to end with its reader")
+
+
 def test_clickhouse_connect_reads_spans(served: ServedStore, connect: Client) -> None:
     served.call(served.store.insert("otel_traces", [mesh_block(5)]))
     result = connect.query("SELECT SpanName, SpanAttributes['mesh.route'] AS route, Timestamp FROM otel_traces LIMIT 1")
@@ -232,3 +250,7 @@ def test_clickhouse_connect_inserts(served: ServedStore, compress: bool) -> None
     found = client.query(f"SELECT count(), sum(Confidence) FROM mesh_incidents WHERE Id LIKE 'connect-{compress}-%'")
     client.close()
     assert found.first_row == (500, 250.0)
+
+
+def _rss() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
