@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import shutil
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.ca import command as ca
 from deploy.config.look import status
+from proxy.control.authority.authority import Authority
+from proxy.control.authority.ledger import Ledger
+from proxy.control.authority.terms import Terms
 from tests.world.identities import spiffe_id
 from tests.world.processes import Process, get, until
 from tests.world.proofs import post
@@ -150,3 +155,20 @@ def test_the_commands_reach_it_by_the_same_roots(mesh: SecuredMesh, monkeypatch:
     monkeypatch.delenv("WHYMESH_CONTROL_ROOT")
     refused = CliRunner().invoke(ca, ["status", "--control", url])
     assert (refused.exit_code, "certificate verify failed" in refused.output) == (3, True)
+
+
+def test_it_starts_when_its_authority_slept_through_its_own_end(tmp_path: Path) -> None:
+    mesh, began = SecuredMesh(tmp_path, 1), datetime.now(UTC) - timedelta(days=10)
+    mesh.write(mtls="strict", authority={})
+    terms = Terms(leaf=timedelta(hours=1), issuer=timedelta(days=1), root=timedelta(days=1))
+    with contextlib.closing(Ledger(tmp_path / "state/authority", "mesh.local")) as ledger:
+        Authority(ledger, "mesh.local", terms, began)
+    with mesh.start_control() as control:
+        control.ready(f"{mesh.url}/readyz")
+
+        def answers() -> bool:
+            with contextlib.suppress(OSError):
+                return ask(mesh, "/v1/status")[0] == 200
+            return False
+
+        until(answers, "a certificate of the next root")

@@ -106,7 +106,10 @@ class Office:
             self._audit.write(Event("rotate", _ACTOR, done), now)
         await self._tell(self._authority, now)
         if self._door is not None and self._safe.folder is not None:
-            self._door.tend(self._authority, self._safe.folder, now)
+            try:
+                self._door.tend(self._authority, self._safe.folder, now)
+            except Refused as refused:  # what has a certificate goes on; this must not keep the mesh from starting
+                self._publisher.refuse([f"the control plane gets no certificate for --tls: {refused}"])
 
     async def follow(self) -> None:
         """Tends for as long as the control plane runs; what goes wrong is told and tried again."""
