@@ -92,8 +92,8 @@ def fill(served: ServedStore, past: Past) -> Iterator[int]:
     base_ns = past.end * 1_000_000_000
     served.call(served.store.change(f"CREATE TABLE otel.{_TEMPLATE} AS otel.otel_traces ENGINE = Memory"))
     for request in _requests(base_ns):
-        (block,) = columnar.encode_traces(request.SerializeToString()).blocks
-        served.call(served.store.insert(_TEMPLATE, [block.data]))
+        blocks = columnar.encode_traces(request.SerializeToString()).blocks
+        served.call(served.store.insert(_TEMPLATE, [block.data for block in blocks]))
     for sql, stored in past.stretches(base_ns):
         served.call(served.store.change(sql), timeout=600)
         yield stored
