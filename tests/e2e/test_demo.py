@@ -139,8 +139,7 @@ def an_outsider_comes_to_the_front_doors_only(offset: int) -> None:
 def a_call_that_no_policy_allows_is_explained(ports: Ports, state: Path) -> None:
     """Who asks is known by the certificate of its proxy; the answer and the story of the request name the rule."""
     cart = next(instance for instance in first_instances() if instance.service == "cart")
-    trace = random.randbytes(16).hex()
-    asked = urllib.request.Request("http://payments/charges", b"", {"traceparent": f"00-{trace}-00000000000000ff-01"})
+    asked = urllib.request.Request("http://payments/charges", b"", {"x-request-id": "trial-1"})
     through = urllib.request.ProxyHandler({"http": cart.address(OUTBOUND, ports)})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.build_opener(through).open(asked, timeout=10)
@@ -150,7 +149,7 @@ def a_call_that_no_policy_allows_is_explained(ports: Ports, state: Path) -> None
         assert f"payments/checkout: {missed}" in answer.read().decode()
 
     def told() -> str:
-        return whymesh("why", trace, "--state", str(state)).stdout
+        return whymesh("why", "trial-1", "--state", str(state)).stdout
 
     until(lambda: "rule        payments/checkout" in told(), "the story of the request")
     assert f"missed      {missed}" in told()
