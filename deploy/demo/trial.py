@@ -119,7 +119,7 @@ async def _run(
         all_detected_after_s=round(all_s, 1) if findings and len(findings) >= len(orders) else None,
         requests=customers["answered"],
         request_errors=customers["errors"],
-        requests_lost=customers["answered"] - stored.requests,
+        requests_lost=max(0, customers["answered"] - stored.requests),  # a client may have sent one again
         spans=stored.spans,
         spans_lost=recorded - stored.spans,
     )
