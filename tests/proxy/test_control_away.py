@@ -80,21 +80,21 @@ def test_traffic_goes_on_without_the_control_plane_and_all_follow_it_again(place
             _serves(proxy)
         until(lambda: place.current(1), "both proxies to serve the first epoch")
         with Load(place.sides["front"][1], host="back") as load:
-            load.more()
+            load.more(20)
             control.kill()
-            load.more()
+            load.more(20)
             again = world.enter_context(place.start_proxy("back", "again", "--replace"))
             _serves(again)
-            assert "serving epoch 1" in again.output(), "its last snapshot"
+            until(lambda: "serving epoch 1" in again.output(), "its last snapshot, which is logged a moment later")
             assert proxies[1].wait() == 0, proxies[1].output()
-            load.more()
+            load.more(20)
             _refused(place)
-            load.more()
+            load.more(20)
             place.write(timeout="9s")
             back = world.enter_context(place.start_control())
             back.ready(f"{place.url}/readyz")
             until(lambda: place.current(2), "both proxies to serve what was written meanwhile")
-            load.more()
+            load.more(20)
         assert load.failures == []
         assert set(load.answers) == {200}
 

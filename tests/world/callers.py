@@ -84,7 +84,7 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def more(self) -> None:
-        """Returns once a hundred more answers have come."""
+    def more(self, answers: int = 100) -> None:
+        """Returns once so many more have come."""
         sofar = len(self.answers)
-        until(lambda: len(self.answers) > sofar + 100, "a hundred answers")
+        until(lambda: len(self.answers) > sofar + answers, f"{answers} answers")
