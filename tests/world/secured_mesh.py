@@ -70,11 +70,12 @@ class SecuredMesh:
         return f"http://127.0.0.1:{self.control}"
 
     def write(self, **mesh: Any) -> None:
+        patient = {"connectTimeout": "20s"}  # a machine with much else to do is slow to shake hands
         meshes.write(
             self.folder / "mesh.yaml",
             meshes.mesh(telemetry={"enabled": False}, **mesh),
             meshes.service("front", meshes.endpoint("front-1", self.app, sidecar=meshes.sidecar(*self.front))),
-            meshes.service("back", meshes.endpoint("back-1", self.app, sidecar=meshes.sidecar(*self.back))),
+            meshes.service("back", meshes.endpoint("back-1", self.app, sidecar=meshes.sidecar(*self.back)), **patient),
         )
 
     def start_control(self) -> Any:
