@@ -64,11 +64,14 @@ class Vigil:
         intervals, question = self._normal or looked_at.normal, looked_at.question
         recent = Interval(question.end - GAUGE_S, question.end)
         baseline, observed = self._remembered.window(intervals), self._load([question], [recent])
-        if self._listen is not None:
-            usual, now_told = self._listen(baseline.intervals, recent)
+        verdict = diagnose(baseline, observed, changed)
+        if self._listen is not None and verdict.state == "degraded":
+            # Complaints support a verdict and make none, and to hear them costs more than all the rest.
+            usual, told = self._listen(baseline.intervals, recent)
             baseline = replace(baseline, steps=(*baseline.steps, *usual))
-            observed = replace(observed, steps=(*observed.steps, *now_told))
-        return Sight(diagnose(baseline, observed, changed), baseline, observed, now)
+            observed = replace(observed, steps=(*observed.steps, *told))
+            verdict = diagnose(baseline, observed, changed)
+        return Sight(verdict, baseline, observed, now)
 
     def judge(self, sight: Sight) -> list[Event]:
         """What that means for incidents."""

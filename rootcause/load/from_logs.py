@@ -1,18 +1,22 @@
 """Reads what services complain of: troubled log lines, and the exceptions that spans record, counted by bucket.
 
 In: an open Reader and intervals on bucket boundaries. Out: steps of time for a Window (log_trouble). A bucket is kept
-while it is part of normal time: each evaluation asks for those in question only.
+while it is part of normal time: asking again reads those in question only.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from collector.store.client import Reader
+from collector.store.errors import QueryFailed
 from rootcause.load.log_patterns import Log
 from rootcause.load.log_trouble import TROUBLE_WORDS, trouble_told
 from rootcause.load.window import STEP_S, Interval, Step
+
+log = logging.getLogger(__name__)
 
 MOST_KINDS = 2_000
 """Of different lines in one reading, the most frequent ones; figures in them are left out before they are counted."""
@@ -42,7 +46,17 @@ class Complaints:
         self._kept: dict[float, list[Log]] = {}
 
     def steps(self, normal: Sequence[Interval], question: Interval) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-        """Of normal time before the time in question, and of that. Raises StoreUnavailable, QueryFailed."""
+        """Of normal time before the time in question, and of that; nothing when there is too much to be heard in time.
+
+        Raises StoreUnavailable.
+        """
+        try:
+            return self._steps(normal, question)
+        except QueryFailed as error:
+            log.warning("what services complain of is not known: %s", error)
+            return (), ()
+
+    def _steps(self, normal: Sequence[Interval], question: Interval) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         before = [Interval(part.start, min(part.end, question.start)) for part in normal if part.start < question.start]
         wanted = _buckets(before)
         for missing in _runs(wanted - self._kept.keys()):
