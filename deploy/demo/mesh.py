@@ -84,9 +84,10 @@ def documents(instances: Iterable[Instance], ports: Ports, *, secured: bool = Tr
             "kind": "Service",
             "metadata": {"name": name},
             "spec": {
+                "connectTimeout": "5s",  # of a machine that does everything at once; strict mTLS has handshakes, too
                 "endpoints": [
                     i.endpoint(ports).model_dump(mode="json", exclude_none=True) for i in instances if i.service == name
-                ]
+                ],
             },
         }
         for name in dict.fromkeys(instance.service for instance in instances)

@@ -6,6 +6,7 @@ ControlError
 ├── NoDocument       there is no document of that name
 ├── NotAllowed       whoever asks may not
 ├── NotLeading       another control plane leads; what was to be changed is to be asked of it
+├── NotStarted       an address or what is kept for the authority cannot be had
 ├── StateUnusable    the state cannot be opened or written
 └── UnknownProxy     a proxy asks for a snapshot under a name that the configuration does not have
 """
@@ -47,6 +48,10 @@ class NotLeading(ControlError):
     def __init__(self, url: str) -> None:
         super().__init__(f"another control plane leads: {url or 'which one is not settled yet; try again'}")
         self.url = url
+
+
+class NotStarted(ControlError):
+    """What the control plane needs to serve cannot be had; the message says what."""
 
 
 class StateUnusable(ControlError):
