@@ -17,7 +17,8 @@ import click
 
 from tests.bench.open_loop import drive, percentile
 from tests.world.processes import until
-from tests.world.secured_mesh import SecuredMesh, answering
+from tests.world.secured_mesh import SecuredMesh
+from tests.world.threaded import Application, serving
 
 _STRETCH_S = 0.5
 _ROTATES_S = 120.0
@@ -68,8 +69,8 @@ class _Load:
 
 def measure(folder: Path, seconds: float, rate: float, lifetime: str) -> Figures:
     """Rotates issuer and root in turn for so long, and until each proxy has renewed by itself, too."""
-    with answering() as app:
-        mesh = SecuredMesh(folder, app)
+    with serving(Application()) as app:
+        mesh = SecuredMesh(folder, app.port)
         mesh.write(mtls="strict", authority={"lifetime": lifetime})
         with mesh.started():
             load = _Load(mesh.front[1], rate)

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from tests.world import meshes
-from tests.world.callers import Application, Load, serving
+from tests.world.callers import Holding, Load
 from tests.world.processes import Process, free_port, get, running, until
+from tests.world.threaded import serving
 
 
 class Place:
     """A front that calls a back, each beside a proxy that keeps its last snapshot, and a control plane."""
 
-    def __init__(self, folder: Path, app: Application) -> None:
+    def __init__(self, folder: Path, app: Holding) -> None:
         self.folder, self.app = folder, app
         self.control = free_port()
         self.sides = {name: [free_port() for _ in range(3)] for name in ("front", "back")}
@@ -61,7 +62,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    with serving() as server:
+    with serving(Holding()) as server:
         yield Place(tmp_path, server)
 
 

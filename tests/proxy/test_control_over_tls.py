@@ -28,7 +28,8 @@ from proxy.control.authority.terms import Terms
 from tests.world.identities import spiffe_id
 from tests.world.processes import Process, get, until
 from tests.world.proofs import post
-from tests.world.secured_mesh import SecuredMesh, answering
+from tests.world.secured_mesh import SecuredMesh
+from tests.world.threaded import Application, serving
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +84,8 @@ def joined(mesh: SecuredMesh, token: str, folder: Path) -> tuple[Path, Path]:
 
 
 def test_proxies_follow_over_tls_while_the_root_changes_and_after(tmp_path: Path) -> None:
-    with answering() as app:
-        mesh = SecuredMesh(tmp_path, app, known_by=str(tmp_path / "known.pem"))
+    with serving(Application()) as app:
+        mesh = SecuredMesh(tmp_path, app.port, known_by=str(tmp_path / "known.pem"))
         mesh.write(mtls="strict", authority={})
         with mesh.start_control() as control:
             control.ready(f"{mesh.url}/readyz")

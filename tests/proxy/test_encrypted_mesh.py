@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.test_restart import Load, serving
 from tests.world import meshes
+from tests.world.callers import Holding, Load
 from tests.world.processes import Process, free_port, get, running, until
+from tests.world.threaded import serving
 
 
 class Place:
@@ -59,7 +60,7 @@ def get_by(proxy: int, url: str) -> int:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    with serving() as app:
+    with serving(Holding()) as app:
         yield Place(tmp_path, app.server_address[1])
 
 

@@ -7,9 +7,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,29 +16,20 @@ from click.testing import CliRunner
 from deploy.tap import command as tap
 from tests.world import meshes
 from tests.world.processes import Process, free_port, get, running, until
+from tests.world.threaded import Answering, Application, serving
 
 
-class _App(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = json.dumps(dict(self.headers.items())).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+class Mirror(Answering):
+    """Answers with the headers that came."""
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+    def body(self) -> bytes:
+        return json.dumps(dict(self.headers.items())).encode()
 
 
 @pytest.fixture
 def app() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _App)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Application(Mirror)) as application:
+        yield application.port
 
 
 def ask(port: int, host: str) -> tuple[int, str]:

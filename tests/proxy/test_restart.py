@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from tests.world import meshes
-from tests.world.callers import Application, Load, serving
+from tests.world.callers import Holding, Load
 from tests.world.processes import Process, free_port, get, running, until
+from tests.world.threaded import serving
 
 
 class Place:
     """One instance whose proxy is started more than once."""
 
-    def __init__(self, folder: Path, app: Application) -> None:
+    def __init__(self, folder: Path, app: Holding) -> None:
         self.folder, self.app = folder, app
         self.control, self.inbound, self.outbound, self.admin = (free_port() for _ in range(4))
         side = meshes.sidecar(self.inbound, self.outbound, self.admin)
@@ -42,7 +43,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    with serving() as server:
+    with serving(Holding()) as server:
         yield Place(tmp_path, server)
 
 

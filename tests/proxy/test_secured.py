@@ -11,13 +11,14 @@ import pytest
 
 from tests.bench import rotation
 from tests.world.processes import get, until
-from tests.world.secured_mesh import SecuredMesh, answering
+from tests.world.secured_mesh import SecuredMesh
+from tests.world.threaded import Application, serving
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[SecuredMesh]:
-    with answering() as app:
-        yield SecuredMesh(tmp_path, app)
+    with serving(Application()) as app:
+        yield SecuredMesh(tmp_path, app.port)
 
 
 def test_leaf_issuer_and_root_change_under_load_and_no_request_fails(tmp_path: Path) -> None:

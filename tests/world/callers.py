@@ -4,50 +4,27 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.world.processes import until
+from tests.world.threaded import Answering, Application
 
 
-class Application(ThreadingHTTPServer):
+class Holding(Application):
     """Answers at once, but to `/held` when told to."""
 
-    request_queue_size = 128
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answering)
+        super().__init__(_Held)
         self.arrived, self.go_on = threading.Event(), threading.Event()
 
 
-class _Answering(BaseHTTPRequestHandler):
-    server: Application
-    protocol_version = "HTTP/1.1"
+class _Held(Answering):
+    server: Holding
 
-    def do_GET(self) -> None:
+    def body(self) -> bytes:
         if self.path == "/held":
             self.server.arrived.set()
             self.server.go_on.wait(30)
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"hi")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def serving() -> Iterator[Application]:
-    """The application, while somebody asks it."""
-    with Application() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        return super().body()
 
 
 class Load:

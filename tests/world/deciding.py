@@ -5,27 +5,16 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 from proxy._engine import Engine
 from proxy.snapshot import Inbound, Node, Snapshot, Workload
 from proxy.snapshot.authorization import Authorization
 from tests.world.processes import free_port
+from tests.world.threaded import Answering, Application, serving
 
 
-class _Answering(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def _answer(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - http.server looks for these names
-
-    def log_message(self, *_: Any) -> None: ...
+class _Everything(Answering):
+    do_POST = do_DELETE = Answering.do_GET  # noqa: N815 - http.server looks for these names
 
 
 class Deciding:
@@ -59,15 +48,10 @@ class Deciding:
 @contextmanager
 def deciding() -> Iterator[Deciding]:
     """The two of them, while the block runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    made = Deciding(f"127.0.0.1:{server.server_address[1]}")
-    try:
-        yield made
-    finally:
-        made.connection.close()
-        made.engine.drain(1)
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Application(_Everything)) as application:
+        made = Deciding(f"127.0.0.1:{application.port}")
+        try:
+            yield made
+        finally:
+            made.connection.close()
+            made.engine.drain(1)
