@@ -12,13 +12,15 @@ from prometheus_client import CollectorRegistry
 from collector.drops import Drops
 from collector.store.errors import StoreUnavailable
 from collector.telemetry import SCOPE, Meters, Reporter
+from collector.wal.record import Partition
 from collector.write.group import Group, Waiting
 
 
 def group(*own: bool) -> Group:
-    gathered = Group("otel_traces")
+    partition = Partition("otel_traces", 20_000)
+    gathered = Group(partition)
     for is_own in own:
-        gathered.add(Waiting(1, "traces", b"block", 10, frozenset({1}), is_own))
+        gathered.add(Waiting(1, "traces", b"block", 10, partition, is_own))
     return gathered
 
 

@@ -307,9 +307,24 @@ fn write_double(value: f64, out: &mut Vec<u8>) {
         let text = format!("{value:e}");
         if text.contains("e-") { text } else { text.replace('e', "e+") }
     } else {
-        format!("{value}")
+        plain(value)
     };
     out.extend_from_slice(text.as_bytes());
+}
+
+/// The shortest digits, and of two equally short ones the nearer, or else the even (ECMA-262, `Number::toString`, note 2). Only
+/// from 2^46 on are there two: below, a step between doubles is smaller than the last digit.
+fn plain(value: f64) -> String {
+    const MAY_HAVE_TWO: f64 = 70_368_744_177_664.0; // 2^46
+    let shortest = format!("{value}");
+    let Some((_, decimals)) = shortest.split_once('.') else {
+        return shortest;
+    };
+    if value.abs() < MAY_HAVE_TWO {
+        return shortest;
+    }
+    let nearest = format!("{value:.*}", decimals.len());
+    if nearest.parse() == Ok(value) { nearest } else { shortest }
 }
 
 #[cfg(test)]
@@ -345,6 +360,9 @@ mod tests {
             (1.5e300, "1.5e+300"),
             (1e20, "100000000000000000000"),
             (1e21, "1e+21"),
+            (2_f64.powi(49) + 0.25, "562949953421312.2"),
+            (2_f64.powi(49) + 0.75, "562949953421312.8"),
+            (2_f64.powi(46) + 0.015_625, "70368744177664.02"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
         ] {
