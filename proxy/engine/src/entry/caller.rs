@@ -224,6 +224,13 @@ impl Caller {
         self.parting.get() || self.entrance.is_closed()
     }
 
+    /// Whether an answer that is given now is the last. The first request may come long after the certificate was shown, and
+    /// be answered before any timer that began with it.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.is_parting() || self.proved_for().is_some_and(|left| left.is_zero())
+    }
+
     /// Why what it has proved counts no more, by the roots and denials that are in force now.
     #[must_use]
     pub fn distrusted(&self, guard: &Guard) -> Option<Refusal> {

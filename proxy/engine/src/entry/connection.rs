@@ -208,7 +208,7 @@ fn respond(
         };
         let mut response =
             response.unwrap_or_else(|| answer(Reason::InternalError, "a defect of the proxy"));
-        if tells && asker.is_parting() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if tells && asker.is_ending() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
