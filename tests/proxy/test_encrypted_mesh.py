@@ -78,7 +78,7 @@ def test_whoever_joined_is_served_and_goes_on_while_a_proxy_is_replaced(place: P
         until(lambda: place.ask() == 200, "an answer over an encrypted connection")
         assert get(f"http://127.0.0.1:{place.ports['card'][0]}/")[0] == 403, "in the clear"
         until(lambda: taken_over(first), "the proxy to be replaceable")
-        with Load(place.ports["front"][1], "http://card/") as load:
+        with Load(place.ports["front"][1], "card") as load:
             load.more()
             second = processes.enter_context(place.start("card", "--replace", log="second"))
             until(lambda: taken_over(second), "the successor")
