@@ -227,7 +227,7 @@ async def count(store: EmbeddedStore) -> None:
         "SELECT toUnixTimestamp(Bucket) AS bucket, Source AS peer, Destination AS service, sum(Calls) AS count"
         " FROM otel.mesh_edges WHERE Reporter = 'destination' GROUP BY ALL ORDER BY ALL"
     )
-    edges[0]["count"] += 1
+    edges[len(edges) // 2]["count"] += 1  # in the middle: in every window for minutes to come
     blocks: list[bytes] = []
     for edge in edges:
         requests = [{**edge, "instance": f"{edge['service']}-1", "direction": "inbound"}]
