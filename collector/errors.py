@@ -12,6 +12,7 @@ CollectorError
 │   ├── OverQuota      its tenant sends more than it may
 │   ├── LogFull        the store is behind by as much as the disk may hold
 │   └── LogUnwritable  the disk does not take it
+├── LogOfOtherVersion  the log is of another version of the collector, and is left as it is
 ├── ConfigRefused      the configuration file or a flag is wrong
 └── CannotListen       an address cannot be had
 """
@@ -87,6 +88,10 @@ class LogUnwritable(Retryable):
     """The message says what the disk said."""
 
     cause = "log_unwritable"
+
+
+class LogOfOtherVersion(CollectorError):
+    """The message says how its rows get into the store."""
 
 
 class ConfigRefused(CollectorError):

@@ -68,7 +68,7 @@ class Log:
 
     @classmethod
     def open(cls, folder: Path, store: Path, policy: Policy) -> Log:
-        """Reads what an earlier process left. Raises LogUnwritable."""
+        """Reads what an earlier process left. Raises LogUnwritable, LogOfOtherVersion."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return cls(folder, store, policy, recover(folder, policy.batches))

@@ -44,7 +44,7 @@ class Recovered:
 
 
 def recover(folder: Path, most_batches: int) -> Recovered:
-    """Raises OSError when the log cannot be read."""
+    """Raises OSError when the log cannot be read, LogOfOtherVersion."""
     found = Recovered(Batches(most_batches))
     now, then = boot_id(), b""
     for path in sorted(folder.glob("*.wal")):

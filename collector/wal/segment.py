@@ -12,9 +12,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from collector.errors import LogOfOtherVersion
 from collector.wal.record import Damaged
 
-_MAGIC = b"whymesh log 2\n"
+_KIND = b"whymesh log "
+_MAGIC = _KIND + b"2\n"
 _FRAME = struct.Struct("<II")
 _MOST_PARTS = 1000
 """Below IOV_MAX of Linux (1024)."""
@@ -86,9 +88,15 @@ class Segment:
         return payload
 
     def payloads(self) -> Iterator[tuple[int, bytes]]:
-        """All payloads with their places, up to the end. Raises OSError, Damaged where they end early."""
-        if os.pread(self._descriptor, len(_MAGIC), 0) != _MAGIC:
-            raise Damaged(f"{self.path} is no log of this version")
+        """All payloads with their places. Raises OSError, LogOfOtherVersion, Damaged where they end early."""
+        begins = os.pread(self._descriptor, len(_MAGIC), 0)
+        if begins != _MAGIC and len(begins) == len(_MAGIC) and begins.startswith(_KIND):
+            raise LogOfOtherVersion(
+                f"{self.path} was written by another version of the collector, and may hold what was accepted and not "
+                f"stored: let that version store it and stop, then remove {self.path.parent}"
+            )
+        if begins != _MAGIC:
+            raise Damaged(f"{self.path} does not begin as a log does")
         place = len(_MAGIC)
         while place < self.size:
             payload = self.read(place)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.errors import LogFull, LogUnwritable
+from collector.errors import LogFull, LogOfOtherVersion, LogUnwritable
 from collector.receive.request import Form, Request, Taken
 from collector.receive.signals import Signal
 from collector.wal.log import Log
@@ -55,6 +55,15 @@ async def test_what_was_answered_is_found_by_the_next_process(open_log: Callable
     assert found.batches.get((49).to_bytes(16, "big")) == Taken(49, "why")
     await found.start()
     assert await found.append(request(50), 1, Taken()) == 50
+
+
+async def test_a_log_of_another_version_is_left_as_it_is(open_log: Callable[..., Log], tmp_path: Path) -> None:
+    (tmp_path / "wal").mkdir()
+    earlier = tmp_path / "wal" / "000000000001.wal"
+    earlier.write_bytes(b"whymesh log 1\n" + b"accepted")
+    with pytest.raises(LogOfOtherVersion, match="let that version store it"):
+        open_log()
+    assert earlier.read_bytes().endswith(b"accepted")
 
 
 async def test_what_is_stored_is_not_found_again_and_what_may_be_stored_is_told(open_log: Callable[..., Log]) -> None:
