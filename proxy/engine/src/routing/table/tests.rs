@@ -1,6 +1,3 @@
-use std::hint::black_box;
-use std::time::Instant;
-
 use allocation_counter::measure;
 
 use super::*;
@@ -130,58 +127,4 @@ fn finding_a_rule_allocates_nothing() {
         });
         assert_eq!(info.count_total, 0, "{asked}");
     }
-}
-
-/// `cargo test --release -p whymesh-engine --lib measure_matching -- --ignored --nocapture`
-#[test]
-#[ignore = "prints figures"]
-fn measure_matching() {
-    let one_host = |n: usize| {
-        let rules = rules(&ten(&format!("/s{n}")));
-        (format!("service-{n}:8080"), table(&rules))
-    };
-    let hosts: Vec<_> = (0..1_000).map(one_host).collect();
-    let tables = hosts
-        .iter()
-        .enumerate()
-        .map(|(n, (host, _))| (host.as_str(), n));
-    let routes = Routes::new(tables);
-    let whole: Vec<_> = (0..1_000).flat_map(|n| ten(&format!("/s{n}"))).collect();
-    let plain: Vec<_> = whole
-        .iter()
-        .filter(|rule| rule["path"]["kind"] != "regex")
-        .cloned()
-        .collect();
-    let (whole, plain) = (table(&rules(&whole)), table(&rules(&plain)));
-    for below in ["exact/3", "part2/deep/er", "other"] {
-        let asked: Vec<_> = (0..1_000).map(|n| get(&format!("/s{n}/{below}"))).collect();
-        let by_host = |n: usize| {
-            let (host, _) = &hosts[n];
-            let (method, uri, headers) = &asked[n];
-            hosts[*routes.find(host).unwrap()]
-                .1
-                .find(method, uri, headers)
-                .is_some()
-        };
-        let by_path = |table: &Table<usize>, n: usize| {
-            let (method, uri, headers) = &asked[n];
-            table.find(method, uri, headers).is_some()
-        };
-        println!(
-            "{below}: 1000 hosts of 10 rules {:.0} ns; one host of 9000 rules {:.0} ns; and of 1000 expressions more {:.0} ns",
-            nanos(by_host),
-            nanos(|n| by_path(&plain, n)),
-            nanos(|n| by_path(&whole, n)),
-        );
-    }
-}
-
-/// Of one of the thousand, the best of five rounds.
-fn nanos(find: impl Fn(usize) -> bool) -> f64 {
-    let round = || {
-        let start = Instant::now();
-        assert!((0..1_000).all(|n| black_box(find(black_box(n)))));
-        start.elapsed().as_secs_f64() * 1e6
-    };
-    (0..5).map(|_| round()).fold(f64::INFINITY, f64::min)
 }
