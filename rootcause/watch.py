@@ -21,7 +21,7 @@ from rootcause.incidents.vigil import Sight, Vigil
 from rootcause.judge.diagnose import State, Verdict, turned_to
 from rootcause.load.from_gauges import load_usage
 from rootcause.load.from_logs import Complaints
-from rootcause.load.from_rollups import load_rollups
+from rootcause.load.from_rollups import load_normal, load_question
 from rootcause.load.read_moments import read_moments
 from rootcause.load.window import STEP_S, Interval, Window
 
@@ -74,7 +74,7 @@ class Watch:
             start, end = finding.windows.baseline
             normal = (Interval(start.timestamp(), end.timestamp()),)
         left = (Incident(f.id, f.culprit.service, f.opened_at.timestamp(), f.updated_at.timestamp()) for f in findings)
-        return Vigil(self._load, left, normal, self._complaints.steps)
+        return Vigil(self._load, left, normal, self._complaints.steps, self._load_normal)
 
     def _onsets(self, events: Sequence[Event], sight: Sight) -> dict[str, Onset]:
         """When the troubles began that now are incidents; an incident opens also when the store does not tell."""
@@ -100,12 +100,15 @@ class Watch:
             Interval(start - USUAL_S, sight.now),
             start - STEP_S,
             by_errors=by_errors(verdict.suspects[0]),
-            by_callers=bool(verdict.links),
+            callers=[link.source for link in verdict.links],
         )
         return began(moments)
 
     def _load(self, requests: Sequence[Interval], gauges: Sequence[Interval]) -> Window:
-        return replace(load_rollups(self._reader, requests), usage=load_usage(self._reader, gauges))
+        return replace(load_question(self._reader, requests), usage=load_usage(self._reader, gauges))
+
+    def _load_normal(self, requests: Sequence[Interval], gauges: Sequence[Interval]) -> Window:
+        return replace(load_normal(self._reader, requests), usage=load_usage(self._reader, gauges))
 
     def _answer(self, sight: Sight) -> Answer:
         verdict, baseline, observed = sight.verdict, sight.baseline, sight.observed

@@ -48,10 +48,12 @@ class Vigil:
         already_open: Iterable[Incident] = (),
         normal: tuple[Interval, ...] | None = None,
         listen: Listen | None = None,
+        load_normal: Load | None = None,
     ) -> None:
-        """`normal` is what was normal before the incidents that are open already."""
+        """`normal` is what was normal before the incidents that are open already; `load_normal` loads long windows,
+        where less of them will do."""
         self._load = load
-        self._remembered = Remembered(load)
+        self._remembered = Remembered(load_normal or load)
         self._listen = listen
         self._lives = Lifecycle(already_open)
         self._past: list[Interval] = []

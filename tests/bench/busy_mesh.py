@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_STEP_S = 10
+STEP_S = 10
 _BUCKETS_AT_ONCE = 8
 # Each service calls the next ones; the first is called from outside. Each pair of instances, each route and both ends
 # are a row of their own; where spans are fewer than rows, other rows are missing in each bucket.
@@ -71,14 +71,14 @@ class BusyMesh:
 
     def inserts(self, begin: int, seconds: int) -> Iterator[str]:
         """From `begin` (Unix seconds, on a bucket) on."""
-        whole = seconds // _STEP_S
+        whole = seconds // STEP_S
         for first in range(0, whole, _BUCKETS_AT_ONCE):
             common = {
                 "begin": begin,
-                "step": _STEP_S,
+                "step": STEP_S,
                 "first": first,
                 "buckets": min(_BUCKETS_AT_ONCE, whole - first),
-                "spans": self.spans_a_second * _STEP_S,
+                "spans": self.spans_a_second * STEP_S,
                 "services": self.services,
                 "instances": self.instances,
                 "routes": self.routes,

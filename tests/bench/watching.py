@@ -1,28 +1,29 @@
 """`python -m tests.bench.watching`: what the root-cause engine costs while it watches a mesh of some size.
 
-In: roll-ups of eleven minutes of traffic (busy_mesh.py), in a store of a process of its own. Out: how long an
-evaluation takes, the CPU that a minute of them takes of the engine and of the store, in parts of one core, and the most
-memory. The engine is a process of its own, too (evaluating.py).
+In: roll-ups of eleven minutes of traffic (busy_mesh.py), merged, in a store of a process of its own that begins with
+the first evaluation. Out: how long an evaluation takes, the CPU that a minute of them takes of the engine and of the
+store, in parts of one core, and the most memory. The engine is a process of its own, too (evaluating.py). Rows of that
+traffic are written, not its spans: what taking and storing these costs is for `collecting` and `history` to tell.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from collector.store.client import Reader
-from tests.bench.busy_mesh import BusyMesh
-from tests.bench.evaluating import EVERY_S
+from tests.bench.busy_mesh import STEP_S, BusyMesh
+from tests.bench.evaluating import EVERY_S, evaluated
 from tests.bench.measure import cpu_s, peak_mb
 from tests.bench.results import Column, Findings, Table, Target, verdicts
+from tests.world.processes import until
 from tests.world.stores import StoreProcess
 
 MESHES = (
@@ -32,14 +33,15 @@ MESHES = (
     BusyMesh(100_000, services=100, instances=5, routes=4),
 )
 _NORMAL_S = 620
-_EVALUATIONS = 6
+_EVALUATIONS = 12
+_MERGED_WITHIN_S = 900.0
 
 
 @dataclass(frozen=True)
 class Cost:
     """Of evaluations one after the other: seconds of each, CPU seconds of both processes, peaks in megabytes."""
 
-    seconds: tuple[float, ...]
+    seconds: list[float]
     engine_cpu_s: float
     engine_mb: float
     store_cpu_s: float
@@ -58,7 +60,7 @@ def measure(meshes: tuple[BusyMesh, ...] = MESHES) -> Findings:
         click.echo(f"  {mesh.spans_a_second:,} spans a second", err=True)
         costs.append(_watched(mesh))
     table = Table(
-        title=f"The live engine, an evaluation every {EVERY_S} s over ten minutes of normal time",
+        title=f"The live engine, an evaluation every {EVERY_S} s over ten minutes of normal time (roll-ups, no spans)",
         columns=(
             Column(head="spans/s"),
             Column(head="services"),
@@ -100,20 +102,31 @@ def measure(meshes: tuple[BusyMesh, ...] = MESHES) -> Findings:
 
 
 def _watched(mesh: BusyMesh) -> Cost:
-    begin = int(time.time()) // EVERY_S * EVERY_S - _NORMAL_S - (_EVALUATIONS + 2) * EVERY_S
+    begin = int(time.time()) // STEP_S * STEP_S - _NORMAL_S - (_EVALUATIONS + 6) * EVERY_S
     with tempfile.TemporaryDirectory(prefix="whymesh-watching-") as folder:
-        store = StoreProcess(Path(folder), Path(folder) / "store.log")
-        try:
-            rows = _filled(store.url("writer"), mesh, begin)
-            return _evaluated(store, begin + _NORMAL_S + 3 * EVERY_S, rows)
-        finally:
-            store.end()
+        with _store(Path(folder)) as store:
+            rows = _filled(store, mesh, begin)
+        with _store(Path(folder)) as store:
+            return _evaluated(store, begin + _NORMAL_S + 3 * STEP_S, rows)
 
 
-def _filled(url: str, mesh: BusyMesh, begin: int) -> int:
-    with Reader(url, max_execution_time=60) as writer:
-        for sql in mesh.inserts(begin, _NORMAL_S + (_EVALUATIONS + 2) * EVERY_S):
+@contextlib.contextmanager
+def _store(folder: Path) -> Iterator[StoreProcess]:
+    store = StoreProcess(folder, folder / "store.log")
+    try:
+        yield store
+    finally:
+        store.end()
+
+
+def _filled(store: StoreProcess, mesh: BusyMesh, begin: int) -> int:
+    """Rows of the roll-ups, once they are merged: a store that lives through eleven minutes merges all the while."""
+    with Reader(store.url("writer"), max_execution_time=60) as writer:
+        for sql in mesh.inserts(begin, _NORMAL_S + (_EVALUATIONS + 6) * EVERY_S):
             writer.execute(sql)
+        until(
+            lambda: writer.rows("SELECT count() AS now FROM system.merges") == [{"now": 0}], "merges", _MERGED_WITHIN_S
+        )
         (counted,) = writer.rows(
             "SELECT sum(rows) AS rows FROM system.parts WHERE active AND table IN ('mesh_edges', 'mesh_routes')"
         )
@@ -122,10 +135,10 @@ def _filled(url: str, mesh: BusyMesh, begin: int) -> int:
 
 def _evaluated(store: StoreProcess, now: float, rows: int) -> Cost:
     before = cpu_s([store.process.pid])
-    command = [sys.executable, "-m", "tests.bench.evaluating", store.url("rootcause"), str(now), str(_EVALUATIONS)]
-    told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    told = evaluated(store.url("rootcause"), now, _EVALUATIONS)
+    assert set(told.states) == {"nothing_wrong"}, told
     spent = cpu_s([store.process.pid]) - before
-    return Cost(tuple(told["seconds"]), told["cpu_s"], told["peak_mb"], spent, peak_mb(store.process.pid), rows)
+    return Cost(told.seconds, told.cpu_s, told.peak_mb, spent, peak_mb(store.process.pid), rows)
 
 
 @click.command()

@@ -11,6 +11,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collector.store.client import Reader
+from rootcause.attribute.own_time import call_spread
 from rootcause.explain.changes import preceding, read_changes
 from rootcause.explain.finding import Finding
 from rootcause.explain.proof import explain
@@ -19,7 +20,7 @@ from rootcause.incidents.casebook import Casebook
 from rootcause.incidents.journal import Delivery, Journal
 from rootcause.judge.diagnose import diagnose
 from rootcause.load.from_gauges import load_usage
-from rootcause.load.from_rollups import load_rollups
+from rootcause.load.from_rollups import load_normal, load_question
 from rootcause.load.from_spans import window_of
 from rootcause.load.read_spans import read_spans
 from rootcause.load.spans import Kind, Span
@@ -82,13 +83,35 @@ def from_spans(interval: Interval) -> Window:
 
 @pytest.mark.parametrize("interval", [NORMAL, QUESTION], ids=["normal", "question"])
 def test_roll_ups_and_spans_tell_the_same(reader: Reader, interval: Interval) -> None:
-    rolled, plain = load_rollups(reader, [interval]), from_spans(interval)
+    rolled, plain = load_question(reader, [interval]), from_spans(interval)
     assert totals(rolled.served) == totals(plain.served)
     assert rolled.entry_calls == plain.entry_calls > 0
     for service in plain.services - {""}:
         assert own_ms(rolled, service) == pytest.approx(own_ms(plain, service), rel=0.05)
     edges = [{(row.by_source, row.source, row.destination) for row in w.called if row.source} for w in (rolled, plain)]
     assert edges[0] == edges[1]
+
+
+def test_normal_time_is_the_same_without_instances(reader: Reader) -> None:
+    apart, together = load_question(reader, [NORMAL]), load_normal(reader, [NORMAL])
+    assert {row.instance for row in together.served} == {""}
+    assert len(together.served) < len(apart.served)
+    assert together.entry_calls == apart.entry_calls
+    assert together.covered_s == apart.covered_s
+    for service in apart.services - {""}:
+        assert own_ms(together, service) == pytest.approx(own_ms(apart, service))
+        assert own_spread(together, service) == pytest.approx(own_spread(apart, service), rel=0.5)
+    sums = [
+        {(row.by_source, row.source, row.destination): (row.buckets, row.reasons, row.lost) for row in window.called}
+        for window in (apart, together)
+    ]
+    assert sums[0] == sums[1]
+    assert all(row.slow_trace for row in apart.called)
+    assert all(row.durations is not None for row in together.served if row.entry)
+
+
+def own_spread(window: Window, service: str) -> float:
+    return max(call_spread(row.own) for row in window.served if row.service == service and row.own)
 
 
 def own_ms(window: Window, service: str) -> float:
@@ -101,7 +124,7 @@ def test_spans_read_back_are_those_sent(reader: Reader) -> None:
 
 
 def test_the_verdict_is_the_same_from_both(reader: Reader) -> None:
-    rolled = diagnose(load_rollups(reader, [NORMAL]), load_rollups(reader, [QUESTION]))
+    rolled = diagnose(load_normal(reader, [NORMAL]), load_question(reader, [QUESTION]))
     plain = diagnose(from_spans(NORMAL), from_spans(QUESTION))
     assert rolled.suspects[0].service == plain.suspects[0].service == "payments"
     assert rolled.narrowed.instance == plain.narrowed.instance == "payments-1"
@@ -110,7 +133,7 @@ def test_the_verdict_is_the_same_from_both(reader: Reader) -> None:
 
 
 def test_evidence_runs_as_printed(reader: Reader) -> None:
-    baseline, observed = load_rollups(reader, [NORMAL]), load_rollups(reader, [QUESTION])
+    baseline, observed = load_normal(reader, [NORMAL]), load_question(reader, [QUESTION])
     verdict = diagnose(baseline, observed)
     for queries in (RollupQueries(baseline, observed), SpanQueries(baseline, observed)):
         finding = explain(verdict, baseline, observed, queries, incident="i", now=QUESTION.end)
