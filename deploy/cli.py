@@ -76,7 +76,6 @@ COMMANDS = {
     "ca": Entry("deploy.ca:command", "Look at the certificate authority, and give it orders.", "control"),
     "backup": Entry("deploy.backup:backup", "Write the control plane's state to a file.", "control"),
     "restore": Entry("deploy.backup:restore", "Put such a file in the place of a state.", "control"),
-    "kubernetes": Entry("proxy.control.kubernetes.__main__:command", "Let a cluster say what runs.", "kubernetes"),
     "collector": Entry("collector.__main__:command", "Store OTLP spans in ClickHouse.", "embedded"),
     "rootcause": Entry("rootcause.__main__:command", "Find what degraded and which part did it.", "rootcause"),
     "ui": Entry("deploy.ui:command", "Show the service graph, incidents and SQL in a browser.", "ui"),

@@ -54,6 +54,7 @@ from proxy.serve import Settings
     default="",
     help="For --control https://…: file with the roots of the mesh (PEM), or sha256: and the fingerprint of one.",
 )
+@click.option("--probes", default="", help="What /probe/NAME of --admin asks the application, as JSON (Kubernetes).")
 @click.option("--register", "service", help="Register --instance with this Service, and leave it when stopped.")
 @click.option("--inbound", help="With --register: where the mesh reaches the application through this proxy.")
 @click.option("--outbound", help="With --register: the application's HTTP_PROXY.")
@@ -70,6 +71,7 @@ def command(
     replace: bool,
     join: Path | None,
     control_root: str,
+    probes: str,
     service: str | None,
     inbound: str | None,
     outbound: str | None,
@@ -108,7 +110,7 @@ def command(
             raise click.UsageError("--register: --instance, --app, --inbound and --outbound say what joins the service")
         about = {"app": app, "address": address, "version": version, "zone": zone, "lease": lease}
         said = registration(service, instance, about, {"inbound": inbound, "outbound": outbound, "admin": admin})
-    told = (replace, said, str(token or ""), str(join or ""), control_root)
+    told = (replace, said, str(token or ""), str(join or ""), control_root, probes)
     settings = Settings(control, named[0], admin, str(state or ""), workers, drain, *told)
     os.execv(sys.executable, settings.command())  # noqa: S606  (no shell: our own interpreter)
 

@@ -1,4 +1,4 @@
-"""The sidecar's admin port: /metrics /healthz /readyz /config /stats /tap.
+"""The sidecar's admin port: /metrics /healthz /readyz /config /stats /tap /probe.
 
 In: HTTP GETs from the loopback, one a connection. Out: what the engine counts and serves.
 Never: a change; there is nothing to POST here.
@@ -19,10 +19,12 @@ from proxy import identity_metrics, metrics
 from proxy.exposition import CONTENT_TYPE
 
 if TYPE_CHECKING:
+    from proxy.probes import Probes
     from proxy.sidecar import Sidecar
 
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
+_PROBE = "/probe/"
 _LONGEST_LINE = 8 * 1024
 _MOST_HEADERS = 100
 _BLANK_S = 1.0
@@ -36,7 +38,7 @@ class AdminServer(ThreadingTCPServer):
     allow_reuse_address = True
     allow_reuse_port = True
 
-    def __init__(self, host: str, port: int, sidecar: Sidecar, *, shared: bool = False) -> None:
+    def __init__(self, host: str, port: int, sidecar: Sidecar, probes: Probes, *, shared: bool = False) -> None:
         """`shared`: with the process whose place this one takes; it has the address until it stops."""
         if ":" in host:
             self.address_family = socket.AF_INET6
@@ -44,7 +46,7 @@ class AdminServer(ThreadingTCPServer):
             with socket.create_server((host, port), family=self.address_family):
                 pass  # nobody else listens there: it would get a part of the requests
         super().__init__((host, port), _Handler)
-        self.sidecar = sidecar
+        self.sidecar, self.probes = sidecar, probes
 
     def start(self) -> None:
         """Answers from a background thread until `shutdown`."""
@@ -99,8 +101,19 @@ class _Handler(StreamRequestHandler):
                 self._answer(HTTPStatus.OK, CONTENT_TYPE, page)
             case "/tap":
                 self._tap(dict(parse_qsl(query, keep_blank_values=True)))
+            case _ if path.startswith(_PROBE):
+                self._probe(path.removeprefix(_PROBE))
             case _:
                 self._answer(HTTPStatus.NOT_FOUND, _TEXT, "try /metrics /healthz /readyz /config /stats /tap\n")
+
+    def _probe(self, name: str) -> None:
+        try:
+            why = self.server.probes.ask(name)
+        except LookupError:
+            self._answer(HTTPStatus.NOT_FOUND, _TEXT, "no such probe; see whymesh proxy --probes\n")
+            return
+        status = HTTPStatus.SERVICE_UNAVAILABLE if why else HTTPStatus.OK
+        self._answer(status, _TEXT, f"{why or 'well'}\n")
 
     def _tap(self, wish: dict[str, str]) -> None:
         """Writes a line for each request for as long as there are any and somebody reads; blank ones in between."""

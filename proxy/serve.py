@@ -17,6 +17,7 @@ from proxy.admin import AdminServer
 from proxy.anchors import Anchors
 from proxy.counts import report_counts
 from proxy.lease import Lease
+from proxy.probes import Probes
 from proxy.saved import SavedSnapshot
 from proxy.sidecar import Sidecar
 from proxy.subscribe import ControlPlane
@@ -46,6 +47,9 @@ class Settings:
     control_root: str = ""
     """By what a control plane at https is known: a file of roots, or the fingerprint of one."""
 
+    probes: str = ""
+    """What /probe/NAME of the admin port asks the application, as JSON."""
+
     def command(self) -> list[str]:
         """The command line that serves with these settings."""
         return [sys.executable, "-m", "proxy.serve", json.dumps(asdict(self))]
@@ -66,7 +70,8 @@ def serve(settings: Settings) -> int:
         replaced, join = heir if settings.replace else None, Path(settings.join) if settings.join else None
         sidecar = Sidecar(follow, saved, settings.workers, stop, spool, replaced, join)
         host, _, port = settings.admin.rpartition(":")
-        server = AdminServer(host.strip("[]"), int(port), sidecar, shared=settings.replace)
+        host = host.strip("[]")
+        server = AdminServer(host, int(port), sidecar, Probes(settings.probes, host), shared=settings.replace)
     except (OSError, ValueError) as error:
         return _say(f"--admin {settings.admin}: {error.strerror}" if isinstance(error, OSError) else str(error))
     server.start()

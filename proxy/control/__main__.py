@@ -16,7 +16,6 @@ from proxy.control.authority.safe import Safe, secret_of
 from proxy.control.errors import ConfigRefused, ControlError, NotStarted
 from proxy.control.options import Options
 from proxy.control.serve import serve, start
-from proxy.control.watch import mark_of
 
 
 @click.command(name="control")
@@ -27,6 +26,7 @@ from proxy.control.watch import mark_of
     type=click.Path(path_type=Path),
     help="mesh.yaml, or a folder of them; without it the configuration is what the API was told.",
 )
+@click.option("--kubernetes", is_flag=True, help="Instead: what a Kubernetes cluster says of the mesh, followed.")
 @click.option("--listen", default="127.0.0.1:7460", show_default=True, help="API and snapshot streams.")
 @click.option("--tls", default="", help="Where proxies and people elsewhere connect, over TLS, such as 0.0.0.0:7461.")
 @click.option("--dns", default="", help="Where names of services are answered, such as 127.0.0.1:7453.")
@@ -49,9 +49,11 @@ from proxy.control.watch import mark_of
 @click.option(
     "--review-tokens", is_flag=True, help="Pods of a Kubernetes cluster join with their service account token."
 )
+@click.option("--inject", default="", help="Image of the proxy that Pods of the cluster get as they are created.")
 @click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False), help="Of another cluster than we run in.")
 def command(
     path: Path | None,
+    kubernetes: bool,
     listen: str,
     tls: str,
     dns: str,
@@ -62,6 +64,7 @@ def command(
     ca_secret: TextIO | None,
     node_key: Path | None,
     review_tokens: bool,
+    inject: str,
     kubeconfig: str | None,
 ) -> None:
     """Tell every proxy of the mesh what to do.
@@ -73,15 +76,25 @@ def command(
     \b
     Example:
       whymesh control -f mesh.yaml --state state/
+      whymesh control --kubernetes --state state/ --kubeconfig ~/.kube/config
       curl http://127.0.0.1:7460/v1/status
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
-    if not path and not state:
-        raise click.UsageError("name what the mesh is: -f mesh.yaml, --state with what the API was told, or both")
+    if path and kubernetes:
+        raise click.UsageError("--kubernetes and -f: the mesh is written in the cluster or in files; name one of them")
+    if not (path or kubernetes or state):
+        raise click.UsageError(
+            "name what the mesh is: -f mesh.yaml or --kubernetes, --state with what the API was told"
+        )
+    if inject and not (kubernetes and tls and review_tokens and (url or "").startswith("https://")):
+        raise click.UsageError(
+            "--inject: takes --kubernetes, --tls, --review-tokens and --url https://…, where proxies reach --tls"
+        )
     given = token.read().strip() if token else ""
     reach = url or f"http://{listen}"
-    options = Options(path, listen, tls, dns, state, reach, telemetry, given, review_tokens, kubeconfig)
-    mark = mark_of(path) if path else ()
+    options = Options(
+        path, kubernetes, listen, tls, dns, state, reach, telemetry, given, review_tokens, kubeconfig, inject
+    )
     try:
         beginning = start(options)
     except ConfigRefused as error:
@@ -90,7 +103,7 @@ def command(
         raise SystemExit(_say(str(error))) from None
     _take_every_file()
     try:
-        asyncio.run(serve(options, mark, beginning, Safe(state, secret_of(ca_secret), node_key)))
+        asyncio.run(serve(options, beginning, Safe(state, secret_of(ca_secret), node_key)))
     except NotStarted as error:
         raise SystemExit(_say(str(error))) from None
 

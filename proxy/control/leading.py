@@ -12,13 +12,12 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from proxy.control.epochs.begin import begin, joined
 from proxy.control.epochs.in_force import InForce
 from proxy.control.epochs.written import Written
 from proxy.control.errors import ConfigRefused, ControlError
-from proxy.control.reading.read import read
+from proxy.control.sources import Source, actor_of
 from proxy.control.state.lease import HOLDS_S
 from proxy.control.state.state import State
 
@@ -35,12 +34,12 @@ class Leadership:
         self,
         state: State,
         in_force: InForce,
-        path: Path | None,
+        source: Source | None,
         url: str,
         lead: Callable[[], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._state, self._in_force, self._path, self._url, self._clock = state, in_force, path, url, clock
+        self._state, self._in_force, self._source, self._url, self._clock = state, in_force, source, url, clock
         self._asked, self._lead = clock(), lead
 
     async def run(self) -> None:
@@ -64,24 +63,19 @@ class Leadership:
         if leads and not self._in_force.leads:
             log.warning("this control plane leads now")
             known = self._in_force.known
-            there = begin(self._state, self._files(), known, file_actor(self._path), datetime.now(UTC))
+            there = begin(self._state, self._files(), known, actor_of(self._source), datetime.now(UTC))
             await self._in_force.take_over(there)
             await self._lead()
         elif self._in_force.leads and not leads:
             log.warning("another control plane leads: %s", self._state.lease.leader())
             self._in_force.leads = False
 
-    def _files(self) -> tuple[Written, ...]:
-        """What the files say; where that is not to be taken, what they said last."""
-        if self._path is None:
+    def _files(self) -> tuple[Written, ...] | None:
+        """What the source says; None where that is not to be taken, or not known yet."""
+        if self._source is None:
             return ()
         try:
-            return read(self._path)
+            return self._source.read()
         except ConfigRefused as error:
             log.error("the files are not taken, what was in force stays:\n%s", error)
-            return self._in_force.overlaid.files
-
-
-def file_actor(path: Path | None) -> str:
-    """Who makes the changes that are edits of files."""
-    return f"file {path.name}" if path else "nobody"
+            return None

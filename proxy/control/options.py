@@ -8,9 +8,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """Of one control plane; `url` is where others reach it; `tls`, `dns` and `token` are empty for none."""
+    """Of one control plane; `url` is where others reach it; `tls`, `dns`, `token` and `inject` are empty for
+    none."""
 
     path: Path | None
+    kubernetes: bool
     listen: str
     tls: str
     dns: str
@@ -20,3 +22,4 @@ class Options:
     token: str
     reviews: bool
     kubeconfig: str | None
+    inject: str

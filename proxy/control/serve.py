@@ -15,7 +15,6 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from proxy.control.api.app import Api
@@ -30,8 +29,8 @@ from proxy.control.authority.door import IdentityDoor
 from proxy.control.authority.errors import AuthorityError
 from proxy.control.authority.office import Office
 from proxy.control.authority.own_door import OwnDoor
-from proxy.control.authority.review import Ask
 from proxy.control.authority.safe import Safe
+from proxy.control.cluster import ClusterPart
 from proxy.control.discovery.assemble import Discovered
 from proxy.control.discovery.door import InstanceDoor
 from proxy.control.discovery.instances import Instances
@@ -46,19 +45,18 @@ from proxy.control.health.checks import Checks
 from proxy.control.health.door import HealthDoor
 from proxy.control.health.leave_out import Verdict
 from proxy.control.known import Known
-from proxy.control.leading import Leadership, file_actor
+from proxy.control.leading import Leadership
 from proxy.control.listening import answering_names, listening, names_of
 from proxy.control.names.upstream import RESOLV_CONF, resolvers_of
 from proxy.control.options import Options
 from proxy.control.policies.key_sets import KeySets
 from proxy.control.publish import Publisher
-from proxy.control.reading.read import read
 from proxy.control.recording import Recording
 from proxy.control.sharing import Sharing
+from proxy.control.sources import Files, Source, actor_of
 from proxy.control.state.state import State
 from proxy.control.state.tokens import Tokens
 from proxy.control.telemetry import Telemetry
-from proxy.control.watch import Mark, edits
 
 log = logging.getLogger("whymesh.control")
 
@@ -67,6 +65,8 @@ log = logging.getLogger("whymesh.control")
 class Start:
     """What a control plane starts from."""
 
+    cluster: ClusterPart
+    source: Source | None
     state: State
     kept: KeptRegistrations
     leads: bool
@@ -77,7 +77,9 @@ class Start:
 
 def start(options: Options) -> Start:
     """Leads or joins. Raises ConfigRefused for what is written, ControlError and ValueError for what is kept."""
-    files = read(options.path) if options.path else ()
+    cluster = ClusterPart(options)
+    source = Files(options.path) if options.path else cluster.source
+    files = source.read() if source else ()
     state = State(options.state)
     kept = KeptRegistrations(options.state / "instances.sqlite" if options.state else None)
     key_sets = KeySets.kept(options.state / "key-sets.json" if options.state else None)
@@ -86,15 +88,17 @@ def start(options: Options) -> Start:
         discovered = Discovered(registrations=tuple(kept.all()), key_sets=key_sets.known)
         before = last_known(state)
         known = Known(discovered, before.trust, before.recording)
-        beginning = begin(state, files, known, file_actor(options.path), datetime.now(UTC))
+        beginning = begin(state, files, known, actor_of(source), datetime.now(UTC))
     else:
         beginning = joined(state)
-    return Start(state, kept, leads, beginning, Publisher(beginning.registry, beginning.epoch), key_sets)
+    return Start(
+        cluster, source, state, kept, leads, beginning, Publisher(beginning.registry, beginning.epoch), key_sets
+    )
 
 
-async def serve(options: Options, mark: Mark, start: Start, safe: Safe) -> None:
-    """Until SIGTERM or SIGINT. `mark` is of the files as `start` has read them. Raises NotStarted."""
-    publisher, state = start.publisher, start.state
+async def serve(options: Options, start: Start, safe: Safe) -> None:
+    """Until SIGTERM or SIGINT. Raises NotStarted."""
+    publisher, state, cluster, source = start.publisher, start.state, start.cluster, start.source
     telemetry = Telemetry(options.telemetry, publisher)
     in_force = InForce(state, start.beginning, publisher, telemetry)
     in_force.leads = start.leads
@@ -103,7 +107,9 @@ async def serve(options: Options, mark: Mark, start: Start, safe: Safe) -> None:
     checks = Checks(socket.gethostname()[:63], time.monotonic)
     key_sets, recording = start.key_sets, Recording(in_force, time.time)
     records = SrvRecords(instances, resolvers_of(RESOLV_CONF, options.dns))
-    in_force.follow(publisher.registry, checks.follow, key_sets.follow, recording.follow, records.follow)
+    in_force.follow(
+        publisher.registry, checks.follow, key_sets.follow, recording.follow, records.follow, cluster.follow
+    )
     telemetry.count_health(lambda: checks.verdict)
 
     async def leave_out(verdict: Verdict) -> None:
@@ -116,18 +122,18 @@ async def serve(options: Options, mark: Mark, start: Start, safe: Safe) -> None:
         instances.begin_again()
         await leave_out(checks.verdict)
 
-    leadership = Leadership(state, in_force, options.path, options.url, lead)
+    leadership = Leadership(state, in_force, source, options.url, lead)
     tokens = Tokens(state.sql)
     callers = Callers(tokens, options.token)
     door = OwnDoor(names_of(options)) if options.tls else None
-    ask = _asking(options.kubeconfig) if options.reviews else None
-    office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher), door=door, ask=ask)
+    office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher), door=door, ask=cluster.ask)
     api = Api(
         publisher,
         telemetry.metrics,
         ConfigApi(in_force, callers),
         TokenApi(tokens, callers),
         lambda: status(publisher, office.shown(), key_sets.problems),
+        lambda: cluster.source is None or bool(publisher.registry.documents) or cluster.source.read() is not None,
     )
     application = api.application()
     doors = (
@@ -139,14 +145,16 @@ async def serve(options: Options, mark: Mark, start: Start, safe: Safe) -> None:
     )
     for each in doors:
         application.add_routes(each.routes())
+    application.add_routes(cluster.door(lambda: publisher.registry.trust))
     application.middlewares.append(proven(office.why_not))
     try:
         await office.tend()
+        await cluster.open()
     except (AuthorityError, OSError) as error:
         raise NotStarted(str(error)) from None
     runner = await listening(application, options.listen, (options.tls, door.context) if door else None)
     names = await answering_names(options.dns, lambda: publisher.registry, runner)
-    log.info("epoch %d of %s on %s", publisher.epoch, options.path or options.state, options.listen)
+    log.info("epoch %d of %s on %s", publisher.epoch, options.path or options.state or actor_of(source), options.listen)
     work = [
         leadership.run(),
         instances.expire(),
@@ -155,15 +163,17 @@ async def serve(options: Options, mark: Mark, start: Start, safe: Safe) -> None:
         office.follow(),
         key_sets.run(learn),
         records.run(lambda: in_force.leads),
+        *cluster.work(),
     ]
     sharing = Sharing(options.state, options.url, publisher) if options.state else None
     work += [sharing.run()] if sharing else []
-    if options.path:
-        work.append(_follow(options.path, mark, in_force, publisher, telemetry))
+    if source:
+        work.append(source.run(partial(_take, source, in_force, publisher, telemetry)))
     ended = await _until_stopped(*work)
     await names.close()
     state.lease.release()
     await runner.cleanup()
+    await cluster.close()
     for close in (start.kept.close, office.close, *([sharing.close] if sharing else ()), state.close, telemetry.close):
         close()
     for task in ended:
@@ -183,26 +193,18 @@ async def _until_stopped(*work: Coroutine[Any, Any, None]) -> set[asyncio.Task[A
     return ended
 
 
-def _asking(kubeconfig: str | None) -> Ask:
-    """What has a cluster review tokens; only this needs what belongs to Kubernetes."""
-    from proxy.control.kubernetes.reviewing import Reviewing  # noqa: PLC0415
-
-    return Reviewing(kubeconfig).ask
-
-
-async def _follow(path: Path, mark: Mark, in_force: InForce, publisher: Publisher, telemetry: Telemetry) -> None:
-    """Takes each edit that is valid, as a new epoch; an edit that changes nothing is none."""
-    async for _ in edits(path, since=mark):
-        if not in_force.leads:
-            continue
-        try:
-            await in_force.read_again(read(path), f"file {path.name}")
-        except ConfigRefused as error:
-            telemetry.refusals.inc()
-            publisher.refuse(error.mistakes)
-            log.error("edit refused, epoch %d stays in force:\n%s", publisher.epoch, error)
-        except ControlError as error:
-            log.error("edit not taken, epoch %d stays in force: %s", publisher.epoch, error)
+async def _take(source: Source, in_force: InForce, publisher: Publisher, telemetry: Telemetry) -> None:
+    """Takes an edit that is valid, as a new epoch; an edit that changes nothing is none."""
+    if not in_force.leads:
+        return
+    try:
+        await in_force.read_again(source.read() or (), source.actor)
+    except ConfigRefused as error:
+        telemetry.refusals.inc()
+        publisher.refuse(error.mistakes)
+        log.error("edit refused, epoch %d stays in force:\n%s", publisher.epoch, error)
+    except ControlError as error:
+        log.error("edit not taken, epoch %d stays in force: %s", publisher.epoch, error)
 
 
 def _reported(telemetry: Telemetry, publisher: Publisher, change: Change, actor: str) -> None:

@@ -16,16 +16,18 @@ _PLAIN = {"str": str, "int": int, "bool": bool, "float": (int, float)}
 KINDS = {
     "Namespace": "V1Namespace", "ServiceAccount": "V1ServiceAccount", "ClusterRole": "V1ClusterRole",
     "ClusterRoleBinding": "V1ClusterRoleBinding", "PersistentVolumeClaim": "V1PersistentVolumeClaim",
-    "Deployment": "V1Deployment", "Service": "V1Service", "CustomResourceDefinition": "V1CustomResourceDefinition",
+    "Deployment": "V1Deployment", "Service": "V1Service", "Pod": "V1Pod",
+    "MutatingWebhookConfiguration": "V1MutatingWebhookConfiguration",
+    "CustomResourceDefinition": "V1CustomResourceDefinition",
 }  # fmt: skip
 
 
-def mistakes(manifest: dict[str, Any], *, partly: bool = False) -> list[str]:
-    """Of one object of a kind of Kubernetes; `partly`: a patch, which may leave out what is required."""
-    return list(_object(manifest, KINDS[manifest["kind"]], manifest["kind"], partly))
+def mistakes(manifest: dict[str, Any]) -> list[str]:
+    """Of one object of a kind of Kubernetes."""
+    return list(_object(manifest, KINDS[manifest["kind"]], manifest["kind"]))
 
 
-def _object(value: Any, name: str, where: str, partly: bool) -> Iterator[str]:
+def _object(value: Any, name: str, where: str) -> Iterator[str]:
     model = getattr(models, name)
     if not isinstance(value, dict):
         yield f"{where}: expected a mapping"
@@ -34,9 +36,8 @@ def _object(value: Any, name: str, where: str, partly: bool) -> Iterator[str]:
     for key in value.keys() - spelt.keys():
         yield f"{where}.{key}: unknown field"
     for key in value.keys() & spelt.keys():
-        yield from _value(value[key], model.openapi_types[spelt[key]], f"{where}.{key}", partly)
-    if not partly:
-        yield from _missing(model, {spelt[key] for key in value.keys() & spelt.keys()}, where)
+        yield from _value(value[key], model.openapi_types[spelt[key]], f"{where}.{key}")
+    yield from _missing(model, {spelt[key] for key in value.keys() & spelt.keys()}, where)
 
 
 def _missing(model: Any, given: set[str], where: str) -> Iterator[str]:
@@ -50,18 +51,18 @@ def _missing(model: Any, given: set[str], where: str) -> Iterator[str]:
             yield f"{where}.{model.attribute_map[name]}: missing"
 
 
-def _value(value: Any, kind: str, where: str, partly: bool) -> Iterator[str]:
+def _value(value: Any, kind: str, where: str) -> Iterator[str]:
     if found := re.fullmatch(r"list\[(.*)\]", kind):
         if not isinstance(value, list):
             yield f"{where}: expected a list"
             return
         for place, one in enumerate(value):
-            yield from _value(one, found[1], f"{where}[{place}]", partly)
+            yield from _value(one, found[1], f"{where}[{place}]")
     elif found := re.fullmatch(r"dict\((\w+), (.*)\)", kind):
         for key, one in value.items():
-            yield from _value(one, found[2], f"{where}.{key}", partly)
+            yield from _value(one, found[2], f"{where}.{key}")
     elif hasattr(models, kind):
-        yield from _object(value, kind, where, partly)
+        yield from _object(value, kind, where)
     elif kind in _PLAIN and (not isinstance(value, _PLAIN[kind]) or (kind == "int" and isinstance(value, bool))):
         yield f"{where}: expected {kind}, found {value!r}"
 

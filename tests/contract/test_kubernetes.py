@@ -6,6 +6,7 @@ import copy
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import jsonschema
@@ -16,6 +17,7 @@ from deploy.cli import main
 from proxy.control.documents import API_VERSION, KINDS
 from proxy.control.kubernetes import source
 from proxy.control.kubernetes.crds import definitions, manifest
+from proxy.control.kubernetes.injection import bundle
 from tests.contract import kubernetes_fields
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -79,7 +81,7 @@ def test_every_object_is_one_of_its_kind(file: str, one: dict[str, Any]) -> None
     if one["apiVersion"] == API_VERSION:
         KINDS[one["kind"]].model_validate(one)
     else:
-        assert kubernetes_fields.mistakes(one, partly=file == "sidecar.yaml") == []
+        assert kubernetes_fields.mistakes(one) == [], file
 
 
 def test_an_object_with_mistakes_is_told_them() -> None:
@@ -96,19 +98,6 @@ def test_an_object_with_mistakes_is_told_them() -> None:
         f"{at}.ports[0].containerPort: expected int, found '4317'",
         f"{at}.volumeMount: unknown field",
     ]
-
-
-def test_the_patch_adds_the_proxy_of_the_example() -> None:
-    (patch,) = [one for file, one in MANIFESTS if file == "sidecar.yaml"]
-    (example,) = [one for file, one in MANIFESTS if (file, one["kind"]) == ("example.yaml", "Deployment")]
-    added, shown = (one["spec"]["template"]["spec"] for one in (patch, example))
-    assert added["initContainers"] == shown["initContainers"]
-    (proxy,), (its,) = added["containers"], [one for one in shown["containers"] if one["name"] == "proxy"]
-    same = ("image", "securityContext", "readinessProbe", "resources")
-    assert [proxy[key] for key in same] == [its[key] for key in same]
-    assert proxy["command"][:3] + proxy["command"][4:] == its["command"][:3] + its["command"][4:], (
-        "but for the instance"
-    )
 
 
 def _draft4(schema: Any) -> Any:
@@ -153,4 +142,22 @@ def test_the_rights_are_those_of_what_is_watched() -> None:
     }
     others = [rule for rule in role["rules"] if set(rule["verbs"]) != {"list", "watch"}]
     review = {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
-    assert others == [review], "it changes nothing"
+    webhook = {"apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"]}
+    assert others == [review, {**webhook, "resourceNames": [bundle.NAME], "verbs": ["get", "patch"]}], "no other change"
+
+
+def test_the_webhook_is_where_the_control_plane_serves_it_and_blocks_nobody() -> None:
+    (configuration,) = [one for _, one in MANIFESTS if one["kind"] == "MutatingWebhookConfiguration"]
+    (service,) = [
+        one for _, one in MANIFESTS if one["metadata"]["name"] == "whymesh-control" and one["kind"] == "Service"
+    ]
+    (line,) = [line for where, line in commands() if where == "control.yaml: control"]
+    url = urlsplit(line[line.index("--url") + 1])
+    metadata = service["metadata"]
+    assert configuration["metadata"]["name"] == bundle.NAME
+    assert url.hostname == f"{metadata['name']}.{metadata['namespace']}.svc", "what the API server looks for"
+    assert url.port in {port["port"] for port in service["spec"]["ports"]}
+    for webhook in configuration["webhooks"]:
+        assert webhook["failurePolicy"] == "Ignore"
+        reached = {"name": metadata["name"], "namespace": metadata["namespace"], "port": url.port, "path": "/v1/inject"}
+        assert webhook["clientConfig"] == {"service": reached}

@@ -19,6 +19,7 @@ import aiohttp
 from aiohttp import web
 
 from proxy.admin import AdminServer
+from proxy.probes import Probes
 from proxy.saved import SavedSnapshot
 from proxy.sidecar import Sidecar
 from proxy.subscribe import ControlPlane
@@ -144,7 +145,7 @@ async def chain(folder: Path, telemetry: dict[str, Any]) -> AsyncIterator[Chain]
 @contextlib.contextmanager
 def _admin(address: str, sidecar: Sidecar) -> Iterator[None]:
     host, _, port = address.rpartition(":")
-    with AdminServer(host, int(port), sidecar) as server:
+    with AdminServer(host, int(port), sidecar, Probes("", host)) as server:
         server.start()
         yield
         server.shutdown()

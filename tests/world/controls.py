@@ -74,7 +74,7 @@ async def control(*documents: dict[str, Any], state: Path | None = None) -> Asyn
     tokens = Tokens(kept.sql)
     callers = Callers(tokens)
     doors = (ConfigApi(in_force, callers), TokenApi(tokens, callers))
-    app = Api(publisher, telemetry.metrics, *doors, lambda: status(publisher, None, {})).application()
+    app = Api(publisher, telemetry.metrics, *doors, lambda: status(publisher, None, {}), lambda: True).application()
     app.add_routes(PolicyDoor(lambda: publisher.registry, callers).routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

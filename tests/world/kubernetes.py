@@ -10,10 +10,13 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from kubernetes_asyncio.client import ApiClient, Configuration
+
+from tests.world.json_patch import Unapplied, applied
 
 Object = dict[str, Any]
 TOKEN = "a-service-account-token"
@@ -25,12 +28,16 @@ class Kubernetes:
     def __init__(self) -> None:
         self.address = ""
         self.collections: dict[str, dict[tuple[str, str], Object]] = {}
+        self.single: dict[str, Object] = {}
+        """Objects that are read and patched by themselves, by path."""
         self.asked: Counter[str] = Counter()
         """How often a collection was listed (`list /path`) and watched (`watch /path`)."""
         self.reviews: dict[str, Object] = {}
         """What becomes of a token that is to be reviewed: the status of its TokenReview."""
         self.away = False
         """Whether it reviews nothing."""
+        self.refuses = False
+        """Whether it answers no question at all."""
         self.page = 2
         self._version = 100
         self._oldest = 0
@@ -72,10 +79,14 @@ class Kubernetes:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         path = request.path
+        if self.refuses:
+            return web.json_response({"kind": "Status", "code": 503}, status=503)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return web.json_response({"kind": "Status", "code": 401}, status=401)
+        if path in self.single:
+            return web.json_response(self.single[path])
         if path not in self.collections:
-            return web.Response(status=404, text="404 page not found")
+            return web.json_response({"kind": "Status", "code": 404, "message": "not found"}, status=404)
         if request.query.get("watch") == "true":
             self.asked[f"watch {path}"] += 1
             return await self._watch(request, path, int(request.query["resourceVersion"]))
@@ -99,6 +110,17 @@ class Kubernetes:
         asked = await request.json()
         status = self.reviews.get(asked["spec"]["token"], {"authenticated": False, "error": "unknown token"})
         return web.json_response({**asked, "status": status}, status=201)
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """A JSON Patch of one object."""
+        assert request.content_type == "application/json-patch+json"
+        if request.path not in self.single:
+            return web.json_response({"kind": "Status", "code": 404, "message": "not found"}, status=404)
+        try:
+            self.single[request.path] = applied(self.single[request.path], await request.json())
+        except Unapplied as error:
+            return web.json_response({"kind": "Status", "code": 422, "message": str(error)}, status=422)
+        return web.json_response(self.single[request.path])
 
     async def _watch(self, request: web.Request, path: str, version: int) -> web.StreamResponse:
         if version < self._oldest:
@@ -133,6 +155,18 @@ class Kubernetes:
         self._wake = asyncio.Event()
 
 
+def kubeconfig(path: Path, server: Kubernetes) -> Path:
+    """The file by which others find it and are trusted."""
+    said = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "clusters": [{"name": "k", "cluster": {"server": server.address}}],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+    }
+    path.write_text(json.dumps(said))
+    return path
+
+
 @contextlib.asynccontextmanager
 async def kubernetes() -> AsyncIterator[tuple[Kubernetes, ApiClient]]:
     """A server with nothing in it, and a client that it trusts."""
@@ -140,6 +174,7 @@ async def kubernetes() -> AsyncIterator[tuple[Kubernetes, ApiClient]]:
     application = web.Application()
     application.router.add_post("/apis/authentication.k8s.io/v1/tokenreviews", server.review)
     application.router.add_get("/{path:.*}", server.answer)
+    application.router.add_patch("/{path:.*}", server.patch)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -52,8 +52,10 @@ class Api:
         configuration: ConfigApi,
         tokens: TokenApi,
         status: Callable[[], dict[str, Any]],
+        knows: Callable[[], bool],
     ) -> None:
-        self._now = status
+        """`knows` is whether there is anything to tell proxies yet."""
+        self._now, self._knows = status, knows
         self._publisher = publisher
         self._metrics = metrics
         self._configuration = configuration
@@ -73,7 +75,7 @@ class Api:
                 *self._configuration.routes(),
                 *self._tokens.routes(),
                 web.get("/healthz", self._healthy),
-                web.get("/readyz", self._healthy),
+                web.get("/readyz", self._ready),
                 web.get("/metrics", self._render_metrics),
             ]
         )
@@ -127,6 +129,11 @@ class Api:
 
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        if self._knows():
+            return web.Response(text="ready\n")
+        return web.Response(text="waiting for the cluster to list what is in it\n", status=503)
 
     async def _render_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -38,9 +38,8 @@ def assemble(written: Configuration, discovered: Discovered) -> Assembled:
     """Raises ConfigRefused for mistakes in what is written."""
     joining, refused = _admitted(written, discovered.registrations)
     documents = tuple(_joined(document, joining) for document in written.documents)
-    registry = register(
-        Configuration(written.mesh, documents), left_out=discovered.left_out, key_sets=discovered.key_sets
-    )
+    left_out = _not_ready(documents) | discovered.left_out
+    registry = register(Configuration(written.mesh, documents), left_out=left_out, key_sets=discovered.key_sets)
     return Assembled(registry, refused)
 
 
@@ -63,6 +62,12 @@ def _admitted(
         claims.take(registration.endpoint)
         joining.setdefault(registration.service, []).append(registration.endpoint)
     return joining, refused
+
+
+def _not_ready(documents: Iterable[Document]) -> dict[str, str]:
+    """Instances that are not to be called yet."""
+    endpoints = (each for one in documents if isinstance(one, Service) for each in one.spec.endpoints)
+    return {each.instance: "not ready" for each in endpoints if not each.ready}
 
 
 def _joined(document: Document, joining: dict[str, list[EndpointSpec]]) -> Document:

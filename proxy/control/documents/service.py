@@ -50,6 +50,7 @@ class EndpointSpec(Spec):
     app: Place
     address: Address | None = Field(default=None, description="How other proxies reach it, when not directly.")
     host: Label | None = Field(default=None, description="Its machine: loopback is compared within one only.")
+    ready: bool = Field(default=True, description="Whether it is called; its proxy is told what to do all the same.")
     sidecar: SidecarSpec | None = None
     run: RunSpec | None = None
 

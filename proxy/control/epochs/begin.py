@@ -29,10 +29,16 @@ class Beginning:
     versions: dict[Key, int]
 
 
-def begin(state: State, files: tuple[Written, ...], known: Known, actor: str, now: datetime) -> Beginning:
-    """Raises ConfigRefused, StateUnusable, NotLeading."""
+def begin(state: State, files: tuple[Written, ...] | None, known: Known, actor: str, now: datetime) -> Beginning:
+    """`files` is None where what they say is not known yet: then what they said last counts.
+
+    Raises ConfigRefused, StateUnusable, NotLeading.
+    """
     kept = state.in_force()
-    overlaid = Overlaid(files, state.said()).read_again(files)
+    if files is None:
+        overlaid = Overlaid(tuple(one for one in kept.documents if one.origin == "file"), state.said())
+    else:
+        overlaid = Overlaid(files, state.said()).read_again(files)
     registry = made(overlaid, known).registry
     revisions = revisions_between(kept.documents, overlaid.documents)
     of = digest(registry)

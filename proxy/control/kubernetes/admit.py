@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from proxy.control.configuration import Configuration
 from proxy.control.documents import API_VERSION, KINDS, Document, Mesh
+from proxy.control.epochs.written import Written
 from proxy.control.errors import ConfigRefused
 from proxy.control.registry import register
 
@@ -24,29 +25,29 @@ _MESH = Mesh.model_validate({"apiVersion": API_VERSION, "kind": "Mesh", "metadat
 class Admitted:
     """Documents in the order they came, and mistakes of those that are not among them."""
 
-    documents: list[dict[str, Any]]
+    documents: tuple[Written, ...]
     mistakes: list[str]
 
 
 def admit(written: Iterable[dict[str, Any]]) -> Admitted:
     """One after the other is left out only when all together are refused, and then only who is refused."""
     mistakes: list[str] = []
-    read = [(one, document) for one in written if (document := _read(one, mistakes)) is not None]
-    if _complaint([document for _, document in read]) is None:
-        return Admitted([one for one, _ in read], mistakes)
-    taken: list[tuple[dict[str, Any], Document]] = []
-    for one, document in read:
-        complaint = _complaint([*(each for _, each in taken), document])
+    read = [found for one in written if (found := _read(one, mistakes)) is not None]
+    if _complaint([one.document for one in read]) is None:
+        return Admitted(tuple(read), mistakes)
+    taken: list[Written] = []
+    for one in read:
+        complaint = _complaint([*(each.document for each in taken), one.document])
         if complaint is None:
-            taken.append((one, document))
+            taken.append(one)
         else:
-            mistakes.append(f"{_title(one)}: {complaint}")
-    return Admitted([one for one, _ in taken], mistakes)
+            mistakes.append(f"{one.key}: {complaint}")
+    return Admitted(tuple(taken), mistakes)
 
 
-def _read(one: dict[str, Any], mistakes: list[str]) -> Document | None:
+def _read(one: dict[str, Any], mistakes: list[str]) -> Written | None:
     try:
-        return KINDS[one["kind"]].model_validate(one)
+        return Written(KINDS[one["kind"]].model_validate(one), one)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(step) for step in first["loc"])

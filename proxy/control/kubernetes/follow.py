@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -22,6 +22,8 @@ log = logging.getLogger("whymesh.kubernetes")
 Object = dict[str, Any]
 Objects = dict[tuple[str, str], Object]
 """By namespace and name."""
+Connect = Callable[[], Awaitable[ApiClient]]
+"""The client of a cluster's API; raises OSError."""
 
 _PAGE = 500
 _WATCH_S = 240
@@ -48,9 +50,9 @@ class Collection:
     """All objects of one kind, in all namespaces; `path` is as in `/api/v1/services`, `keep` what is kept of each."""
 
     def __init__(
-        self, api: ApiClient, path: str, changed: Callable[[], None], keep: Callable[[Object], Object]
+        self, connect: Connect, path: str, changed: Callable[[], None], keep: Callable[[Object], Object]
     ) -> None:
-        self._api, self._path, self._changed, self._keep = api, path, changed, keep
+        self._connect, self._path, self._changed, self._keep = connect, path, changed, keep
         self.objects: Objects = {}
         self.listed = asyncio.Event()
         """Set once the objects are those of the cluster."""
@@ -136,7 +138,8 @@ class Collection:
 
     async def _get(self, query: list[tuple[str, str]], bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """An answer of 200, its body to be read; the library adds address, TLS and credentials."""
-        answer: aiohttp.ClientResponse = await self._api.call_api(
+        api = await self._connect()
+        answer: aiohttp.ClientResponse = await api.call_api(
             self._path,
             "GET",
             query_params=query,

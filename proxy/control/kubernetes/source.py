@@ -1,23 +1,21 @@
-"""Everything of a cluster that concerns the mesh, followed and written to one file.
+"""Everything of a cluster that concerns the mesh, followed as one source of documents.
 
-In: collections of the Kubernetes API. Out: the file, replaced whole a moment after something is different.
-Never: a file that is made of part of the cluster; the one of an earlier run stays until everything is listed.
+In: collections of the Kubernetes API. Out: documents, anew a moment after something is different. Never: those of part
+of a cluster; nothing is known until everything is listed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from pathlib import Path
 from typing import Any
 
-from kubernetes_asyncio.client import ApiClient
-
 from proxy.control.documents import API_VERSION, KINDS
+from proxy.control.epochs.written import Written
 from proxy.control.kubernetes.admit import admit
-from proxy.control.kubernetes.follow import Collection, Object
+from proxy.control.kubernetes.follow import Collection, Connect, Object
 from proxy.control.kubernetes.translate import is_of_services, plain, services
+from proxy.control.sources import Take
 
 log = logging.getLogger("whymesh.kubernetes")
 
@@ -36,16 +34,17 @@ _STILL_S = 0.1
 
 
 class Cluster:
-    """The cluster that `api` leads to, and the file to write."""
+    """The cluster that `connect` leads to (`sources.Source`)."""
 
-    def __init__(self, api: ApiClient, path: Path) -> None:
-        self._path = path
+    actor = "the cluster"
+
+    def __init__(self, connect: Connect) -> None:
         self._different = asyncio.Event()
-        self._written: str | None = None
+        self._admitted: tuple[Written, ...] | None = None
         self._mistakes: list[str] = []
 
         def follow(path: str) -> Collection:
-            return Collection(api, path, self._different.set, _trimmed)
+            return Collection(connect, path, self._different.set, _trimmed)
 
         self._services = follow("/api/v1/services")
         self._slices = follow("/apis/discovery.k8s.io/v1/endpointslices")
@@ -53,8 +52,12 @@ class Cluster:
         self._routes = {kind: follow(f"/apis/{GATEWAY_API}/{plural}") for kind, plural in ROUTES.items()}
         self._own = {kind: follow(f"/apis/{API_VERSION}/{plural}") for kind, plural in OWN.items()}
 
-    async def run(self) -> None:
-        """Follows and writes until cancelled."""
+    def read(self) -> tuple[Written, ...] | None:
+        """What is in it; None until everything is listed."""
+        return self._admitted
+
+    async def run(self, take: Take) -> None:
+        """Follows until cancelled."""
         everything = (self._services, self._slices, self._pods, *self._routes.values(), *self._own.values())
         async with asyncio.TaskGroup() as group:
             for collection in everything:
@@ -65,11 +68,17 @@ class Cluster:
                 await self._different.wait()
                 await asyncio.sleep(_STILL_S)  # a rollout is many events
                 self._different.clear()
-                self._write()
+                if self._admit():
+                    await take()
+
+    @property
+    def services(self) -> list[Object]:
+        """The Services that it has, as the API shows them."""
+        return list(self._services.objects.values())
 
     def documents(self) -> list[Object]:
         """What the cluster says now, mistakes included."""
-        found = [*services(self._services.objects.values(), self._slices.objects.values(), self._pods.objects.values())]
+        found = [*services(self.services, self._slices.objects.values(), self._pods.objects.values())]
         for kind, collection in self._own.items():
             found += [plain(item, API_VERSION, kind) for item in collection.objects.values()]
         for kind, collection in self._routes.items():
@@ -77,21 +86,14 @@ class Cluster:
             found += [plain(item, GATEWAY_API, kind) for item in routes]
         return found
 
-    def _write(self) -> None:
+    def _admit(self) -> bool:
+        """Takes what fits together; whether that is anything else than before."""
         admitted = admit(self.documents())
         for mistake in admitted.mistakes:
             if mistake not in self._mistakes:
                 log.error("left out: %s", mistake)
-        self._mistakes = admitted.mistakes
-        text = "---\n".join(f"{json.dumps(document)}\n" for document in admitted.documents)  # JSON is YAML
-        if text == self._written:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.replace(self._path)
-        self._written = text
-        log.info("%s: %d documents", self._path, len(admitted.documents))
+        self._mistakes, before, self._admitted = admitted.mistakes, self._admitted, admitted.documents
+        return before != self._admitted
 
 
 def _trimmed(item: Object) -> Object:
@@ -99,5 +101,9 @@ def _trimmed(item: Object) -> Object:
     kept = ("name", "namespace", "labels", "annotations", "creationTimestamp")
     metadata: dict[str, Any] = {key: item["metadata"][key] for key in kept if key in item["metadata"]}
     trimmed: dict[str, Any] = {key: item[key] for key in ("addressType", "endpoints", "ports") if key in item}
-    is_pod = "containers" in item.get("spec", {})
-    return {"metadata": metadata, **trimmed, **({} if is_pod or "spec" not in item else {"spec": item["spec"]})}
+    if "containers" in item.get("spec", {}):
+        status = item.get("status", {})
+        trimmed["status"] = {key: status[key] for key in ("podIP", "phase") if key in status}
+    elif "spec" in item:
+        trimmed["spec"] = item["spec"]
+    return {"metadata": metadata, **trimmed}

@@ -4,7 +4,8 @@ In: Services, EndpointSlices, Pods, routes, our own kinds. Out: documents as peo
 
 A Service with a selector becomes one of ours with its first TCP port, or the one that the annotation `whymesh.io/port`
 names: ready endpoints are its instances, named by their Pods, its cluster addresses mean any of them. A Pod with the
-label `whymesh.io/sidecar: "true"` has a proxy beside it, at the ports of `whymesh.io/` annotations or the usual ones.
+label `whymesh.io/sidecar: "true"` has a proxy beside it, at the ports of `whymesh.io/` annotations or the usual ones:
+it is an instance as soon as it has an address, for it gets ready by way of its proxy only.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from proxy.control.documents import API_VERSION
+from proxy.control.kubernetes.selecting import MINE, alone, carried, has_sidecar, namespace_of, oldest_first
 
 Object = dict[str, Any]
-_MINE = "whymesh.io/"
+_NO_PORT = 9
+"""Where nothing answers (discard, RFC 863)."""
 _OF_SERVICE = "kubernetes.io/service-name"
 _PROTOCOLS = {
     "http": "http1",
@@ -35,18 +38,25 @@ _PROTOCOLS = {
 
 def services(found: Iterable[Object], slices: Iterable[Object], pods: Iterable[Object]) -> Iterator[Object]:
     """Documents of kind Service; the order of instances is that of their names."""
-    known = {(_namespace(pod), pod["metadata"]["name"]): pod for pod in pods}
+    found, pods = list(found), list(pods)
+    known = {(namespace_of(pod), pod["metadata"]["name"]): pod for pod in pods}
     by_service: dict[tuple[str, str], list[Object]] = defaultdict(list)
     for one in slices:
         name = one["metadata"].get("labels", {}).get(_OF_SERVICE)
         if name and one.get("addressType") in ("IPv4", "IPv6"):
-            by_service[_namespace(one), name].append(one)
+            by_service[namespace_of(one), name].append(one)
+    made: dict[tuple[str, str], Object] = {}
     named: set[str] = set()
-    for service in sorted(found, key=_oldest_first):
-        port = _port(service)
+    for service in sorted(found, key=oldest_first):
+        port, key = carried(service), (namespace_of(service), service["metadata"]["name"])
         if port is not None:
-            mine = by_service[_namespace(service), service["metadata"]["name"]]
-            yield _service(service, port, list(_endpoints(service, port, mine, known, named)))
+            endpoints = list(_endpoints(service, port, by_service[key], known, named))
+            made[key] = _service(service, port, endpoints)
+    for name, pod in alone(pods, found):
+        key = (namespace_of(pod), name)
+        whose = made.setdefault(key, _document(name, key[0], {"protocol": "detect", "endpoints": []}))
+        whose["spec"]["endpoints"].append(_caller(pod))
+    yield from made.values()
 
 
 def plain(item: Object, api_version: str, kind: str) -> Object:
@@ -69,12 +79,19 @@ def _service(service: Object, port: Object, endpoints: list[Object]) -> Object:
         "addresses": [_joined(each, port["port"]) for each in addresses],
         "endpoints": endpoints,
     }
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "Service",
-        "metadata": {"name": service["metadata"]["name"], "namespace": _namespace(service)},
-        "spec": spec,
-    }
+    return _document(service["metadata"]["name"], namespace_of(service), spec)
+
+
+def _document(name: str, namespace: str, spec: Object) -> Object:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": API_VERSION, "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def _caller(pod: Object) -> Object:
+    """A Pod that calls and is not called: its application has no port that the mesh knows."""
+    name, address = pod["metadata"]["name"], pod["status"]["podIP"]
+    made: Object = {"app": _joined(address, _NO_PORT), "instance": _instance(name, namespace_of(pod)), "ready": False}
+    return made | _of_pod(pod) | {"host": name[:63], "sidecar": _sidecar(pod, address)}
 
 
 def _endpoints(
@@ -84,14 +101,16 @@ def _endpoints(
     pods: Mapping[tuple[str, str], Object],
     named: set[str],
 ) -> Iterator[Object]:
-    """Ready endpoints; a Pod behind several Services is a different instance in each but the oldest."""
+    """Endpoints that are ready or have a proxy; a Pod behind several Services is another instance in each but the
+    oldest."""
     found: dict[str, Object] = {}
     for one in slices:
         number = next((p["port"] for p in one.get("ports") or [] if p.get("name", "") == port.get("name", "")), None)
         for endpoint in one.get("endpoints") or []:
-            if number and endpoint["addresses"] and endpoint.get("conditions", {}).get("ready") is not False:
+            if number and endpoint["addresses"]:
                 made = _endpoint(service, endpoint, number, pods, named)
-                found.setdefault(made["instance"], made)
+                if "sidecar" in made or made.get("ready", True):
+                    found.setdefault(made["instance"], made)
     named.update(found)
     yield from (found[name] for name in sorted(found))
 
@@ -99,60 +118,51 @@ def _endpoints(
 def _endpoint(
     service: Object, endpoint: Object, number: int, pods: Mapping[tuple[str, str], Object], named: set[str]
 ) -> Object:
-    namespace, address = _namespace(service), endpoint["addresses"][0]
+    namespace, address = namespace_of(service), endpoint["addresses"][0]
     target = endpoint.get("targetRef") or {}
     pod = pods.get((namespace, target.get("name", ""))) if target.get("kind") == "Pod" else None
     name = target.get("name") or f"{service['metadata']['name']}-{address.replace(':', '-').replace('.', '-')}"
-    instance = name if namespace == "default" else f"{name}.{namespace}"
-    made: Object = {"app": _joined(address, number), "instance": instance}
+    instance = _instance(name, namespace)
+    made: Object = {"app": _joined(address, number), "instance": instance} | (_of_pod(pod) if pod else {})
     if zone := endpoint.get("zone"):
         made["zone"] = zone
-    labels = pod["metadata"].get("labels", {}) if pod else {}
-    if version := labels.get("app.kubernetes.io/version") or labels.get("version"):
-        made["version"] = version
+    if endpoint.get("conditions", {}).get("ready") is False:
+        made["ready"] = False
     if instance in named:
         made["instance"] = f"{service['metadata']['name']}.{instance}"
-    elif labels.get(f"{_MINE}sidecar") == "true" and pod:
+    elif pod and has_sidecar(pod):
         made |= {"host": name[:63], "sidecar": _sidecar(pod, address)}
     return made
+
+
+def _instance(pod: str, namespace: str) -> str:
+    return pod if namespace == "default" else f"{pod}.{namespace}"
+
+
+def _of_pod(pod: Object) -> Object:
+    labels = pod["metadata"].get("labels", {})
+    version = labels.get("app.kubernetes.io/version") or labels.get("version")
+    return {"version": version} if version else {}
 
 
 def _sidecar(pod: Object, address: str) -> Object:
     said = pod["metadata"].get("annotations", {})
 
     def at(host: str, what: str, port: int) -> str:
-        return _joined(host, int(said.get(f"{_MINE}{what}-port", port)))
+        return _joined(host, int(said.get(f"{MINE}{what}-port", port)))
 
     return {
         "inbound": at(address, "inbound", 15_006),
         "outbound": at("127.0.0.1", "outbound", 15_001),
         "admin": at(address, "admin", 15_020),
-        "transparent": said.get(f"{_MINE}transparent", "true") == "true",
+        "transparent": said.get(f"{MINE}transparent", "true") == "true",
     }
-
-
-def _port(service: Object) -> Object | None:
-    """The port that is carried: the one that is named, else the first of TCP; none without a selector."""
-    spec = service.get("spec", {})
-    if spec.get("type") == "ExternalName":
-        return None
-    wanted = service["metadata"].get("annotations", {}).get(f"{_MINE}port")
-    ports: list[Object] = [port for port in spec.get("ports") or [] if port.get("protocol", "TCP") == "TCP"]
-    return next((port for port in ports if wanted in (None, port.get("name"), str(port["port"]))), None)
 
 
 def _protocol(port: Object) -> str:
     """By `appProtocol`, else by the name of the port up to its first dash, else found out by the first bytes."""
     said = port.get("appProtocol") or port.get("name", "").partition("-")[0]
     return _PROTOCOLS.get(said.lower(), "detect")
-
-
-def _namespace(item: Object) -> str:
-    return str(item["metadata"].get("namespace", "default"))
-
-
-def _oldest_first(item: Object) -> tuple[str, str, str]:
-    return item["metadata"].get("creationTimestamp", ""), _namespace(item), item["metadata"]["name"]
 
 
 def _joined(host: str, port: int) -> str:

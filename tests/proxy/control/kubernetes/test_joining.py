@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.world import meshes
-from tests.world.kubernetes import TOKEN, Kubernetes, kubernetes
+from tests.world.kubernetes import Kubernetes, kubeconfig, kubernetes
 from tests.world.processes import free_port, running
 from tests.world.proofs import Applicant
 
@@ -48,16 +47,9 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     edge = {**meshes.gateway("edge", meshes.listener("web", 8080)), "metadata": {"name": "edge"}}
     path = meshes.write(tmp_path / "mesh.yaml", meshes.mesh(authority={}), *services, edge)
     async with kubernetes() as (cluster, _):
-        config = {
-            "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-            "clusters": [{"name": "k", "cluster": {"server": cluster.address}}],
-            "users": [{"name": "u", "user": {"token": TOKEN}}],
-        }
-        (tmp_path / "kubeconfig").write_text(json.dumps(config))
         url = f"http://127.0.0.1:{free_port()}"
         options = ("-f", str(path), "--listen", url.removeprefix("http://"), "--state", str(tmp_path / "state"))
-        options += ("--review-tokens", "--kubeconfig", str(tmp_path / "kubeconfig"))
+        options += ("--review-tokens", "--kubeconfig", str(kubeconfig(tmp_path / "kubeconfig", cluster)))
         with running("proxy.control", *options, log=tmp_path / "control.log") as process:
             await asyncio.to_thread(process.ready, f"{url}/readyz")
             yield Place(cluster, url, tmp_path / "state/authority/audit.log")

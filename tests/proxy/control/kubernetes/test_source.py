@@ -1,4 +1,4 @@
-"""A cluster followed: through broken watches, forgotten versions and restarts, into a file that is always a mesh."""
+"""A cluster followed, through broken watches and forgotten versions, as documents that are always a mesh."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes_asyncio.client import ApiClient
 
+from proxy.control.configuration import assembled
 from proxy.control.documents import EndpointSpec, Service
 from proxy.control.kubernetes.source import OWN, Cluster
-from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
 from tests.world import meshes
 from tests.world.kubernetes import Kubernetes, kubernetes
@@ -62,13 +62,21 @@ async def until(met: Callable[[], bool], what: str) -> None:
 
 
 class Following:
-    """A cluster that is followed into a file."""
+    """A cluster that is followed; `taken` counts how often it was different."""
 
-    def __init__(self, server: Kubernetes, path: Path) -> None:
-        self.server, self.path = server, path
+    def __init__(self, server: Kubernetes, api: ApiClient) -> None:
+        self.server, self.api, self.taken = server, api, 0
+        self.cluster = Cluster(self.connect)
+
+    async def connect(self) -> ApiClient:
+        return self.api
+
+    async def take(self) -> None:
+        self.taken += 1
 
     def registry(self) -> Registry | None:
-        return register(load(self.path)) if self.path.exists() and self.path.stat().st_size else None
+        documents = self.cluster.read()
+        return None if documents is None else register(assembled(documents, "the cluster"))
 
     def service(self, name: str) -> Service | None:
         made = self.registry()
@@ -80,14 +88,14 @@ class Following:
 
 
 @contextlib.asynccontextmanager
-async def following(tmp_path: Path) -> AsyncIterator[Following]:
+async def following() -> AsyncIterator[Following]:
     async with kubernetes() as (server, api):
         for path in (SERVICES, SLICES, PODS):
             server.has(path)
         server.put(SERVICES, service("cart"))
         server.put(SLICES, slice_of("cart", "10.1.0.1"))
-        made = Following(server, tmp_path / "mesh" / "kubernetes.yaml")
-        task = asyncio.create_task(Cluster(api, made.path).run())
+        made = Following(server, api)
+        task = asyncio.create_task(made.cluster.run(made.take))
         await until(lambda: bool(made.endpoints("cart")), "the first list")
         yield made
         task.cancel()
@@ -95,8 +103,8 @@ async def following(tmp_path: Path) -> AsyncIterator[Following]:
             await task
 
 
-async def test_what_changes_in_the_cluster_changes_in_the_file(tmp_path: Path) -> None:
-    async with following(tmp_path) as mesh:
+async def test_what_changes_in_the_cluster_changes_in_the_mesh() -> None:
+    async with following() as mesh:
         assert mesh.endpoints("cart")["cart-0"].app == "10.1.0.1:8080"
         for number in range(5):
             mesh.server.put(SERVICES, service(f"more-{number}", clusterIPs=[f"10.96.0.{number}"]))
@@ -109,8 +117,8 @@ async def test_what_changes_in_the_cluster_changes_in_the_file(tmp_path: Path) -
         await until(lambda: mesh.service("more-4") is None, "a service to be gone")
 
 
-async def test_a_broken_watch_goes_on_where_it_was(tmp_path: Path) -> None:
-    async with following(tmp_path) as mesh:
+async def test_a_broken_watch_goes_on_where_it_was() -> None:
+    async with following() as mesh:
         await until(lambda: mesh.server.asked[f"watch {SLICES}"] == 1, "a watch")
         for round_ in (2, 3):
             mesh.server.hang_up()
@@ -120,8 +128,8 @@ async def test_a_broken_watch_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["status", "event"])
-async def test_what_the_server_has_forgotten_is_listed_anew(tmp_path: Path, how: str) -> None:
-    async with following(tmp_path) as mesh:
+async def test_what_the_server_has_forgotten_is_listed_anew(how: str) -> None:
+    async with following() as mesh:
         await until(lambda: mesh.server.asked[f"watch {SERVICES}"] == 1, "a watch")
         if how == "event":
             mesh.server.fail_watches(410)
@@ -137,8 +145,8 @@ async def test_what_the_server_has_forgotten_is_listed_anew(tmp_path: Path, how:
         await until(lambda: mesh.service("later") is not None, "a watch from there on")
 
 
-async def test_bookmarks_keep_a_quiet_watch_young(tmp_path: Path) -> None:
-    async with following(tmp_path) as mesh:
+async def test_bookmarks_keep_a_quiet_watch_young() -> None:
+    async with following() as mesh:
         await until(lambda: mesh.server.asked[f"watch {PODS}"] == 1, "a watch")
         mesh.server.put(SERVICES, service("pay"))
         mesh.server.bookmark(PODS)
@@ -150,8 +158,8 @@ async def test_bookmarks_keep_a_quiet_watch_young(tmp_path: Path) -> None:
         assert mesh.server.asked[f"list {PODS}"] == 1, "the version of the bookmark was young enough"
 
 
-async def test_a_pod_says_version_and_sidecar(tmp_path: Path) -> None:
-    async with following(tmp_path) as mesh:
+async def test_a_pod_says_version_and_sidecar() -> None:
+    async with following() as mesh:
         labels = {"app.kubernetes.io/version": "v7", "whymesh.io/sidecar": "true"}
         mesh.server.put(PODS, pod("cart-0", annotations={"whymesh.io/inbound-port": "15106"}, **labels))
         mesh.server.put(SLICES, slice_of("cart", "10.1.0.1", zone="a"))
@@ -165,8 +173,8 @@ async def test_a_pod_says_version_and_sidecar(tmp_path: Path) -> None:
         assert [proxy.name for proxy in made.proxies] == ["cart-0"]
 
 
-async def test_only_ready_endpoints_of_the_port_that_is_meant(tmp_path: Path) -> None:
-    async with following(tmp_path) as mesh:
+async def test_only_ready_endpoints_of_the_port_that_is_meant() -> None:
+    async with following() as mesh:
         ports = [{"name": "metrics", "port": 9090}, {"name": "grpc-api", "port": 50051}]
         api = service("api", namespace="team", clusterIPs=["10.96.1.1", "fd00::1"], ports=ports)
         api["metadata"]["annotations"] = {"whymesh.io/port": "grpc-api"}
@@ -182,8 +190,8 @@ async def test_only_ready_endpoints_of_the_port_that_is_meant(tmp_path: Path) ->
         assert (found.spec.protocol, found.spec.addresses) == ("http2", ("10.96.1.1:50051", "[fd00::1]:50051"))
 
 
-async def test_a_pod_behind_two_services_is_an_instance_of_each(tmp_path: Path) -> None:
-    async with following(tmp_path) as mesh:
+async def test_a_pod_behind_two_services_is_an_instance_of_each() -> None:
+    async with following() as mesh:
         mesh.server.put(SERVICES, service("cart-headless", created="2026-02-01T00:00:00Z"))
         headless = slice_of("cart-headless", "10.1.0.1")
         headless["endpoints"][0]["targetRef"]["name"] = "cart-0"
@@ -194,10 +202,10 @@ async def test_a_pod_behind_two_services_is_an_instance_of_each(tmp_path: Path) 
 
 
 async def test_kinds_that_come_later_are_found_and_one_mistake_keeps_nobody_else_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("proxy.control.kubernetes.follow._ABSENT_S", 0.05)
-    async with following(tmp_path) as mesh:
+    async with following() as mesh:
         for path in (ROUTES, POLICIES):
             mesh.server.has(path)
         route = meshes.route("canary", "cart", {"backendRefs": [{"name": "cart"}]})
@@ -223,21 +231,51 @@ async def test_kinds_that_come_later_are_found_and_one_mistake_keeps_nobody_else
         await until(lambda: mesh.endpoints("cart")["cart-0"].app == "10.1.0.9:8080", "endpoints beside mistakes")
 
 
-async def test_a_file_of_an_earlier_run_stays_while_the_cluster_is_away(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "kubernetes.yaml"
-    path.write_text("earlier")
+async def test_nothing_is_known_of_a_cluster_that_says_no(caplog: pytest.LogCaptureFixture) -> None:
     async with kubernetes() as (server, api):
         for each in (SERVICES, SLICES):
             server.has(each)
         api.configuration.api_key["BearerToken"] = "Bearer of an earlier day"
-        task = asyncio.create_task(Cluster(api, path).run())
+        mesh = Following(server, api)
+        task = asyncio.create_task(mesh.cluster.run(mesh.take))
         await until(lambda: "is the token still valid?" in caplog.text, "the refusal")
-        assert path.read_text() == "earlier"
+        assert (mesh.cluster.read(), mesh.taken) == (None, 0)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def test_a_proxy_is_told_what_to_do_before_its_pod_is_ready_and_is_called_after() -> None:
+    async with following() as mesh:
+        mesh.server.put(PODS, pod("cart-0", **{"whymesh.io/sidecar": "true"}))
+        starting = slice_of("cart", "10.1.0.1", "10.1.0.2")
+        for endpoint in starting["endpoints"]:
+            endpoint["conditions"] = {"ready": False}
+        mesh.server.put(SLICES, starting)
+
+        def proxies() -> list[str]:
+            made = mesh.registry()
+            return [proxy.name for proxy in made.proxies] if made else []
+
+        await until(lambda: proxies() == ["cart-0"], "the proxy of the Pod that starts")
+        assert {name: one.ready for name, one in mesh.endpoints("cart").items()} == {"cart-0": False}
+        mesh.server.put(SLICES, slice_of("cart", "10.1.0.1"))
+        await until(lambda: mesh.endpoints("cart")["cart-0"].ready, "it to be called")
+
+
+async def test_a_pod_with_a_proxy_that_no_service_selects_calls_and_is_not_called() -> None:
+    async with following() as mesh:
+        loner = pod("worker-7", app="worker", **{"whymesh.io/sidecar": "true"})
+        mesh.server.put(PODS, {**loner, "status": {"phase": "Pending"}})
+        mesh.server.put(PODS, {**loner, "status": {"phase": "Running", "podIP": "10.1.0.7"}})
+        await until(lambda: bool(mesh.endpoints("worker")), "a service of its own")
+        assert not mesh.endpoints("worker")["worker-7"].ready
+        mesh.server.put(SERVICES, service("jobs", selector={"app": "worker"}))
+        await until(lambda: mesh.service("worker") is None, "it to be that of its Service")
+        mesh.server.delete(SERVICES, "default", "jobs")
+        await until(lambda: bool(mesh.endpoints("worker")), "a service of its own again")
+        mesh.server.put(PODS, {**loner, "status": {"phase": "Succeeded", "podIP": "10.1.0.7"}})
+        await until(lambda: mesh.service("worker") is None, "it to be gone with its end")
 
 
 def test_every_kind_of_ours_has_a_plural() -> None:
