@@ -13,18 +13,18 @@ from opentelemetry.trace import Span
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreUnavailable
-from rootcause.alerts.notice import of_alarm, of_finding
 from rootcause.alerts.notify import Notifier
 from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.signing import SecretRefused, read_secret
 from rootcause.alerts.targets import Target, Wish, read_target
 from rootcause.alerts.template import Template
+from rootcause.announce import Announcer, told_of
 from rootcause.incidents.casebook import Casebook
 from rootcause.incidents.closer_look import CloserLook
 from rootcause.incidents.journal import Delivery, Journal
 from rootcause.load.read_spans import read_request
 from rootcause.orders import Orders
-from rootcause.promises.guard import EVERY_S, Guard
+from rootcause.promises.guard import Guard
 from rootcause.settings import Recording, Settings, Webhook, Webhooks
 from rootcause.telemetry import Telemetry
 from rootcause.watch import Answer, Watch
@@ -32,6 +32,8 @@ from rootcause.watch import Answer, Watch
 log = logging.getLogger(__name__)
 
 UNWRITTEN = 1000
+LEAST_PAUSE_S = 0.2
+"""Between two looks at what is due of the rules, however late they are."""
 
 
 class Live:
@@ -53,7 +55,9 @@ class Live:
         self.guard = Guard(guard, Journal(guard), settings.objectives, settings.rules, self.telemetry.burning)
         outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
         targets = _targets(settings.webhooks)
-        self._notifier = Notifier(targets, outbox, self._delivered, allow_link_local=allow)
+        still_open = partial(told_of, self.book, self.guard, time.time)
+        self._notifier = Notifier(targets, outbox, self._delivered, still_open=still_open, allow_link_local=allow)
+        self._announcer = Announcer(self._notifier, still_open, Journal(evaluate))
         self._closer_look = _closer_look(settings.recording)
         self.orders = Orders(self.book, self._notifier.tell, tuple(target.name for target in targets))
         self._tasks: list[asyncio.Task[None]] = []
@@ -106,23 +110,21 @@ class Live:
         self.telemetry.evaluations.labels(answer.state).inc()
         for event, finding in news:
             self.telemetry.incidents.labels(event).inc()
-            self._notifier.tell(event, of_finding(finding))
             if event == "opened":
                 self._looking = asyncio.create_task(self._closer_look.order(finding))
+        self._announcer.incidents([finding for event, finding in news if event == "resolved"])
+        await self._announcer.catch_up()
 
     async def _guard_for_ever(self) -> None:
         while True:
-            began = time.monotonic()
             try:
-                news = await asyncio.to_thread(self.guard.look, time.time())
+                self._announcer.alarms(await asyncio.to_thread(self.guard.look, time.time()))
             except (StoreUnavailable, QueryFailed) as error:
                 log.warning("objectives and rules are not judged: %s", error)
-                news = []
-            for event, alarm in news:
-                log.info("%s %s: %s", event, alarm.id, alarm.title)
-                if event == "resolved" or not self.book.silenced(alarm.service, time.time()):
-                    self._notifier.tell(event, of_alarm(alarm))
-            await asyncio.sleep(max(0.0, min(EVERY_S, self._every_s * 3) - (time.monotonic() - began)))
+            except Exception:
+                # A mistake of ours in one round must not end all later ones unseen.
+                log.exception("objectives and rules are not judged")
+            await asyncio.sleep(max(LEAST_PAUSE_S, min(self._every_s, self.guard.pause_s(time.time()))))
 
     def _failed(self, span: Span, error: Exception) -> None:
         span.set_attribute("error.type", type(error).__name__)

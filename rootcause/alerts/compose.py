@@ -28,6 +28,12 @@ def together(target: Target) -> int:
     return MOST if target.template is None and target.format in _TOGETHER else 1
 
 
+def forgets(target: Target) -> bool:
+    """Whether it takes for over what it does not hear of again. Source: Alertmanager, "Sending alerts": clients send an
+    alert again for as long as it goes on, every 30 s to 3 min."""
+    return target.template is None and target.format == "alertmanager"
+
+
 def compose(target: Target, told: Sequence[Told], sent_at: datetime) -> bytes:
     """The body; as many notices as `together` allows, the oldest first. Raises TemplateRefused."""
     event, notice = told[0]

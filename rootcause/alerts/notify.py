@@ -1,24 +1,25 @@
 """Tells the outside world: each incident opened, acknowledged or resolved, to every target that wants to hear of it, in
 order, at its pace, until delivered.
 
-In: notices. Out: a `POST` in the target's format, and a Delivery for each. Never: a redirect followed, a link-local or
-metadata address called unless that was allowed, a later message before an earlier one.
+In: notices; what is open now. Out: a `POST` in the target's format, and a Delivery for each. Never: a redirect
+followed, a link-local or metadata address called unless that was allowed, a later message before an earlier one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import aiohttp
 
 from rootcause.alerts import signing
-from rootcause.alerts.compose import compose, together
+from rootcause.alerts.compose import MOST, compose, forgets, together
 from rootcause.alerts.formats import Told
 from rootcause.alerts.notice import Event, Notice
 from rootcause.alerts.outbox import Batch, Outbox
@@ -36,6 +37,8 @@ REFUSALS = 8
 """A target that refuses a message so often will not take it later."""
 GIVE_UP_S = 24 * 3_600.0
 """An older message is news to nobody."""
+REMIND_S = 60.0
+"""A target that forgets what it does not hear of again is reminded so often."""
 _LATER = frozenset({408, 425, 429})
 """Refusals that say: not now."""
 
@@ -62,8 +65,11 @@ class Notifier:
         outbox: Outbox,
         record: Callable[[Delivery], None],
         *,
+        still_open: Callable[[], Sequence[Notice]] = tuple,
         allow_link_local: bool = False,
     ) -> None:
+        """`still_open` is what goes on now, for targets that have to be reminded of it."""
+        self._still_open = still_open
         self._targets = {target: asyncio.Event() for target in targets}
         self._idle = {target: asyncio.Event() for target in self._targets}
         self._outbox = outbox
@@ -84,18 +90,27 @@ class Notifier:
             self._workers.append(asyncio.create_task(self._work(self._session, target, news)))
 
     def tell(self, event: Event, notice: Notice) -> None:
-        """Takes a message in for every target that wants it; when too many wait it is recorded as not delivered."""
-        text = notice.model_dump_json()
+        """Takes a message in for every target that wants it and does not have it yet; when too many wait it is recorded
+        as not delivered."""
         for target, news in self._targets.items():
-            if not target.wants(notice):
+            if event == "opened" and not target.wants(notice):
                 continue
-            if self._outbox.put(target.queue, notice.id, event, text, time.time()):
+            taken = self._outbox.put(target.queue, event, notice, time.time())
+            if taken == "taken":
                 self._idle[target].clear()
                 news.set()
-                continue
-            error = "too many messages wait for this target"
-            log.error("webhook %s: %s of %s not delivered: %s", target.name, event, notice.id, error)
-            self._record(Delivery(datetime.now(UTC), notice.id, event, target.name, False, 0, error))
+            elif taken == "full":
+                error = "too many messages wait for this target"
+                log.error("webhook %s: %s of %s not delivered: %s", target.name, event, notice.id, error)
+                self._record(Delivery(datetime.now(UTC), notice.id, event, target.name, False, 0, error))
+
+    def unended(self) -> list[str]:
+        """Incidents and alarms of whose end somebody was not told yet, the oldest first."""
+        return self._outbox.unended([target.queue for target in self._targets])
+
+    def forget(self, incident: str) -> None:
+        """Nobody will be told of its end."""
+        self._outbox.forget(incident)
 
     async def stop(self, within_s: float) -> None:
         """Gives the messages some time to go out, then stops; what is left goes out after the next start."""
@@ -112,13 +127,27 @@ class Notifier:
     async def _work(self, session: aiohttp.ClientSession, target: Target, news: asyncio.Event) -> None:
         pace = Pace(target.wish.per_minute, time.monotonic())
         gather_s = target.wish.gather_s if together(target) > 1 else 0.0
+        remind_at = time.monotonic() + REMIND_S if forgets(target) else math.inf
         while True:
-            await news.wait()
+            with contextlib.suppress(TimeoutError):
+                left_s = remind_at - time.monotonic()
+                await asyncio.wait_for(news.wait(), None if math.isinf(left_s) else max(0.0, left_s))
+            if time.monotonic() >= remind_at:
+                await self._remind(session, target)
+                remind_at = time.monotonic() + REMIND_S
             news.clear()
             while self._outbox.next(target.queue):
                 await asyncio.sleep(max(gather_s, pace.wait_s(time.monotonic())))
                 await self._deliver(session, target, self._outbox.next(target.queue, together(target)))
             self._idle[target].set()
+
+    async def _remind(self, session: aiohttp.ClientSession, target: Target) -> None:
+        """Says once more what is open; if that fails it is said again soon enough."""
+        told: list[Told] = [("opened", one) for one in self._outbox.still_open(target.queue, self._still_open())]
+        for first in range(0, len(told), MOST):
+            answer = await _send(session, target, told[first : first + MOST], f"reminder.{first}.{time.time_ns()}")
+            if answer.error:
+                log.warning("webhook %s: %s; it is not reminded of what is open", target.name, answer.error)
 
     async def _deliver(self, session: aiohttp.ClientSession, target: Target, batch: Batch) -> None:
         while True:
@@ -141,13 +170,17 @@ class Notifier:
 async def _post(session: aiohttp.ClientSession, target: Target, batch: Batch) -> _Answer:
     """One attempt."""
     told: list[Told] = [(one.event, Notice.model_validate_json(one.notice)) for one in batch.messages]
+    return await _send(session, target, told, batch.id)
+
+
+async def _send(session: aiohttp.ClientSession, target: Target, told: Sequence[Told], id: str) -> _Answer:
     try:
         body = compose(target, told, datetime.now(UTC))
     except TemplateRefused as error:
         return _Answer(str(error), enough=1)
     headers = {
         "Content-Type": "application/json",
-        **signing.headers(batch.id, int(time.time()), body, target.secret),
+        **signing.headers(id, int(time.time()), body, target.secret),
     }
     try:
         async with session.post(target.url, data=body, headers=headers, allow_redirects=False) as answer:

@@ -1,16 +1,20 @@
-"""Keeps messages on disk until they are delivered, each target's in order.
+"""Keeps messages on disk until they are delivered, each target's in order, and who was told of what.
 
 In: messages for targets. Out: the oldest one of a target. Never: one that was taken in lost over a restart, unless the
-disk is; a message of which nobody knows whether it arrived is sent again, with the same id.
+disk is; a message of which nobody knows whether it arrived is sent again, with the same id; the beginning or the end of
+one incident taken in twice for a target, or an end without a beginning.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from rootcause.alerts.notice import Event
+from rootcause.alerts.notice import Event, Notice
+from rootcause.alerts.told import Told
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS notice (
@@ -25,6 +29,9 @@ CREATE TABLE IF NOT EXISTS notice (
 """
 MOST = 1_000
 """Messages that may wait for one target."""
+
+Taken = Literal["taken", "known", "full"]
+"""Whether a message will go out; `known`: the target was told already, or was not told of the beginning."""
 
 
 class OutboxRefused(ValueError):
@@ -82,19 +89,42 @@ class Outbox:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(_TABLE)
+            self._told = Told(self._db)
         except (sqlite3.Error, OSError) as error:
             raise OutboxRefused(f"outbox {path}: {error}; remove the file to start with an empty one") from None
 
-    def put(self, target: str, incident: str, event: Event, notice: str, now: float) -> bool:
-        """Takes a message in; False when too many wait for this target."""
+    def put(self, target: str, event: Event, notice: Notice, now: float) -> Taken:
+        """Takes a message in, in the labels in which the target was told of the beginning."""
+        if not self._told.is_news(target, notice.id, event):
+            return "known"
         (waiting,) = self._db.execute("SELECT count(*) FROM notice WHERE target = ?", (target,)).fetchone()
-        if waiting >= MOST:
-            return False
-        self._db.execute(
-            "INSERT INTO notice (target, incident, event, notice, queued_at) VALUES (?, ?, ?, ?, ?)",
-            (target, incident, event, notice, now),
-        )
-        return True
+        full = bool(waiting >= MOST)
+        self._db.execute("BEGIN")
+        if event == "opened":
+            self._told.begin(target, notice, now)
+        elif event == "resolved":
+            self._told.end(target, notice.id, now)
+        if not full:
+            text = self._told.as_at_first(target, notice).model_dump_json()
+            self._db.execute(
+                "INSERT INTO notice (target, incident, event, notice, queued_at) VALUES (?, ?, ?, ?, ?)",
+                (target, notice.id, event, text, now),
+            )
+        self._db.execute("COMMIT")
+        return "full" if full else "taken"
+
+    def still_open(self, target: str, notices: Iterable[Notice]) -> list[Notice]:
+        """Those of whose beginning the target was told and of whose end it was not, in the labels of the beginning."""
+        told = [one for one in notices if self._told.is_news(target, one.id, "resolved")]
+        return [self._told.as_at_first(target, one) for one in told]
+
+    def unended(self, targets: Sequence[str]) -> list[str]:
+        """Incidents and alarms of whose end one of the targets was not told, the oldest first."""
+        return self._told.unended(targets)
+
+    def forget(self, incident: str) -> None:
+        """Lets go of an incident that is nowhere else any more."""
+        self._told.forget(incident)
 
     def next(self, target: str, most: int = 1) -> Batch:
         """The oldest messages of a target, up to `most`; none when none wait."""

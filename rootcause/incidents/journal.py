@@ -25,11 +25,11 @@ _ALARM = """
 INSERT INTO otel.mesh_alarms SELECT %(id)s, %(kind)s, %(rule)s, %(service)s, %(severity)s, %(state)s, %(opened_at)s,
     %(updated_at)s, {resolved}, %(title)s, %(why)s, %(value)s, %(limit)s, %(sql)s
 """
-_OPEN_ALARMS = """
+_ALARMS = """
 SELECT Id AS id, Kind AS kind, Rule AS rule, Service AS service, Severity AS severity, State AS state,
-    OpenedAt AS opened_at, UpdatedAt AS updated_at, Title AS title, Why AS why, Value AS value, Limit AS limit,
-    Sql AS sql
-FROM otel.mesh_alarms FINAL WHERE State = 'open' ORDER BY OpenedAt
+    OpenedAt AS opened_at, UpdatedAt AS updated_at, ResolvedAt AS resolved_at, Title AS title, Why AS why,
+    Value AS value, Limit AS limit, Sql AS sql
+FROM otel.mesh_alarms FINAL WHERE {where} ORDER BY OpenedAt
 """
 _INCIDENTS = "SELECT Finding FROM otel.mesh_incidents FINAL {where} ORDER BY OpenedAt DESC LIMIT 200"
 
@@ -106,7 +106,13 @@ class Journal:
 
     def open_alarms(self) -> list[Alarm]:
         """Alarms that were open when somebody last wrote, the oldest first."""
-        return [Alarm.model_validate(row) for row in self._reader.rows(_OPEN_ALARMS)]
+        rows = self._reader.rows(_ALARMS.format(where="State = 'open'"))
+        return [Alarm.model_validate(row) for row in rows]
+
+    def alarm(self, id: str) -> Alarm | None:
+        """One alarm, None when there is none of this id."""
+        rows = self._reader.rows(_ALARMS.format(where="Id = %(id)s"), {"id": id})
+        return Alarm.model_validate(rows[0]) if rows else None
 
     def incidents(self, service: str = "") -> list[Finding]:
         """The newest 200 incidents, newest first; only those whose culprit is `service`, if given."""

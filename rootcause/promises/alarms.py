@@ -6,7 +6,7 @@ An alarm says that a promise is broken, not who did it; that is an incident's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 Severity = Literal["critical", "error", "warning"]
 CALM_S = 60.0
-"""An alarm is over when its rule did not fire for so long."""
+"""An alarm is over when its rule did not fire for so long, unless the rule says otherwise."""
 
 
 class Alarm(BaseModel):
@@ -75,14 +75,15 @@ class Alarms:
         return tuple(sorted(self._open.values(), key=lambda alarm: alarm.opened_at))
 
     def judge(
-        self, now: datetime, firing: Iterable[Firing], asked: Set[str], new_id: Callable[[], str]
+        self, now: datetime, firing: Iterable[Firing], asked: Mapping[str, float], new_id: Callable[[], str]
     ) -> list[AlarmNews]:
-        """One round. A rule that was not `asked`, for the store was away, changes nothing."""
+        """One round. `asked` says of each rule that could be asked after how many calm seconds its alarms are over;
+        a rule that was not asked, for it is not due or the store was away, changes nothing."""
         found: Mapping[tuple[str, str], Firing] = {fired.key: fired for fired in firing}
         news = [self._fires(now, key, fired, new_id) for key, fired in found.items()]
         for key, alarm in list(self._open.items()):
             calm_s = (now - self._fired_at[key]).total_seconds()
-            if key not in found and alarm.rule in asked and calm_s >= CALM_S:
+            if key not in found and alarm.rule in asked and calm_s >= asked[alarm.rule]:
                 del self._open[key], self._fired_at[key]
                 done = {"state": "resolved", "resolved_at": now, "updated_at": now}
                 news.append(("resolved", alarm.model_copy(update=done)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
@@ -16,20 +17,35 @@ from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.explain import wording
 from rootcause.incidents.journal import Journal
-from rootcause.promises.alarms import Alarm, Alarms, Firing
+from rootcause.promises.alarms import CALM_S, Alarm, Alarms, Firing
 from rootcause.promises.burn import PACES, Counts, Pace, burns, known
 from rootcause.promises.counts import count, statement
 from rootcause.promises.objective import Objective
-from rootcause.promises.rule import Rule, ask
+from rootcause.promises.rule import Rule, ask, refused, refused_name
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 15.0
-"""Between two looks at the objectives."""
+"""Between two looks at an objective."""
 REWRITE_S = 60.0
 """An open alarm is written again this often at most."""
+REFUSED_OFTEN = 2
+"""A rule that the store refuses so often running is an alarm of its own."""
 
 AlarmTold = tuple[Literal["opened", "resolved"], Alarm]
+
+
+@dataclass(slots=True)
+class _Question:
+    """An objective or a rule: what to ask and how often; `refused` counts refusals running."""
+
+    name: str
+    every_s: float
+    over_after_s: float
+    ask: Callable[[float], list[Firing]]
+    rule: Rule | None = None
+    due: float = 0.0
+    refused: int = 0
 
 
 class Guard:
@@ -48,9 +64,10 @@ class Guard:
         self._burning_at = burning
         self._reader = reader
         self._journal = journal
-        self._objectives = tuple(objectives)
-        self._rules = tuple(rules)
-        self._due = {rule.name: 0.0 for rule in rules}
+        self._questions = [
+            *(_Question(one.name, EVERY_S, CALM_S, partial(self._burning, one)) for one in objectives),
+            *(_Question(one.name, one.every_s, one.over_after_s, partial(self._fires, one), one) for one in rules),
+        ]
         self._alarms: Alarms | None = None
         self._unwritten: dict[str, Alarm] = {}
         self._written_at: dict[str, float] = {}
@@ -60,18 +77,22 @@ class Guard:
         """The oldest first."""
         return self._alarms.open if self._alarms is not None else ()
 
+    def pause_s(self, now: float) -> float:
+        """How long nothing is due."""
+        return max(0.0, min((question.due for question in self._questions), default=now + EVERY_S) - now)
+
     def look(self, now: float) -> list[AlarmTold]:
-        """One round. A query that is refused is logged and changes nothing of its rule. Raises StoreUnavailable."""
+        """One round: asks what is due. A query that is refused changes nothing of its rule's alarms. Raises
+        StoreUnavailable; then everything is still due."""
         if self._alarms is None:
             self._alarms = Alarms(self._journal.open_alarms())
+        asked = self._of_nobody(self._alarms)
         firing: list[Firing] = []
-        asked: set[str] = set()
-        for objective in self._objectives:
-            self._ask(objective.name, firing, asked, partial(self._burning, objective, now))
-        for rule in self._rules:
-            if self._due[rule.name] <= now:
-                self._due[rule.name] = now + rule.every_s
-                self._ask(rule.name, firing, asked, partial(ask, self._reader, rule))
+        due = [question for question in self._questions if question.due <= now]
+        for question in due:
+            firing += self._answer(question, now, asked)
+        for question in due:
+            question.due = now + question.every_s
         news = self._alarms.judge(datetime.fromtimestamp(now, UTC), firing, asked, lambda: uuid.uuid4().hex[:12])
         for event, alarm in news:
             if event != "updated" or now - self._written_at.get(alarm.id, 0.0) >= REWRITE_S:
@@ -80,12 +101,30 @@ class Guard:
         self._write()
         return [(event, alarm) for event, alarm in news if event != "updated"]
 
-    def _ask(self, rule: str, firing: list[Firing], asked: set[str], question: Callable[[], list[Firing]]) -> None:
+    def _of_nobody(self, alarms: Alarms) -> dict[str, float]:
+        """Alarms that are open and whose rule is in the settings no more: they are over when they are calm, too."""
+        names = {question.name for question in self._questions}
+        names |= {refused_name(question.rule) for question in self._questions if question.rule is not None}
+        return {alarm.rule: CALM_S for alarm in alarms.open if alarm.rule not in names}
+
+    def _answer(self, question: _Question, now: float, asked: dict[str, float]) -> list[Firing]:
+        """What fires; takes down in `asked` whose alarms may be over."""
         try:
-            firing += question()
-            asked.add(rule)
+            firing = question.ask(now)
         except QueryFailed as error:
-            log.warning("rule %s cannot be asked: %s", rule, error)
+            question.refused += 1
+            log.warning("rule %s cannot be asked: %s", question.name, error)
+            if question.rule is None or question.refused < REFUSED_OFTEN:
+                return []
+            return [refused(question.rule, error)]
+        question.refused = 0
+        asked[question.name] = question.over_after_s
+        if question.rule is not None:
+            asked[refused_name(question.rule)] = 0.0
+        return firing
+
+    def _fires(self, rule: Rule, _: float) -> list[Firing]:
+        return ask(self._reader, rule)
 
     def _burning(self, objective: Objective, now: float) -> list[Firing]:
         """The gravest pace at which the budget burns, by service; the long time is looked at only where the short one

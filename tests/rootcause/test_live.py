@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -20,32 +17,13 @@ from click.testing import CliRunner
 from deploy.incidents import ack, note, silence, webhooks
 from deploy.why import command as why
 from rootcause.explain.finding import Finding
+from rootcause.explain.trace_story import TraceStory
+from rootcause.schemas import Why
 from tests.rootcause.stored import send, store_url
 from tests.world.collectors import collector
+from tests.world.hooks import hook
 from tests.world.mesh_sim import Fault, Shop
 from tests.world.processes import Process, free_port, get, running, until
-
-
-@contextmanager
-def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A webhook receiver on a free port, and what it received."""
-    got: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", got
-        server.shutdown()
-        thread.join()
 
 
 @contextmanager
@@ -60,17 +38,17 @@ def engine(folder: Path, *arguments: str) -> Iterator[tuple[Process, str]]:
 
 
 def test_from_spans_to_the_pager(tmp_path: Path) -> None:
-    with collector(tmp_path) as store, hook() as (target, got):
+    with collector(tmp_path) as store, hook() as pager:
         now = time.time()
         fault = Fault("crash", "payments", 0, now + 10, instance="payments-1")
         # Times to come are in the past when they are asked for.
         send(store, Shop(51, rate=6, faults=(fault,)).run(now - 80, 150))
-        with engine(tmp_path, "--store", store_url(store), "--webhook", target) as (process, url):
+        with engine(tmp_path, "--store", store_url(store), "--webhook", pager.url) as (process, url):
             process.ready(f"{url}/readyz")
-            until(lambda: len(got) > 0, "the webhook to be told")
+            until(lambda: len(pager.got) > 0, "the webhook to be told")
             why = json.loads(get(f"{url}/v1/why")[1])
             incidents = json.loads(get(f"{url}/v1/incidents")[1])["incidents"]
-            found = Finding.model_validate(got[0]["finding"])
+            found = Finding.model_validate(pager.got[0]["finding"])
             status, one = get(f"{url}/v1/incidents/{found.id}")
             missing = get(f"{url}/v1/incidents/nobody")
             of_payments = json.loads(get(f"{url}/v1/incidents?service=payments")[1])["incidents"]
@@ -81,16 +59,17 @@ def test_from_spans_to_the_pager(tmp_path: Path) -> None:
             alerts = "SELECT Event, Delivered FROM otel.mesh_alerts"
             until(lambda: store.query(alerts) == [("opened", 1)], "the delivery to be recorded")
             assert process.terminate() == 0
-    assert got[0]["event"] == "opened"
+    assert pager.got[0]["event"] == "opened"
     assert (found.culprit.service, found.culprit.instance) == ("payments", "payments-1")
-    assert why["state"] == "degraded"
+    assert Why.model_validate(why).state == "degraded"
     assert why["finding"]["id"] == found.id
     assert [incident["id"] for incident in incidents] == [found.id]
     assert status == 200
     assert Finding.model_validate_json(one).id == found.id
     assert missing[0] == 404
     assert ([incident["id"] for incident in of_payments], of_cart) == ([found.id], [])
-    assert (story["failed"], story["origin"]["service"]) == (True, "payments")
+    assert TraceStory.model_validate(story).failed
+    assert story["origin"]["service"] == "payments"
     assert (story["origin"]["instance"], story["origin"]["reason"]) == ("payments-1", "app_connect_refused")
     assert (unknown[0], no_trace[0]) == (404, 404)
     assert "whymesh_rootcause_incidents_open 1.0" in metrics
@@ -127,11 +106,11 @@ def test_a_mistake_ends_it_with_one_sentence(tmp_path: Path, arguments: tuple[st
 
 
 def test_people_look_after_incidents_and_silence_services(tmp_path: Path) -> None:
-    with collector(tmp_path) as store, hook() as (target, got):
+    with collector(tmp_path) as store, hook() as pager:
         now = time.time()
         fault = Fault("crash", "payments", 0, now + 10, instance="payments-1")
         send(store, Shop(52, rate=6, faults=(fault,)).run(now - 80, 150))
-        with engine(tmp_path, "--store", store_url(store), "--webhook", target) as (process, url):
+        with engine(tmp_path, "--store", store_url(store), "--webhook", pager.url) as (process, url):
             process.ready(f"{url}/healthz")
 
             def whymesh(command: click.Command, *arguments: str) -> str:
@@ -142,14 +121,14 @@ def test_people_look_after_incidents_and_silence_services(tmp_path: Path) -> Non
             until(lambda: "silenced until" in whymesh(silence, "payments", "--for", "1h", "--because", "a drill"), "it")
             until(lambda: listed(url) != [], "an incident")
             (found,) = listed(url)
-            assert (found.culprit.service, found.held_back, got) == ("payments", True, [])
+            assert (found.culprit.service, found.held_back, pager.got) == ("payments", True, [])
             whymesh(silence, "payments", "--end")
-            until(lambda: [message["event"] for message in got] == ["opened"], "the webhook to be told after all")
+            until(lambda: pager.events == ["opened"], "the webhook to be told after all")
             assert f"ann looks after {found.id}" in whymesh(ack, found.id, "--note", "on it")
             whymesh(note, found.id, "the pod was evicted")
-            until(lambda: [message["event"] for message in got] == ["opened", "acknowledged"], "both messages")
-            assert f"told {target}" in whymesh(webhooks, "--test")
-            until(lambda: len(got) == 4, "the test messages")
+            until(lambda: pager.events == ["opened", "acknowledged"], "both messages")
+            assert f"told {pager.url}" in whymesh(webhooks, "--test")
+            until(lambda: len(pager.got) == 4, "the test messages")
             # Later evaluations keep what people said.
             until(lambda: listed(url)[0].updated_at > found.updated_at and not listed(url)[0].held_back, "an update")
             (kept,) = listed(url)
@@ -162,13 +141,13 @@ def test_people_look_after_incidents_and_silence_services(tmp_path: Path) -> Non
     assert kept.acknowledged is not None
     assert (kept.acknowledged.by, kept.acknowledged.text) == ("ann", "on it")
     assert [(said.by, said.text) for said in kept.notes] == [("ann", "the pod was evicted")]
-    assert [message["event"] for message in got] == ["opened", "acknowledged", "opened", "resolved"]
-    assert got[2]["finding"]["title"] == "Test message: nothing is wrong"
+    assert pager.events == ["opened", "acknowledged", "opened", "resolved"]
+    assert pager.got[2]["finding"]["title"] == "Test message: nothing is wrong"
     assert (cross_site, empty) == (415, "no silences\n")
 
 
 def test_a_rule_in_sql_reaches_the_pager_and_why(tmp_path: Path) -> None:
-    with collector(tmp_path) as store, hook() as (target, got):
+    with collector(tmp_path) as store, hook() as pager:
         send(store, Shop(53, rate=6).run(time.time() - 20, 10))
         (tmp_path / "rootcause.yaml").write_text(
             "every_s: 0.5\nobjectives: []\n"
@@ -177,15 +156,15 @@ def test_a_rule_in_sql_reaches_the_pager_and_why(tmp_path: Path) -> None:
         )
         url = f"http://127.0.0.1:{free_port()}"
         options = ("--config", str(tmp_path / "rootcause.yaml"), "--listen", url.removeprefix("http://"))
-        options += ("--store", store_url(store), "--webhook", target)
+        options += ("--store", store_url(store), "--webhook", pager.url)
         with running("rootcause", *options, log=tmp_path / "rootcause.log") as process:
             process.ready(f"{url}/readyz")
-            until(lambda: len(got) > 0, "the webhook to be told")
+            until(lambda: len(pager.got) > 0, "the webhook to be told")
             alarms = json.loads(get(f"{url}/v1/why")[1])["alarms"]
             told = CliRunner().invoke(why, ["--url", url]).output
             metrics = get(f"{url}/metrics")[1]
             assert process.terminate() == 0
-    (message,) = got
+    (message,) = pager.got
     assert (message["event"], message["alarm"]["rule"], message["alarm"]["title"]) == ("opened", "busy", "busy")
     assert message["alarm"]["value"] > 0
     assert [alarm["id"] for alarm in alarms] == [message["alarm"]["id"]]

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from rootcause.alerts import notify
+from rootcause.alerts.formats import FORMATS
 from rootcause.alerts.notice import Event, of_finding
 from rootcause.alerts.notify import Notifier, pause_s
 from rootcause.alerts.outbox import Outbox
@@ -41,6 +42,11 @@ def finding() -> Finding:
     return explain(verdict, normal, question, queries, incident="abc", now=QUESTION.end)
 
 
+def called(id: str, finding: Finding) -> Finding:
+    """The same of another incident."""
+    return finding.model_copy(update={"id": id})
+
+
 @asynccontextmanager
 async def receiver(answer: Callable[[int], web.Response]) -> AsyncIterator[tuple[URL, list[dict[str, Any]]]]:
     """A webhook that answers its n-th request with `answer(n)` and keeps what it got."""
@@ -51,13 +57,20 @@ async def receiver(answer: Callable[[int], web.Response]) -> AsyncIterator[tuple
         got.append(json.loads(body) | {"headers": request.headers, "body": body})
         return answer(len(got))
 
+    async with server(hook) as url:
+        yield url.with_query(token="secret"), got
+
+
+@asynccontextmanager
+async def server(hook: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[URL]:
+    """Where a webhook listens."""
     app = web.Application()
     app.router.add_post("/hook", hook)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield URL(f"http://127.0.0.1:{runner.addresses[0][1]}/hook?token=secret"), got
+        yield URL(f"http://127.0.0.1:{runner.addresses[0][1]}/hook")
     finally:
         await runner.cleanup()
 
@@ -81,6 +94,70 @@ async def test_opened_then_resolved_as_json(finding: Finding) -> None:
     assert Finding.model_validate(got[1]["finding"]) == resolved
     assert [(d.event, d.delivered, d.attempts) for d in deliveries] == [("opened", True, 1), ("resolved", True, 1)]
     assert all("secret" not in d.target for d in deliveries)
+
+
+async def test_a_beginning_is_told_once_and_nothing_without_it(finding: Finding, tmp_path: Path) -> None:
+    unheard = called("unheard", finding)
+    async with receiver(lambda n: web.Response(status=204)) as (target, got):
+        for _ in range(2):  # the second time after a restart
+            notifier = Notifier([Target(target)], Outbox(tmp_path / "outbox.sqlite"), lambda delivery: None)
+            await notifier.start()
+            for event in ("resolved", "acknowledged"):
+                notifier.tell(event, of_finding(unheard))
+            for event in ("opened", "opened", "resolved", "resolved", "opened"):
+                notifier.tell(event, of_finding(finding))
+            await notifier.stop(within_s=20.0)
+    assert [(message["event"], message["finding"]["id"]) for message in got] == [("opened", "abc"), ("resolved", "abc")]
+
+
+async def test_the_end_comes_in_the_labels_of_the_beginning_though_more_is_known_by_then(finding: Finding) -> None:
+    narrowed = finding.culprit.model_copy(update={"version": "v7"})
+    failing = finding.symptom.model_copy(update={"signal": "errors"})
+    later = finding.model_copy(update={"culprit": narrowed, "symptom": failing, "state": "resolved"})
+    bodies: list[Any] = []
+
+    async def hook(request: web.Request) -> web.Response:
+        bodies.extend(await request.json())
+        return web.Response(status=200)
+
+    async with server(hook) as target:
+        notifier = Notifier(
+            [Target(target, "alertmanager", wish=Wish(severity="error"))], Outbox(None), lambda delivery: None
+        )
+        await notifier.start()
+        notifier.tell("opened", of_finding(finding))
+        notifier.tell("resolved", of_finding(later))
+        await notifier.stop(within_s=20.0)
+    assert ["endsAt" in alert for alert in bodies] == [False, True]
+    assert bodies[0]["labels"] == bodies[1]["labels"]
+    assert bodies[0]["labels"]["severity"] == "error"
+
+
+async def test_alertmanager_is_reminded_of_what_is_open_and_nobody_else(
+    finding: Finding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "REMIND_S", 0.05)
+    still_open = [of_finding(finding), of_finding(called("unheard", finding))]
+    posts: dict[str, list[Any]] = {"alertmanager": [], "json": []}
+
+    async def hook(request: web.Request) -> web.Response:
+        posts[request.query["as"]].append(await request.json())
+        return web.Response(status=200)
+
+    async with server(hook) as url:
+        targets = [Target(url.with_query({"as": kind}), kind) for kind in FORMATS if kind in posts]
+        notifier = Notifier(targets, Outbox(None), lambda delivery: None, still_open=lambda: still_open)
+        await notifier.start()
+        notifier.tell("opened", of_finding(finding))
+        await eventually(lambda: len(posts["alertmanager"]) >= 4, "it is told again")
+        still_open.clear()
+        notifier.tell("resolved", of_finding(finding))
+        await eventually(lambda: "endsAt" in posts["alertmanager"][-1][0], "the end")
+        told = len(posts["alertmanager"])
+        await notifier.stop(within_s=20.0)
+    assert len(posts["alertmanager"]) == told, "what is over is not told again"
+    assert {alert["labels"]["incident"] for post in posts["alertmanager"] for alert in post} == {"abc"}
+    assert [message["event"] for message in posts["json"]] == ["opened", "resolved"]
 
 
 async def test_retries_in_order(finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,10 +271,10 @@ async def test_a_storm_goes_out_at_the_pace_of_the_target_and_nothing_of_it_is_l
         notifier = Notifier([Target(target, "slack", wish=Wish(per_minute=30))], Outbox(None), deliveries.append)
         await notifier.start()
         for number in range(BURST):
-            notifier.tell("opened", of_finding(finding))
+            notifier.tell("opened", of_finding(called(f"first-{number}", finding)))
             await eventually(lambda so_far=number: len(deliveries) > so_far, "it is delivered")  # type: ignore[misc]
-        for _ in range(25):
-            notifier.tell("opened", of_finding(finding))
+        for number in range(25):
+            notifier.tell("opened", of_finding(called(f"later-{number}", finding)))
         await notifier.stop(within_s=30.0)
     assert len(got) == BURST + 1
     assert got[-1]["text"] == "25 messages: 25 opened"

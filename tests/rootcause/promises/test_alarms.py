@@ -21,9 +21,12 @@ class Rounds:
         self.alarms = Alarms()
         self._ids = count()
 
-    def at(self, after_s: float, *firing: Firing, asked: frozenset[str] = frozenset({"r"})) -> list[str]:
+    def at(self, after_s: float, *firing: Firing, asked: bool = True, over_after_s: float = CALM_S) -> list[str]:
         news: list[AlarmNews] = self.alarms.judge(
-            START + timedelta(seconds=after_s), firing, asked, lambda: f"id{next(self._ids)}"
+            START + timedelta(seconds=after_s),
+            firing,
+            {"r": over_after_s} if asked else {},
+            lambda: f"id{next(self._ids)}",
         )
         return [f"{event} {alarm.id}" for event, alarm in news]
 
@@ -37,6 +40,15 @@ def test_an_alarm_opens_goes_on_and_is_over_when_calm() -> None:
     assert rounds.at(15 + CALM_S - 1) == []
     assert rounds.at(15 + CALM_S) == ["resolved id0"]
     assert rounds.alarms.open == ()
+
+
+def test_a_rule_may_say_how_long_it_has_to_be_calm() -> None:
+    rounds = Rounds()
+    rounds.at(0, fired())
+    assert rounds.at(4, over_after_s=5) == []
+    assert rounds.at(5, over_after_s=5) == ["resolved id0"]
+    rounds.at(6, fired())
+    assert rounds.at(7, over_after_s=0) == ["resolved id1"]
 
 
 def test_what_comes_back_soon_is_the_same_alarm() -> None:
@@ -55,7 +67,7 @@ def test_services_of_a_rule_are_alarms_of_their_own() -> None:
 def test_a_rule_that_could_not_be_asked_resolves_nothing() -> None:
     rounds = Rounds()
     rounds.at(0, fired())
-    assert rounds.at(10 * CALM_S, asked=frozenset()) == []
+    assert rounds.at(10 * CALM_S, asked=False) == []
     assert rounds.at(11 * CALM_S) == ["resolved id0"]
 
 

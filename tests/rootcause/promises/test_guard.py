@@ -8,8 +8,9 @@ import pytest
 
 from collector.store.client import Reader
 from rootcause.incidents.journal import Journal
+from rootcause.promises.alarms import CALM_S
 from rootcause.promises.counts import count, statement
-from rootcause.promises.guard import Guard
+from rootcause.promises.guard import EVERY_S, Guard
 from rootcause.promises.objective import SENSIBLE, Latency, Objective
 from rootcause.promises.rule import Rule
 from tests.rootcause.stored import runs, send, store_url
@@ -124,6 +125,35 @@ def test_a_rule_is_asked_no_oftener_than_it_says(reader: Reader) -> None:
         return alarm.updated_at.timestamp() - END
 
     assert [asked_after(seconds) for seconds in (0, 15, 59, 60, 75)] == [0, 0, 0, 60, 60]
+
+
+def test_an_alarm_of_a_rule_that_is_in_the_settings_no_more_ends(reader: Reader) -> None:
+    guard(reader, Rule(name="gone", sql="SELECT 1 AS value"), objectives=()).look(END)
+    later = guard(reader, objectives=())
+
+    def ended(now: float) -> list[str]:
+        return [event for event, alarm in later.look(now) if alarm.rule == "gone"]
+
+    assert [ended(END + CALM_S - 1), ended(END + CALM_S)] == [[], ["resolved"]]
+
+
+def test_a_rule_that_the_store_refuses_is_an_alarm_until_it_is_mended(reader: Reader) -> None:
+    wrong = Rule(name="disk", every_s=5, sql="SELECT usage FROM otel.mesh_routes")
+    watch = guard(reader, wrong, objectives=())
+    assert watch.look(END) == [], "once may be bad luck"
+    ((event, alarm),) = watch.look(END + 5)
+    assert (event, alarm.rule, alarm.title) == ("opened", "disk (refused)", "rule disk cannot be asked")
+    assert "usage" in alarm.why
+    mended = guard(reader, wrong.model_copy(update={"sql": "SELECT 1 WHERE 0"}), objectives=())
+    ((event, ended),) = mended.look(END + 10)
+    assert (event, ended.id) == ("resolved", alarm.id)
+
+
+def test_it_says_when_it_has_to_look_again(reader: Reader) -> None:
+    watch = guard(reader, Rule(name="now", every_s=60, sql="SELECT 1 WHERE 0"))
+    watch.look(END)
+    assert watch.pause_s(END + 5) == EVERY_S - 5
+    assert guard(reader, objectives=()).pause_s(END) == EVERY_S
 
 
 def test_a_rule_asks_and_does_nothing_else() -> None:
