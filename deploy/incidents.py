@@ -14,6 +14,7 @@ from urllib.parse import quote
 import click
 
 from deploy.ask_rootcause import Engine, where
+from deploy.lines import columns, width
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SHOWN = 50
@@ -51,16 +52,14 @@ def incidents(service: str | None, as_json: bool, url: str | None, state: Path |
     if not found:
         click.echo("no incidents")
         return
-    click.secho(_row("id", "state", "opened (UTC)", "looked after by", "what"), bold=True)
+    rows = [("ID", "STATE", "OPENED (UTC)", "OWNER", "WHAT")]
     for finding in found[:_SHOWN]:
-        after = finding["acknowledged"]["by"] if finding["acknowledged"] else "-"
+        owner = finding["acknowledged"]["by"] if finding["acknowledged"] else "-"
         opened = finding["opened_at"][:19].replace("T", " ")
-        still = finding["state"] == "open"
-        click.secho(_row(finding["id"], finding["state"], opened, after, finding["title"]), fg="red" if still else None)
-
-
-def _row(id: str, state: str, opened: str, after: str, what: str) -> str:
-    return f"{id:12}  {state:8}  {opened:19}  {after:15}  {what}"
+        rows.append((finding["id"], finding["state"], opened, owner, finding["title"]))
+    click.echo(columns(rows, width()))
+    if len(found) > _SHOWN:
+        click.echo(f"and {len(found) - _SHOWN} more: --json has all")
 
 
 @click.command(name="ack")
@@ -116,7 +115,8 @@ def silence(
 ) -> None:
     """Tell no webhook of what a service causes (`*`: of anything), for a while; without a service list silences.
 
-    Incidents open and are stored all the same. One that is still open when the silence ends is told then.
+    SERVICE may be the name of an objective or of a rule: its alarms are held back. Incidents and alarms open and are
+    stored all the same. One that is still open when the silence ends is told then.
 
     \b
     Examples:

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from deploy import saved
+from deploy import saved, sql_table
+from deploy.lines import width
 from deploy.local.state import default_state, find_running
 
 DEFAULT_STORE = "clickhouse://127.0.0.1:9000/otel"
@@ -87,15 +88,14 @@ def command(
 
 
 def _print_table(columns: Columns, rows: Rows) -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
+    names = [name for name, _ in columns]
+    cells = [[_shown(value) for value in row] for row in rows]
+    click.echo(sql_table.drawn(names, cells, width()))
 
-    # Text: what is stored may look like markup. Folded: a shortened trace id is of no use.
-    shown = Table(*(Column(Text(name), overflow="fold") for name, _ in columns))
-    for row in rows:
-        shown.add_row(*(Text(str(value)) for value in row))
-    Console().print(shown)
+
+def _shown(value: Any) -> str:
+    """As one line: what is stored may hold line breaks, and orders to a terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(value))
 
 
 def _print_json(columns: Columns, rows: Rows) -> None:

@@ -16,8 +16,9 @@ from urllib.parse import urlencode
 import click
 
 from deploy.asking import Unanswered, ask, ask_json
+from deploy.lines import hung, width
 from deploy.local.state import default_state, find_running
-from deploy.tap_text import line
+from deploy.tap_text import HANG, line
 
 CONTROL = "http://127.0.0.1:7460"
 REFUSED = 2
@@ -77,7 +78,7 @@ def command(
         for request in seen(proxies, asked):
             if not _of(request, whose):
                 continue
-            click.echo(json.dumps(request) if as_json else line(request))
+            click.echo(json.dumps(request) if as_json else hung(line(request), HANG, width()))
     except (NoProxy, Unanswered) as error:
         click.echo(f"whymesh tap: {error}", err=True)
         refused = isinstance(error, NoProxy) or error.status == 400

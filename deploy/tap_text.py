@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+HANG = 14
+"""Characters of the time, under which a line does not go on."""
+
 
 def line(request: dict[str, Any]) -> str:
     """The line, or how many requests were too much to show."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+import click
+
+from deploy.lines import hung, width
+
+_FACT = 12
+"""Characters before the value of a fact."""
 
 
 def explain(answer: dict[str, Any]) -> None:
@@ -15,71 +19,87 @@ def explain(answer: dict[str, Any]) -> None:
     if finding:
         show_finding(finding)
     else:
-        _out().print(escape(answer.get("summary", "")))
+        _say(answer.get("summary", ""))
     for other in answer.get("also", ()):
-        _out().print(f"\n[bold]also open[/bold] since {_moment(other['opened_at'])}: {escape(other['title'])}")
-        _out().print(f"  whymesh why {escape(other['id'])}")
+        _say(f"\nalso open since {_moment(other['opened_at'])}: {other['title']}", hang=2, bold=True)
+        _say(f"  whymesh why {other['id']}")
     for alarm in answer.get("alarms", ()):
-        _out().print(f"\n[bold]alarm[/bold] since {_moment(alarm['opened_at'])}: {escape(alarm['title'])}")
-        _out().print(f"  {escape(alarm['why'])}")
+        _say(f"\nalarm since {_moment(alarm['opened_at'])} ({alarm['severity']}): {alarm['title']}", hang=2, bold=True)
+        _say(f"  {alarm['why']}", hang=2)
 
 
 def show_finding(finding: dict[str, Any]) -> None:
     """One incident."""
-    out = _out()
-    out.print(f"[bold]{escape(finding['title'])}[/bold]\n")
-    _facts(out, finding)
-    _list(out, "why", [e["statement"] for e in finding["evidence"]])
-    _list(out, "look at these next", [f"{r['service']}: {r['why']}" for r in finding["ranking"][1:]])
-    _list(out, "ruled out", [f"{r['service']}: {r['why']}" for r in finding["ruled_out"]])
+    _say(finding["title"], bold=True)
+    _say("")
+    _facts(finding)
+    _list("why", [e["statement"] for e in finding["evidence"]])
+    _list("look at these next", [f"{r['service']}: {r['why']}" for r in finding["ranking"][1:]])
+    _list("ruled out", [f"{r['service']}: {r['why']}" for r in finding["ruled_out"]])
     bad = [f"whymesh why {trace}" for trace in finding["exemplars"]]
     good = [f"whymesh why {trace}  (went well)" for trace in finding["counter_exemplars"][:1]]
-    _list(out, "requests to look at", bad + good)
+    _list("requests to look at", bad + good)
     notes = finding.get("notes", ())
     told = [f"{_moment(note['time'])} {note['by']}: {note['text']}" for note in notes]
-    _list(out, "notes", told, most=len(told))
-    out.print(f"\nThe SQL behind each number: whymesh why {escape(finding['id'])} --json", markup=False)
+    _list("notes", told, most=len(told))
+    _say(f"\nThe SQL behind each number: whymesh why {finding['id']} --json", hang=2)
 
 
-def _facts(out: Console, finding: dict[str, Any]) -> None:
-    culprit = ", ".join(f"{key} {value}" for key, value in finding["culprit"].items() if value)
-    out.print(f"culprit     [bold red]{escape(culprit)}[/bold red]  (confidence {finding['confidence']:.0%})")
-    out.print(f"its part    {finding['contribution']['share']:.0%} of what was added")
+def _facts(finding: dict[str, Any]) -> None:
+    _fact("culprit", f"{_culprit(finding['culprit'])}  (confidence {finding['confidence']:.0%})", fg="red", bold=True)
+    _fact("its part", _part(finding["contribution"], finding["symptom"]["signal"]))
     opened, over = _time(finding["opened_at"]), finding.get("resolved_at")
     lasted = (_time(over) if over else datetime.now(UTC)) - opened
     until = f"resolved {_moment(over)}, after {_long(lasted)}" if over else f"open for {_long(lasted)}"
-    out.print(f"since       {_moment(finding['opened_at'])}, {until}")
-    out.print(f"incident    {escape(finding['id'])}")
+    _fact("since", f"{_moment(finding['opened_at'])}, {until}")
+    _fact("incident", finding["id"])
     if onset := finding.get("onset"):
-        out.print(f"began       {_moment(onset['at'])}, give or take {max(1, round(onset['within_s']))} s")
+        _fact("began", f"{_moment(onset['at'])}, give or take {max(1, round(onset['within_s']))} s")
     if change := finding.get("change"):
-        out.print(f"preceded by {escape(change['summary'])}, {_moment(change['time'])}")
+        _fact("changed", f"{change['summary']}, {_moment(change['time'])}")
     if said := finding.get("acknowledged"):
         about = f": {said['text']}" if said["text"] else ""
-        out.print(f"looked after by {escape(said['by'])} since {_moment(said['time'])}{escape(about)}")
+        _fact("owner", f"{said['by']} since {_moment(said['time'])}{about}")
     elif not over:
-        out.print(f"looked after by nobody yet: whymesh ack {escape(finding['id'])}")
+        _fact("owner", f"nobody yet: whymesh ack {finding['id']}")
+
+
+def _culprit(culprit: dict[str, str]) -> str:
+    """`payments v2, instance payments-3, route /charges`, or `the link cart -> payments`."""
+    if culprit.get("link"):
+        return f"the link {culprit['link']}"
+    named = f"{culprit['service']} {culprit.get('version', '')}".strip()
+    parts = [f"{key} {culprit[key]}" for key in ("instance", "route") if culprit.get(key)]
+    return ", ".join([named, *parts])
+
+
+def _part(contribution: dict[str, Any], signal: str) -> str:
+    """How much of what users feel is its doing, in their unit."""
+    value, share = contribution["value"], f"{contribution['share']:.0%} of what was added"
+    if signal == "latency":
+        return f"{value:,.0f} ms a request, {share}"
+    return f"{value:.1%} of requests failed by it, {share}" if signal == "errors" else share
 
 
 def show_trace(story: dict[str, Any]) -> None:
     """One request: the summary, then every hop under the one that made it."""
-    out = _out()
-    out.print(f"[bold]{escape(story['summary'])}[/bold]")
-    out.print(f"\ntrace       {story['trace']}")
-    out.print(f"at          {_moment(story['started_at'])}")
+    _say(story["summary"], bold=True)
+    _say("")
+    _fact("trace", story["trace"])
+    _fact("at", _moment(story["started_at"]))
     origin = story["origin"]
     if origin and origin["reason"]:
-        out.print(f"reason      {escape(origin['reason'])}: docs/reasons.md says what it means and what to do")
+        _fact("reason", f"{origin['reason']}: docs/reasons.md says what it means and what to do")
     if origin and origin["rule"]:
-        out.print(f"rule        {escape(origin['rule'])}")
+        _fact("rule", origin["rule"])
     if origin and origin["missed"]:
-        out.print(f"missed      {escape(origin['missed'])}")
+        _fact("missed", origin["missed"])
     if story["orphans"]:
-        out.print(f"incomplete  {story['orphans']} spans belong under spans that are not stored")
-    out.print("\n[bold]hops[/bold]")
+        _fact("incomplete", f"{story['orphans']} spans belong under spans that are not stored")
+    _say("\nhops", bold=True)
     for hop in story["hops"]:
-        out.print(_hop(hop, origin), markup=False, style="red" if hop["bad"] else "")
-    _list(out, "time", [f"{s['ms']:.1f} ms ({s['share']:.0%}) {s['where']}" for s in story["spent"]])
+        _say(_hop(hop, origin), hang=18 + 2 * hop["depth"], fg="red" if hop["bad"] else None)
+    _list("time", [f"{s['ms']:.1f} ms ({s['share']:.0%}) {s['where']}" for s in story["spent"]])
 
 
 def _hop(hop: dict[str, Any], origin: dict[str, Any] | None) -> str:
@@ -89,11 +109,23 @@ def _hop(hop: dict[str, Any], origin: dict[str, Any] | None) -> str:
     return f"  {hop['ms']:>9.1f} ms  {'  ' * hop['depth']}{who} [{told}]{here}"
 
 
-def _list(out: Console, title: str, lines: list[str], most: int = 5) -> None:
+def _fact(name: str, value: str, **style: Any) -> None:
+    _say(f"{name:{_FACT}}{value}", hang=_FACT, **style)
+
+
+def _list(title: str, lines: list[str], most: int = 5) -> None:
     if lines:
-        out.print(f"\n[bold]{title}[/bold]")
+        _say(f"\n{title}", bold=True)
     for line in lines[:most]:
-        out.print(f"  {line}", markup=False)
+        _say(f"  {line}", hang=4)
+    if len(lines) > most:
+        _say(f"  and {len(lines) - most} more")
+
+
+def _say(text: str, hang: int = 0, **style: Any) -> None:
+    """A line; of what services are called, nothing is more than text."""
+    printable = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    click.secho(hung(printable, hang, width()), **style)
 
 
 def _time(text: str) -> datetime:
@@ -114,7 +146,3 @@ def _long(time: timedelta) -> str:
         return f"{time.days} days"
     hours, minutes = divmod(seconds // 60, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _out() -> Console:
-    return Console(highlight=False, soft_wrap=True)

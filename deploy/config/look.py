@@ -10,7 +10,8 @@ from urllib.parse import quote
 import click
 
 from deploy.config.change import path_of, told
-from deploy.config.plane import Plane, columns, where
+from deploy.config.plane import Plane, where
+from deploy.lines import columns, width
 
 
 @click.command(name="get")
@@ -41,7 +42,7 @@ def get(name: str | None, output: str | None, url: str | None, state: Path | Non
         origin = "api, over the file" if one["overFile"] else one["origin"]
         namespace = metadata.get("namespace", "default")
         rows.append((one["document"]["kind"], namespace, metadata["name"], metadata["resourceVersion"], origin))
-    click.echo(columns(rows))
+    click.echo(columns(rows, width()))
     for gone in found["deleted"]:
         click.echo(f"{gone} is in a file, and was deleted over the API")
 
@@ -69,7 +70,7 @@ def history(epoch: int | None, limit: int, url: str | None, state: Path | None) 
         changes = one["changes"]
         what = (changes[0] if changes else "") + (f" (and {len(changes) - 1} more)" if len(changes) > 1 else "")
         rows.append((str(one["epoch"]), one["at"][:19], one["actor"], what))
-    click.echo(columns(rows))
+    click.echo(columns(rows, width()))
 
 
 @click.command(name="status")
@@ -113,7 +114,7 @@ def _told(found: dict[str, Any]) -> None:
         held = [_held(proxy["certificates"])] if authority else []
         since, serves = (proxy["since"] or "")[:19], str(proxy["epoch"] or "-")
         rows.append((proxy["name"], proxy["state"], serves, str(proxy["due"]), *held, since, proxy["why"]))
-    click.echo(columns(rows))
+    click.echo(columns(rows, width()))
 
 
 def _roots(authority: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,12 +69,6 @@ def where(command: F) -> F:
     state = click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")
     told = f"The control plane [default: that of the running demo or `up`, else {DEFAULT_URL}]."
     return click.option("--url", help=told)(state(command))
-
-
-def columns(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows of text, each column as wide as it has to be."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def _words(error: Unanswered) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.server
 import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +36,7 @@ from rootcause.explain.finding import (
 from rootcause.explain.trace_story import tell
 from rootcause.load.spans import Kind
 from tests.rootcause.explain.test_trace_story import traced
+from tests.world.processes import WHYMESH
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 FINDING = Finding(
@@ -89,6 +97,23 @@ def engine(answer: dict[str, Any], path: str = "/v1/why", status: int = 200) -> 
         thread.join()
 
 
+@contextmanager
+def terminal(columns: int) -> Iterator[tuple[Callable[[], list[str]], int]]:
+    """What was shown on a terminal so wide, without its colours; and the end to write to."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def shown() -> list[str]:
+        text = os.read(ours, 65_536).decode()
+        return re.sub(r"\x1b\[[0-9;]*m", "", text).split("\r\n")
+
+    try:
+        yield shown, theirs
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 @pytest.mark.parametrize(
     ("state", "code"), [("nothing_wrong", 0), ("not_enough_data", 3), ("a state of the future", 3)]
 )
@@ -102,8 +127,8 @@ def test_a_finding_is_told_with_culprit_change_and_proof_and_is_exit_code_1() ->
     with engine(DEGRADED) as url:
         ran = CliRunner().invoke(command, ["--url", url])
     assert ran.exit_code == 1
-    for part in (FINDING.title, "service payments, version v2, instance payments-3", "confidence 93%",
-                 "payments now serves v1, v2", "100% of what was added", "why a1 --json",
+    for part in (FINDING.title, "payments v2, instance payments-3", "confidence 93%",
+                 "payments now serves v1, v2", "240 ms a request, 100% of what was added", "why a1 --json",
                  "shipping: its own time is as usual",
                  "v2 is affected, v1 beside it is not", FINDING.exemplars[0]):  # fmt: skip
         assert part in ran.output
@@ -119,6 +144,21 @@ def test_every_open_incident_is_told_and_how_long_one_lasted() -> None:
         ran = CliRunner().invoke(command, ["--url", url, "last"])
     assert ran.exit_code == 0
     assert "12:00:00 UTC, resolved 2026-05-04 14:05:09 UTC, after 2 h 5 min" in ran.output
+
+
+def test_on_a_narrow_terminal_every_line_fits_and_goes_on_under_its_beginning() -> None:
+    long = {**DEGRADED["finding"], "title": "recommendations v17 " + "is slow " * 20}
+    long["evidence"] = [{"statement": "front /checkout: " + "a long story " * 12, "sql": "SELECT 1"}]
+    with engine({**DEGRADED, "finding": long}) as url, terminal(80) as (shown, their_end):
+        ran = subprocess.run(
+            [WHYMESH, "why", "--url", url], stdout=their_end, stderr=their_end, check=False, timeout=60
+        )
+        lines = shown()
+    assert ran.returncode == 1
+    assert max(map(len, lines)) <= 80
+    (first,) = (number for number, line in enumerate(lines) if line.startswith("  front /checkout"))
+    assert lines[first + 1].startswith("    a long") or lines[first + 1].startswith("    story")
+    assert "culprit     payments v2, instance payments-3  (confidence 93%)" in lines
 
 
 def test_json_is_the_answer_of_the_engine() -> None:
@@ -142,7 +182,7 @@ def test_an_incident_is_found_by_its_id_its_service_or_as_the_last(what: str, pa
     assert ran.exit_code == 1, ran.output
     assert FINDING.title in ran.output
     assert "since       2026-05-04 12:00:00 UTC, open for " in ran.output
-    assert "looked after by nobody yet: whymesh ack a1" in ran.output
+    assert "owner       nobody yet: whymesh ack a1" in ran.output
 
 
 def test_a_service_that_caused_nothing_is_no_error() -> None:
