@@ -9,10 +9,10 @@ st.html(STYLE)
 st.logo(WORDMARK, size="large")
 st.navigation(
     [
-        st.Page("pages/service_graph.py", title="Service graph", icon=":material/hub:", default=True),
-        st.Page("pages/incident_list.py", title="Incidents", icon=":material/crisis_alert:", url_path="incidents"),
-        st.Page("pages/security_overview.py", title="Security", icon=":material/shield_lock:", url_path="security"),
-        st.Page("pages/sql_console.py", title="SQL", icon=":material/database:", url_path="sql"),
+        st.Page("views/service_graph.py", title="Service graph", icon=":material/hub:", default=True),
+        st.Page("views/incident_list.py", title="Incidents", icon=":material/crisis_alert:", url_path="incidents"),
+        st.Page("views/security_overview.py", title="Security", icon=":material/shield_lock:", url_path="security"),
+        st.Page("views/sql_console.py", title="SQL", icon=":material/database:", url_path="sql"),
     ],
     position="top",
 ).run()

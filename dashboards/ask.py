@@ -11,10 +11,13 @@ from typing import Any
 import streamlit as st
 
 from collector.store.client import Reader
-from collector.store.errors import QueryFailed, StoreUnavailable
+from collector.store.errors import UNKNOWN_DATABASE, UNKNOWN_TABLE, QueryFailed, StoreUnavailable
+from dashboards.verbatim import plain
 
 DEFAULT_STORE = "clickhouse://127.0.0.1:9000/otel"
 KEPT_SECONDS = 5
+UNKNOWN_COLUMN = 47
+OTHER_TABLES = frozenset({UNKNOWN_TABLE, UNKNOWN_DATABASE, UNKNOWN_COLUMN})
 PAGE_SECONDS = 10  # a page that needs longer than this for one question is broken
 
 
@@ -46,4 +49,11 @@ def answered() -> Iterator[None]:
             "If the collector runs elsewhere, set `WHYMESH_STORE=clickhouse://host:9000/otel` and start the UI again."
         )
     except QueryFailed as error:
-        st.error(f"**The store refused a question of this page.** {error}", icon=":material/error:")
+        if error.code in OTHER_TABLES:
+            st.error(f"**This store has other tables than this page knows.** {plain(error)}", icon=":material/update:")
+            st.markdown(
+                "Either it is no store of whymesh, or a collector of another version made it. "
+                "The collector brings tables up to date when it starts: start the one of this version."
+            )
+            return
+        st.error(f"**The store refused a question of this page.** {plain(error)}", icon=":material/error:")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from dashboards import figures
+
 Json = Mapping[str, Any]
 
 
@@ -41,6 +43,7 @@ class FindingSheet:
     state: str
     opened_at: datetime | None
     resolved_at: datetime | None
+    onset: Json
     symptom: Json
     culprit: Json
     confidence: float
@@ -57,8 +60,17 @@ class FindingSheet:
     notes: tuple[Json, ...]
 
     @property
+    def began(self) -> str:
+        """To the second, as far as single requests told: `2026-01-02 03:04:05 UTC, give or take 2 s`."""
+        at = moment(self.onset.get("at"))
+        within = max(1, round(float(self.onset.get("within_s") or 0)))
+        return f"{figures.clock(at)}, give or take {within} s" if at else ""
+
+    @property
     def culprit_name(self) -> str:
         """The culprit as far down as the evidence reaches: `payments v2 on payments-1, POST /charge`."""
+        if self.culprit.get("link"):
+            return f"link {self.culprit['link']}"
         parts = [str(self.culprit.get("service") or "unknown")]
         if self.culprit.get("version"):
             parts.append(str(self.culprit["version"]))
@@ -78,6 +90,7 @@ def read(text: str) -> FindingSheet:
         state=str(found.get("state") or ""),
         opened_at=moment(found.get("opened_at")),
         resolved_at=moment(found.get("resolved_at")),
+        onset=_object(found.get("onset")),
         symptom=_object(found.get("symptom")),
         culprit=_object(found.get("culprit")),
         confidence=float(found.get("confidence") or 0),

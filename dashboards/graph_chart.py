@@ -28,9 +28,19 @@ class EdgeLabel(StrEnum):
     ERRORS = "errors"
 
 
+SYMBOLS = {Health.HEALTHY: "circle", Health.IDLE: "circle", Health.DEGRADED: "roundRect", Health.FAILING: "diamond"}
+"""Health is a shape, too: not everybody tells red from green."""
+LONGEST_NAME = 26
+
+
 def _literal(name: str) -> str:
     """A name inside a label or tooltip template: neither a placeholder of ECharts nor HTML."""
     return escape(title(name).translate({ord("{"): "(", ord("}"): ")", ord("|"): "/"}))
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for its neighbours': both of its ends; the tooltip has all of it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:15]}…{name[-(LONGEST_NAME - 16) :]}"
 
 
 def option(
@@ -56,7 +66,6 @@ def option(
         "layout": "none",
         "roam": roam,
         "scaleLimit": {"min": 0.5, "max": 4},
-        "preserveAspect": "contain",
         "selectedMode": "single",
         "left": 60,
         "right": 60,
@@ -111,7 +120,7 @@ def _node(node: Node, layout: Layout, busiest: float, choice: Choice | None, col
         "name": title(node.name),
         "x": place.x,
         "y": place.y,
-        "symbol": "circle",
+        "symbol": SYMBOLS[health],
         "symbolSize": round(26 if outside else 26 + 26 * _scale(node.traffic.rate, busiest), 1),
         "itemStyle": style,
         "select": {"itemStyle": style},
@@ -121,7 +130,7 @@ def _node(node: Node, layout: Layout, busiest: float, choice: Choice | None, col
 
 
 def _node_label(node: Node, above: bool, picked: bool, colours: Palette) -> Option:
-    lines = [f"{{name|{_literal(node.name)}}}"]
+    lines = [f"{{name|{_literal(_short(node.name))}}}"]
     if node.name != OUTSIDE and node.traffic.calls:
         lines.append(f"{{figure|{figures.rate(node.traffic.rate)} · {figures.duration(node.traffic.p95)}}}")
     if node.traffic.errors and node.name != OUTSIDE:
@@ -149,15 +158,7 @@ def _node_label(node: Node, above: bool, picked: bool, colours: Palette) -> Opti
                 "lineHeight": 14,
                 **_halo(colours),
             },
-            "suspect": {
-                "fontSize": 9,
-                "fontWeight": 700,
-                "color": "#ffffff",
-                "backgroundColor": "#d92d3a",
-                "borderRadius": 7,
-                "padding": [3, 7, 2, 7],
-                "lineHeight": 20,
-            },
+            "suspect": _BADGE,
         },
     }
 
@@ -171,7 +172,7 @@ def _edge(
     colour = colours.state[health] if bad else colours.line
     width = 1.2 + 4.8 * _scale(edge.traffic.rate, busiest)
     style = {
-        "width": round(width + (1.5 if picked else 0), 2),
+        "width": round(width + (1.5 if picked or edge.suspect else 0), 2),
         "color": colours.accent if picked else colour,
         "type": "dashed" if health is Health.IDLE else "solid",
         "opacity": 0.95 if bad or picked else 0.7,
@@ -184,7 +185,8 @@ def _edge(
         "select": {"lineStyle": style},
         "label": {
             "show": health is not Health.IDLE,
-            "formatter": _edge_text(edge.traffic, label),
+            "formatter": _edge_text(edge, label),
+            "rich": {"suspect": _BADGE},
             "distance": 4,
             "opacity": 1,
             "fontSize": 11,
@@ -195,15 +197,34 @@ def _edge(
     }
 
 
+_BADGE: Option = {
+    "fontSize": 9,
+    "fontWeight": 700,
+    "color": "#ffffff",
+    "backgroundColor": "#d92d3a",
+    "borderRadius": 7,
+    "padding": [3, 7, 2, 7],
+    "lineHeight": 20,
+}
+
+
 def _halo(colours: Palette) -> Option:
     """Keeps text legible where an edge passes behind it."""
     return {"textBorderColor": colours.surface, "textBorderWidth": 3}
 
 
-def _edge_text(traffic: Traffic, label: EdgeLabel) -> str:
-    if label is EdgeLabel.P95:
-        return figures.duration(traffic.p95)
-    return figures.share(traffic.error_share) if label is EdgeLabel.ERRORS else figures.rate(traffic.rate)
+def _edge_text(edge: Edge, label: EdgeLabel) -> str:
+    """The figure that was asked for; failures stand there whatever was, for colour alone is easily missed."""
+    traffic = edge.traffic
+    errors = figures.share(traffic.error_share)
+    told = {
+        EdgeLabel.RATE: figures.rate(traffic.rate),
+        EdgeLabel.P95: figures.duration(traffic.p95),
+        EdgeLabel.ERRORS: errors,
+    }[label]
+    if label is not EdgeLabel.ERRORS and traffic.errors and edge.health in TROUBLE:
+        told += f" · {errors} failed"
+    return f"{{suspect|SUSPECT}} {told}" if edge.suspect else told
 
 
 def _tip(heading: str, traffic: Traffic) -> str:

@@ -22,7 +22,7 @@ def overview(graph: Topology, window: Window) -> None:
         st.markdown("**Changed in this time**")
         st.table(
             {
-                "time": [f"{row['time']:%H:%M:%S}" for row in changed],
+                "time (UTC)": [f"{row['time']:%H:%M:%S}" for row in changed],
                 "kind": [plain(row["kind"]) for row in changed],
                 "what": [plain(row["summary"]) for row in changed],
             },

@@ -42,6 +42,7 @@ def _heading(sheet: FindingSheet, now: datetime) -> None:
             lasted = figures.duration((until - sheet.opened_at).total_seconds() * 1e9)
             after = f" · {sheet.acknowledged.get('by', '')} looks after it" if sheet.acknowledged else ""
             course = f"opened {figures.clock(sheet.opened_at)} · {'lasting' if is_open else 'lasted'} {lasted}"
+            course = f"began {sheet.began} · {course}" if sheet.began else course
             st.caption(plain(course + after))
 
 
@@ -80,7 +81,7 @@ def _facts(sheet: FindingSheet) -> None:
 
 
 def _below_service(culprit: Mapping[str, Any]) -> str:
-    return " · ".join(f"{key} {culprit[key]}" for key in ("route", "link") if culprit.get(key))
+    return f"route {culprit['route']}" if culprit.get("route") else ""
 
 
 def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
@@ -177,7 +178,7 @@ def _evidence(sheet: FindingSheet) -> None:
                 continue
             st.code(item.sql, language="sql", wrap_lines=True)
             st.page_link(
-                "pages/sql_console.py",
+                "views/sql_console.py",
                 label="Run it on the SQL page",
                 icon=":material/database:",
                 query_params={"sql": item.sql, "run": "true"},

@@ -8,10 +8,12 @@ Source: the layered drawing of Sugiyama, Tagawa and Toda (1981): cut cycles, lay
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import atan, atan2, pi, remainder
 
 WIDTH = 1000.0
 HEIGHT = 600.0
 SWEEPS = 8
+ALIKE = 0.1  # radians
 
 Pair = tuple[str, str]
 # A place in the drawing: a service, or where an edge that skips a layer passes (source, target, layer).
@@ -30,7 +32,7 @@ class Place:
 class Layout:
     """Where everything is. A bend is the signed curveness of ECharts: its share of the edge's length.
 
-    `named_above` are the nodes most of whose edges go downwards: their names have room above them.
+    `named_above` are the nodes whose edges leave more room above them for a name than below.
     """
 
     places: Mapping[str, Place]
@@ -49,13 +51,28 @@ def arrange(names: Iterable[str], pairs: Iterable[Pair]) -> Layout:
     spots = _coordinates(columns)
     places = {name: spots[name] for name in nodes}
     bends = {pair: _bend(pair, chains, spots) for pair in wanted}
-    return Layout(places, bends, frozenset(name for name in nodes if _leans_down(name, wanted, places)))
+    return Layout(places, bends, frozenset(name for name in nodes if _has_room_above(name, places, bends)))
 
 
-def _leans_down(name: str, pairs: Sequence[Pair], places: Mapping[str, Place]) -> bool:
-    ends = [target if source == name else source for source, target in pairs if name in {source, target}]
-    below = sum(places[end].y > places[name].y for end in ends)
-    return below > sum(places[end].y < places[name].y for end in ends)
+def _has_room_above(name: str, places: Mapping[str, Place], bends: Mapping[Pair, float]) -> bool:
+    """Whether the edge nearest to the vertical is further away upwards; when both are alike, more edges go down."""
+    angles = [_angle(name, pair, places, bend) for pair, bend in bends.items() if name in pair]
+    above, below = (min((_apart(angle, way) for angle in angles), default=pi) for way in (-pi / 2, pi / 2))
+    if abs(above - below) > ALIKE:
+        return above > below
+    return sum(angle > 0 for angle in angles) > sum(angle < 0 for angle in angles)
+
+
+def _angle(name: str, pair: Pair, places: Mapping[str, Place], bend: float) -> float:
+    """In which direction an edge leaves a node, or comes in, as an angle from the right; downwards is positive."""
+    leaves = pair[0] == name
+    here, there = places[name], places[pair[1] if leaves else pair[0]]
+    turn = -atan(2 * bend) if leaves else atan(2 * bend)
+    return remainder(atan2(there.y - here.y, there.x - here.x) + turn, 2 * pi)
+
+
+def _apart(one: float, other: float) -> float:
+    return abs(remainder(one - other, 2 * pi))
 
 
 def _without_cycles(nodes: Sequence[str], pairs: Sequence[Pair]) -> list[Pair]:

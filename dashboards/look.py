@@ -16,8 +16,20 @@ STYLE = """<style>
 .st-key-sql textarea {
   font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.86rem; line-height: 1.5; }
 .stTable td:not(:last-child) p, .stTable th p { white-space: nowrap !important; }
+.stTable td:last-child, .stTable td:last-child * { max-width: none !important; }
 .swatch { display: inline-block; width: 0.72em; height: 0.72em; border-radius: 50%; margin-right: 0.35em;
   vertical-align: -0.04em; border: 2px solid; }
+.swatch.roundRect { border-radius: 22%; }
+.swatch.diamond { border-radius: 8%; transform: rotate(45deg) scale(0.84); }
+/* What stands beside each other on a wide screen stands below each other on a narrow one. */
+@media (max-width: 1000px) {
+  .st-key-beside > .stLayoutWrapper > .stHorizontalBlock > .stColumn,
+  .st-key-beside > .stHorizontalBlock > .stColumn { min-width: 100%; }
+}
+[data-testid="stStatusWidget"] { display: none; }
+/* A page that renews itself every few seconds must not pale each time. */
+[data-stale="true"] { opacity: 1 !important; transition: none !important; }
+.stExpander summary { color: inherit !important; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2rem 1.1rem; font-size: 0.8rem; opacity: 0.9; }
 .fact-label { font-size: 0.76rem; letter-spacing: 0.04em; text-transform: uppercase; opacity: 0.7; }
 .fact-value { font-size: 1.3rem; font-weight: 600; line-height: 1.3; overflow-wrap: anywhere; }

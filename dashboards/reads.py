@@ -128,7 +128,7 @@ LIMIT 20"""
 
 INCIDENTS = """
 SELECT Id AS id, State AS state, OpenedAt AS opened_at, ResolvedAt AS resolved_at, UpdatedAt AS updated_at,
-       Title AS title, Signal AS signal, Service AS service, Version AS version, Instance AS instance,
+       Title AS title, Signal AS signal, Service AS service, Version AS version, Instance AS instance, Link AS link,
        Confidence AS confidence
 FROM otel.mesh_incidents FINAL
 ORDER BY state = 'open' DESC, opened_at DESC
@@ -256,6 +256,16 @@ def changes(ask: Ask, window: Window) -> Rows:
 def trace(ask: Ask, trace_id: str) -> Rows:
     """Spans of one trace by start."""
     return ask(TRACE, {"trace": trace_id})
+
+
+def spans_sql(trace_id: str) -> str:
+    """A query of every span of a trace, for people: runs as printed."""
+    escaped = trace_id.replace("\\", "\\\\").replace("'", "\\'")
+    return (
+        "SELECT Timestamp, ServiceName, SpanKind, SpanName, round(Duration / 1e6, 2) AS ms, StatusCode,\n"
+        "       SpanAttributes['mesh.reason'] AS reason, SpanAttributes\n"
+        f"FROM otel.otel_traces\nWHERE TraceId = '{escaped}'\nORDER BY Timestamp"
+    )
 
 
 def schema(ask: Ask) -> dict[str, Sequence[tuple[str, str]]]:

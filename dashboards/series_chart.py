@@ -1,6 +1,6 @@
 """Draws time series as ECharts lines, with an incident's span shaded and changes marked.
 
-In: rows of a series read from the store. Out: the ECharts option. Times on the axis are the reader's own.
+In: rows of a series read from the store. Out: the ECharts option. Times are UTC, as in every text beside it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +74,7 @@ def option(
         series[0]["markLine"] = _marks(marks, colours)
     return {
         "animation": False,
+        "useUTC": True,
         "grid": {"left": 8, "right": 16, "top": 30, "bottom": 4, "containLabel": True},
         "legend": {"show": len(series) > 1, "top": 0, "right": 0, "itemHeight": 8, "itemWidth": 14},
         "tooltip": {"trigger": "axis", "valueFormatter": "%.3g"},
@@ -109,7 +110,7 @@ def _areas(shaded: Sequence[Span], colours: Palette) -> Option:
     return {
         "silent": True,
         "itemStyle": {"color": colours.accent, "opacity": 0.1},
-        "label": {"color": colours.muted, "fontSize": 11, "position": "insideTopLeft"},
+        "label": {"color": colours.muted, "fontSize": 11, "position": "insideBottomLeft"},
         "data": [[{"xAxis": _axis_time(s.start), "name": s.name}, {"xAxis": _axis_time(s.end)}] for s in shaded],
     }
 

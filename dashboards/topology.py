@@ -5,8 +5,8 @@ name. The outside world is the service named ''.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from dashboards.captured import Captured
 from dashboards.health import Health, judge
@@ -65,11 +65,34 @@ class Edge:
     target: str
     traffic: Traffic
     link_mean: float | None = None
+    suspect: bool = False
 
     @property
     def health(self) -> Health:
-        """By errors alone: how slow a call may be is the callee's matter."""
-        return judge(self.traffic.calls, self.traffic.error_share, 0)
+        """By errors alone, for how slow a call may be is the callee's matter; the suspect of an open incident is at
+        least degraded."""
+        found = judge(self.traffic.calls, self.traffic.error_share, 0)
+        return Health.DEGRADED if self.suspect and found is not Health.FAILING else found
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Who is blamed by the open incidents: services, and links as `source -> target`, `*` being any source."""
+
+    services: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, incidents: Iterable[Row]) -> Self:
+        """A link that is to blame for one of its callers leaves the service at its end alone."""
+        still = [row for row in incidents if row["state"] == "open"]
+        links = frozenset(row["link"] for row in still if row["link"])
+        whole = (row["service"] for row in still if not row["link"] or row["link"].startswith("* -> "))
+        return cls(frozenset(whole), links)
+
+    def blames(self, source: str, target: str) -> bool:
+        """Whether the link between the two is blamed."""
+        return bool(self.links & {f"{source} -> {target}", f"* -> {target}"})
 
 
 @dataclass(frozen=True)
@@ -111,18 +134,17 @@ def build(
     edges: Sequence[Row],
     services: Sequence[Row],
     known: Iterable[Row],
-    suspects: Iterable[str],
+    suspects: Suspects,
     seconds: float,
     captured: Iterable[Row] = (),
 ) -> Topology:
     """Joins who called whom with how each service answered. `seconds` is how long the rows were gathered."""
     sides = {(row["source"], row["target"], row["reporter"]): row for row in edges}
     pairs = {(row["source"], row["target"]) for row in [*edges, *known]}
-    drawn = tuple(_edge(pair, sides, seconds) for pair in sorted(pairs))
+    drawn = tuple(replace(_edge(pair, sides, seconds), suspect=suspects.blames(*pair)) for pair in sorted(pairs))
     answered = {row["service"]: row for row in services}
     names = {name for pair in pairs for name in pair} | set(answered)
-    suspected = frozenset(suspects)
-    nodes = tuple(_node(name, answered.get(name), drawn, name in suspected, seconds) for name in sorted(names))
+    nodes = tuple(_node(name, answered.get(name), drawn, name in suspects.services, seconds) for name in sorted(names))
     return Topology(nodes, drawn, Captured.of(captured), {node.name: node for node in nodes})
 
 

@@ -58,9 +58,15 @@ def show_trace(trace: str, colours: Palette, key: str) -> None:
         renderer="svg",
         alt=f"Waterfall of trace {trace}: " + "; ".join(f"{b.service} {figures.duration(b.duration)}" for b in drawn),
     )
+    st.page_link(
+        "views/sql_console.py",
+        label="Its spans on the SQL page",
+        icon=":material/database:",
+        query_params={"sql": reads.spans_sql(trace), "run": "true"},
+    )
 
 
 def _headline(span: dict[str, Any]) -> str:
     mark = ":red[failed]" if span["status"] == "Error" else "slow"
     what = plain(f"{span['code']} {span['span']}")
-    return f"**{figures.duration(span['duration'])}** {mark} · {what} · {span['time']:%H:%M:%S}"
+    return f"**{figures.duration(span['duration'])}** {mark} · {what} · {span['time']:%H:%M:%S} UTC"

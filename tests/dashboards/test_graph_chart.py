@@ -10,6 +10,7 @@ from dashboards.graph_legend import legend
 from dashboards.graph_picks import Choice, Drawn
 from dashboards.health import Health
 from dashboards.palette import DARK, LIGHT
+from dashboards.topology import Suspects
 from tests.dashboards.test_topology import edge_row, known, service_row
 
 GRAPH = topology.build(
@@ -20,7 +21,7 @@ GRAPH = topology.build(
     ],
     [service_row("front", 300), service_row("pay", 300, 30)],
     known(("front", "quiet")),
-    ["pay"],
+    Suspects(frozenset({"pay"})),
     300.0,
     [{"source": "front", "target": "pay", "counted": 10_000, "captured": 9_998}],
 )
@@ -63,10 +64,33 @@ def test_an_edge_is_as_wide_as_its_rate_and_coloured_by_its_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "text"), [(EdgeLabel.RATE, "1/s"), (EdgeLabel.P95, "42 ms"), (EdgeLabel.ERRORS, "10 %")]
+    ("label", "text"),
+    [
+        (EdgeLabel.RATE, "1/s · 10 % failed"),
+        (EdgeLabel.P95, "42 ms · 10 % failed"),
+        (EdgeLabel.ERRORS, "10 %"),
+    ],
 )
 def test_the_label_of_an_edge_can_be_switched(label: EdgeLabel, text: str) -> None:
     assert link(option(label), "pay")["label"]["formatter"] == text
+
+
+def test_health_is_a_shape_and_a_figure_too() -> None:
+    series = option()
+    assert [node(series, name)["symbol"] for name in ("front", "pay")] == ["circle", "diamond"]
+    assert link(series, "front")["label"]["formatter"] == "1/s"
+
+
+def test_a_link_that_is_to_blame_says_so_and_a_long_name_keeps_both_ends() -> None:
+    long = "recommendations-for-returning-customers-eu-west-1"
+    blamed = Suspects(links=frozenset({f"a -> {long}"}))
+    graph = topology.build([edge_row("a", long, "source", 5)], [], [], blamed, 10.0)
+    places = layout.arrange((n.name for n in graph.nodes), ((e.source, e.target) for e in graph.edges))
+    series = graph_chart.option(graph, places, graph_picks.drawn(graph, False), EdgeLabel.P95, None, DARK)["series"][0]
+    assert series["links"][0]["label"]["formatter"].startswith("{suspect|SUSPECT} 10 ms")
+    named = node(series, long)
+    assert "{name|recommendations…-eu-west-1}" in named["label"]["formatter"]
+    assert long in named["tooltip"]["formatter"]
 
 
 def test_only_trouble_leaves_the_healthy_out() -> None:
@@ -84,7 +108,7 @@ def test_what_was_chosen_stands_out() -> None:
 
 def test_a_name_from_the_wire_is_neither_html_nor_a_template() -> None:
     name = "<img src=x>{b}|y"
-    graph = topology.build([edge_row("a", name, "source", 5)], [], [], [], 10.0)
+    graph = topology.build([edge_row("a", name, "source", 5)], [], [], Suspects(), 10.0)
     places = layout.arrange((n.name for n in graph.nodes), ((e.source, e.target) for e in graph.edges))
     series = graph_chart.option(graph, places, graph_picks.drawn(graph, False), EdgeLabel.RATE, None, DARK)["series"][0]
     texts = json.dumps([item["label"]["formatter"] + item["tooltip"]["formatter"] for item in series["data"]])
@@ -100,4 +124,4 @@ def test_the_graph_is_also_a_sentence() -> None:
 
 def test_the_legend_says_how_much_was_captured() -> None:
     assert "Captured: 99.98 % of the requests" in legend(GRAPH, LIGHT)
-    assert "Captured: not known" in legend(topology.build([], [], [], [], 1.0), LIGHT)
+    assert "Captured: not known" in legend(topology.build([], [], [], Suspects(), 1.0), LIGHT)

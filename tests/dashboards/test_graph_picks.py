@@ -4,13 +4,14 @@ import pytest
 
 from dashboards import graph_picks, topology
 from dashboards.graph_picks import ALL, Choice, Drawn
+from dashboards.topology import Suspects
 from tests.dashboards.test_topology import edge_row, service_row
 
 GRAPH = topology.build(
     [edge_row("", "front", "destination", 300), edge_row("front", "pay", "source", 300)],
     [service_row("front", 300), service_row("pay", 300)],
     [],
-    [],
+    Suspects(),
     300.0,
 )
 PAY, CART = Choice("pay"), Choice("cart")

@@ -76,3 +76,10 @@ def test_a_cycle_is_drawn_and_leads_back_in_an_arc() -> None:
     layout = arrange("abc", pairwise("abca"))
     assert [layout.places[name].x for name in "abc"] == sorted(layout.places[name].x for name in "abc")
     assert layout.bends["c", "a"] != 0
+
+
+def test_a_name_stands_where_edges_leave_it_more_room() -> None:
+    layout = arrange(NAMES, SHOP)
+    assert layout.places["front"].y < layout.places["recommendations"].y < layout.places["catalog"].y
+    assert "recommendations" in layout.named_above, "what leaves it goes down steeply, what comes in does not"
+    assert "catalog" not in layout.named_above, "all of its edges come and go above it"

@@ -13,7 +13,7 @@ from tests.world.telemetry import SERVICES, TITLE
 
 APP = Path(dashboards.__file__).with_name("app.py")
 GRAPH, INCIDENTS, SECURITY, SQL = (
-    f"pages/{name}.py" for name in ("service_graph", "incident_list", "security_overview", "sql_console")
+    f"views/{name}.py" for name in ("service_graph", "incident_list", "security_overview", "sql_console")
 )
 
 
@@ -22,7 +22,7 @@ def page(monkeypatch: pytest.MonkeyPatch, store: str, path: str = GRAPH, **query
     monkeypatch.setenv("WHYMESH_STORE", store)
     app = AppTest.from_file(APP, default_timeout=60)
     if path != GRAPH:
-        app.switch_page(path)
+        app.run().switch_page(path)  # it learns which pages there are by running once
     for name, value in query.items():
         app.query_params[name] = value
     return whole(app.run())
@@ -169,6 +169,20 @@ def test_nothing_wrong_is_said_with_what_it_rests_on(monkeypatch: pytest.MonkeyP
 
 def test_only_trouble_of_a_calm_shop_is_none(monkeypatch: pytest.MonkeyPatch, calm: str) -> None:
     assert "No trouble" in page(monkeypatch, calm, trouble="true").success[0].value
+
+
+def test_a_store_of_another_version_is_said_with_what_to_do() -> None:
+    def script() -> None:
+        from collector.store.errors import QueryFailed
+        from dashboards import ask
+
+        with ask.answered():
+            raise QueryFailed(60, "Unknown table expression identifier 'otel.mesh_security'")
+
+    said = words(whole(AppTest.from_function(script).run()))
+    assert "This store has other tables than this page knows" in said
+    assert "mesh_security" in said
+    assert "start the one of this version" in said
 
 
 @pytest.mark.parametrize("path", [GRAPH, INCIDENTS, SECURITY, SQL])

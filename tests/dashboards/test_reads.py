@@ -39,7 +39,7 @@ def build(ask: Asking, window: Window) -> topology.Topology:
         reads.edges(ask, window),
         reads.services(ask, window),
         reads.known_edges(ask, window),
-        [],
+        topology.Suspects(),
         window.seconds,
         reads.captured(ask, window),
     )

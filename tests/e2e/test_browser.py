@@ -80,6 +80,18 @@ def shoot(page: Page, folder: Path, title: str) -> None:
     page.screenshot(path=folder / f"{title}.png")
 
 
+def test_the_first_visit_of_any_page_shows_that_page_and_no_other(app: str, page: Page) -> None:
+    page.add_init_script(
+        """window.seen = [];
+        new MutationObserver(() => window.seen.push(document.body.innerText))
+            .observe(document, {childList: true, subtree: true, characterData: true});"""
+    )
+    page.goto(f"{app}/incidents")
+    expect(page.get_by_role("heading", name=TITLE)).to_be_visible()
+    seen = page.evaluate("window.seen.filter(text => /page not found|incident list/i.test(text))")
+    assert seen == []
+
+
 def test_the_graph_shows_all_services_and_what_is_wrong(app: str, page: Page, tmp_path: Path) -> None:
     page.goto(app)
     for service in SERVICES:
@@ -147,8 +159,6 @@ def test_the_incident_leads_from_the_graph_to_its_proof_and_its_sql(app: str, pa
 
 
 def test_the_security_page_leads_from_a_denial_to_its_request(app: str, page: Page, tmp_path: Path) -> None:
-    page.goto(app)
-    expect(name(page, "payments")).to_be_visible()  # before that Streamlit has a menu of its own
     page.goto(f"{app}/security")
     expect(page.get_by_text("Still in the clear: cart.")).to_be_visible()
     expect(page.get_by_role("row", name="cart inventory")).to_contain_text("plaintext")

@@ -11,7 +11,7 @@ from dashboards.graph_overview import overview
 from dashboards.graph_panel import show_edge, show_service
 from dashboards.graph_picks import ALL, Choice
 from dashboards.palette import palette
-from dashboards.topology import Topology
+from dashboards.topology import Suspects, Topology
 from dashboards.trace_view import open_trace, opened_trace, show_trace
 from dashboards.verbatim import plain
 from dashboards.window import Window
@@ -25,7 +25,7 @@ CHART_HEIGHT = 540
 
 def controls() -> tuple[int, EdgeLabel, bool, bool]:
     """Draws the row above the graph; everything in it is kept in the address of the page."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         last = st.segmented_control(
             "The last", list(RANGES), default=RANGE, required=True, key="last", bind="query-params"
         )
@@ -52,7 +52,7 @@ def read_topology(window: Window, now: datetime) -> Topology:
     """The graph of a window; edges of the last hour stay in it, idle, so that nothing jumps."""
     remembered = Window.last(max(REMEMBERED_MINUTES, int(window.seconds // 60)), now)
     services = reads.services(ask.rows, window)
-    suspects = [row["service"] for row in reads.incidents(ask.rows) if row["state"] == "open"]
+    suspects = Suspects.of(reads.incidents(ask.rows))
     first = min((row["first"] for row in services), default=window.start)
     gathered = (window.end - max(window.start, first)).total_seconds()
     return topology.build(
@@ -84,7 +84,8 @@ def draw(minutes: int, label: EdgeLabel, trouble: bool, live: bool) -> None:
             empty()
             return
         suspicion()
-        left, right = st.columns([0.66, 0.34], gap="medium")
+        with st.container(key="beside"):
+            left, right = st.columns([0.66, 0.34], gap="medium")
         with right:
             entries = graph_picks.entries(graph)
             pick = st.selectbox("Show", [ALL, *entries], key="pick", bind="query-params")
@@ -145,7 +146,7 @@ def suspicion() -> None:
                 st.badge("open incident", icon=":material/crisis_alert:", color="red")
                 st.markdown(f"**{plain(row['title'])}**", width="stretch")
                 st.page_link(
-                    "pages/incident_list.py",
+                    "views/incident_list.py",
                     label="Why?",
                     icon=":material/arrow_forward:",
                     query_params={"id": row["id"]},

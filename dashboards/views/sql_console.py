@@ -106,7 +106,8 @@ def wanted(sql: str) -> bool:
     return linked
 
 
-left, right = st.columns([0.74, 0.26], gap="large")
+with st.container(key="beside"):
+    left, right = st.columns([0.74, 0.26], gap="large")
 with right:
     st.selectbox("Examples", list(EXAMPLES), index=None, placeholder="take one", key="example", on_change=take_example)
     with ask.answered():
@@ -114,6 +115,7 @@ with right:
 with left:
     query, row_bound, pressed = editor()
     if (wanted(query) or pressed) and query.strip():
-        st.session_state.outcome = attempt(ask.store_url(), query, row_bound)
+        with st.spinner("The store answers …"):
+            st.session_state.outcome = attempt(ask.store_url(), query, row_bound)
     if "outcome" in st.session_state:
         show_outcome(st.session_state.outcome)

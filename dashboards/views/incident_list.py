@@ -33,7 +33,7 @@ def alarm(row: dict[str, Any], now: datetime) -> None:
     """An objective or rule that does not hold, and the SQL that shows it."""
     said = f"**{plain(row['title'])}**, {figures.ago(row['opened_at'], now)}: {plain(row['why'])}"
     tell = st.error if row["severity"] == "critical" else st.warning
-    tell(f"{said} · [SQL](sql?sql={quote(row['sql'])})", icon=":material/notifications_active:")
+    tell(f"{said} · [SQL](sql?run=true&sql={quote(row['sql'])})", icon=":material/notifications_active:")
 
 
 def nothing_wrong() -> None:
@@ -59,7 +59,8 @@ def nothing_wrong() -> None:
 def browse(found: list[dict[str, Any]]) -> None:
     """The list on the left, the chosen incident on the right."""
     by_id = {row["id"]: row for row in found}
-    left, right = st.columns([0.27, 0.73], gap="large")
+    with st.container(key="beside"):
+        left, right = st.columns([0.27, 0.73], gap="large")
     now = datetime.now(UTC)
     with left:
         chosen = st.radio(

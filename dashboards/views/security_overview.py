@@ -120,7 +120,7 @@ def denials(denied: Rows) -> None:
         for row in denied[:EXAMPLES_SHOWN]:
             st.button(
                 f"{plain(title(row['source']))} → {plain(row['target'])} {plain(row['reason'] or row['audit'])}: "
-                f"a request of {row['last']:%H:%M}",
+                f"a request of {row['last']:%H:%M} UTC",
                 key=f"open-{row['trace']}-{row['rule']}",
                 type="tertiary",
                 icon=":material/search:",
@@ -151,7 +151,7 @@ def certificates(window: Window) -> None:
         {
             "proxy": [plain(row["proxy"]) for row in issued],
             "service": [plain(row["service"]) for row in issued],
-            "issued": [f"{row['time']:%m-%d %H:%M:%S}" for row in issued],
+            "issued (UTC)": [f"{row['time']:%m-%d %H:%M:%S}" for row in issued],
             "what": [plain(row["summary"]) for row in issued],
         },
         border="horizontal",
@@ -161,7 +161,7 @@ def certificates(window: Window) -> None:
         st.markdown("**The authority**")
         st.table(
             {
-                "time": [f"{row['time']:%m-%d %H:%M:%S}" for row in events],
+                "time (UTC)": [f"{row['time']:%m-%d %H:%M:%S}" for row in events],
                 "what": [plain(row["summary"]) for row in events],
                 "by": [plain(row["actor"]) for row in events],
             },

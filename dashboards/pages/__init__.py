@@ -1,1 +1,0 @@
-"""The pages of the web UI, each a Streamlit script."""
