@@ -10,7 +10,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,12 @@ from collector.drops import Drops
 from collector.encode import Encoder
 from collector.errors import CollectorError
 from collector.home import open_store
-from collector.ingest import Ingest
+from collector.ingest import Ingest, Keep
 from collector.keep.expiry import Terms
 from collector.keep.forget import Keeper
 from collector.keep.thin import Thinner
 from collector.listening import host_port, listening
-from collector.pairs import UNWATCHED, Pairs, Tide
+from collector.pairs import Pairs, Tide, unwatch
 from collector.receive.budget import Budget
 from collector.receive.otlp_grpc import GrpcReceiver
 from collector.receive.otlp_http import HttpReceiver
@@ -43,6 +43,9 @@ from collector.receive.request import Form
 from collector.receive.signals import Signal
 from collector.receive.tenants import Tenants, read_terms
 from collector.receive.zipkin_http import ZipkinReceiver
+from collector.sample.figures import Figures
+from collector.sample.named import named
+from collector.sample.sampler import Sampler
 from collector.store.errors import StoreError
 from collector.store.home import Store
 from collector.telemetry import SCOPE, Meters, Reporter, own_spans
@@ -113,7 +116,7 @@ async def run(config: Config) -> None:
         store, doors = await open_store(opened, config)
         ports |= doors
         if doors and not config.pair_s:
-            await store.change(UNWATCHED)
+            await unwatch(store)
 
         folder = config.wal.folder or config.data / "wal"
         wal = await asyncio.to_thread(Log.open, folder, config.data, _policy(config))
@@ -128,16 +131,20 @@ async def run(config: Config) -> None:
         meters.waiting.set_function(lambda: writers.held_bytes)
 
         threads = opened.enter_context(ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode"))
-        rules = config.attributes.text()
-        earlier = Earlier(folder)
-        encoders = [Encoder(threads, config.requests.limit_bytes, one) for one in earlier.begin(rules)]
+        rules, earlier = config.attributes.text(), Earlier(folder)
+        encoders = [_encoder(threads, config, one) for one in earlier.begin(rules)]
         encoder = encoders[0]
         delivery = Delivery(wal, ledger, writers, encoder, drops)
         opened.push_async_callback(delivery.close)
-        delivery.start(Resume(wal, tide, encoders, partial(earlier.settled, rules)))
+        delivery.start(
+            Resume(wal, tide, encoders, partial(earlier.settled, rules)),
+            later=wal.recovered.undecided if config.tail else (),
+        )
         meters.behind.set_function(lambda: delivery.on_disk)
 
-        ingest = Ingest(encoder, delivery.keep, Repeats(wal.batches, drops.repeated), drops)
+        sampler = _sampler(config, wal, delivery, registry)
+        keep = await _sampling(opened, sampler, encoder, store) if sampler else delivery.keep
+        ingest = Ingest(encoder, keep, Repeats(wal.batches, drops.repeated), drops)
         budget = Budget(config.requests.under_way_bytes)
         meters.held.set_function(lambda: budget.held)
 
@@ -161,6 +168,21 @@ async def run(config: Config) -> None:
         writers.hurry()
         log.info("stopping: what was accepted is stored first")
     log.info("stopped")
+
+
+def _sampler(config: Config, wal: Log, delivery: Delivery, registry: CollectorRegistry) -> Sampler | None:
+    """None when everything is stored."""
+    if config.tail is None:
+        return None
+    return Sampler(config.tail.tail(config.wal.limit_bytes), wal, delivery, Figures(registry))
+
+
+async def _sampling(opened: contextlib.AsyncExitStack, sampler: Sampler, encoder: Encoder, store: Store) -> Keep:
+    """Decides until the stack unwinds which spans are stored; returns what takes requests meanwhile."""
+    await sampler.resume(encoder)
+    await opened.enter_async_context(beside(sampler.watch(), "tail"))
+    await opened.enter_async_context(beside(named(store.ask, sampler.name), "named"))
+    return sampler.keep
 
 
 async def _receivers(
@@ -242,6 +264,10 @@ async def _reporting(reporter: Reporter, ingest: Ingest) -> AsyncIterator[None]:
     finally:
         reporter.tracer = None
         await asyncio.to_thread(provider.shutdown)
+
+
+def _encoder(threads: Executor, config: Config, rules: str) -> Encoder:
+    return Encoder(threads, config.requests.limit_bytes, rules, facts=config.tail is not None)
 
 
 def _limits(config: Config) -> Limits:

@@ -6,7 +6,9 @@ __all__ = [
     "Block",
     "DecodeError",
     "Encoded",
+    "Facts",
     "Rules",
+    "Tail",
     "TooLarge",
     "encode_logs",
     "encode_metrics",
@@ -62,6 +64,36 @@ class Encoded:
     @property
     def redacted(self) -> dict[str, int]:
         """Values that were changed or left out, by the name of the rule; limits.count and limits.value_bytes."""
+    @property
+    def facts(self) -> Facts | None:
+        """Of spans, when they were asked for."""
+
+@final
+class Facts:
+    """What tail sampling has to know of the spans of one request; of use to `Tail` only."""
+
+@final
+class Tail:
+    """Requests that wait until the traces in them had time to come in. Times are of a clock that only runs.
+
+    `json`: {wait: nanoseconds, sample, weight, slow, rare, spans, bytes, traces}. Raises ValueError.
+    """
+
+    def __new__(cls, json: str) -> Tail: ...
+    def see(self, number: int, bytes: int, facts: Facts, now_ns: int) -> None:
+        """Takes a request of so many bytes that is on disk."""
+    def due(self, now_ns: int) -> list[tuple[int, bytes]]:
+        """Requests that waited for long enough, or for which there is no room: number, and what `verdict` takes."""
+    def name(self, traces: list[str]) -> None:
+        """These traces stay whole, by their ids in hexadecimal; those named before are forgotten."""
+    def waiting(self) -> tuple[int, int, int, int]:
+        """Requests, spans, traces and bytes."""
+    def tally(self) -> dict[str, int]:
+        """What was decided since the last call.
+
+        Traces that stay by why (failed, reason, retried, audited, mesh, weighted, named, slow, rare); traces that are
+        sampled, left_out; of both those decided early; late_spans, kept_spans, sampled_spans, left_out_spans.
+        """
 
 @final
 class Rules:
@@ -80,10 +112,13 @@ def encode_traces(
     coding: _Coding = "identity",
     limit: int = 67_108_864,
     rules: Rules | None = None,
+    facts: bool = False,
+    verdict: bytes | None = None,
 ) -> Encoded:
     """Decodes an ExportTraceServiceRequest and encodes its spans as columns of `otel_traces`, without the GIL.
 
-    `limit` bounds the decompressed size in bytes; `rules` say what is not to be stored. Raises DecodeError, TooLarge.
+    `limit` bounds the decompressed size in bytes; `rules` say what is not to be stored; `facts` asks for those. With a
+    `verdict` of Tail, what is left out goes to `mesh_unkept`. Raises DecodeError, TooLarge, ValueError.
     Sources: OTLP 1.x; ClickHouse Native format; columns of the OpenTelemetry ClickHouse exporter.
     """
 

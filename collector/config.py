@@ -18,6 +18,7 @@ from collector.keep.expiry import Kind
 from collector.keep.matters import Matters
 from collector.pairs import LONGEST_WAIT_S
 from collector.part import Part
+from collector.sample.terms import TailPart
 from collector.store.settings import DoorsPart, StorePart
 from collector.wal.policy import Fsync
 
@@ -125,6 +126,7 @@ class Config(Part):
     wal: Wal = Wal()
     keep: Keep = Keep()
     attributes: Attributes = Attributes()
+    tail: TailPart | None = Field(default=None, description="Store only spans of traces that matter; all when not set.")
     store: StorePart = StorePart()
     doors: DoorsPart = DoorsPart()
     tls: TlsFiles | None = Field(default=None, description="TLS of the doors that take telemetry; plain when not set.")

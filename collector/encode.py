@@ -22,16 +22,20 @@ INLINE_BYTES = 16_384
 
 
 class Encoder:
-    """`limit`: bytes of a body once decompressed; `rules`: what of it is not to be stored, empty for nothing."""
+    """`limit`: bytes of a body once decompressed; `rules`: what of it is not to be stored, empty for nothing.
 
-    def __init__(self, threads: Executor, limit: int, rules: str = "") -> None:
+    `facts`: spans come with what tail sampling has to know of them.
+    """
+
+    def __init__(self, threads: Executor, limit: int, rules: str = "", *, facts: bool = False) -> None:
         self._threads = threads
         self._rules = columnar.Rules(rules) if rules else None
+        self._facts = facts
         self.limit = limit
 
     async def encode(self, request: Request) -> columnar.Encoded:
         """Raises Malformed, TooLarge."""
-        work = _work(request, self.limit, self._rules)
+        work = self._work(request)
         try:
             if len(request.body) <= INLINE_BYTES:
                 return work()
@@ -41,18 +45,12 @@ class Encoder:
         except columnar.DecodeError as error:
             raise Malformed(str(error)) from None
 
-
-def _work(request: Request, limit: int, rules: columnar.Rules | None) -> Callable[[], columnar.Encoded]:
-    form = request.form
-    if request.signal is Signal.LOGS:
-        return partial(
-            columnar.encode_logs,
-            request.body,
-            received_ns=request.received_ns,
-            json=form.json,
-            coding=form.coding,
-            limit=limit,
-            rules=rules,
-        )
-    encode = columnar.encode_traces if request.signal is Signal.TRACES else columnar.encode_metrics
-    return partial(encode, request.body, json=form.json, coding=form.coding, limit=limit, rules=rules)
+    def _work(self, request: Request) -> Callable[[], columnar.Encoded]:
+        form, body = request.form, request.body
+        if request.signal is Signal.TRACES:
+            encode = partial(columnar.encode_traces, body, facts=self._facts, verdict=request.verdict)
+        elif request.signal is Signal.LOGS:
+            encode = partial(columnar.encode_logs, body, received_ns=request.received_ns)
+        else:
+            encode = partial(columnar.encode_metrics, body)
+        return partial(encode, json=form.json, coding=form.coding, limit=self.limit, rules=self._rules)

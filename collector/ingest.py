@@ -7,7 +7,6 @@ Never: an answer before the log has the request; a batch taken twice; a Python o
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Protocol
 
 from collector import _columnar as columnar
@@ -22,7 +21,7 @@ from collector.receive.signals import Signal
 class Keep(Protocol):
     """Returns once the request cannot be lost any more; its blocks are stored later. Raises Retryable."""
 
-    async def __call__(self, request: Request, blocks: Sequence[columnar.Block], taken: Taken) -> None: ...
+    async def __call__(self, request: Request, encoded: columnar.Encoded, taken: Taken) -> None: ...
 
 
 class Ingest:
@@ -53,7 +52,7 @@ class Ingest:
         encoded = await self._encoder.encode(request)
         taken = Taken(encoded.rejected, encoded.message)
         if encoded.blocks:
-            await self._keep(request, encoded.blocks, taken)
+            await self._keep(request, encoded, taken)
         for cause, count in encoded.causes.items():
             self._drops.items(request.signal.value, cause, count, encoded.message)
         self._drops.redacted(request.signal.value, encoded.redacted)

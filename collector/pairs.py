@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from collector.store.errors import StoreError
+from collector.store.upkeep import UNKEPT
 
 log = logging.getLogger("whymesh.collector")
 
@@ -24,8 +25,7 @@ EVERY_S = 5.0
 # Well below what mesh_ends holds.
 LONGEST_WAIT_S = 1_200
 
-# Until the next start, so that it costs nothing; spans that come meanwhile are never paired.
-UNWATCHED = "DETACH TABLE IF EXISTS otel.mesh_ends_mv"
+_SPANS = ("otel_traces", UNKEPT)
 
 Ask = Callable[[str], Awaitable[list[dict[str, Any]]]]
 
@@ -34,6 +34,12 @@ class Store(Protocol):
     """The tables."""
 
     async def change(self, sql: str) -> None: ...
+
+
+async def unwatch(store: Store) -> None:
+    """Until the next start pairing costs nothing; spans that come meanwhile are never paired. Raises StoreError."""
+    for view in ("mesh_ends_mv", "mesh_unkept_ends_mv"):
+        await store.change(f"DETACH TABLE IF EXISTS otel.{view}")
 
 
 class Inserts(Protocol):
@@ -54,7 +60,7 @@ class Tide:
 
     async def insert(self, table: str, blocks: Sequence[bytes], token: str = "") -> int:
         """As the store's."""
-        if table != "otel_traces":
+        if table not in _SPANS:
             return await self._insert(table, blocks, token)
         begun = self._clock()
         while begun in self._begun:

@@ -12,16 +12,19 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Captured:
-    """By source and target: requests counted, and those of them that have a span."""
+    """By source and target: requests counted, those of them that had a span, and those whose span was not stored.
 
-    edges: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    Tail sampling leaves spans out after it has counted them (docs/collector.md).
+    """
+
+    edges: Mapping[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> Self:
         """A request may be counted in one interval and stored in the one before: a share is one at most."""
         return cls(
             {
-                (row["source"], row["target"]): (row["counted"], min(row["captured"], row["counted"]))
+                (row["source"], row["target"]): _bounded(row["counted"], row["captured"], row["unkept"])
                 for row in rows
                 if row["counted"]
             }
@@ -30,19 +33,35 @@ class Captured:
     @property
     def share(self) -> float | None:
         """Of all edges; None when nothing was counted."""
-        counted = sum(counted for counted, _ in self.edges.values())
-        return sum(captured for _, captured in self.edges.values()) / counted if counted else None
+        counted, captured, _ = self._all()
+        return captured / counted if counted else None
 
     def sentence(self) -> str:
         """How complete a picture of all edges is."""
         if self.share is None:
             return "Captured: not known, for no proxy told how many requests it counted."
-        return f"Captured: {percent(self.share)} of the requests that proxies counted."
+        _, captured, unkept = self._all()
+        return f"Captured: {percent(self.share)} of the requests that proxies counted.{_stored(captured, unkept)}"
 
     def sentence_of(self, source: str, target: str) -> str:
         """The same of one edge; empty when it was not counted."""
-        counted, captured = self.edges.get((source, target), (0, 0))
-        return f"Captured: {percent(captured / counted)} of {counted:,} requests counted." if counted else ""
+        counted, captured, unkept = self.edges.get((source, target), (0, 0, 0))
+        if not counted:
+            return ""
+        return f"Captured: {percent(captured / counted)} of {counted:,} requests counted.{_stored(captured, unkept)}"
+
+    def _all(self) -> tuple[int, int, int]:
+        counted, captured, unkept = map(sum, zip((0, 0, 0), *self.edges.values(), strict=True))
+        return counted, captured, unkept
+
+
+def _bounded(counted: int, captured: int, unkept: int) -> tuple[int, int, int]:
+    captured = min(captured, counted)
+    return counted, captured, min(unkept, captured)
+
+
+def _stored(captured: int, unkept: int) -> str:
+    return f" Spans of {captured - unkept:,} of {captured:,} are stored, all are counted." if unkept else ""
 
 
 def percent(share: float) -> str:

@@ -38,9 +38,13 @@ WHERE {{within}}
 GROUP BY source, target, reporter"""
 
 CAPTURED = f"""
-SELECT Source AS source, Destination AS target, sum(Counted) AS counted, sum(Captured) AS captured
-FROM otel.mesh_captured
-WHERE {WITHIN}
+SELECT Source AS source, Destination AS target, sum(Told) AS counted, sum(Seen) AS captured, sum(Gone) AS unkept
+FROM
+(
+    SELECT Source, Destination, Counted AS Told, Captured AS Seen, 0 AS Gone FROM otel.mesh_captured WHERE {WITHIN}
+    UNION ALL
+    SELECT Source, Destination, 0, 0, Calls FROM otel.mesh_unkept_calls WHERE {WITHIN}
+)
 GROUP BY source, target
 HAVING counted > 0"""
 
@@ -106,7 +110,7 @@ ORDER BY time"""
 
 # The roll-ups keep an example of each bucket; the spans behind them are then found by key and trace id.
 EXAMPLES = f"""
-SELECT groupUniqArray(4)(slow) AS slow, groupUniqArrayIf(4)(failed, failed != '') AS failed
+SELECT groupUniqArrayIf(4)(slow, slow != '') AS slow, groupUniqArrayIf(4)(failed, failed != '') AS failed
 FROM
 (
     SELECT argMaxMerge(SlowTrace) AS slow, max(ErrorTrace) AS failed, {QUANTILES}(Durations)[4] AS p99

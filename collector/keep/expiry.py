@@ -25,6 +25,7 @@ KINDS: Mapping[str, Kind] = {
     "mesh_edges": "rollups",
     "mesh_routes": "rollups",
     "mesh_security": "rollups",
+    "mesh_unkept_calls": "rollups",
 }
 """Tables whose partitions are days. Changes, incidents and alerts are few, and kept."""
 

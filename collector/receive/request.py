@@ -23,12 +23,16 @@ class Form:
 
 @dataclass(frozen=True)
 class Request:
-    """A body as it came, with all that is needed to encode it again later to the same rows."""
+    """A body as it came, with all that is needed to encode it again later to the same rows.
+
+    `verdict`: what tail sampling decided of each span; without one all are kept.
+    """
 
     signal: Signal
     body: bytes
     form: Form
     received_ns: int
+    verdict: bytes | None = None
 
 
 @dataclass(frozen=True)

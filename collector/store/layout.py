@@ -27,6 +27,7 @@ _SHARDED_BY: Final = {
     "mesh_kept": "cityHash64(TraceId)",
     "mesh_pins": "cityHash64(TraceId)",
     "mesh_thinned": "cityHash64(Day)",
+    "mesh_unkept": "cityHash64(TraceId)",
 }
 LEDGER: Final = "mesh_migrations"
 

@@ -45,6 +45,13 @@ OBJECTS: Final = (
     "mesh_paired",
     "mesh_security",
     "mesh_security_mv",
+    "mesh_unkept",
+    "mesh_unkept_edges_mv",
+    "mesh_unkept_routes_mv",
+    "mesh_unkept_security_mv",
+    "mesh_unkept_ends_mv",
+    "mesh_unkept_calls",
+    "mesh_unkept_calls_mv",
 )
 
 ONE_NODE: Final = Layout()

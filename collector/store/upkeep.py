@@ -14,6 +14,8 @@ from collector.store.quoting import identifier, literal
 
 # A block whose columns are not the table's is an error, not a row of defaults.
 STRICT: Final = {"input_format_skip_unknown_fields": "0"}
+# Has no rows: what is inserted feeds the views.
+UNKEPT: Final = "mesh_unkept"
 # With a token: stored once, in the table and in each table that a view feeds from it. Without: equal rows are rows.
 ONCE: Final = {"insert_deduplicate": "1", "deduplicate_blocks_in_dependent_materialized_views": "1"}
 ALWAYS: Final = {"insert_deduplicate": "0"}

@@ -13,9 +13,9 @@ import contextlib
 import ctypes
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +24,19 @@ from collector.errors import LogFull, LogUnwritable
 from collector.receive.request import Request, Taken
 from collector.wal.boot import boot_id
 from collector.wal.policy import Policy
-from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Partition, Record, Settled, decode, encode
+from collector.wal.record import (
+    Damaged,
+    Decided,
+    Head,
+    Insert,
+    Logged,
+    Outcome,
+    Partition,
+    Record,
+    Settled,
+    decode,
+    encode,
+)
 from collector.wal.recover import Place, Recovered, recover, unfinished
 from collector.wal.segment import Segment
 
@@ -110,6 +122,12 @@ class Log:
         await self._write(Logged(number, request, blocks, taken), len(request.body))
         return number
 
+    async def decided(self, verdicts: Sequence[Decided]) -> None:
+        """Returns once it is on disk what becomes of the spans of these requests. Raises LogUnwritable."""
+        await asyncio.gather(*(self._write(one, len(one.verdict)) for one in verdicts))
+        for one in verdicts:
+            self._places[one.number] = replace(self._places[one.number], verdict=one.verdict)
+
     async def inserting(self, token: bytes, partition: Partition, numbers: tuple[int, ...]) -> None:
         """Returns once it is on disk that this insert may happen. Raises LogUnwritable."""
         await self._write(Insert(token, partition, numbers), 8 * len(numbers))
@@ -134,12 +152,12 @@ class Log:
         return self._places[number].stored
 
     async def read(self, number: int) -> Request:
-        """A request from disk. Raises OSError, Damaged."""
+        """A request from disk, with what was decided of its spans. Raises OSError, Damaged."""
         place = self._places[number]
         record = await asyncio.to_thread(lambda: decode(place.segment.read(place.place)))
         if not isinstance(record, Logged):
             raise Damaged(f"{place.segment.path} holds no request at byte {place.place}")
-        return record.request
+        return replace(record.request, verdict=place.verdict)
 
     async def close(self) -> None:
         """Writes what is pending; nothing may be appended any more."""

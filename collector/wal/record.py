@@ -14,7 +14,7 @@ from typing import NamedTuple, get_args
 from collector.receive.request import Coding, Form, Request, Taken
 from collector.receive.signals import Signal
 
-_REQUEST, _INSERT, _SETTLED, _HEAD = 1, 2, 3, 4
+_REQUEST, _INSERT, _SETTLED, _HEAD, _DECIDED = 1, 2, 3, 4, 5
 _SIGNALS = tuple(Signal)
 _CODINGS: tuple[Coding, ...] = get_args(Coding)
 _NO_BATCH = bytes(16)
@@ -25,6 +25,7 @@ _REQUEST_FIELDS = struct.Struct("<BQBBBBQ16sHQH")
 _INSERT_FIELDS = struct.Struct("<B16sIB")
 _SETTLED_FIELDS = struct.Struct("<B16sB")
 _HEAD_FIELDS = struct.Struct("<BQ16sI")
+_DECIDED_FIELDS = struct.Struct("<BQ")
 _BATCH_FIELDS = struct.Struct("<16sQH")
 
 
@@ -47,6 +48,10 @@ class Outcome(IntEnum):
     """The store will never take it."""
     VOID = 3
     """Nothing of it was stored; its blocks go into other inserts."""
+
+
+UNDECIDED = 0
+"""As `blocks` of a request: which partitions it goes to is decided later."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,14 @@ class Settled:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """What becomes of each span of a request that waited for that (`collector/columnar/src/tail/verdict.rs`)."""
+
+    number: int
+    verdict: bytes
+
+
+@dataclass(frozen=True)
 class Head:
     """First in each segment: the next number, the start of the machine, and batches that were taken before."""
 
@@ -85,7 +98,7 @@ class Head:
     batches: tuple[tuple[bytes, Taken], ...]
 
 
-Record = Logged | Insert | Settled | Head
+Record = Logged | Insert | Settled | Head | Decided
 
 
 def encode(record: Record) -> Sequence[bytes]:
@@ -115,6 +128,8 @@ def encode(record: Record) -> Sequence[bytes]:
             return (_SETTLED_FIELDS.pack(_SETTLED, token, outcome),)
         case Head(next_number, boot, batches):
             return _HEAD_FIELDS.pack(_HEAD, next_number, boot, len(batches)), *(_batch(*one) for one in batches)
+        case Decided(number, verdict):
+            return _DECIDED_FIELDS.pack(_DECIDED, number), verdict
 
 
 def decode(data: bytes) -> Record:
@@ -130,6 +145,9 @@ def decode(data: bytes) -> Record:
                 return Settled(token, Outcome(outcome))
             case 4:
                 return _head(data)
+            case 5:
+                _, number = _DECIDED_FIELDS.unpack_from(data)
+                return Decided(number, data[_DECIDED_FIELDS.size :])
             case kind:
                 raise Damaged(f"a record of kind {kind}")
     except (struct.error, ValueError, IndexError) as error:

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collector.wal.batches import Batches
 from collector.wal.boot import boot_id
-from collector.wal.record import Damaged, Head, Insert, Logged, Outcome, Partition, Record, Settled, decode
+from collector.wal.record import (
+    UNDECIDED,
+    Damaged,
+    Decided,
+    Head,
+    Insert,
+    Logged,
+    Outcome,
+    Partition,
+    Record,
+    Settled,
+    decode,
+)
 from collector.wal.segment import Segment
 
 log = logging.getLogger("whymesh.collector")
@@ -21,12 +33,21 @@ log = logging.getLogger("whymesh.collector")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a request is in the log, how many partitions it goes to, and which of them have it."""
+    """Where a request is in the log, how many partitions it goes to, and which of them have it.
+
+    `blocks` is UNDECIDED while nobody knows, `verdict` what was decided of its spans since.
+    """
 
     segment: Segment
     place: int
     blocks: int
     stored: set[Partition] = field(default_factory=set)
+    verdict: bytes | None = None
+
+    @property
+    def done(self) -> bool:
+        """All partitions have it, as far as the log says."""
+        return self.blocks != UNDECIDED and len(self.stored) >= self.blocks
 
 
 @dataclass
@@ -41,6 +62,12 @@ class Recovered:
     doubted: dict[bytes, Insert] = field(default_factory=dict)
     next_number: int = 1
     damaged_bytes: int = 0
+
+    @property
+    def undecided(self) -> list[int]:
+        """Requests that wait for a decision, in the order in which they came."""
+        found = self.requests.items()
+        return sorted(number for number, one in found if one.blocks == UNDECIDED and one.verdict is None)
 
 
 def recover(folder: Path, most_batches: int) -> Recovered:
@@ -61,7 +88,7 @@ def recover(folder: Path, most_batches: int) -> Recovered:
         except Damaged as error:
             found.damaged_bytes += segment.size - end
             log.warning("%s: what follows, at most %d bytes, was not written whole", error, segment.size - end)
-    found.requests = {number: one for number, one in found.requests.items() if len(one.stored) < one.blocks}
+    found.requests = {number: one for number, one in found.requests.items() if not one.done}
     for inserts in (found.open, found.doubted):
         for token in [token for token, insert in inserts.items() if not found.requests.keys() & insert.numbers]:
             del inserts[token]
@@ -92,6 +119,9 @@ def _apply(found: Recovered, segment: Segment, place: int, record: Record, *, do
                 for number in insert.numbers:
                     if number in found.requests:
                         found.requests[number].stored.add(insert.partition)
+        case Decided(number, verdict):
+            if number in found.requests:
+                found.requests[number] = replace(found.requests[number], verdict=verdict)
         case Head(next_number, _, batches):
             found.next_number = max(found.next_number, next_number)
             for batch, taken in batches:

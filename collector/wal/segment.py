@@ -16,7 +16,9 @@ from collector.errors import LogOfOtherVersion
 from collector.wal.record import Damaged
 
 _KIND = b"whymesh log "
-_MAGIC = _KIND + b"2\n"
+_MAGIC = _KIND + b"3\n"
+# Knows no requests that wait for a decision; all else is the same.
+_BEFORE = _KIND + b"2\n"
 _FRAME = struct.Struct("<II")
 _MOST_PARTS = 1000
 """Below IOV_MAX of Linux (1024)."""
@@ -90,12 +92,12 @@ class Segment:
     def payloads(self) -> Iterator[tuple[int, bytes]]:
         """All payloads with their places. Raises OSError, LogOfOtherVersion, Damaged where they end early."""
         begins = os.pread(self._descriptor, len(_MAGIC), 0)
-        if begins != _MAGIC and len(begins) == len(_MAGIC) and begins.startswith(_KIND):
+        if begins not in (_MAGIC, _BEFORE) and len(begins) == len(_MAGIC) and begins.startswith(_KIND):
             raise LogOfOtherVersion(
                 f"{self.path} was written by another version of the collector, and may hold what was accepted and not "
                 f"stored: let that version store it and stop, then remove {self.path.parent}"
             )
-        if begins != _MAGIC:
+        if begins not in (_MAGIC, _BEFORE):
             raise Damaged(f"{self.path} does not begin as a log does")
         place = len(_MAGIC)
         while place < self.size:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 
+from collector import _columnar as columnar
 from collector.drops import Drops
 from collector.encode import Encoder
 from collector.errors import Refused
 from collector.receive.request import Request, Taken
 from collector.wal.log import Log
 from collector.wal.record import Damaged
-from collector.write.group import Block
 from collector.write.resume import Resume
 from collector.write.settle import Ledger
 from collector.write.writers import Writers
@@ -43,16 +43,23 @@ class Delivery:
         """Requests that wait on disk alone."""
         return len(self._on_disk)
 
-    def start(self, resume: Resume) -> None:
-        """Begins with what an earlier process left."""
-        self._on_disk.extend(self._wal.recovered.requests)
-        if self._on_disk:
-            log.info("%d requests of an earlier run are in the log and will be stored", len(self._on_disk))
-            self._more.set()
+    def start(self, resume: Resume, later: Iterable[int] = ()) -> None:
+        """Begins with what an earlier process left, but for what comes by `go_on` later."""
+        left = self._wal.recovered.requests
+        if left:
+            log.info("%d requests of an earlier run are in the log and will be stored", len(left))
+        self.go_on(left.keys() - set(later))
         self._task = asyncio.create_task(self._run(resume), name="deliver")
 
-    async def keep(self, request: Request, blocks: Sequence[Block], taken: Taken) -> None:
+    def go_on(self, numbers: Iterable[int]) -> None:
+        """Stores requests that are on disk."""
+        self._on_disk.extend(sorted(numbers))
+        if self._on_disk:
+            self._more.set()
+
+    async def keep(self, request: Request, encoded: columnar.Encoded, taken: Taken) -> None:
         """Returns once the request is on disk. Raises LogFull, LogUnwritable."""
+        blocks = encoded.blocks
         number = await self._wal.append(request, len(blocks), taken)
         if self._on_disk or not self._writers.has_room(blocks):
             self._on_disk.append(number)

@@ -8,7 +8,11 @@ deduplication token just before the part gets its name, and feeds the views afte
 decide: when they are there, the insert is made again under its token, which completes the views and nothing else; when
 they are not, no view saw them either, and a token that was noted for a part that never came must not be used again.
 
-After a loss of power, tokens and parts may have been lost independently: there, rows that are found are left alone.
+What is only counted (mesh_unkept) has no rows: its insert is made again under its token, which each of the tables
+behind the views knows for itself.
+
+After a loss of power, tokens and parts may have been lost independently: there, rows that are found are left alone, and
+so is what has none: roll-ups may lack it, and never count it twice.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from typing import Protocol
 from collector.encode import Encoder
 from collector.errors import Refused
 from collector.store.errors import StoreRejected, StoreUnavailable
+from collector.store.upkeep import UNKEPT
 from collector.wal.log import Log
 from collector.wal.record import Damaged, Insert, Outcome, Partition
 from collector.write.group import partition_of
@@ -81,7 +86,7 @@ class Resume:
         table = insert.partition.table
         while True:
             try:
-                if not blocks or not await self._store.holds(table, blocks):
+                if not blocks or not (table == UNKEPT or await self._store.holds(table, blocks)):
                     return Outcome.VOID
                 if complete:
                     await self._store.insert(table, blocks, insert.token.hex())

@@ -41,15 +41,15 @@ class Receiving:
     gate: asyncio.Event | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
-    async def keep(self, request: Request, blocks: Sequence[columnar.Block], taken: Taken) -> None:
+    async def keep(self, request: Request, encoded: columnar.Encoded, taken: Taken) -> None:
         if self.error is not None:
             raise self.error
         self.running += 1
         if self.gate is not None:
             await self.gate.wait()
         self.running -= 1
-        self.rows += sum(block.rows for block in blocks)
-        self.tables.update({block.table for block in blocks})
+        self.rows += sum(block.rows for block in encoded.blocks)
+        self.tables.update({block.table for block in encoded.blocks})
 
     def dropped(self, signal: str, cause: str) -> float:
         labels = {"signal": signal, "cause": cause}

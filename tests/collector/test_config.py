@@ -42,6 +42,8 @@ def test_flags_alone_are_enough(tmp_path: Path) -> None:
         ("data: d\ndoors: {limits: {memory: 1}}", "doors.limits.memory: Input should be greater than or equal to"),
         ("data: d\nlisten: {grcp: '127.0.0.1:1'}", "listen.grcp: there is no such setting"),
         ("data: d\nlisten: {http: '4318'}", "listen.http: expected host:port, found '4318'"),
+        ("data: d\ntail: {sample: 5}", "tail.sample: Input should be less than or equal to 1, found 5"),
+        ("data: d\ntail: {wait: 5}", "tail.wait: there is no such setting"),
         ("data: d\nwrite: {rows: 0}", "write.rows: Input should be greater than or equal to 1, found 0"),
         ("data: d\nlisten: all", "listen: "),
         ("- data", "expected a mapping"),

@@ -5,8 +5,8 @@ import pytest
 from dashboards.captured import Captured, percent
 
 
-def row(source: str, target: str, counted: int, captured: int):
-    return {"source": source, "target": target, "counted": counted, "captured": captured}
+def row(source: str, target: str, counted: int, captured: int, unkept: int = 0):
+    return {"source": source, "target": target, "counted": counted, "captured": captured, "unkept": unkept}
 
 
 def test_shares_of_edges_and_of_all() -> None:
@@ -15,6 +15,14 @@ def test_shares_of_edges_and_of_all() -> None:
     assert found.sentence() == "Captured: 92.50 % of the requests that proxies counted."
     assert found.sentence_of("front", "pay") == "Captured: 90.00 % of 300 requests counted."
     assert found.sentence_of("x", "y") == ""
+
+
+def test_what_is_counted_and_not_stored_is_no_loss() -> None:
+    found = Captured.of([row("", "front", 100, 100, 101), row("front", "pay", 5_000, 5_000, 4_500)])
+    assert found.sentence() == (
+        "Captured: 100 % of the requests that proxies counted. Spans of 500 of 5,100 are stored, all are counted."
+    )
+    assert found.sentence_of("front", "pay").endswith("counted. Spans of 500 of 5,000 are stored, all are counted.")
 
 
 def test_without_counts_nothing_is_claimed() -> None:

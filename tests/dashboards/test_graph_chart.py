@@ -23,7 +23,7 @@ GRAPH = topology.build(
     known(("front", "quiet")),
     Suspects(frozenset({"pay"})),
     300.0,
-    [{"source": "front", "target": "pay", "counted": 10_000, "captured": 9_998}],
+    [{"source": "front", "target": "pay", "counted": 10_000, "captured": 9_998, "unkept": 0}],
 )
 LAYOUT = layout.arrange((node.name for node in GRAPH.nodes), ((e.source, e.target) for e in GRAPH.edges))
 

@@ -6,7 +6,10 @@
 
 use std::sync::OnceLock;
 
-use crate::{Coding, Form, Rules, encode_logs, encode_metrics, encode_traces, native_block_length};
+use crate::{
+    Coding, Form, Rules, TableBlock, Tail, Terms, Verdict, encode_decided, encode_logs, encode_metrics,
+    encode_traces, encode_with_facts, native_block_length,
+};
 
 /// Bytes of a request, once decompressed.
 const LIMIT: usize = 1 << 20;
@@ -34,11 +37,44 @@ pub fn otlp_request(bytes: &[u8]) {
         encode_logs(body, form, 1, rules),
         encode_metrics(body, form, rules),
     ];
-    for block in taken.into_iter().flatten().flat_map(|encoded| encoded.blocks) {
+    for encoded in taken.into_iter().flatten() {
+        whole(&encoded.blocks);
+    }
+    sampled(body, form, rules);
+}
+
+/// Every span that was taken is stored or counted, whatever was decided of it.
+fn sampled(body: &[u8], form: Form, rules: Option<&Rules>) {
+    let Ok((taken, facts)) = encode_with_facts(body, form, rules) else {
+        return;
+    };
+    let terms = Terms {
+        wait: 0,
+        sample: 0.5,
+        weight: "2".to_owned(),
+        slow: 0.99,
+        rare: 0,
+        spans: 10,
+        bytes: 10,
+        traces: 10,
+    };
+    let mut tail = Tail::new(terms);
+    tail.see(1, 1, &facts, 0);
+    for (_, verdict) in tail.due(0) {
+        let noted = Verdict::read(&verdict.to_bytes()).expect("was a verdict");
+        let decided = encode_decided(body, form, rules, &noted).expect("was taken before");
+        assert_eq!(whole(&decided.blocks), whole(&taken.blocks));
+    }
+}
+
+/// Rows of the blocks, each of which has some and ends where it says.
+fn whole(blocks: &[TableBlock]) -> usize {
+    for block in blocks {
         let length = native_block_length(&block.data).expect("is a block");
         assert_eq!(length, block.data.len(), "{}", block.table);
         assert!(block.rows > 0, "{}", block.table);
     }
+    blocks.iter().map(|block| block.rows).sum()
 }
 
 /// A block ends where it ends, whatever stands behind it.

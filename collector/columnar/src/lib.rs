@@ -8,17 +8,21 @@ mod otlp;
 mod redact;
 mod rejects;
 mod table;
+mod tail;
 
 pub use error::{Error, Result};
 pub use native::length::native_block_length;
 pub use otlp::body::{Coding, Form};
 pub use otlp::logs::encode as encode_logs;
 pub use otlp::metrics::encode as encode_metrics;
-pub use otlp::traces::encode as encode_traces;
+pub use otlp::traces::{encode as encode_traces, encode_decided, encode_with_facts};
 pub use otlp::walk::Encoded;
 pub use redact::rules::Rules;
 pub use rejects::Rejects;
 pub use table::{MOST_DAYS, TableBlock};
+pub use tail::facts::{Facts, Why};
+pub use tail::traces::{Tail, Tally, Terms};
+pub use tail::verdict::Verdict;
 
 /// The boundary to Python: bytes in, bytes out, the GIL released while they are worked on.
 #[cfg(feature = "python")]
@@ -78,7 +82,12 @@ mod python {
         message: String,
         #[pyo3(get)]
         redacted: Py<PyDict>,
+        #[pyo3(get)]
+        facts: Option<Py<Facts>>,
     }
+
+    #[pyclass(frozen, module = "collector._columnar")]
+    struct Facts(crate::Facts);
 
     #[pyclass(frozen, module = "collector._columnar")]
     struct Rules(crate::Rules);
@@ -88,6 +97,60 @@ mod python {
         #[new]
         fn new(json: &str) -> PyResult<Self> {
             crate::Rules::read(json).map(Self).map_err(PyValueError::new_err)
+        }
+    }
+
+    #[pyclass(module = "collector._columnar")]
+    struct Tail(crate::Tail);
+
+    #[pymethods]
+    impl Tail {
+        #[new]
+        fn new(json: &str) -> PyResult<Self> {
+            let terms =
+                serde_json::from_str(json).map_err(|error| PyValueError::new_err(error.to_string()))?;
+            Ok(Self(crate::Tail::new(terms)))
+        }
+
+        fn see(&mut self, number: u64, bytes: u64, facts: &Bound<'_, Facts>, now_ns: u64) {
+            self.0.see(number, bytes, &facts.get().0, now_ns);
+        }
+
+        fn due(&mut self, py: Python<'_>, now_ns: u64) -> Vec<(u64, Py<PyBytes>)> {
+            let due = py.detach(|| self.0.due(now_ns));
+            due.into_iter()
+                .map(|(number, verdict)| (number, PyBytes::new(py, &verdict.to_bytes()).unbind()))
+                .collect()
+        }
+
+        #[expect(clippy::needless_pass_by_value, reason = "made for this call from what Python has")]
+        fn name(&mut self, traces: Vec<String>) {
+            self.0.name(traces.iter().filter_map(|trace| u128::from_str_radix(trace, 16).ok()));
+        }
+
+        fn waiting(&self) -> (u64, u64, u64, u64) {
+            self.0.waiting().into()
+        }
+
+        /// Traces by what was decided and why; then spans by what was decided, those decided early, those late.
+        fn tally<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+            let tally = self.0.tally();
+            let counts = PyDict::new(py);
+            for why in crate::Why::ALL {
+                counts.set_item(why.code(), tally.kept[why as usize])?;
+            }
+            for (name, count) in [
+                ("sampled", tally.sampled),
+                ("left_out", tally.left_out),
+                ("early", tally.early),
+                ("late_spans", tally.late_spans),
+                ("kept_spans", tally.kept_spans),
+                ("sampled_spans", tally.sampled_spans),
+                ("left_out_spans", tally.left_out_spans),
+            ] {
+                counts.set_item(name, count)?;
+            }
+            Ok(counts)
         }
     }
 
@@ -111,6 +174,7 @@ mod python {
             causes: causes.unbind(),
             message: encoded.rejects.message(),
             redacted: redacted.unbind(),
+            facts: None,
         })
     }
 
@@ -121,7 +185,8 @@ mod python {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864, rules = None))]
+    #[pyo3(signature = (body, *, json = false, coding = "identity", limit = 67_108_864, rules = None, facts = false, verdict = None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
     fn encode_traces(
         py: Python<'_>,
         body: &[u8],
@@ -129,9 +194,21 @@ mod python {
         coding: &str,
         limit: usize,
         rules: Option<&Bound<'_, Rules>>,
+        facts: bool,
+        verdict: Option<&[u8]>,
     ) -> PyResult<Encoded> {
         let rules = rules.map(|rules| &rules.get().0);
         let form = form(json, coding, limit)?;
+        if let Some(verdict) = verdict {
+            let verdict = crate::Verdict::read(verdict)
+                .ok_or_else(|| PyValueError::new_err("these bytes are no verdict"))?;
+            return encoded(py, py.detach(|| crate::encode_decided(body, form, rules, &verdict))?);
+        }
+        if facts {
+            let (blocks, facts) = py.detach(|| crate::encode_with_facts(body, form, rules))?;
+            let encoded = encoded(py, blocks)?;
+            return Ok(Encoded { facts: Some(Py::new(py, Facts(facts))?), ..encoded });
+        }
         encoded(py, py.detach(|| crate::encode_traces(body, form, rules))?)
     }
 

@@ -32,8 +32,8 @@ pub trait Table {
     /// Bytes of those columns that can outgrow the request.
     fn size(&self) -> usize;
 
-    /// All columns as one Native block.
-    fn into_block(self, day: u32) -> TableBlock;
+    /// Its rows as Native blocks, one for each table that they go to.
+    fn into_blocks(self, day: u32) -> impl Iterator<Item = TableBlock>;
 }
 
 /// One table for each day on which there are rows: what goes to one partition is stored whole or not at all.
@@ -71,7 +71,7 @@ impl<T: Table> ByDay<T> {
     /// In order of days.
     pub fn into_blocks(mut self) -> impl Iterator<Item = TableBlock> {
         self.0.sort_unstable_by_key(|(day, _)| *day);
-        self.0.into_iter().map(|(day, table)| table.into_block(day))
+        self.0.into_iter().flat_map(|(day, table)| table.into_blocks(day))
     }
 }
 

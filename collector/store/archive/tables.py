@@ -41,6 +41,7 @@ TABLES: Final = {
     "mesh_edges": Archived("Bucket", merges=True),
     "mesh_routes": Archived("Bucket", merges=True),
     "mesh_security": Archived("Bucket", merges=True),
+    "mesh_unkept_calls": Archived("Bucket", merges=True),
     "mesh_changes": Archived("Time"),
     "mesh_incidents": Archived("OpenedAt", merges=True),
     "mesh_alerts": Archived("Time"),
@@ -52,7 +53,7 @@ TABLES: Final = {
 }
 
 # What a collector works with at this moment; of no use to another, or an hour later.
-WORKING: Final = frozenset({"mesh_ends", "mesh_pairs", "mesh_paired", "mesh_migrations"})
+WORKING: Final = frozenset({"mesh_ends", "mesh_pairs", "mesh_paired", "mesh_migrations", "mesh_unkept"})
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from collector.receive.request import Form, Request, Taken
 from collector.receive.signals import Signal
 from collector.wal.log import Log
 from collector.wal.policy import Fsync, Policy
-from collector.wal.record import Outcome, Partition
+from collector.wal.record import UNDECIDED, Decided, Outcome, Partition
 from tests.world.otlp_sink import eventually
 
 TRACES, LOGS = Partition("otel_traces", 20_000), Partition("otel_logs", 20_000)
@@ -64,6 +64,33 @@ async def test_a_log_of_another_version_is_left_as_it_is(open_log: Callable[...,
     with pytest.raises(LogOfOtherVersion, match="let that version store it"):
         open_log()
     assert earlier.read_bytes().endswith(b"accepted")
+
+
+async def test_a_log_of_the_version_before_is_read(open_log: Callable[..., Log], tmp_path: Path) -> None:
+    log = open_log()
+    await log.start()
+    await log.append(request(1), 1, Taken())
+    (segment,) = files(tmp_path)
+    segment.write_bytes(segment.read_bytes().replace(b"whymesh log 3\n", b"whymesh log 2\n", 1))
+    assert list(open_log().recovered.requests) == [1]
+
+
+async def test_what_waits_for_a_decision_keeps_its_segment_until_it_is_stored(
+    open_log: Callable[..., Log], tmp_path: Path
+) -> None:
+    log = open_log()
+    await log.start()
+    waits, decided = [await log.append(request(place), UNDECIDED, Taken()) for place in (1, 2)]
+    await log.decided([Decided(decided, b"verdict")])
+    for place in range(3, 15):
+        log.finished(await log.append(request(place, 2_000), 1, Taken()))
+    assert len(files(tmp_path)) > 1, "the first segment stays"
+    found = open_log()
+    assert (found.recovered.undecided, sorted(found.recovered.requests)) == ([waits], [waits, decided, *range(3, 15)])
+    assert (await found.read(decided)).verdict == b"verdict"
+    log.finished(waits)
+    log.finished(decided)
+    await eventually(lambda: len(files(tmp_path)) == 1, "room to be made")
 
 
 async def test_what_is_stored_is_not_found_again_and_what_may_be_stored_is_told(open_log: Callable[..., Log]) -> None:

@@ -12,6 +12,7 @@ from collector.receive.request import Form, Request, Taken
 from collector.receive.signals import Signal
 from collector.wal.record import (
     Damaged,
+    Decided,
     Head,
     Insert,
     Logged,
@@ -35,6 +36,7 @@ records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Logged, _counts, _requests, st.integers(1, 320), _taken),
     st.builds(Insert, _ids, _partitions, st.lists(_counts, max_size=5).map(tuple)),
     st.builds(Settled, _ids, st.sampled_from(Outcome)),
+    st.builds(Decided, _counts, st.binary(max_size=20)),
     st.builds(Head, _counts, _ids, st.lists(st.tuples(_ids, _taken), max_size=4).map(tuple)),
 )
 

@@ -61,7 +61,7 @@ class Parts:
     resume: Resume
 
     async def take(self, request: Request) -> None:
-        await self.delivery.keep(request, (await self.encoder.encode(request)).blocks, Taken())
+        await self.delivery.keep(request, await self.encoder.encode(request), Taken())
 
     async def partition(self, request: Request) -> Partition:
         """The one it goes to."""

@@ -105,7 +105,7 @@ impl Table for Logs {
             + self.rows * 64
     }
 
-    fn into_block(self, day: u32) -> TableBlock {
+    fn into_blocks(self, day: u32) -> impl Iterator<Item = TableBlock> {
         let mut block = Block::new(COLUMNS, self.rows, self.size() + self.rows * 64);
         block.put("Timestamp", "DateTime64(9)", &[self.timestamp.bytes()]);
         block.put("TraceId", "String", &[self.trace_id.bytes()]);
@@ -123,7 +123,7 @@ impl Table for Logs {
         block.put_map("ScopeAttributes", &self.scope_attributes.map);
         block.put_map("LogAttributes", &self.log_attributes);
         block.put("EventName", "String", &[self.event_name.bytes()]);
-        TableBlock { table: TABLE, day, data: block.into_bytes(), rows: self.rows }
+        std::iter::once(TableBlock { table: TABLE, day, data: block.into_bytes(), rows: self.rows })
     }
 }
 

@@ -208,7 +208,7 @@ impl Table for Points {
             + self.rows * 64
     }
 
-    fn into_block(self, day: u32) -> TableBlock {
+    fn into_blocks(self, day: u32) -> impl Iterator<Item = TableBlock> {
         let (table, own) = match self.kind {
             Kind::Gauge => ("otel_metrics_gauge", 1 + exemplars::COLUMNS),
             Kind::Sum => ("otel_metrics_sum", 3 + exemplars::COLUMNS),
@@ -233,7 +233,7 @@ impl Table for Points {
         if self.kind == Kind::Sum {
             block.put("IsMonotonic", "Bool", &[self.monotonic.bytes()]);
         }
-        TableBlock { table, day, data: block.into_bytes(), rows: self.rows }
+        std::iter::once(TableBlock { table, day, data: block.into_bytes(), rows: self.rows })
     }
 }
 

@@ -10,8 +10,11 @@ use crate::otlp::value::{Attribute, readable};
 use crate::redact::screen::Scratch;
 use crate::rejects::Cause;
 use crate::table::{LATEST, Table, TableBlock, push_attributes, push_value, unless_zero};
+use crate::tail::verdict::Fate;
 
-const TABLE: &str = "otel_traces";
+const KEPT: &str = "otel_traces";
+/// Of the same columns; what is inserted feeds the roll-ups and goes nowhere else.
+const LEFT_OUT: &str = "mesh_unkept";
 const COLUMNS: usize = 22;
 /// The place of a kind in its dictionary is its OTLP number and one.
 const KINDS: [&str; 6] = ["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"];
@@ -37,6 +40,13 @@ struct Known {
 pub struct Scope<'a> {
     pub name: &'a [u8],
     pub version: &'a [u8],
+}
+
+/// The spans of one day: those to be stored, and those that are only counted.
+#[derive(Debug, Default)]
+pub struct Spans {
+    kept: Option<Traces>,
+    left_out: Option<Traces>,
 }
 
 #[derive(Debug)]
@@ -125,6 +135,26 @@ pub fn check(span: &Span<'_>) -> std::result::Result<(), Cause> {
     Ok(())
 }
 
+impl Spans {
+    /// Where a span goes.
+    #[inline]
+    pub fn of(&mut self, fate: Fate) -> &mut Traces {
+        let table = if fate == Fate::LeftOut { &mut self.left_out } else { &mut self.kept };
+        table.get_or_insert_default()
+    }
+}
+
+impl Table for Spans {
+    fn size(&self) -> usize {
+        [&self.kept, &self.left_out].into_iter().flatten().map(Traces::size).sum()
+    }
+
+    fn into_blocks(self, day: u32) -> impl Iterator<Item = TableBlock> {
+        let tables = [(KEPT, self.kept), (LEFT_OUT, self.left_out)];
+        tables.into_iter().filter_map(move |(name, rows)| rows.map(|rows| rows.into_block(name, day)))
+    }
+}
+
 impl Traces {
     /// Adds a checked span as one row.
     pub fn push(
@@ -179,7 +209,7 @@ impl Traces {
     }
 }
 
-impl Table for Traces {
+impl Traces {
     fn size(&self) -> usize {
         let repeated = self.resource_attributes.size()
             + self.scope_name.bytes().len()
@@ -188,7 +218,8 @@ impl Table for Traces {
         repeated + own + self.trace_id.bytes().len()
     }
 
-    fn into_block(self, day: u32) -> TableBlock {
+    /// All columns as one Native block.
+    fn into_block(self, table: &'static str, day: u32) -> TableBlock {
         let mut block = Block::new(COLUMNS, self.rows, self.size() + self.rows * 128);
         block.put("Timestamp", "DateTime64(9)", &[self.timestamp.bytes()]);
         block.put("TraceId", "String", &[self.trace_id.bytes()]);
@@ -207,7 +238,7 @@ impl Table for Traces {
         block.put("StatusMessage", "String", &[self.status_message.bytes()]);
         self.events.put(&mut block);
         self.links.put(&mut block);
-        TableBlock { table: TABLE, day, data: block.into_bytes(), rows: self.rows }
+        TableBlock { table, day, data: block.into_bytes(), rows: self.rows }
     }
 }
 

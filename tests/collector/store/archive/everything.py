@@ -30,6 +30,7 @@ FINDINGS = (
     f" ('a1', '{FIRST_DAY} 11:00:00', NULL, 14.4, inf)",
     f"INSERT INTO otel.mesh_kept VALUES ('{FIRST_DAY}', 'abc', 'failed')",
     f"INSERT INTO otel.mesh_pins VALUES ('abc', 'me', 'it''s a bug', '{SECOND_DAY} 09:00:00')",
+    f"INSERT INTO otel.mesh_unkept_calls VALUES ('{FIRST_DAY} 10:00:00', 'front', 'payments', 7)",
     f"INSERT INTO otel.mesh_thinned VALUES ('{FIRST_DAY}', 7, 100, 10, '{SECOND_DAY} 09:00:00')",
 )
 

@@ -1,0 +1,1 @@
+"""SPANS -> THOSE THAT MATTER: tail sampling, between the log and the store."""
