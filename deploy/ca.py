@@ -22,13 +22,20 @@ from deploy.local.state import default_state, find_running
 if TYPE_CHECKING:
     from proxy.control.authority.audit import Event
     from proxy.control.authority.authority import Authority
+    from proxy.control.authority.ledger import Ledger
 
 DEFAULT_CONTROL = "http://127.0.0.1:7460"
 F = TypeVar("F", bound=Callable[..., Any])
+Write = Callable[["Event"], None]
 _CONTROL = click.option(
     "--control", help=f"The control plane to ask [default: that of the running demo or `up`, else {DEFAULT_CONTROL}]."
 )
 _RUN = click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")
+_FOLDER = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="The --state of `whymesh control` [default: that of the last demo or `up`].",
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
 
 
@@ -43,6 +50,7 @@ def command() -> None:
       whymesh ca token --proxy payments-1 > payments-1.token
       whymesh ca rotate root
       whymesh ca deny payments-1 --reason "stolen"
+      whymesh ca denied
     \b
     Exit codes: 0 done and well, 1 something has ended or is late, 2 not done, 3 the control plane cannot be reached.
     """
@@ -50,15 +58,10 @@ def command() -> None:
 
 def _ordering(order: F) -> F:
     """Adds the options of a command that writes to the ledger."""
-    folder = click.option(
-        "--state",
-        type=click.Path(path_type=Path),
-        help="The --state of `whymesh control` [default: that of the last demo or `up`].",
-    )
     secret = click.option(
         "--ca-secret", type=click.File(), help="File with the secret that seals the keys; or WHYMESH_CA_SECRET."
     )
-    return folder(secret(order))
+    return _FOLDER(secret(order))
 
 
 @command.command()
@@ -153,18 +156,53 @@ def revoke(number: str, state: Path | None, ca_secret: TextIO | None) -> None:
 
 
 @command.command()
-@click.argument("named")
+@click.argument("named", metavar="SERIAL|PROXY|SPIFFE-ID")
 @click.option("--reason", required=True, help="For the audit log.")
-@_ordering
-def deny(named: str, reason: str, state: Path | None, ca_secret: TextIO | None) -> None:
-    """Have nobody trust a certificate (by serial), or those of a proxy (by name); revoke its node key as well."""
-    from proxy.control.authority.audit import Event
-    from proxy.control.authority.denials import deny as denied
+@_FOLDER
+def deny(named: str, reason: str, state: Path | None) -> None:
+    """Have nobody trust a certificate, or those of a proxy, or those on a SPIFFE id; what is open by them ends.
 
-    with _opened(state, ca_secret) as (authority, write):
-        for serial in denied(authority.ledger, named, reason, datetime.now(UTC)):
+    The control plane signs the list of them, so it needs no secret. What it joined with is still good: `ca revoke`.
+    """
+    from proxy.control.authority.audit import Event
+    from proxy.control.authority.denials import Denials
+
+    with _ledger(state, None, keys=False) as (ledger, write):
+        for serial in Denials(ledger).deny(named, reason, datetime.now(UTC)):
             write(Event("deny", _who(), f"the certificate {serial} is denied: {reason}", serial=serial))
             click.echo(f"denied {serial}")
+
+
+@command.command()
+@click.argument("named", metavar="SERIAL|PROXY|SPIFFE-ID")
+@_FOLDER
+def undeny(named: str, state: Path | None) -> None:
+    """Take it back: have what is denied trusted again, for as long as it still holds."""
+    from proxy.control.authority.audit import Event
+    from proxy.control.authority.denials import Denials
+
+    with _ledger(state, None, keys=False) as (ledger, write):
+        for serial in Denials(ledger).undo(named):
+            write(Event("undeny", _who(), f"the certificate {serial} is denied no more", serial=serial))
+            click.echo(f"denied no more {serial}")
+
+
+@command.command()
+@_CONTROL
+@_RUN
+@_JSON
+def denied(control: str | None, state: Path | None, as_json: bool) -> None:
+    """List the certificates that are denied: whose, since when, why, and until when they would have held."""
+    said = _asked(control, state)["denied"]
+    if as_json:
+        click.echo(json.dumps(said, indent=2))
+        return
+    for one in said:
+        since, ends = (datetime.fromisoformat(one[name]) for name in ("since", "ends"))
+        click.echo(f"{one['serial']}  {one['proxy']}  {one['identity']}")
+        click.echo(f"  since {since:%F %T} UTC, holds until {ends:%F %T} UTC: {one['reason']}")
+    if not said:
+        click.echo("no certificate is denied")
 
 
 @command.command(name="import")
@@ -202,21 +240,28 @@ def bring(
 
 
 @contextmanager
-def _opened(state: Path | None, secret: TextIO | None) -> Iterator[tuple[Authority, Callable[[Event], None]]]:
-    """The authority of a state folder, and its audit log; what it does not do ends the command with code 2."""
-    from proxy.control.authority.audit import Audit
+def _opened(state: Path | None, secret: TextIO | None) -> Iterator[tuple[Authority, Write]]:
+    """The authority of a state folder, and its audit log."""
     from proxy.control.authority.authority import Authority
+
+    with _ledger(state, secret) as (ledger, write):
+        yield Authority(ledger, ledger.domain, ledger.terms(), datetime.now(UTC)), write
+
+
+@contextmanager
+def _ledger(state: Path | None, secret: TextIO | None, *, keys: bool = True) -> Iterator[tuple[Ledger, Write]]:
+    """The ledger of a state folder, and its audit log; what is not possible ends the command with code 2."""
+    from proxy.control.authority.audit import Audit
     from proxy.control.authority.errors import AuthorityError
     from proxy.control.authority.ledger import Ledger
     from proxy.control.authority.safe import FOLDER, secret_of
 
     folder = (state or _last_state()) / FOLDER
     try:
-        ledger = Ledger(folder, None, secret_of(secret), make=False)
+        ledger = Ledger(folder, None, secret_of(secret), make=False, keys=keys)
         try:
-            authority = Authority(ledger, ledger.domain, ledger.terms(), datetime.now(UTC))
             audit = Audit(folder, lambda change, actor: None)
-            yield authority, lambda event: audit.write(event, datetime.now(UTC))
+            yield ledger, lambda event: audit.write(event, datetime.now(UTC))
         finally:
             ledger.close()
     except (AuthorityError, OSError) as error:
@@ -256,8 +301,8 @@ def _lines(said: Any) -> Iterator[str]:
     for one in said["passes"]:
         whom = ", ".join(one["proxies"]) if one["proxies"] else "every proxy"
         yield f"{one['kind']:7} {one['id']} for {whom}: {one['state']}"
-    for serial in said["denied"]:
-        yield f"denied  {serial}"
+    for one in said["denied"]:
+        yield f"denied  {one['serial']} of {one['proxy']}: {one['reason']}"
 
 
 def _bad(said: Any) -> bool:

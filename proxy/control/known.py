@@ -34,7 +34,7 @@ class Known:
     def text(self) -> str:
         """As JSON."""
         registrations = [json.loads(one.written()) for one in self.discovered.registrations]
-        trust = self.trust and {"domain": self.trust.domain, "roots": self.trust.roots, "denied": self.trust.denied}
+        trust = self.trust and {"domain": self.trust.domain, "roots": self.trust.roots, "crls": self.trust.crls}
         beside: dict[str, Any] = {"left_out": self.discovered.left_out, "key_sets": self.discovered.key_sets}
         beside |= {"trust": trust, "recording": self.recording}
         return json.dumps({"registrations": registrations, **beside})
@@ -45,6 +45,12 @@ def read_known(text: str) -> Known:
     said = json.loads(text)
     registrations = tuple(Registration.model_validate(one) for one in said["registrations"])
     trust = said["trust"]
-    believed = Trust(trust["domain"], tuple(trust["roots"]), tuple(trust["denied"])) if trust else None
+    believed = _trust(trust) if trust else None
     discovered = Discovered(registrations, said["left_out"], said["key_sets"])
     return Known(discovered, believed, said.get("recording", {}))
+
+
+def _trust(said: dict[str, Any]) -> Trust:
+    """Lists that a version before signed ones wrote are told anew by the authority."""
+    crls = tuple((issuer, crl) for issuer, crl in said.get("crls", ()))
+    return Trust(said["domain"], tuple(said["roots"]), crls)

@@ -1,4 +1,4 @@
-"""Whose certificates the proxies of a mesh believe, as its authority says."""
+"""Whose certificates the proxies of a mesh believe, as its authority says; DER in base64."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Trust:
-    """Roots (DER in base64), the one that signs first, and serials (hexadecimal) that are denied."""
+    """Roots, the one that signs first, and what is denied: the certificate of each issuer with its list (RFC 5280)."""
 
     domain: str
     roots: tuple[str, ...]
-    denied: tuple[str, ...] = ()
+    crls: tuple[tuple[str, str], ...] = ()

@@ -26,14 +26,14 @@ from proxy.snapshot.telemetry import (
     SpoolBytes,
     Telemetry,
 )
-from proxy.snapshot.trust import Demand, SpiffeId, Trust, TrustDomain
+from proxy.snapshot.trust import Crl, Demand, SpiffeId, Trust, TrustDomain
 from proxy.snapshot.workload import Workload
 
 __all__ = [
-    "B3", "BudgetBytes", "Compression", "Demand", "Door", "DoorCertificate", "Endpoint", "ExportProtocol", "Gateway",
-    "HostPort", "Inbound", "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound", "Policy",
-    "Protocol", "RingBytes", "Route", "ServerName", "Snapshot", "SpiffeId", "SpoolBytes", "Telemetry", "Trust",
-    "TrustDomain", "Upstream", "VirtualHost", "Workload",
+    "B3", "BudgetBytes", "Compression", "Crl", "Demand", "Door", "DoorCertificate", "Endpoint", "ExportProtocol",
+    "Gateway", "HostPort", "Inbound", "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound",
+    "Policy", "Protocol", "RingBytes", "Route", "ServerName", "Snapshot", "SpiffeId", "SpoolBytes", "Telemetry",
+    "Trust", "TrustDomain", "Upstream", "VirtualHost", "Workload",
 ]  # fmt: skip
 
 

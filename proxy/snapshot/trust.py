@@ -1,4 +1,4 @@
-"""Whose certificates are believed: the roots of each trust domain, and what was revoked."""
+"""Whose certificates are believed: the roots of each trust domain, and the signed lists of what was revoked."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ SpiffeId = Annotated[
 Demand = Literal["off", "permissive", "strict"]
 """Of callers: nothing is looked for; encrypted or not; encrypted only."""
 
-Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]+$")]
+
+class Crl(Part):
+    """What one issuer denies, signed by it (RFC 5280, 5); DER in base64."""
+
+    issuer: str = Field(description="Its certificate, which a root of the trust domain has signed, or is.")
+    crl: str = Field(description="The list; its time is not looked at.")
 
 
 class Trust(Part):
     """Whose certificates are believed."""
 
     domains: dict[TrustDomain, tuple[str, ...]] = Field(default={}, description="Roots: DER in base64.")
-    denied: tuple[Serial, ...] = Field(default=(), description="Serial numbers that were revoked, in hexadecimal.")
+    crls: dict[TrustDomain, tuple[Crl, ...]] = Field(default={}, description="What of it was revoked, by issuer.")

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from proxy import _engine
 from proxy.snapshot import Snapshot
+from tests.world.identities import Issuer
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,6 +115,7 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
     return draw(whole)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(snapshots())
 def test_what_the_models_allow_the_engine_serves(values: dict[str, Any]) -> None:
     snapshot = Snapshot.model_validate(values)
@@ -160,15 +162,7 @@ AUTHORIZATION = {
 }
 ASKED = {"path": {"kind": "prefix", "value": "/a"}, "method": "GET", "headers": [], "query": []}
 
-AUTHORITY = (
-    "MIIBcDCCARWgAwIBAgIUEMdE077P/gkTWk66uRpInhYIVPowCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBYTAgFw0yNjExMjEx"
-    "MjM0NDBaGA8yMTI2MTAyODEyMzQ0MFowDDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBxnRY5QntxH"
-    "EfKwnDyusyPgfWCs09rFN4q24VicZFjKoaRar+GnwwvBJ34GnC0Qqsb040DQsuwL29OX+GL5V92jUzBRMB0GA1UdDgQWBBSO"
-    "LZneMVOmF3rjn+mVkUiG8+t79zAfBgNVHSMEGDAWgBSOLZneMVOmF3rjn+mVkUiG8+t79zAPBgNVHRMBAf8EBTADAQH/MAoG"
-    "CCqGSM49BAMCA0kAMEYCIQDasxls6StEbcDjcYtcRFxe+vDbORq5AmB3XLiUIc5xewIhAIlhv0moavFm6pmyfg7qwJUC6w3g"
-    "Kzb07uhkoVqciRIe"
-)
-"""The certificate of an authority, DER in base64."""
+ISSUER = Issuer()
 
 WHOLE: dict[str, Any] = {
     "epoch": 1,
@@ -318,7 +312,7 @@ WHOLE: dict[str, Any] = {
         "request_id": "x-request-id",
         "log": {"stdout": False, "otlp": False, "file": "/a", "errors": False, "slow_ms": 0},
     },
-    "trust": {"domains": {"mesh.local": [AUTHORITY]}, "denied": ["0a1B"]},
+    "trust": ISSUER.trust("0a1B").model_dump(mode="json"),
     "limits": {
         "connections": 1,
         "connections_per_client": 1,

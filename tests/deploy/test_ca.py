@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.ca import command
 from proxy._engine import Key
-from proxy.control.authority.certificates import Signer, make_issuer, make_root
+from proxy.control.authority.certificates import Signer, hexadecimal, make_issuer, make_root
 from tests.world import meshes
 from tests.world.processes import free_port, running, until
 from tests.world.proofs import Applicant
@@ -44,8 +45,8 @@ class Place:
 
     def acknowledge(self, proxy: str) -> None:
         """Serves what is in force, as a proxy would."""
-        with contextlib.closing(_stream(self.port, proxy)) as epochs:
-            epoch = next(epochs)
+        with contextlib.closing(_snapshots(self.port, proxy)) as snapshots:
+            epoch = next(snapshots)["epoch"]
         _post(f"{self.url}/v1/snapshots/{proxy}/ack", {"epoch": epoch, "accepted": True})
 
 
@@ -96,10 +97,28 @@ def test_who_is_denied_is_denied_everywhere(place: Place, card: Applicant) -> No
     card.key = fresh
     denied = place.order("deny", "card-1", "--reason", "stolen").output.split()[1::2]
     assert len(denied) == 2, "both of its certificates"
-    assert place.look("status")["denied"] == sorted(denied)
+    listed = place.look("denied")
+    assert {one["serial"] for one in listed} == set(denied)
+    assert {(one["proxy"], one["reason"]) for one in listed} == {("card-1", "stolen")}
+    until(lambda: signed(place) == set(denied), "a list that the issuer signed")
     assert card.ask(place.url, card.renewing(Key()))[1]["code"] == "proof_denied"
     nobody = place.order("deny", "nobody", "--reason", "typing error")
     assert (nobody.exit_code, "neither the serial of a valid certificate" in nobody.output) == (2, True)
+    shown = CliRunner().invoke(command, ["denied", "--control", place.url]).output
+    assert f"{denied[0]}  card-1  {card.uri}" in shown
+    assert "UTC: stolen" in shown
+    assert place.order("undeny", card.uri).exit_code == 0
+    until(lambda: signed(place) == set(), "the list to be withdrawn")
+    assert card.ask(place.url, card.renewing(Key()))[0] == 200
+    assert CliRunner().invoke(command, ["denied", "--control", place.url]).output == "no certificate is denied\n"
+
+
+def signed(place: Place) -> set[str]:
+    """The serials on the lists that the proxy is told."""
+    with contextlib.closing(_snapshots(place.port, "card-1")) as snapshots:
+        trust = next(snapshots)["trust"]
+    crls = [x509.load_der_x509_crl(base64.b64decode(one["crl"])) for one in trust["crls"].get("mesh.local", ())]
+    return {hexadecimal(entry.serial_number) for crl in crls for entry in crl}
 
 
 def test_a_forecast_says_when_each_proxy_stops(place: Place, card: Applicant) -> None:
@@ -182,10 +201,10 @@ def _post(url: str, body: Any) -> None:
     urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()), timeout=10).close()
 
 
-def _stream(port: int, proxy: str) -> Iterator[int]:
+def _snapshots(port: int, proxy: str) -> Iterator[Any]:
     import http.client
 
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", f"/v1/snapshots/{proxy}")
     with contextlib.closing(connection), connection.getresponse() as response:
-        yield int(json.loads(response.readline())["epoch"])
+        yield json.loads(response.readline())

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from proxy._engine import Key
 from proxy.control.authority.certificates import Signer, SigningKey
-from proxy.snapshot import Trust
+from proxy.snapshot import Crl, Trust
 
 MARGIN = timedelta(hours=1)
 
@@ -47,8 +47,19 @@ class Issuer:
         return made
 
     def trust(self, *denied: str) -> Trust:
-        """Believing this authority alone."""
-        return Trust(domains={self.domain: (base64.b64encode(self.der).decode(),)}, denied=denied)
+        """Believing this authority alone, and what it signed but for these serials."""
+        crls = {self.domain: (self.denying(*denied),)} if denied else {}
+        return Trust(domains={self.domain: (_text(self.der),)}, crls=crls)
+
+    def denying(self, *serials: str, signed_by: Issuer | None = None, since: datetime | None = None) -> Crl:
+        """Its list of these serials; `signed_by` is somebody who pretends to be it."""
+        begun = since or datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder(self._name, begun, begun + MARGIN)
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder(int(serial, 16), begun).build()
+            builder = builder.add_revoked_certificate(entry)
+        made = builder.sign((signed_by or self)._key, hashes.SHA256())
+        return Crl(issuer=_text(self.der), crl=_text(made.public_bytes(serialization.Encoding.DER)))
 
     @property
     def der(self) -> bytes:
@@ -87,6 +98,10 @@ class Issuer:
         if names is not None:
             begun = begun.add_extension(names, critical=True)
         return begun.sign(self._key, hashes.SHA256())
+
+    def signs(self, made: x509.CertificateBuilder) -> x509.Certificate:
+        """Whatever it is."""
+        return made.sign(self._key, hashes.SHA256())
 
     def _between(self) -> list[bytes]:
         return [] if self._above is None else [self.der, *self._above._between()]
@@ -132,5 +147,9 @@ def serial_of(chain: list[bytes]) -> str:
 
 def both_trust(*issuers: Issuer) -> Trust:
     """Believing each of these authorities of one trust domain, as during a rotation."""
-    roots = tuple(base64.b64encode(issuer.der).decode() for issuer in issuers)
+    roots = tuple(_text(issuer.der) for issuer in issuers)
     return Trust(domains={issuers[0].domain: roots})
+
+
+def _text(der: bytes) -> str:
+    return base64.b64encode(der).decode()

@@ -31,7 +31,7 @@ Report = Callable[[Change, str], None]
 class Event:
     """One thing the authority did; `actor` is who asked for it."""
 
-    what: Literal["join", "renew", "refuse", "rotate", "deny", "token", "import"]
+    what: Literal["join", "renew", "refuse", "rotate", "deny", "undeny", "token", "import"]
     actor: str
     summary: str
     proxy: str = ""

@@ -1,4 +1,4 @@
-"""Issues certificates, names the roots to trust and the serials not to.
+"""Issues certificates, names the roots to trust and, in signed lists, the certificates not to.
 
 In: checked requests, orders, the time. Out: chains that end within the configured lifetime. Never: a certificate that
 its issuer does not outlive.
@@ -15,8 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from proxy.control.authority.certificates import der, fingerprint, make_issuer, make_leaf, make_root, serial_of
+from proxy.control.authority.denials import Denials
 from proxy.control.authority.errors import Refused
 from proxy.control.authority.ledger import Ledger
+from proxy.control.authority.lists import Lists
 from proxy.control.authority.rotation import Rotation
 from proxy.control.authority.signers import Signers
 from proxy.control.authority.terms import Terms, due
@@ -43,6 +45,7 @@ class Authority:
         self.ledger, self.domain = ledger, domain
         self.signers = Signers(ledger)
         self.rotation = Rotation(ledger, self.signers, domain, terms)
+        self.lists, self.denials = Lists(ledger, self.signers), Denials(ledger)
         self.take(terms)
         self._begin(now)
         self._seen = ledger.version()
@@ -61,11 +64,6 @@ class Authority:
     def bundle(self) -> tuple[bytes, ...]:
         """The roots to trust, in DER; the first one is that under which certificates are issued."""
         return self.signers.trusted()
-
-    def denied(self, now: datetime) -> tuple[str, ...]:
-        """Serials of certificates that hold but are not to be trusted, in order."""
-        rows = self.ledger.sql.execute("SELECT serial FROM denied WHERE ends > ? ORDER BY serial", (now.timestamp(),))
-        return tuple(row["serial"] for row in rows)
 
     def newest(self) -> list[sqlite3.Row]:
         """The newest certificate of each identity of each proxy: proxy, uri, serial, issued, ends."""
@@ -98,10 +96,12 @@ class Authority:
 
     def _remember(self, leaf: x509.Certificate, proxy: str, uri: str, now: datetime) -> None:
         ends = leaf.not_valid_after_utc.timestamp()
+        signed_by = self.signers.active.id, self.signers.issuer.id
         with self.ledger.change():
             self.ledger.sql.execute(
-                "INSERT INTO issued (serial, fingerprint, proxy, uri, root, issued, ends) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (serial_of(leaf), fingerprint(leaf), proxy, uri, self.signers.active.id, now.timestamp(), ends),
+                "INSERT INTO issued (serial, fingerprint, proxy, uri, root, issuer, issued, ends) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (serial_of(leaf), fingerprint(leaf), proxy, uri, *signed_by, now.timestamp(), ends),
             )
             for table in ("issued", "denied"):
                 self.ledger.sql.execute(f"DELETE FROM {table} WHERE ends < ?", ((now - _REMEMBERED).timestamp(),))

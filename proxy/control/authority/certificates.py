@@ -71,14 +71,26 @@ def make_leaf(
     return _signed(begun, issuer.key.public_key(), issuer.key, now, end)
 
 
-def der(certificate: x509.Certificate) -> bytes:
+def der(made: x509.Certificate | x509.CertificateRevocationList) -> bytes:
     """As it goes over the wire."""
-    return certificate.public_bytes(Encoding.DER)
+    return made.public_bytes(Encoding.DER)
+
+
+def signs_lists(certificate: x509.Certificate) -> bool:
+    """Whether it may sign lists of certificates that are denied (keyUsage cRLSign)."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return False
 
 
 def serial_of(certificate: x509.Certificate) -> str:
-    """Its serial number in lower-case hexadecimal, two digits a byte."""
-    number = certificate.serial_number
+    """Its serial number as people write it (`hexadecimal`)."""
+    return hexadecimal(certificate.serial_number)
+
+
+def hexadecimal(number: int) -> str:
+    """A serial number in lower-case hexadecimal, two digits a byte."""
     return number.to_bytes((number.bit_length() + 7) // 8 or 1, "big").hex()
 
 

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from proxy.control.authority.certificates import Signer
+from proxy.control.authority.certificates import Signer, signs_lists
 from proxy.control.authority.errors import NotPossible
 
 
@@ -38,6 +38,8 @@ def issuer_below(root: Path, issuer: Path, key: Path, passphrase: bytes | None, 
         below.certificate.verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise NotPossible(f"{issuer}: was not signed by {root}: {error or 'the signature is another'}") from None
+    if not signs_lists(below.certificate):
+        raise NotPossible(f"{issuer}: may sign no lists of certificates that are denied (keyUsage cRLSign)")
     return Brought(above, below)
 
 

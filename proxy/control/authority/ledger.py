@@ -27,9 +27,18 @@ class Ledger:
     """One connection; raises LedgerUnusable when the file is not one of ours, or the secret does not open it."""
 
     def __init__(
-        self, folder: Path | None, domain: str | None, secret: bytes | None = None, *, make: bool = True
+        self,
+        folder: Path | None,
+        domain: str | None,
+        secret: bytes | None = None,
+        *,
+        make: bool = True,
+        keys: bool = True,
     ) -> None:
-        """Without a folder everything is gone with the process; without a domain there must be a ledger already."""
+        """Without a folder everything is gone with the process; without a domain there must be a ledger already.
+
+        Without `keys` it opens though they are sealed by a secret that is not given; they stay out of reach.
+        """
         self.where = "memory" if folder is None else str(folder / FILE)
         if folder is not None:
             if not make and not (folder / FILE).exists():
@@ -48,7 +57,7 @@ class Ledger:
             self.close()
             raise
         try:
-            self._seal = self._sealed_by(secret)
+            self._seal = self._sealed_by(secret) if keys else None
         except LedgerUnusable:
             self.close()
             raise
@@ -96,7 +105,17 @@ class Ledger:
             self.sql.execute("PRAGMA journal_mode = WAL")
         self.sql.execute("PRAGMA synchronous = FULL")
         self.sql.execute("PRAGMA secure_delete = ON")  # a key that is sealed later leaves no trace of how it was before
+        self._carry_over()
         self.sql.executescript(resources.files(__package__).joinpath("ledger.sql").read_text())
+
+    def _carry_over(self) -> None:
+        """Versions before signed lists did not note which issuer signed: the newest one of its root, nearly always."""
+        columns = {row["name"] for row in self.sql.execute("PRAGMA table_info(issued)")}
+        if columns and "issuer" not in columns:
+            with self.change():
+                self.sql.execute("ALTER TABLE issued ADD COLUMN issuer INTEGER REFERENCES signers")
+                newest = "SELECT max(id) FROM signers WHERE signers.root = issued.root"
+                self.sql.execute(f"UPDATE issued SET issuer = ({newest})")
 
     def _belongs_to(self, domain: str | None) -> str:
         kept = self._meta(_DOMAIN)
@@ -125,9 +144,14 @@ class Ledger:
             try:
                 seal.open(probe)
             except WrongSecret:
-                raise LedgerUnusable(f"{self.where}: is sealed by another secret than the one given") from None
-            return seal
-        return self._seal_all(secret)
+                raise LedgerUnusable(
+                    f"{self.where}: is sealed by another secret than the one given; give that one with --ca-secret "
+                    "FILE or WHYMESH_CA_SECRET. Where it is lost so is the authority: begin another in a new --state"
+                ) from None
+        else:
+            seal = self._seal_all(secret)
+        self.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log may have pages from before keys were sealed
+        return seal
 
     def _seal_all(self, secret: bytes) -> Seal:
         """From now on; what was there is sealed with it."""

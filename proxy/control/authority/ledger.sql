@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS signers (
     root INTEGER REFERENCES signers,     -- of an issuer; a root has none
     certificate BLOB NOT NULL,
     key BLOB,                            -- none: it is kept elsewhere
-    state TEXT NOT NULL,                 -- next, active, old, gone
+    state TEXT NOT NULL,                 -- next, active, old, retired, gone
     since REAL NOT NULL
 ) STRICT;
 
@@ -16,10 +16,12 @@ CREATE TABLE IF NOT EXISTS issued (
     proxy TEXT NOT NULL,
     uri TEXT NOT NULL,
     root INTEGER NOT NULL REFERENCES signers,
+    issuer INTEGER REFERENCES signers,   -- which signed it
     issued REAL NOT NULL,
     ends REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS issued_by_proxy ON issued (proxy, uri, issued);
+CREATE INDEX IF NOT EXISTS issued_by_issuer ON issued (issuer, ends);
 CREATE UNIQUE INDEX IF NOT EXISTS issued_by_fingerprint ON issued (fingerprint);
 
 CREATE TABLE IF NOT EXISTS passes (
@@ -43,4 +45,9 @@ CREATE TABLE IF NOT EXISTS denied (
     reason TEXT NOT NULL,
     since REAL NOT NULL,
     ends REAL NOT NULL                   -- when the certificate ends anyway
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS lists (
+    issuer INTEGER PRIMARY KEY REFERENCES signers,
+    crl BLOB NOT NULL                    -- DER, the last one that it signed
 ) STRICT;

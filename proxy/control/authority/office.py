@@ -29,7 +29,7 @@ from proxy.control.authority.review import Account, Ask, is_account_token, revie
 from proxy.control.authority.rotation import Standing
 from proxy.control.authority.safe import Safe
 from proxy.control.authority.terms import Terms
-from proxy.control.epochs.change import Change
+from proxy.control.authority.turned import turned
 from proxy.control.epochs.in_force import InForce
 from proxy.control.publish import Publisher
 from proxy.control.trust import Trust
@@ -101,10 +101,12 @@ class Office:
             return
         self._authority.refresh()
         now = self._clock()
-        await self._tell(self._authority, now)  # what another process did: nobody has acknowledged that yet
-        for done in self._authority.rotation.tend(now, self._standing()) if self._in_force.leads else ():
-            self._audit.write(Event("rotate", _ACTOR, done), now)
-        await self._tell(self._authority, now)
+        await self._tell(self._authority)  # what another process did: nobody has acknowledged that yet
+        if self._in_force.leads:
+            for done in self._authority.rotation.tend(now, self._standing()):
+                self._audit.write(Event("rotate", _ACTOR, done), now)
+            self._authority.lists.sign(now)
+        await self._tell(self._authority)
         if self._door is not None and self._safe.folder is not None:
             try:
                 self._door.tend(self._authority, self._safe.folder, now)
@@ -159,9 +161,10 @@ class Office:
         said = f"a node key for every proxy is in {path}"
         self._audit.write(Event("token", _ACTOR, said), self._clock())
 
-    async def _tell(self, authority: Authority, now: datetime) -> None:
-        roots = tuple(base64.b64encode(root).decode() for root in authority.bundle())
-        await self._believe(Trust(authority.domain, roots, authority.denied(now)))
+    async def _tell(self, authority: Authority) -> None:
+        roots = tuple(_text(root) for root in authority.bundle())
+        crls = tuple((_text(issuer), _text(crl)) for issuer, crl in authority.lists.told())
+        await self._believe(Trust(authority.domain, roots, crls))
 
     async def _believe(self, trust: Trust | None) -> None:
         before = self._publisher.registry.trust
@@ -169,13 +172,12 @@ class Office:
             return
         await self._in_force.believe(trust, _ACTOR)
         if before is not None:
-            was, now = _counted(before), _counted(trust)
-            self._report(Change("authority", "", "", was, now, f"what proxies trust changed: {was} -> {now}"), _ACTOR)
+            self._report(turned(before, trust), _ACTOR)
 
     def _standing(self) -> Standing:
         """Proxies that do not serve what they have to count as late."""
         return standing(self._publisher.registry, self._publisher.current())
 
 
-def _counted(trust: Trust | None) -> str:
-    return f"{len(trust.roots)} roots, {len(trust.denied)} certificates denied" if trust else "nothing"
+def _text(der: bytes) -> str:
+    return base64.b64encode(der).decode()

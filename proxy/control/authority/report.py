@@ -5,6 +5,7 @@ In: an authority, what the proxies said, the time. Out: plain values. Pure.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +45,10 @@ def report_of(authority: Authority, standing: Standing, now: datetime) -> dict[s
             {"id": one.id, "kind": one.kind, "proxies": one.proxies, "state": _usable(one, now)}
             for one in Passes(authority.ledger).every()
         ],
-        "denied": list(authority.denied(now)),
+        "denied": [
+            {**asdict(one), "since": one.since.isoformat(), "ends": one.ends.isoformat()}
+            for one in authority.denials.every(now)
+        ],
         "forecast": forecast(authority, standing, now),
     }
 

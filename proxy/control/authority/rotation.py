@@ -16,7 +16,7 @@ from proxy.control.authority.certificates import Signer, make_issuer, make_root
 from proxy.control.authority.errors import NotPossible
 from proxy.control.authority.ledger import Ledger
 from proxy.control.authority.signers import Kept, Signers
-from proxy.control.authority.terms import Terms, due
+from proxy.control.authority.terms import SKEW, Terms, due
 
 _SETTLES = timedelta(seconds=15)
 """How long a certificate that was issued may be on its way: an answer that is lost is asked for again by then."""
@@ -75,6 +75,7 @@ class Rotation:
     def tend(self, now: datetime, standing: Standing) -> list[str]:
         """Does whatever is due and says what was done."""
         done = []
+        self._let_go(now)
         if self._issuer_is_due(now):
             done.append(self.replace_issuer(now))
         if self._root_is_due(now):
@@ -120,10 +121,9 @@ class Rotation:
     def _promote(self, now: datetime) -> str:
         new, before = self._signers.roots["next"], self._signers.active
         with self._ledger.change():
+            self._signers.retire(before, now)
             for issuer in self._signers.issuers:
-                if issuer.root == before.id:
-                    self._signers.turn(issuer, "gone", now)
-                elif issuer.root == new.id:
+                if issuer.root == new.id:
                     self._signers.turn(issuer, "active", now)
             self._signers.turn(before, "old", now)
             self._signers.turn(new, "active", now)
@@ -138,10 +138,26 @@ class Rotation:
         self._signers.reload()
         return "the old root is trusted no more"
 
+    def _let_go(self, now: datetime) -> None:
+        """Of the keys of issuers that signed nothing which is still believed."""
+        roots = {root.id for root in self._signers.roots.values()}
+        retired = [one for one in self._signers.issuers if one.state == "retired"]
+        over = [one for one in retired if one.root not in roots or not self._is_shown(one, now)]
+        if over:
+            with self._ledger.change():
+                for issuer in over:
+                    self._signers.turn(issuer, "gone", now)
+            self._signers.reload()
+
+    def _is_shown(self, issuer: Kept, now: datetime) -> bool:
+        """Whether anything it signed holds, by clocks that are behind, too."""
+        rows = self._ledger.sql.execute(
+            "SELECT 1 FROM issued WHERE issuer = ? AND ends > ? LIMIT 1", (issuer.id, (now - SKEW).timestamp())
+        )
+        return rows.fetchone() is not None
+
     def _new_issuer(self, root: Kept, signer: Signer, now: datetime) -> None:
-        for issuer in self._signers.issuers:
-            if issuer.root == root.id:
-                self._signers.turn(issuer, "gone", now)
+        self._signers.retire(root, now)
         self._signers.add(make_issuer(self._domain, signer, now, self.terms.issuer), "active", now, root.id)
 
     def _shows(self, proxy: str, uri: str, root: int, now: datetime) -> bool:

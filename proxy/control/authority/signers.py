@@ -1,7 +1,8 @@
 """The roots and issuers of an authority, as its ledger has them.
 
 In: certificates with keys. Out: which one signs now, which ones are to be trusted.
-States of a root: `next` (trusted, signs nothing yet), `active`, `old` (trusted, signs no more), `gone`.
+States of a root: `next` (trusted, signs nothing yet), `active`, `old` (trusted, signs no more), `gone`; of an issuer:
+`next`, `active`, `retired` (signs lists of what is denied and nothing else, while anything it signed holds), `gone`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from proxy.control.authority.certificates import Signer, SigningKey, der
 from proxy.control.authority.ledger import Ledger, moment
 
-State = Literal["next", "active", "old", "gone"]
+State = Literal["next", "active", "old", "retired", "gone"]
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,20 @@ class Signers:
         return int(made.lastrowid or 0)
 
     def turn(self, one: Kept, state: State, now: datetime) -> None:
-        """Puts it into another state; the key of one that signs no more is forgotten."""
-        keep = state in ("next", "active")
+        """Puts it into another state; the key of one that signs no more is forgotten, and so is what it denied."""
+        keep = state in ("next", "active", "retired")
         self._ledger.sql.execute(
             "UPDATE signers SET state = ?, since = ?, key = iif(?, key, NULL) WHERE id = ?",
             (state, now.timestamp(), keep, one.id),
         )
+        if not keep:
+            self._ledger.sql.execute("DELETE FROM lists WHERE issuer = ?", (one.id,))
+
+    def retire(self, root: Kept, now: datetime) -> None:
+        """The issuer below a root issues nothing more."""
+        for issuer in self.issuers:
+            if issuer.root == root.id and issuer.state == "active":
+                self.turn(issuer, "retired", now)
 
     def _read(self, kept: bytes | None) -> SigningKey | None:
         if kept is None:

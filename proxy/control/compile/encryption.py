@@ -9,7 +9,7 @@ from __future__ import annotations
 from proxy.control.authority.spiffe import spiffe_id
 from proxy.control.documents import Document, Service
 from proxy.control.registry import Registry
-from proxy.snapshot import Demand, Trust
+from proxy.snapshot import Crl, Demand, Trust
 
 
 def identity(registry: Registry, of: Document) -> str | None:
@@ -20,11 +20,12 @@ def identity(registry: Registry, of: Document) -> str | None:
 
 
 def trust(registry: Registry) -> Trust:
-    """The roots that certificates must lead to, and those that were revoked."""
+    """The roots that certificates must lead to, and the lists of those that were revoked."""
     told = registry.trust
     if told is None:
         return Trust()
-    return Trust(domains={told.domain: told.roots}, denied=told.denied)
+    crls = tuple(Crl(issuer=issuer, crl=crl) for issuer, crl in told.crls)
+    return Trust(domains={told.domain: told.roots}, crls={told.domain: crls} if crls else {})
 
 
 def demand(registry: Registry, service: Service) -> Demand:

@@ -34,7 +34,7 @@ pub use listeners::{Inbound, Listener, Outbound, Outside};
 pub use node::Node;
 pub use services::{ANY_LABELS, Endpoint, Upstream};
 pub use telemetry::{B3, ExportProtocol, Mode, Telemetry};
-pub use trust::{Demand, Trust};
+pub use trust::{Crl, Demand, Trust};
 pub use workload::Workload;
 
 /// A snapshot that cannot be served; the text names the field and what is wrong with it.

@@ -4,6 +4,7 @@ pub mod anchor;
 pub mod channel;
 pub mod config;
 pub mod credential;
+pub mod denied;
 pub mod doors;
 mod files;
 pub mod key;

@@ -13,7 +13,7 @@ from proxy.control.errors import ConfigRefused
 from proxy.control.reading.read import load
 from proxy.control.registry import register
 from proxy.control.trust import Trust
-from proxy.snapshot import Snapshot
+from proxy.snapshot import Crl, Snapshot
 from tests.world import meshes
 from tests.world.identities import Issuer
 
@@ -30,7 +30,7 @@ def compiled(
     mesh = meshes.mesh(authority={}, mtls=mtls, trustDomain="shop.example")
     services = meshes.service("card", *endpoints, **({"mtls": own} if own else {})), meshes.service("shop", OTHER)
     made = register(load(meshes.write(tmp_path / "mesh.yaml", mesh, *services)))
-    trust = Trust("shop.example", (ROOT,), ("0a",)) if trusted else None
+    trust = Trust("shop.example", (ROOT,), (("issuer", "crl"),)) if trusted else None
     return compile_snapshot(replace(made, trust=trust), "shop-1", 2)
 
 
@@ -56,7 +56,8 @@ def test_callers_encrypt_to_those_who_can(
     assert workload.identity == "spiffe://shop.example/ns/default/sa/shop"
     assert workload.inbound is not None
     assert workload.inbound.tls == mtls
-    assert (snapshot.trust.domains, snapshot.trust.denied) == ({"shop.example": (ROOT,)}, ("0a",))
+    assert snapshot.trust.domains == {"shop.example": (ROOT,)}
+    assert snapshot.trust.crls == {"shop.example": (Crl(issuer="issuer", crl="crl"),)}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::rules::{Checked, refuse};
+use crate::tls::denied::Denied;
 use crate::tls::spiffe::{SpiffeId, is_trust_domain};
 use crate::tls::trust;
 
@@ -14,9 +15,17 @@ pub struct Trust {
     /// DER in base64, by trust domain.
     #[serde(default)]
     pub domains: BTreeMap<String, Vec<String>>,
-    /// Serial numbers in hexadecimal digits.
+    /// What of it was revoked, by trust domain.
     #[serde(default)]
-    pub denied: Vec<String>,
+    pub crls: BTreeMap<String, Vec<Crl>>,
+}
+
+/// A certificate revocation list (RFC 5280, 5) and the certificate of the issuer that signed it; DER in base64.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Crl {
+    pub issuer: String,
+    pub crl: String,
 }
 
 /// What becomes of connections that come in without TLS.
@@ -45,13 +54,7 @@ pub(super) fn check(trust: &Trust) -> Checked {
             }
         }
     }
-    for (place, serial) in trust.denied.iter().enumerate() {
-        if serial.is_empty() || !serial.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let problem = format!("{serial:?} is not a serial number in hexadecimal digits");
-            return refuse(&format!("trust.denied[{place}]"), &problem);
-        }
-    }
-    Ok(())
+    Denied::of(trust).map(drop)
 }
 
 pub(super) fn identity(field: &str, identity: Option<&str>) -> Checked {

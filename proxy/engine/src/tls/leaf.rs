@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use x509_cert::Certificate;
 use x509_cert::der::oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
-use x509_cert::der::{Decode, oid::AssociatedOid};
+use x509_cert::der::{Decode, Encode, oid::AssociatedOid};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
@@ -17,6 +17,8 @@ use super::spiffe::SpiffeId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
     pub id: SpiffeId,
+    /// The name of who signed it, in DER.
+    pub issuer: Box<[u8]>,
     /// In lower-case hexadecimal digits, without leading zeros.
     pub serial: Box<str>,
     /// Since 1970.
@@ -49,6 +51,7 @@ impl Leaf {
         is_no_authority(&certificate)?;
         Ok(Self {
             id,
+            issuer: told.issuer.to_der().map_err(|_| Broken::Unreadable)?.into(),
             serial: hex(told.serial_number.as_bytes()).into(),
             not_before: told.validity.not_before.to_unix_duration(),
             not_after: told.validity.not_after.to_unix_duration(),
@@ -56,7 +59,8 @@ impl Leaf {
     }
 }
 
-fn hex(serial: &[u8]) -> String {
+/// A serial number in lower-case hexadecimal digits, without leading zeros.
+pub(super) fn hex(serial: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
     let digits = serial
         .iter()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::config::{Incoming, Outgoing};
 use super::credential::Credential;
+use super::denied::Denied;
 use super::doors::Doors;
 use super::spiffe::SpiffeId;
 use super::trust::Trust;
@@ -43,7 +44,8 @@ impl Security {
     #[must_use]
     pub fn of(snapshot: &Snapshot, vault: &Vault, before: &Self) -> Self {
         let doors = Doors::of(snapshot, &before.doors);
-        if !snapshot.workloads.iter().any(is_secured) {
+        let secured = snapshot.workloads.iter().any(is_secured);
+        if !secured && snapshot.trust.crls.is_empty() {
             return Self {
                 doors,
                 ..Self::default()
@@ -67,6 +69,13 @@ impl Security {
             workloads: snapshot.workloads.iter().filter_map(identified).collect(),
             trust: Some(trust),
         }
+    }
+
+    /// Whose certificates count no more.
+    #[must_use]
+    pub fn denied(&self) -> Arc<Denied> {
+        let trust = self.trust.as_ref();
+        trust.map_or_else(Arc::default, |trust| Arc::clone(&trust.denied))
     }
 
     #[must_use]

@@ -3,7 +3,7 @@
 //! In: the chain that the other end showed, and the time. Out: who it is, or the one thing that is wrong with it. Never: a
 //! chain to the root of another trust domain than the one that the leaf names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 
+use super::denied::Denied;
 use super::leaf::Leaf;
 use super::refusal::Refusal;
 use crate::snapshot;
@@ -23,7 +24,7 @@ use crate::snapshot;
 pub struct Trust {
     told: snapshot::Trust,
     roots: HashMap<Box<str>, RootCertStore>,
-    denied: HashSet<Box<str>>,
+    pub denied: Arc<Denied>,
 }
 
 /// The certificate of an authority, from DER in base64.
@@ -56,10 +57,6 @@ impl Trust {
             }
             store
         };
-        let serial = |text: &String| {
-            let text = text.trim_start_matches('0').to_ascii_lowercase();
-            text.into()
-        };
         Arc::new(Self {
             told: told.clone(),
             roots: told
@@ -67,7 +64,8 @@ impl Trust {
                 .iter()
                 .map(|(domain, roots)| (domain.as_str().into(), store(roots)))
                 .collect(),
-            denied: told.denied.iter().map(serial).collect(),
+            // These were tried, too.
+            denied: Arc::new(Denied::of(told).unwrap_or_default()),
         })
     }
 
@@ -94,7 +92,7 @@ impl Trust {
         if now > leaf.not_after {
             return Err(Refusal::Expired);
         }
-        if self.denied.contains(&leaf.serial) {
+        if self.denied.has(leaf) {
             return Err(Refusal::Denied);
         }
         Ok(())
