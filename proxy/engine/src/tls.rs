@@ -16,3 +16,4 @@ pub mod spiffe;
 pub mod trust;
 pub mod vault;
 mod verify;
+pub mod watched;

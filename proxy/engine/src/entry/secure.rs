@@ -27,6 +27,7 @@ use crate::tls::config::{Incoming, OPAQUE};
 use crate::tls::leaf::Leaf;
 use crate::tls::refusal::Refusal;
 use crate::tls::trust::{self, Trust};
+use crate::tls::watched::Watched;
 
 /// The first byte of a TLS connection (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 22;
@@ -217,8 +218,9 @@ impl Guard {
         };
         let stream = shake_hands(&incoming.config, begun, limits).await?;
         let verified = Verified::of(incoming, stream.get_ref().1).map_err(Barred::Refused)?;
+        let watched = Watched::new(verified.leaf.clone());
         Ok(Entered {
-            wire: Wire::Tls(Box::new(stream)),
+            wire: Wire::tls(stream, Some(watched)),
             held: BytesMut::new(),
             secured: Secured::Mutual(verified),
         })
@@ -241,7 +243,7 @@ pub async fn welcome(
     }
     let stream = shake_hands(config, Begun { stream, held }, limits).await?;
     Ok(Entered {
-        wire: Wire::Tls(Box::new(stream)),
+        wire: Wire::tls(stream, None),
         held: BytesMut::new(),
         secured: Secured::OneWay,
     })

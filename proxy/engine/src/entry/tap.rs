@@ -21,6 +21,7 @@ use crate::entry::framing::{Framing, Stop};
 use crate::entry::limits::{Limits, Patience};
 use crate::entry::wire::Wire;
 use crate::reasons::Reason;
+use crate::tls::refusal::Refusal;
 
 mod end;
 mod sent;
@@ -197,6 +198,13 @@ impl Tap {
         Poll::Ready(Ok(()))
     }
 
+    /// Requests on a connection that broke because its certificate is denied ended for that.
+    fn broken(&self, error: &io::Error) {
+        if Refusal::of(error) == Refusal::Denied {
+            self.conduct.cut(Reason::TlsDenied);
+        }
+    }
+
     /// No byte is there: a head that has begun may take only so long.
     fn wait_for_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.within_head() {
@@ -237,7 +245,7 @@ impl AsyncRead for Tap {
                 self.read_on(cx)
             };
             match read {
-                Poll::Ready(read) => read?,
+                Poll::Ready(read) => read.inspect_err(|error| self.broken(error))?,
                 Poll::Pending => ready!(self.wait_for_head(cx)),
             }
             if into.filled().len() > before {

@@ -280,7 +280,7 @@ impl Call<'_> {
             Failure::Timeout => (Reason::UpstreamTimeout, None),
             Failure::Reset => (Reason::UpstreamReset, None),
             Failure::Unsound => (Reason::BadResponse, None),
-            Failure::Unwelcome => (Reason::TlsRefused, None),
+            Failure::Distrust(refusal) => (refusal.reason(), None),
             Failure::Caller(reason) => (reason, None),
         };
         self.learn(one, None);

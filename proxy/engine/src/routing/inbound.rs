@@ -204,7 +204,7 @@ fn reason(failure: &Failure) -> Reason {
         Failure::Timeout => Reason::AppTimeout,
         Failure::Reset => Reason::AppReset,
         Failure::Unsound => Reason::AppBadResponse,
-        Failure::Unwelcome => Reason::TlsRefused,
+        Failure::Distrust(refusal) => refusal.reason(),
         Failure::Caller(reason) => *reason,
     }
 }

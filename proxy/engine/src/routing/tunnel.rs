@@ -260,10 +260,13 @@ impl Reached {
                 Some(Reason::ClientCancelled)
             }
             Ended::CalleeBroke => {
-                if let Some(caller) = caller {
-                    reset(caller.tcp());
-                }
+                caller.map(Wire::tcp).into_iter().for_each(reset);
                 Some(broken)
+            }
+            Ended::Denied => {
+                self.stream.reset();
+                caller.map(Wire::tcp).into_iter().for_each(reset);
+                Some(Reason::TlsDenied)
             }
         };
         self.tunnel.close(reason);

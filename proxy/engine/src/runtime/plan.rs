@@ -26,6 +26,7 @@ use crate::runtime::workload::{Lead, Workload};
 use crate::snapshot::policies::Policy;
 use crate::snapshot::routes::{Route, RouteRetry};
 use crate::snapshot::{self, B3, Protocol, Snapshot, Upstream};
+use crate::tls::denied::Denied;
 use crate::tls::security::{Seal, Security};
 use crate::upstream::connect::Bounds;
 use crate::upstream::endpoint::Endpoint;
@@ -58,6 +59,8 @@ pub struct Plan {
     /// What callers name their requests by.
     pub request_id: Option<RequestId>,
     pub limits: Limits,
+    /// Whose open connections end.
+    pub denied: Arc<Denied>,
     /// Templates of requests that mean no service.
     pub stray_templates: Rc<RefCell<Templates>>,
     workloads: Vec<Rc<Workload>>,
@@ -95,6 +98,7 @@ impl Plan {
                 .as_deref()
                 .and_then(RequestId::of),
             limits: Limits::of(limits, workers),
+            denied: security.denied(),
             stray_templates: before
                 .map(|plan| Rc::clone(&plan.stray_templates))
                 .unwrap_or_default(),

@@ -17,6 +17,7 @@ use crate::recording::slots::{FreeSlots, Slots};
 use crate::recording::tally::Tally;
 use crate::runtime::plan::Plan;
 use crate::runtime::totals::Totals;
+use crate::tls::watched;
 
 pub struct Worker {
     pub clock: Clock,
@@ -87,6 +88,7 @@ impl Worker {
         let gone = before.into_iter().flat_map(Plan::meters);
         self.totals.meters.show(gone, plan.meters());
         self.lag.ask_for(plan.minds_lag());
+        watched::deny(&plan.denied);
     }
 
     pub fn random(&self) -> u64 {

@@ -8,6 +8,8 @@ use rustls::{AlertDescription, CertificateError, OtherError};
 use super::leaf::Broken;
 use crate::reasons::Reason;
 
+const DENIED: &str = "its certificate is denied";
+
 /// What is wrong with the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -25,7 +27,7 @@ pub enum Refusal {
     NotYetValid,
     #[error("its chain is not sound")]
     Unsound,
-    #[error("it was revoked")]
+    #[error("{DENIED}")]
     Denied,
     #[error("it is the certificate of another service")]
     WrongPeer,
@@ -65,6 +67,7 @@ impl Refusal {
             .get_ref()
             .and_then(|error| error.downcast_ref::<rustls::Error>());
         match cause {
+            None if is_broken(error) => Self::Denied,
             Some(rustls::Error::NoCertificatesPresented) => Self::NoCertificate,
             Some(rustls::Error::InvalidCertificate(fault)) => Self::of_certificate(fault),
             // Where none is chosen for a client, rustls has no other word for it.
@@ -74,17 +77,26 @@ impl Refusal {
         }
     }
 
-    /// Somewhere among the causes of an error, where the other end broke a connection because of our certificate.
+    /// Somewhere among the causes of an error: a connection broke because one end does not believe the other any more.
     #[must_use]
-    pub fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
+    pub fn cause_of(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
-            if let Some(io) = error.downcast_ref::<io::Error>() {
-                return Self::of(io) == Self::Refused;
+            let io = error.downcast_ref::<io::Error>();
+            let io = io.or_else(|| error.downcast_ref::<h2::Error>()?.get_io());
+            if let Some(io) = io {
+                return Some(Self::of(io))
+                    .filter(|refusal| matches!(refusal, Self::Refused | Self::Denied));
             }
             next = error.source();
         }
-        false
+        None
+    }
+
+    /// As the end of a connection that was open.
+    #[must_use]
+    pub fn broken(self) -> io::Error {
+        io::Error::other(self)
     }
 
     fn of_certificate(fault: &CertificateError) -> Self {
@@ -115,6 +127,12 @@ impl From<Refusal> for rustls::Error {
         };
         Self::InvalidCertificate(fault)
     }
+}
+
+/// HTTP/2 passes on what an error says, not what it is.
+fn is_broken(error: &io::Error) -> bool {
+    let cause = error.get_ref();
+    cause.is_some_and(|cause| cause.is::<Refusal>() || cause.to_string() == DENIED)
 }
 
 fn about_certificate(alert: AlertDescription) -> bool {

@@ -108,7 +108,7 @@ async fn protect(stream: Stream, seal: &Seal, inside: Inside) -> Result<Dialled,
         (Seal::Tls(to), Stream::Tcp(stream)) => {
             let encrypted = encrypt(stream, to, inside).await.map_err(Failure::Tls)?;
             Ok(Dialled {
-                stream: Stream::tls(encrypted.stream),
+                stream: Stream::tls(encrypted.stream, encrypted.watched),
                 tls_us: Some(encrypted.took_us),
             })
         }

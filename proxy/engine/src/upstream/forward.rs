@@ -58,8 +58,8 @@ pub enum Failure {
     Reset,
     /// The response is malformed or can be read in two ways.
     Unsound,
-    /// The endpoint does not believe the certificate of this proxy.
-    Unwelcome,
+    /// One of the two ends does not believe the other any more.
+    Distrust(Refusal),
     /// The caller's body broke off, or could not be read.
     Caller(Reason),
 }
@@ -112,7 +112,7 @@ pub async fn exchange(
             Err(Unsent::Timeout) => return Err(Failure::Timeout),
             Err(Unsent::Caller(reason)) => return Err(Failure::Caller(reason)),
             Err(Unsent::Unsound) => return Err(Failure::Unsound),
-            Err(Unsent::Unwelcome) => return Err(Failure::Unwelcome),
+            Err(Unsent::Distrust(refusal)) => return Err(Failure::Distrust(refusal)),
             // A kept connection may close just as it is used; then, and only then, a fresh one gets it, once.
             Err(Unsent::Intact(intact)) if reused => request = *intact,
             Err(_) => match spare {
@@ -144,7 +144,7 @@ async fn open(
 enum Unsent {
     Timeout,
     Unsound,
-    Unwelcome,
+    Distrust(Refusal),
     Caller(Reason),
     /// Not one byte of it left.
     Intact(Box<Request<RequestBody>>),
@@ -201,8 +201,8 @@ async fn wait<T>(
 }
 
 fn unsent(mut error: TrySendError<Request<RequestBody>>) -> Unsent {
-    if Refusal::is_cause_of(error.error()) {
-        return Unsent::Unwelcome;
+    if let Some(refusal) = Refusal::cause_of(error.error()) {
+        return Unsent::Distrust(refusal);
     }
     match error.take_message() {
         Some(request) => Unsent::Intact(Box::new(request)),

@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::entry::limits::Limits;
 use crate::reasons::Reason;
 use crate::recording::flight::Flight;
+use crate::tls::refusal::Refusal;
 use crate::upstream::answer::last_words;
 use crate::upstream::forward::Lease;
 use crate::upstream::headers::end_trailers;
@@ -154,7 +155,10 @@ impl Carried {
                 self.end();
                 None
             }
-            Some(Err(error)) => Some(self.break_off(self.course.broken, error.into())),
+            Some(Err(error)) => {
+                let distrust = Refusal::cause_of(&error).map(Refusal::reason);
+                Some(self.break_off(distrust.unwrap_or(self.course.broken), error.into()))
+            }
             Some(Ok(frame)) => {
                 if let (Some(trailers), Some(flight)) = (frame.trailers_ref(), &mut self.flight) {
                     flight.told(trailers);

@@ -15,6 +15,7 @@ use crate::tls::config::Outgoing;
 use crate::tls::leaf::Leaf;
 use crate::tls::refusal::Refusal;
 use crate::tls::trust;
+use crate::tls::watched::Watched;
 
 /// What is to be spoken inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub enum Inside {
 /// An encrypted connection, and the microseconds that it took.
 pub struct Encrypted {
     pub stream: TlsStream<TcpStream>,
+    pub watched: Watched,
     pub took_us: u64,
 }
 
@@ -44,14 +46,18 @@ pub async fn encrypt(
         .await
         .map_err(|error| Refusal::of(&error))?;
     let connection = stream.get_ref().1;
+    let chain = connection.peer_certificates().unwrap_or_default();
+    let leaf = chain.first().ok_or(Refusal::NoCertificate)?;
+    let leaf = Leaf::read(leaf).map_err(Refusal::Leaf)?;
     if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
-        let chain = connection.peer_certificates().unwrap_or_default();
-        let leaf = chain.first().ok_or(Refusal::NoCertificate)?;
-        let leaf = Leaf::read(leaf).map_err(Refusal::Leaf)?;
         to.trust.still(&leaf, trust::now())?;
     }
     let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok(Encrypted { stream, took_us })
+    Ok(Encrypted {
+        stream,
+        watched: Watched::new(leaf),
+        took_us,
+    })
 }
 
 fn config(to: &Outgoing, inside: Inside) -> &Arc<ClientConfig> {

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,6 +14,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep};
+
+use crate::tls::refusal::Refusal;
 
 /// Read at a time; also the most that waits for a slow reader, in each direction.
 const ROOM: usize = 65_536;
@@ -37,6 +40,8 @@ pub enum Ended {
     Idle,
     CallerBroke,
     CalleeBroke,
+    /// The certificate of one of them is denied.
+    Denied,
 }
 
 /// One direction.
@@ -53,6 +58,7 @@ struct Pipe {
 enum Broken {
     Source,
     Sink,
+    Denied,
 }
 
 /// Copies until the end; `moved` hears of all bytes that were passed on.
@@ -83,6 +89,9 @@ where
         let sent = there.pass(cx, caller, target, |length| count(Flow::Sent, length));
         let received = back.pass(cx, target, caller, |length| count(Flow::Received, length));
         match (sent, received) {
+            (Poll::Ready(Err(Broken::Denied)), _) | (_, Poll::Ready(Err(Broken::Denied))) => {
+                return Poll::Ready(Ended::Denied);
+            }
             (Poll::Ready(Err(Broken::Source)), _) | (_, Poll::Ready(Err(Broken::Sink))) => {
                 return Poll::Ready(Ended::CallerBroke);
             }
@@ -106,6 +115,24 @@ where
     .await
 }
 
+// === impl Broken ===
+
+impl Broken {
+    #[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+    fn source(error: io::Error) -> Self {
+        Self::of(&error).unwrap_or(Self::Source)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+    fn sink(error: io::Error) -> Self {
+        Self::of(&error).unwrap_or(Self::Sink)
+    }
+
+    fn of(error: &io::Error) -> Option<Self> {
+        (Refusal::of(error) == Refusal::Denied).then_some(Self::Denied)
+    }
+}
+
 // === impl Pipe ===
 
 impl Pipe {
@@ -123,20 +150,22 @@ impl Pipe {
         loop {
             while !self.left.is_empty() {
                 let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.left));
-                let length = written.ok().filter(|length| *length > 0);
-                let length = length.ok_or(Broken::Sink)?;
+                let length = written.map_err(Broken::sink)?;
+                if length == 0 {
+                    return Poll::Ready(Err(Broken::Sink));
+                }
                 self.left.advance(length);
                 self.unflushed = true;
                 passed(length);
             }
             if self.dry {
-                ready!(Pin::new(&mut *to).poll_shutdown(cx)).map_err(|_| Broken::Sink)?;
+                ready!(Pin::new(&mut *to).poll_shutdown(cx)).map_err(Broken::sink)?;
                 self.done = true;
                 return Poll::Ready(Ok(()));
             }
             if self.read_through(cx, from, to, &mut passed)?.is_pending() {
                 if self.unflushed {
-                    ready!(Pin::new(&mut *to).poll_flush(cx)).map_err(|_| Broken::Sink)?;
+                    ready!(Pin::new(&mut *to).poll_flush(cx)).map_err(Broken::sink)?;
                     self.unflushed = false;
                 }
                 return Poll::Pending;
@@ -157,7 +186,7 @@ impl Pipe {
             let Poll::Ready(read) = Pin::new(from).poll_read(cx, &mut room) else {
                 return Ok(Poll::Pending);
             };
-            read.map_err(|_| Broken::Source)?;
+            read.map_err(Broken::source)?;
             let bytes = room.filled();
             self.dry = bytes.is_empty();
             if self.dry {
@@ -165,7 +194,8 @@ impl Pipe {
             }
             let written = match Pin::new(to).poll_write(cx, bytes) {
                 Poll::Ready(Ok(length)) if length > 0 => length,
-                Poll::Ready(_) => return Err(Broken::Sink),
+                Poll::Ready(Ok(_)) => return Err(Broken::Sink),
+                Poll::Ready(Err(error)) => return Err(Broken::sink(error)),
                 Poll::Pending => 0,
             };
             if written > 0 {

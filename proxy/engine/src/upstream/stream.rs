@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use crate::tls::watched::Watched;
+
 /// Of what a callee says first, read at once.
 const FIRST_WORD: usize = 2_048;
 
@@ -25,15 +27,19 @@ pub enum Stream {
 /// A connection to another proxy.
 pub struct Encrypted {
     stream: TlsStream<TcpStream>,
+    watched: Watched,
     /// Its first word, where that was waited for.
     heard: Bytes,
 }
 
 impl Stream {
     #[must_use]
-    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
-        let heard = Bytes::new();
-        Self::Tls(Box::new(Encrypted { stream, heard }))
+    pub fn tls(stream: TlsStream<TcpStream>, watched: Watched) -> Self {
+        Self::Tls(Box::new(Encrypted {
+            stream,
+            watched,
+            heard: Bytes::new(),
+        }))
     }
 
     /// The address of this end; a Unix socket has none.
@@ -81,13 +87,22 @@ pub fn reset(stream: &TcpStream) {
 }
 
 impl Encrypted {
+    fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        pass: impl FnOnce(Pin<&mut TlsStream<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let stream = Pin::new(&mut self.stream);
+        self.watched.poll(context, |context| pass(stream, context))
+    }
+
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.heard.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, into);
+            return self.poll(context, |stream, context| stream.poll_read(context, into));
         }
         let length = self.heard.len().min(into.remaining());
         into.put_slice(&self.heard.split_to(length));
@@ -118,7 +133,9 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(inner) => Pin::new(&mut inner.stream).poll_write(context, bytes),
+            Self::Tls(inner) => {
+                inner.poll(context, |stream, context| stream.poll_write(context, bytes))
+            }
         }
     }
 
@@ -130,7 +147,9 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, parts),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(context, parts),
-            Self::Tls(inner) => Pin::new(&mut inner.stream).poll_write_vectored(context, parts),
+            Self::Tls(inner) => inner.poll(context, |stream, context| {
+                stream.poll_write_vectored(context, parts)
+            }),
         }
     }
 
@@ -142,7 +161,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
             Self::Unix(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(inner) => Pin::new(&mut inner.stream).poll_flush(context),
+            Self::Tls(inner) => inner.poll(context, TlsStream::poll_flush),
         }
     }
 
@@ -150,7 +169,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(inner) => Pin::new(&mut inner.stream).poll_shutdown(context),
+            Self::Tls(inner) => inner.poll(context, TlsStream::poll_shutdown),
         }
     }
 }

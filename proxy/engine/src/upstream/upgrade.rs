@@ -34,6 +34,7 @@ pub async fn tunnel(
             let ended = splice(&mut caller, &mut target, Bytes::new(), ends.idle, |_, _| {}).await;
             match ended {
                 Ended::Idle => flight.fail(Reason::TunnelIdle),
+                Ended::Denied => flight.fail(Reason::TlsDenied),
                 // One that breaks off looks to its users like one that ends: the protocol inside says which it was.
                 Ended::Closed | Ended::CallerBroke | Ended::CalleeBroke => flight.land(),
             }

@@ -23,7 +23,7 @@ impl Tap {
                 self.blocked = None;
                 self.follow_sent(bytes, *length);
             }
-            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Err(error)) => self.broken(error),
             Poll::Pending => {
                 if let Some(stalled) = self.stalled(cx) {
                     return Poll::Ready(Err(stalled));
