@@ -3,19 +3,15 @@
 //! In: the chain that a server shows. Out: whether it is the control plane. Never: a workload's certificate taken for it.
 
 use ring::digest::{SHA256, digest};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::verify_tls13_signature;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, PeerIncompatible, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, Error, RootCertStore};
 
 use super::leaf::Leaf;
 use super::refusal::Refusal;
 use super::trust::algorithms;
+use super::verify::Judge;
 
 /// The name of the control plane, below its trust domain.
 const CONTROL_PLANE: &str = "/whymesh/control-plane";
@@ -70,15 +66,13 @@ impl Anchor {
     }
 }
 
-impl ServerCertVerifier for Anchor {
-    fn verify_server_cert(
+impl Judge for Anchor {
+    fn judge(
         &self,
         leaf: &CertificateDer<'_>,
         above: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+    ) -> Result<(), Error> {
         let shown = Leaf::read(leaf).map_err(Refusal::Leaf)?;
         if shown.id.path() != CONTROL_PLANE {
             return Err(Refusal::WrongPeer.into());
@@ -88,30 +82,7 @@ impl ServerCertVerifier for Anchor {
         if store.is_empty() {
             return Err(CertificateError::UnknownIssuer.into());
         }
-        verify_server_cert_signed_by_trust_anchor(&parsed, &store, above, now, algorithms().all)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(PeerIncompatible::Tls12NotOffered.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signed, &algorithms())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        algorithms().supported_schemes()
+        verify_server_cert_signed_by_trust_anchor(&parsed, &store, above, now, algorithms().all)
     }
 }
 

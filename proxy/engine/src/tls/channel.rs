@@ -16,6 +16,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use super::anchor::Anchor;
 use super::config::PROVIDER;
 use super::credential::Credential;
+use super::verify::Asking;
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -35,7 +36,7 @@ impl Channel {
             .with_protocol_versions(&[&TLS13])
             .map_err(io::Error::other)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(anchor));
+            .with_custom_certificate_verifier(Arc::new(Asking(anchor)));
         let config = match shown {
             Some(credential) => {
                 let certified = Arc::clone(&credential.certified);

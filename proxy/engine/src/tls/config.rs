@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ServerConfig};
 use super::credential::Credential;
 use super::spiffe::SpiffeId;
 use super::trust::Trust;
-use super::verify::{AnyWorkload, OneService};
+use super::verify::{AnyWorkload, Asking, OneService};
 
 /// By which a proxy's own connections are told from those that an application encrypts by itself (RFC 7301).
 pub const OPAQUE: &[u8] = b"whymesh";
@@ -50,7 +50,7 @@ impl Incoming {
         let shown = Arc::new(SingleCertAndKey::from(Arc::clone(&credential.certified)));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
             .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(Arc::new(AnyWorkload(Arc::clone(trust))))
+            .with_client_cert_verifier(Arc::new(Asking(AnyWorkload(Arc::clone(trust)))))
             .with_cert_resolver(shown);
         config.alpn_protocols = [HTTP2, HTTP1, OPAQUE].map(<[u8]>::to_vec).into();
         config.ticketer = ring::Ticketer::new()?;
@@ -76,7 +76,7 @@ impl Outgoing {
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(Arc::new(Asking(verifier)))
             .with_client_cert_resolver(shown);
         config.enable_sni = false;
         config.resumption = Resumption::in_memory_sessions(REMEMBERED);

@@ -1,5 +1,8 @@
-//! What rustls asks while two proxies shake hands: whether to go on with the one at the other end.
+//! What rustls asks while two ends shake hands: whether to go on with the other one.
+//!
+//! In: the chain that the other end shows, and a judge. Out: as rustls wants to hear it, TLS 1.3 alone.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -12,6 +15,21 @@ use super::refusal::Refusal;
 use super::spiffe::SpiffeId;
 use super::trust::{Trust, algorithms};
 
+/// Whom one end goes on with.
+pub trait Judge: fmt::Debug + Send + Sync {
+    /// Looks at the chain of the other end, the leaf first.
+    fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        above: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error>;
+}
+
+/// Has a judge decide, as either end of a connection.
+#[derive(Debug)]
+pub struct Asking<J>(pub J);
+
 /// Believes any workload of a trusted domain.
 #[derive(Debug)]
 pub struct AnyWorkload(pub Arc<Trust>);
@@ -23,7 +41,61 @@ pub struct OneService {
     pub expected: SpiffeId,
 }
 
-impl ClientCertVerifier for AnyWorkload {
+impl Judge for AnyWorkload {
+    fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        above: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        self.0.check(leaf, above, now)?;
+        Ok(())
+    }
+}
+
+impl Judge for OneService {
+    fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        above: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let shown = self.trust.check(leaf, above, now)?;
+        if shown.id != self.expected {
+            return Err(Refusal::WrongPeer.into());
+        }
+        Ok(())
+    }
+}
+
+/// What both of rustls' traits want beside the chain: that the other end holds its key.
+macro_rules! by_tls13 {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Err(PeerIncompatible::Tls12NotOffered.into())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            leaf: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls13_signature(message, leaf, signed, &algorithms())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            algorithms().supported_schemes()
+        }
+    };
+}
+
+impl<J: Judge> ClientCertVerifier for Asking<J> {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         // Callers have one certificate only; a list of names would not help them to choose.
         &[]
@@ -35,34 +107,14 @@ impl ClientCertVerifier for AnyWorkload {
         above: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.0.check(leaf, above, now)?;
+        self.0.judge(leaf, above, now)?;
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(only_tls13())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signed, &algorithms())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        algorithms().supported_schemes()
-    }
+    by_tls13!();
 }
 
-impl ServerCertVerifier for OneService {
+impl<J: Judge> ServerCertVerifier for Asking<J> {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -71,36 +123,9 @@ impl ServerCertVerifier for OneService {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let shown = self.trust.check(leaf, above, now)?;
-        if shown.id != self.expected {
-            return Err(Refusal::WrongPeer.into());
-        }
+        self.0.judge(leaf, above, now)?;
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(only_tls13())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signed, &algorithms())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        algorithms().supported_schemes()
-    }
-}
-
-fn only_tls13() -> Error {
-    PeerIncompatible::Tls12NotOffered.into()
+    by_tls13!();
 }
