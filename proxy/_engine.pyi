@@ -122,6 +122,9 @@ class Engine:
         X.509-SVIDs, or belongs to another key.
         """
 
+    def denied(self) -> list[str]:
+        """Services whose own certificate, the one identified last, is denied by the snapshot in force."""
+
     def pass_on(self, succession: Succession, timeout_s: float) -> bool:
         """Waits for a successor and gives it the listening sockets; False when none comes in time.
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ class Identities:
         self._saved, self._stop, self._clock = saved, stop, clock
         self._identify: Identify | None = None
         self._wanted: dict[str, str] = {}
+        self._denied: set[str] = set()
         self.roots: list[str] = []
         """Those of this mesh that the last snapshot names, in base64; the first one signs."""
         self._changed = threading.Event()
@@ -70,10 +71,10 @@ class Identities:
         self._restore()
         return {service: (held.key, held.chain) for service, held in self.held.items()}
 
-    def want(self, identify: Identify, snapshot: Mapping[str, Any]) -> None:
-        """Takes what a snapshot says: who its workloads are, and which root signs now."""
+    def want(self, identify: Identify, snapshot: Mapping[str, Any], denied: Iterable[str] = ()) -> None:
+        """Takes what a snapshot says: who its workloads are, which root signs now, and whose certificate is denied."""
         self._expect(snapshot)
-        self._identify = identify
+        self._identify, self._denied = identify, set(denied)
         self._changed.set()
 
     def _expect(self, snapshot: Mapping[str, Any]) -> None:
@@ -86,7 +87,8 @@ class Identities:
     def complete(self) -> bool:
         """True when every service that needs a certificate has one that is valid."""
         now = self._clock()
-        return all(name in self.renewals and self.renewals[name].valid(now) for name in self._wanted)
+        good = (name for name, renewal in self.renewals.items() if name not in self._denied and renewal.valid(now))
+        return self._wanted.keys() <= set(good)
 
     def run(self) -> None:
         """Renews until stopped."""
@@ -103,7 +105,7 @@ class Identities:
         if held and held.uri != uri:
             del self.held[service]
             renewal.due = now
-        elif held and self.roots and self.roots[0] != held.root and not renewal.failures:
+        elif held and self._is_superseded(service, held) and not renewal.failures:
             renewal.hurry(now)
         if now < renewal.due or self._stop.is_set():
             return
@@ -114,9 +116,14 @@ class Identities:
             renewal.failed(self._clock())
             self.failed += 1
             left_s = renewal.ends - self._clock()
-            still = f"the one it has is good for {left_s / 60:.0f} more minutes" if left_s > 0 else "it has none"
+            good_for = "is denied" if service in self._denied else f"is good for {left_s / 60:.0f} more minutes"
+            still = f"the one it has {good_for}" if left_s > 0 else "it has none"
             self.problem = f"no certificate as {uri}: {error or type(error).__name__}; {still}"
             log.warning("%s", self.problem)
+
+    def _is_superseded(self, service: str, held: Held) -> bool:
+        """Another root signs now, or it is denied: then nobody believes it, whoever shows it."""
+        return service in self._denied or bool(self.roots and self.roots[0] != held.root)
 
     def _renew(self, service: str, uri: str, renewal: Renewal) -> None:
         key = self._key()
@@ -168,6 +175,7 @@ class Identities:
         assert self._identify is not None, "nobody asks before there is an engine"
         self._identify(service, held.key, held.chain)
         self.held[service] = held
+        self._denied.discard(service)
 
     def _measure(self, answer: Mapping[str, Any], asked: float, answered: float) -> None:
         """Compares the clock on the wall with the control plane's: certificates are valid by the former."""

@@ -134,7 +134,7 @@ class Sidecar:
             return str(error)
         self.snapshot, self.state = snapshot, "serving"
         told = json.loads(snapshot)
-        self.identities.want(self._engine.identify, told)
+        self.identities.want(self._engine.identify, told, self._engine.denied())
         if self._control.anchors is not None:
             self._control.anchors.learn(self.identities.roots)
         self._saved.keep(snapshot)

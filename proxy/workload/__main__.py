@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 import threading
+from binascii import a2b_base64
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from proxy.saved_identity import SavedIdentities
 from proxy.subscribe import ControlPlane, Flush
 from proxy.workload.door import open_door
 from proxy.workload.key import ApplicationKey
+from proxy.workload.lists import is_denied
 from proxy.workload.served import Served
 
 log = logging.getLogger("whymesh.workload")
@@ -90,9 +92,11 @@ def _follow(plane: _Plane, identities: Identities, served: Served) -> None:
         names = {
             one["node"]["service"]: one["identity"] for one in snapshot.get("workloads", ()) if one.get("identity")
         }
-        identities.want(partial(_grant, served, names), snapshot)
         domain = next((name.split("/")[2] for name in names.values()), "")
-        served.believe(domain, identities.roots)
+        crls = [a2b_base64(one["crl"]) for one in snapshot.get("trust", {}).get("crls", {}).get(domain, ())]
+        denied = [service for service, held in list(identities.held.items()) if is_denied(held.chain[0], crls)]
+        identities.want(partial(_grant, served, names), snapshot, denied)
+        served.believe(domain, identities.roots, crls)
         if plane.anchors is not None:
             plane.anchors.learn(identities.roots)
 

@@ -5,7 +5,7 @@ In: plain values. Out: bytes. Two small messages with nothing but byte fields: t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -24,14 +24,16 @@ class Svid:
         return b"".join(_field(number, value) for number, value in enumerate(fields, start=1))
 
 
-def svids(them: Sequence[Svid]) -> bytes:
-    """`X509SVIDResponse`."""
-    return b"".join(_field(1, one.message()) for one in them)
+def svids(them: Sequence[Svid], crls: Iterable[bytes]) -> bytes:
+    """`X509SVIDResponse`; with revocation lists in DER."""
+    return b"".join([*(_field(1, one.message()) for one in them), *(_field(2, crl) for crl in crls)])
 
 
-def bundles(them: Mapping[str, bytes]) -> bytes:
-    """`X509BundlesResponse`: by the SPIFFE id of the trust domain."""
-    return b"".join(_field(2, _field(1, name.encode()) + _field(2, roots)) for name, roots in them.items())
+def bundles(them: Mapping[str, bytes], crls: Iterable[bytes]) -> bytes:
+    """`X509BundlesResponse`: by the SPIFFE id of the trust domain; with revocation lists in DER."""
+    return b"".join(_field(1, crl) for crl in crls) + b"".join(
+        _field(2, _field(1, name.encode()) + _field(2, roots)) for name, roots in them.items()
+    )
 
 
 def _field(number: int, value: bytes) -> bytes:

@@ -16,6 +16,7 @@ import pytest
 
 from proxy._engine import Key
 from proxy.control.authority.authority import Authority
+from proxy.control.authority.denials import Denials
 from proxy.control.authority.ledger import Ledger
 from proxy.identities import Identities
 from proxy.saved_identity import SavedIdentities
@@ -144,6 +145,23 @@ def test_another_root_is_followed_at_once(place: Place, control: Process) -> Non
             return identities.renewed > 1
 
         until(renewed, "a renewal")
+
+
+def test_what_is_denied_is_replaced_at_once_by_what_it_joins_with(place: Place, control: Process) -> None:
+    with place.proxy() as identities:
+        until(identities.complete, "a certificate")
+        with contextlib.closing(Ledger(place.folder / "state/authority", None)) as ledger:
+            Denials(ledger).deny("card-1", "stolen", datetime.now(UTC))
+        identities.want(lambda *given: place.shown.append(given), snapshot(), ["card"])
+        assert not identities.complete()
+
+        def joined() -> bool:
+            place.now += 0.1
+            return identities.complete()
+
+        until(joined, "another certificate")
+    lines = [json.loads(line) for line in (place.folder / "state/authority/audit.log").read_text().splitlines()]
+    assert [line.get("code", line["what"]) for line in lines] == ["token", "join", "proof_denied", "join"]
 
 
 def test_a_wrong_clock_is_measured_and_named(

@@ -39,6 +39,22 @@ def test_whoever_shows_no_certificate_is_refused_where_all_must(place: SecuredMe
         assert place.call() == (200, "hi")
 
 
+def test_whoever_is_denied_joins_again_with_another_key(place: SecuredMesh) -> None:
+    place.write(mtls="strict", authority={})
+    with place.started():
+        assert place.call() == (200, "hi")
+        before = {one["proxy"]: one["serial"] for one in place.authority()["certificates"]}
+        place.order("deny", before["back-1"], "--reason", "copied")
+        until(lambda: newest(place, "back-1") != before["back-1"], "another certificate")
+        until(lambda: place.call() == (200, "hi"), "an answer by it")
+        assert [one["serial"] for one in place.authority()["denied"]] == [before["back-1"]]
+
+
+def newest(place: SecuredMesh, proxy: str) -> str:
+    """The serial of the certificate that a proxy got last."""
+    return next(str(one["serial"]) for one in place.authority()["certificates"] if one["proxy"] == proxy)
+
+
 def test_proxies_start_again_without_the_control_plane(place: SecuredMesh) -> None:
     place.write(mtls="strict", authority={})
     with place.started() as control:

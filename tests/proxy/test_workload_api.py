@@ -139,15 +139,22 @@ async def test_an_application_has_the_identity_of_its_service_and_each_newer_one
         assert place.socket.stat().st_mode & 0o777 == 0o600
         await asyncio.to_thread(place.mesh.order, "deny", "back-1", "--reason", "stolen")
         shown = await asyncio.to_thread(place.mesh.authority)
-        assert len(shown["denied"]) == 1, "the application's is that of its instance"
+        assert [one["identity"] for one in shown["denied"]] == [spiffe_id("back")], "that of its instance"
+        (crl,) = (await bundles.read()).crl
+        assert x509.load_der_x509_crl(crl).get_revoked_certificate_by_serial_number(first.serial_number)
+        again = await svids.read()
+        while of_one(again).serial_number == first.serial_number:  # with the list
+            again = await svids.read()
+        assert list(again.crl) == [crl]
+        second = of_one(again)
         await asyncio.to_thread(place.mesh.order, "rotate", "root")
         more = await bundles.read()
         assert len(more.bundles["spiffe://mesh.local"]) > len(believed.bundles["spiffe://mesh.local"])
         await asyncio.to_thread(place.acknowledge)
         newer = await svids.read()
-        while of_one(newer) == first:  # the other roots, with the certificate that it has
+        while of_one(newer) == second:  # the other roots, with the certificate that it has
             newer = await svids.read()
-        assert of_one(newer).issuer != first.issuer
+        assert of_one(newer).issuer != second.issuer
 
 
 async def test_a_call_that_is_not_meant_gets_nothing(place: Place) -> None:

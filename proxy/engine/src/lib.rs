@@ -170,6 +170,10 @@ mod _engine {
             Ok(())
         }
 
+        fn denied(&self, py: Python<'_>) -> Vec<String> {
+            py.detach(|| self.0.denied())
+        }
+
         fn pass_on(
             &self,
             py: Python<'_>,

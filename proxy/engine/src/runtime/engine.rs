@@ -225,6 +225,23 @@ impl Engine {
         running.turn(&snapshot, listeners.collect());
     }
 
+    /// Services whose own certificate is denied by what is in force.
+    #[must_use]
+    pub fn denied(&self) -> Vec<String> {
+        let running = self.running();
+        let denied = running.security.denied();
+        let shown = |service: &&String| self.vault.find(service);
+        let services = running
+            .snapshot
+            .workloads
+            .iter()
+            .map(|one| &one.node.service);
+        services
+            .filter(|service| shown(service).is_some_and(|own| denied.has(&own.leaf)))
+            .cloned()
+            .collect()
+    }
+
     /// Sends what is kept of these traces, and what is still to come of them.
     pub fn flush(&self, traces: Vec<String>) -> Result<(), NotATrace> {
         let read = |text: String| read_id(text.as_bytes()).ok_or(NotATrace(text));
