@@ -28,6 +28,8 @@ class SecuredMesh:
     front: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
     back: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
     tls: int = field(default_factory=free_port)
+    secret: Path | None = None
+    """A file with what seals the keys of the authority."""
     known_by: str = ""
     """By what proxies know the control plane (`--control-root`); without it they come to it in the clear."""
 
@@ -48,6 +50,7 @@ class SecuredMesh:
         files = ("--state", str(self.folder / "state"), "--node-key", str(self.folder / "node.key"))
         listen = ("-f", str(self.folder / "mesh.yaml"), "--listen", f"127.0.0.1:{self.control}")
         listen += ("--tls", f"127.0.0.1:{self.tls}")
+        listen += ("--ca-secret", str(self.secret)) if self.secret else ()
         return running("proxy.control", *listen, *files, log=self.folder / "control.log")
 
     def start_proxy(self, instance: str, url: str = "") -> Any:
