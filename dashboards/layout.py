@@ -8,7 +8,7 @@ Source: the layered drawing of Sugiyama, Tagawa and Toda (1981): cut cycles, lay
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import atan, atan2, pi, remainder
+from math import atan, atan2, pi, remainder, sin
 
 WIDTH = 1000.0
 HEIGHT = 600.0
@@ -60,7 +60,7 @@ def _has_room_above(name: str, places: Mapping[str, Place], bends: Mapping[Pair,
     above, below = (min((_apart(angle, way) for angle in angles), default=pi) for way in (-pi / 2, pi / 2))
     if abs(above - below) > ALIKE:
         return above > below
-    return sum(angle > 0 for angle in angles) > sum(angle < 0 for angle in angles)
+    return sum(sin(angle) for angle in angles) > ALIKE
 
 
 def _angle(name: str, pair: Pair, places: Mapping[str, Place], bend: float) -> float:

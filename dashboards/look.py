@@ -23,8 +23,7 @@ STYLE = """<style>
 .swatch.diamond { border-radius: 8%; transform: rotate(45deg) scale(0.84); }
 /* What stands beside each other on a wide screen stands below each other on a narrow one. */
 @media (max-width: 1000px) {
-  .st-key-beside > .stLayoutWrapper > .stHorizontalBlock > .stColumn,
-  .st-key-beside > .stHorizontalBlock > .stColumn { min-width: 100%; }
+  .st-key-beside > [data-testid="stLayoutWrapper"] > .stHorizontalBlock > .stColumn { min-width: 100%; }
 }
 [data-testid="stStatusWidget"] { display: none; }
 /* A page that renews itself every few seconds must not pale each time. */

@@ -26,7 +26,7 @@ def hung(text: str, hang: int, wide: int | None) -> str:
     wrapped = textwrap.wrap(
         text,
         wide,
-        subsequent_indent=" " * min(hang, wide // 2),
+        subsequent_indent=" " * max(0, min(hang, wide - _LEAST)),
         break_long_words=False,
         break_on_hyphens=False,
         drop_whitespace=True,
@@ -36,7 +36,10 @@ def hung(text: str, hang: int, wide: int | None) -> str:
 
 
 def columns(rows: Sequence[tuple[str, ...]], wide: int | None) -> str:
-    """Rows of text, each column as wide as it has to be; the last one wraps, or stands below when there is no room."""
+    """Rows of text below their heads, each column as wide as it has to be; the last one wraps, or stands below when
+    there is no room. A column with nothing below its head is left out."""
+    told = [any(cells) for cells in zip(*rows[1:], strict=True)] or [True] * len(rows[0])
+    rows = [tuple(cell for cell, tells in zip(row, told, strict=True) if tells) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     before = sum(widths[:-1]) + 2 * len(widths[:-1])
     lines = []

@@ -113,7 +113,8 @@ def _told(found: dict[str, Any]) -> None:
     for proxy in found["proxies"]:
         held = [_held(proxy["certificates"])] if authority else []
         since, serves = (proxy["since"] or "")[:19], str(proxy["epoch"] or "-")
-        rows.append((proxy["name"], proxy["state"], serves, str(proxy["due"]), *held, since, proxy["why"]))
+        why = "" if proxy["why"] == f"serves epoch {serves}" else proxy["why"]
+        rows.append((proxy["name"], proxy["state"], serves, str(proxy["due"]), *held, since, why))
     click.echo(columns(rows, width()))
 
 

@@ -3,10 +3,12 @@
 Pure: times and ids are arguments.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rootcause.attribute.graph import Graph
 from rootcause.detect.baseline import Shift
+from rootcause.detect.inside import felt_inside
 from rootcause.detect.symptom import Symptom
 from rootcause.explain import wording
 from rootcause.explain.counterfactual import without
@@ -81,10 +83,16 @@ def explain(
 
 
 def felt(verdict: Verdict) -> Symptom:
-    """The worst symptom of the kind that the first suspect causes, else the worst."""
+    """The worst symptom of the kind that the first suspect causes; who is slow while users only see what others fail is
+    told by its own time; else the worst."""
     first = verdict.suspects[0]
     signal = "saturation" if only_full(first) else "errors" if by_errors(first) else "latency"
-    return next((symptom for symptom in verdict.symptoms if symptom.signal == signal), verdict.symptoms[0])
+    alike = next((symptom for symptom in verdict.symptoms if symptom.signal == signal), None)
+    links = tuple(replace(link, errors=None) for link in first.links if link.time is not None)
+    if alike is None and signal == "latency" and (first.own_time is not None or links):
+        slow = Suspect(first.service, time_part=first.time_part, own_time=first.own_time, links=links)
+        return felt_inside(slow, entry_calls=1)
+    return alike or verdict.symptoms[0]
 
 
 def by_errors(suspect: Suspect) -> bool:
@@ -236,9 +244,10 @@ def _counterfactual(
 
 def _felt_by_users(symptom: Symptom, queries: Queries) -> Evidence:
     what, unit = ("failed requests", "share") if symptom.signal == "errors" else ("mean time", "ms")
+    where = f"{symptom.service} {symptom.route}".strip()
     return Evidence(
         statement=(
-            f"{symptom.service} {symptom.route}: {what} {wording.amount(symptom.baseline, unit)} in normal time,"
+            f"{where}: {what} {wording.amount(symptom.baseline, unit)} in normal time,"
             f" {wording.amount(symptom.observed, unit)} now"
         ),
         sql=queries.entries(symptom.service),

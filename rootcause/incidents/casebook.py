@@ -151,7 +151,7 @@ class Casebook:
         incident, now = event.incident, seen.now
         before = self._kept.get(incident.id)
         score = next(s.score for s in seen.verdict.suspects if s.service == incident.culprit)
-        if before is None or score >= before.score:
+        if before is None or (score >= before.score and not _poorer(before.finding, seen.verdict)):
             self._explain(incident, seen, score)
         kept = self._kept[incident.id]
         opened = event.step is Step.OPENED
@@ -206,6 +206,12 @@ class Casebook:
         """What memory has of an incident, newer than any row."""
         kept = self._kept.get(id)
         return kept.finding if kept else self._unwritten.get(id)
+
+
+def _poorer(finding: Finding, verdict: Verdict) -> bool:
+    """Whether users are in the finding and no more in the verdict, for what entry points record comes late."""
+    culprit = finding.culprit.service
+    return finding.symptom.service != culprit and all(symptom.service == culprit for symptom in verdict.symptoms)
 
 
 def _changed(finding: Finding, now: datetime, **change: Any) -> Finding:

@@ -38,6 +38,15 @@ def test_the_last_column_wraps_under_itself_or_stands_below() -> None:
     ]
 
 
+def test_a_column_that_says_nothing_is_left_out() -> None:
+    assert columns([("NAME", "SINCE", "WHY"), ("a", "", ""), ("b", "", "late")], 80).splitlines() == [
+        "NAME  WHY",
+        "a",
+        "b     late",
+    ]
+    assert columns([("NAME", "WHY")], 80) == "NAME  WHY"
+
+
 def test_a_table_that_is_too_wide_is_a_block_for_each_row() -> None:
     names, rows = ["service", "trace"], [["payments", "f" * 32], ["cart", ""]]
     table = ["service   trace", f"--------  {'-' * 32}", f"payments  {'f' * 32}", "cart", "2 rows"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from rootcause.detect.symptom import Symptom
 from rootcause.explain.finding import Change, Finding
-from rootcause.explain.proof import explain
+from rootcause.explain.proof import explain, felt, title
 from rootcause.explain.queries import RollupQueries
 from rootcause.judge.diagnose import diagnose
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
@@ -36,6 +38,16 @@ def test_slow_service() -> None:
     assert "waits for payments" in why["checkout"]
     assert "does not call payments" in why["catalog"]
     assert "payments" not in why
+
+
+def test_who_is_slow_while_users_see_the_failures_of_another_is_told_by_its_own_time() -> None:
+    normal, question = windows(11, Fault("link", "inventory", 200, FAULT_AT, source="cart"))
+    verdict = diagnose(normal, question)
+    failing = Symptom("front", "/", "errors", 0.0, 0.5, 0.5, 90.0)
+    told = felt(replace(verdict, symptoms=(failing,)))
+    assert (told.service, told.signal) == ("inventory", "latency")
+    assert told.observed - told.baseline == pytest.approx(200, rel=0.1)
+    assert title(replace(verdict, symptoms=(failing,))).startswith("the link cart -> inventory is slow: inventory mean")
 
 
 def test_bad_version_is_compared_with_the_good_one() -> None:

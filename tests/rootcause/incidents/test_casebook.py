@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ import pytest
 from collector.store.client import Reader
 from collector.store.errors import StoreUnavailable
 from rootcause.alerts.trial import trial
+from rootcause.detect.inside import felt_inside
 from rootcause.explain.finding import Finding, Note
 from rootcause.explain.proof import moment
 from rootcause.incidents.casebook import Casebook, Seen
@@ -77,6 +79,23 @@ def opened(seen: Seen) -> tuple[Casebook, Store]:
 
 def incident() -> Incident:
     return Incident("i1", "payments", NOW, NOW)
+
+
+def test_what_users_feel_stays_told_though_later_less_of_it_is_known(
+    opened: tuple[Casebook, Store], seen: Seen
+) -> None:
+    book, _ = opened
+    first = seen.verdict.suspects[0]
+    surer = replace(first, time_part=first.time_part + 0.01)
+    inside = replace(
+        seen.verdict,
+        symptoms=(felt_inside(first, seen.observed.entry_calls),),
+        suspects=(surer, *seen.verdict.suspects[1:]),
+    )
+    book.record(Event(Step.UPDATED, incident()), replace(seen, verdict=inside))
+    assert book.open[0].symptom.service == "front"
+    book.record(Event(Step.UPDATED, incident()), replace(seen, verdict=replace(inside, symptoms=seen.verdict.symptoms)))
+    assert book.open[0].ranking[0].score > round(first.score, 3), "a better explanation of the same is taken"
 
 
 def test_nobody_who_only_looks_waits_for_the_store(opened: tuple[Casebook, Store]) -> None:
