@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from proxy.control.api.entrance import Bounds, Door, Entrance
 from proxy.control.errors import NotStarted
 from proxy.control.names.door import NamesDoor
 from proxy.control.options import Options
@@ -26,16 +27,17 @@ def names_of(options: Options) -> set[str]:
 
 
 async def listening(
-    application: web.Application, listen: str, secure: tuple[str, ssl.SSLContext] | None
+    application: web.Application, listen: str, secure: tuple[str, ssl.SSLContext] | None, bounds: Bounds | None = None
 ) -> web.AppRunner:
-    """The application at `listen`, and at a second address where it is to be `secure`."""
+    """The application at `listen`, empty for nowhere, and at a second address where it is to be `secure`."""
+    entrance = Entrance(bounds)
+    application.middlewares.insert(0, entrance.bounded)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    doors = [("--listen", listen, None)] + ([("--tls", *secure)] if secure else [])
+    doors = ([("--listen", listen, None)] if listen else []) + ([("--tls", *secure)] if secure else [])
     for option, address, context in doors:
-        host, _, port = address.rpartition(":")
         try:
-            await web.TCPSite(runner, host.strip("[]"), int(port), ssl_context=context).start()
+            await Door(runner, entrance, address, context).start()
         except (OSError, ValueError) as error:
             await runner.cleanup()
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
