@@ -6,7 +6,6 @@ In: an address, and who is there in the operator's words. Out: its answer, or on
 from __future__ import annotations
 
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -44,12 +43,14 @@ def ask(
     content_type: str = "application/json",
     headers: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
+    root: str = "",
 ) -> HTTPResponse:
-    """The answer, to be read and closed; `url` is http or https, as its option has checked. Raises Unanswered."""
+    """The answer, to be read and closed; `url` is http or https, as its option has checked; at https it is known by the
+    roots in the file `root`, empty for those of the system. Raises Unanswered."""
     sent = {**(headers or {}), **({} if body is None else {"Content-Type": content_type})}
     request = urllib.request.Request(url, body, sent, method=method)  # noqa: S310
     try:
-        return cast(HTTPResponse, urllib.request.urlopen(request, timeout=timeout_s, context=_trusting(url)))  # noqa: S310
+        return cast(HTTPResponse, urllib.request.urlopen(request, timeout=timeout_s, context=_trusting(url, root)))  # noqa: S310
     except urllib.error.HTTPError as error:
         with error:
             text = _text(error)
@@ -60,20 +61,16 @@ def ask(
         raise Unanswered(f"no answer from {who}: {reason}") from None
 
 
-def _trusting(url: str) -> ssl.SSLContext | None:
-    """By what a server at https is known: the roots in the file that WHYMESH_CONTROL_ROOT names, or the system's.
-
-    Raises OSError when that file cannot be used.
-    """
+def _trusting(url: str, root: str) -> ssl.SSLContext | None:
+    """By what a server at https is known; raises OSError when the file cannot be used."""
     if not url.startswith("https:"):
         return None
     import ssl
 
-    named = os.environ.get(ROOT)
     try:
-        return ssl.create_default_context(cafile=named)
+        return ssl.create_default_context(cafile=root or None)
     except OSError as error:
-        raise OSError(f"{ROOT}={named}: {error.strerror or error}") from None
+        raise OSError(f"the roots in {root} (of the run, or of {ROOT}): {error.strerror or error}") from None
 
 
 def ask_json(
@@ -84,10 +81,11 @@ def ask_json(
     body: Any = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
+    root: str = "",
 ) -> Any:
     """The same of one that speaks JSON: what it answers, None when it answers nothing. Raises Unanswered."""
     sent = None if body is None else json.dumps(body).encode()
-    with ask(url, who, method=method, body=sent, headers=headers, timeout_s=timeout_s) as answer:
+    with ask(url, who, method=method, body=sent, headers=headers, timeout_s=timeout_s, root=root) as answer:
         try:
             text = answer.read()
             return json.loads(text) if text else None

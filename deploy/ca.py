@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from deploy.asking import Unanswered, ask_json
-from deploy.local.state import default_state, find_running
+from deploy.local.reach import DEFAULT_URL, reach
+from deploy.local.state import default_state
 
 if TYPE_CHECKING:
     from proxy.control.authority.audit import Event
     from proxy.control.authority.authority import Authority
     from proxy.control.authority.ledger import Ledger
 
-DEFAULT_CONTROL = "http://127.0.0.1:7460"
 F = TypeVar("F", bound=Callable[..., Any])
 Write = Callable[["Event"], None]
 _CONTROL = click.option(
-    "--control", help=f"The control plane to ask [default: that of the running demo or `up`, else {DEFAULT_CONTROL}]."
+    "--control", help=f"The control plane to ask [default: that of the running demo or `up`, else {DEFAULT_URL}]."
 )
 _RUN = click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")
 _FOLDER = click.option(
@@ -278,10 +278,9 @@ def _last_state() -> Path:
 
 
 def _asked(control: str | None, state: Path | None) -> Any:
-    running = find_running(state or default_state()) if control is None else None
-    url = (control or (running.control if running else "") or DEFAULT_CONTROL).rstrip("/")
+    asked = reach(control, state, "--control")
     try:
-        return ask_json(f"{url}/v1/authority", f"the control plane at {url}")
+        return ask_json(f"{asked.url}/v1/authority", f"the control plane at {asked.url}", root=asked.root)
     except Unanswered as error:
         click.echo(f"whymesh ca: {error}", err=True)
         raise SystemExit(2 if error.status else 3) from None

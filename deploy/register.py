@@ -10,11 +10,16 @@ from pathlib import Path
 
 import click
 
+from deploy.asking import ROOT
+from deploy.local.reach import DEFAULT_URL, reach
+from proxy.anchors import Anchors
 from proxy.lease import Lease
 from proxy.registering import TOKEN, options, registration
 from proxy.subscribe import ControlPlane
 
-CONTROL = click.option("--control", default="http://127.0.0.1:7460", show_default=True, help="The control plane.")
+CONTROL = click.option(
+    "--control", help=f"The control plane [default: that of the running demo or `up`, else {DEFAULT_URL}]."
+)
 
 
 @click.command(name="register")
@@ -26,7 +31,7 @@ CONTROL = click.option("--control", default="http://127.0.0.1:7460", show_defaul
 def register(
     service: str,
     instance: str,
-    control: str,
+    control: str | None,
     hold: bool,
     app: str | None,
     address: str | None,
@@ -69,7 +74,7 @@ def register(
 @click.argument("instance")
 @CONTROL
 @TOKEN
-def deregister(instance: str, control: str, token: Path | None) -> None:
+def deregister(instance: str, control: str | None, token: Path | None) -> None:
     """Take a registered instance out of the mesh.
 
     \b
@@ -80,9 +85,14 @@ def deregister(instance: str, control: str, token: Path | None) -> None:
     click.echo(f"{instance} is no longer registered")
 
 
-def _lease(control: str, instance: str, said: str, token: Path | None, stop: threading.Event) -> Lease:
+def _lease(control: str | None, instance: str, said: str, token: Path | None, stop: threading.Event) -> Lease:
+    asked = reach(control, None, "--control")
+    shown = token.read_text().strip() if token else asked.token
+    if asked.url.startswith("https:") and not asked.root:
+        raise click.UsageError(f"--control {asked.url}: name the file of roots by which it is known in {ROOT}")
     try:
-        return Lease(ControlPlane(control, instance, stop), instance, said, token.read_text().strip() if token else "")
+        plane = ControlPlane(asked.url, instance, stop, Anchors(asked.root) if asked.root else None)
+        return Lease(plane, instance, said, shown)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

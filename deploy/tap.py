@@ -17,10 +17,9 @@ import click
 
 from deploy.asking import Unanswered, ask, ask_json
 from deploy.lines import hung, width
-from deploy.local.state import default_state, find_running
+from deploy.local.reach import DEFAULT_URL, Reach, reach
 from deploy.tap_text import HANG, line
 
-CONTROL = "http://127.0.0.1:7460"
 REFUSED = 2
 UNREACHABLE = 3
 
@@ -48,7 +47,7 @@ class NoProxy(Exception):
 @click.option("--limit", type=click.IntRange(1), help="So many requests of each proxy.")
 @click.option("--json", "as_json", is_flag=True, help="Everything known of each, a line of JSON.")
 @click.option("--admin", multiple=True, metavar="HOST:PORT", help="Of these proxies, whatever the control plane knows.")
-@click.option("--control", help=f"The control plane [default: that of the running demo or `up`, else {CONTROL}].")
+@click.option("--control", help=f"The control plane [default: that of the running demo or `up`, else {DEFAULT_URL}].")
 @click.option("--state", type=click.Path(path_type=Path), help="State directory of the run to ask.")
 def command(
     whose: str | None,
@@ -74,7 +73,7 @@ def command(
     if wish["follow"]:
         asked["follow"] = "true"
     try:
-        proxies = admin or tuple(admins(_control(control, state), whose))
+        proxies = admin or tuple(admins(reach(control, state, "--control"), whose))
         for request in seen(proxies, asked):
             if not _of(request, whose):
                 continue
@@ -91,25 +90,18 @@ def _of(request: Request, service: str | None) -> bool:
     return service in (None, request.get(f"mesh.{end}.service", service))
 
 
-def _control(url: str | None, state: Path | None) -> str:
-    running = find_running(state or default_state())
-    base = url or (running.control if running else "") or CONTROL
-    if not base.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{base}: expected http://host:port", param_hint="--control")
-    return base.rstrip("/")
-
-
-def admins(control: str, whose: str | None) -> list[str]:
+def admins(control: Reach, whose: str | None) -> list[str]:
     """The admin addresses of the proxies of a service or gateway, or of all. Raises Unanswered, NoProxy."""
-    proxies = ask_json(f"{control}/v1/status", f"the control plane at {control}")["proxies"]
+    found = ask_json(f"{control.url}/v1/status", f"the control plane at {control.url}", root=control.root)
+    proxies = found["proxies"]
     serves = {proxy["name"]: [proxy["name"]] if proxy["gateway"] else proxy["services"] for proxy in proxies}
     chosen = [proxy for proxy in proxies if whose is None or whose in serves[proxy["name"]]]
-    found = list(dict.fromkeys(proxy["admin"] for proxy in chosen if proxy["admin"]))
-    if not found:
+    addresses = list(dict.fromkeys(proxy["admin"] for proxy in chosen if proxy["admin"]))
+    if not addresses:
         known = ", ".join(dict.fromkeys(name for names in serves.values() for name in names))
         what = f"no proxy of {whose} is known" if whose else "no proxy is known"
         raise NoProxy(f"{what}; there are those of: {known or 'nobody'}")
-    return found
+    return addresses
 
 
 def seen(proxies: Iterable[str], wish: dict[str, Any]) -> Iterator[Request]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Column, Table
 
+from deploy.local.control_door import ControlDoor
 from deploy.local.ports import Ports
 from deploy.local.processes import (
     application,
@@ -20,7 +21,7 @@ from deploy.local.processes import (
     wanted_ports,
 )
 from deploy.local.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal
-from deploy.local.state import RunFolder, Running, default_state
+from deploy.local.state import RunFolder, default_state
 from proxy.control.errors import ConfigRefused
 from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
@@ -82,17 +83,18 @@ async def _up(
     wanted = wanted_ports(ports, ui=ui) + endpoint_ports(endpoints, f"its endpoint in {path.name}")
     wanted += gateway_ports(registry.proxies, f"its Gateway in {path.name}")
     webhooks = registry.mesh.spec.alerts.webhooks
-    specs = mesh_processes(path, ports, folder, webhooks=webhooks, rootcause=rootcause, ui=ui)
+    door = ControlDoor(ports, folder, secured=registry.mesh.spec.authority is not None)
+    specs = mesh_processes(path, door, webhooks=webhooks, rootcause=rootcause, ui=ui)
     for endpoint in endpoints:
         specs += application(endpoint, directory=directory)
     for proxy in registry.proxies:
         beside = [endpoint for _, endpoint in proxy.instances]
-        specs += gateway(proxy, ports, folder) if proxy.gateway else sidecar(proxy.name, beside, ports, folder)
+        specs += gateway(proxy, door) if proxy.gateway else sidecar(proxy.name, beside, door)
     stop = stop_signal()
     async with session(folder, wanted, console, fresh=False) as supervisor:
         await start(supervisor, specs, console, stop)
-        folder.announce(Running(os.getpid(), ports.url("rootcause"), ports.store, control=ports.url("control")))
-        console.print(_overview(registry, ports, ui))
+        folder.announce(door.announced(os.getpid()))
+        console.print(_overview(registry, door, ui))
         telemetry = registry.mesh.spec.telemetry
         receiver = ports.traces if telemetry.protocol == "http" else f"{ports.url('otlp_grpc')}/"
         if telemetry.address != receiver:
@@ -105,8 +107,9 @@ async def _up(
         console.print("stopping")
 
 
-def _overview(registry: Registry, ports: Ports, ui: bool) -> Table:
+def _overview(registry: Registry, door: ControlDoor, ui: bool) -> Table:
     """What runs where, for the operator."""
+    ports = door.ports
     table = Table("process", Column("address", overflow="fold"), "what for")
     if ui:
         table.add_row("UI", ports.url("ui"), "service graph, incidents, SQL")
@@ -114,7 +117,7 @@ def _overview(registry: Registry, ports: Ports, ui: bool) -> Table:
     table.add_row("store", ports.store, "or: whymesh sql")
     table.add_row("store", ports.url("clickhouse_http"), "ClickHouse HTTP: curl, Grafana")
     table.add_row("collector", ports.url("otlp_http"), "OTLP/HTTP; gRPC on " + ports.address("otlp_grpc"))
-    table.add_row("control", f"{ports.url('control')}/v1/status", "epoch, proxies, mistakes")
+    table.add_row("control", f"{door.url}/v1/status", "epoch, proxies, mistakes; or: whymesh status")
     for service, endpoint in registry.instances():
         if endpoint.sidecar:
             table.add_row(endpoint.instance, endpoint.sidecar.outbound, f"HTTP_PROXY of {service.full_name}")

@@ -26,6 +26,9 @@ log = logging.getLogger("whymesh.rootcause")
 @click.option("--listen", help="API and metrics [default: 127.0.0.1:7470].")
 @click.option("--webhook", "webhooks", multiple=True, metavar="[FORMAT+]URL", help="Told of each incident; repeatable.")
 @click.option("--state", type=click.Path(path_type=Path), help="Folder that keeps messages until they are delivered.")
+@click.option("--control", help="The control plane, where recordings are wanted and the file does not say whose.")
+@click.option("--control-root", type=click.Path(path_type=Path), help="File of roots by which it is known at https.")
+@click.option("--control-token", type=click.Path(path_type=Path), help="File with the token that it wants.")
 @click.option("--telemetry", help="Base URL of an OTLP/HTTP receiver, such as http://127.0.0.1:4318.")
 def command(
     config: Path | None,
@@ -33,6 +36,9 @@ def command(
     listen: str | None,
     webhooks: tuple[str, ...],
     state: Path | None,
+    control: str | None,
+    control_root: Path | None,
+    control_token: Path | None,
     telemetry: str | None,
 ) -> None:
     """Watch the service graph and say which service, version, instance, route or link degraded what.
@@ -51,7 +57,8 @@ def command(
     if webhooks:
         given["webhooks"] = {"urls": webhooks}
     try:
-        settings = read_settings(config, given)
+        reached = {"control": control, "root_file": control_root, "token_file": control_token}
+        settings = read_settings(config, given, {name: value for name, value in reached.items() if value})
         asyncio.run(_serve(settings))
     except (SettingsRefused, ValueError) as error:
         raise SystemExit(_say(str(error))) from None

@@ -59,10 +59,11 @@ class Webhooks(_Settings):
 
 class Recording(_Settings):
     """When an incident opens, the control plane there is asked to have the suspects record everything `for_s` seconds;
-    from another machine it wants a token."""
+    at https it is known by the roots in `root_file`, and from another machine it wants a token."""
 
-    control: str
+    control: str = "http://127.0.0.1:7460"
     for_s: Annotated[float, Field(gt=0, le=3_600)] = 300.0
+    root_file: Path | None = None
     token_file: Path | None = None
 
 
@@ -89,16 +90,20 @@ class Settings(_Settings):
         return self
 
 
-def read_settings(path: Path | None, given: dict[str, Any]) -> Settings:
-    """The file, if any, with what was `given` on the command line on top. Raises SettingsRefused."""
+def read_settings(path: Path | None, given: dict[str, Any], control: dict[str, Any] | None = None) -> Settings:
+    """The file, if any, with what was `given` on the command line on top, and the `control` plane below: of what runs
+    around us, for a file that wants recordings and does not say whose. Raises SettingsRefused."""
     try:
         written = yaml.safe_load(path.read_text()) if path is not None else {}
     except (OSError, yaml.YAMLError) as error:
         raise SettingsRefused(f"{path}: {error}") from None
     if written is not None and not isinstance(written, dict):
         raise SettingsRefused(f"{path}: expected a mapping such as `every_s: 5`")
+    written = written or {}
+    if isinstance(wanted := written.get("recording"), dict) and "control" not in wanted:
+        written["recording"] = {**(control or {}), **wanted}
     try:
-        return Settings.model_validate(_merge(written or {}, given))
+        return Settings.model_validate(_merge(written, given))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

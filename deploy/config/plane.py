@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +15,8 @@ from typing import Any, TypeVar
 import click
 
 from deploy.asking import Unanswered, ask_json
-from deploy.local.state import default_state, find_running
+from deploy.local.reach import DEFAULT_URL, reach
 
-DEFAULT_URL = "http://127.0.0.1:7460"
 REFUSED = 2
 UNREACHABLE = 3
 _TIMEOUT_S = 30.0
@@ -31,11 +29,8 @@ class Plane:
     """One control plane, as a command sees it; what it sends elsewhere is asked there."""
 
     def __init__(self, command: str, url: str | None, state: Path | None) -> None:
-        running = find_running(state or default_state())
-        base = url or (running.control if running else "") or DEFAULT_URL
-        if not base.startswith(("http://", "https://")):
-            raise click.BadParameter(f"{base}: expected http://host:port", param_hint="--url")
-        self.base = base.rstrip("/")
+        self._reach = reach(url, state, "--url")
+        self.base = self._reach.url
         self._command = command
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
@@ -48,11 +43,12 @@ class Plane:
 
     def _asked(self, url: str, method: str, body: Any, hops: int = 1) -> Any:
         headers = {"Mesh-Actor": getpass.getuser()}
-        if token := os.environ.get("WHYMESH_TOKEN"):
+        if token := self._reach.token:
             headers["Authorization"] = f"Bearer {token}"
         who = f"the control plane at {self.base}"
         try:
-            return ask_json(url, who, method=method, body=body, headers=headers, timeout_s=_TIMEOUT_S)
+            root = self._reach.root
+            return ask_json(url, who, method=method, body=body, headers=headers, timeout_s=_TIMEOUT_S, root=root)
         except Unanswered as error:
             where = error.headers.get("Location", "")
             if error.status != 307 or not hops or not where.startswith(("http://", "https://")):

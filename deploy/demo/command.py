@@ -21,7 +21,7 @@ from deploy.demo.order import BadOrder, Order, parse
 from deploy.demo.shop import RunningShop
 from deploy.local.ports import Ports
 from deploy.local.session import INTERRUPTED, NotStarted, Stopped, session, start, stop_signal, terminal, unless_stopped
-from deploy.local.state import RunFolder, Running, default_state
+from deploy.local.state import RunFolder, default_state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,13 +125,13 @@ async def _demo(shop: RunningShop, options: Options) -> int:
 
 
 def _announce(shop: RunningShop) -> None:
-    rootcause, control = shop.ports.url("rootcause"), shop.ports.url("control")
-    shop.folder.announce(Running(os.getpid(), rootcause, shop.ports.store, shop.url(FAULTS), control))
+    shop.folder.announce(shop.control.announced(os.getpid(), shop.url(FAULTS)))
 
 
 def _greet(shop: RunningShop, console: Console, options: Options) -> None:
-    for name in (*(("ui",) if options.ui else ()), "rootcause", "control", "clickhouse_http", "otlp_http"):
+    for name in (*(("ui",) if options.ui else ()), "rootcause", "clickhouse_http", "otlp_http"):
         console.print(f"  {name:16} {shop.ports.url(name)}")
+    console.print(f"  {'control':16} {shop.control.url} (whymesh status)")
     console.print(f"  {'the shop':16} {edge.door(shop.ports)}")
     console.print("break something: whymesh fault payments latency 300ms; then ask: whymesh why")
 

@@ -16,6 +16,7 @@ import aiohttp
 from deploy.demo import edge
 from deploy.demo.mesh import ADMIN, APP, INBOUND, LINK, LOAD, WIRE, Instance, first_instances, own_ports, write
 from deploy.demo.topology import BY_NAME
+from deploy.local.control_door import ControlDoor
 from deploy.local.ports import LOOPBACK, Ports, Wanted, check_free
 from deploy.local.processes import (
     application,
@@ -50,6 +51,11 @@ class RunningShop:
         self._ui = ui
 
     @property
+    def control(self) -> ControlDoor:
+        """How the control plane is reached."""
+        return ControlDoor(self.ports, self.folder, self.secured)
+
+    @property
     def mesh_file(self) -> Path:
         """The mesh configuration of the demo: rewritten when an instance comes or goes."""
         return self.folder.root / "mesh.yaml"
@@ -67,11 +73,11 @@ class RunningShop:
         """Every process of the demo; customers come when all sidecars are ready."""
         self._write()
         links = {i.name: [i.address(LINK, self.ports), i.address(INBOUND, self.ports)] for i in self.instances}
-        door = gateway(edge.proxy(self.ports), self.ports, self.folder)
+        door = gateway(edge.proxy(self.ports), self.control)
         wire = {"PORT": str(WIRE + self.ports.offset), "LINKS": json.dumps(links)}
         load = {"PORT": str(LOAD + self.ports.offset), "TARGET": edge.door(self.ports), "RATE": str(self._rate)}
         return [
-            *mesh_processes(self.mesh_file, self.ports, self.folder, ui=self._ui),
+            *mesh_processes(self.mesh_file, self.control, ui=self._ui),
             Spec("wire", ours("deploy.demo.wire"), our_environment() | wire, ready=f"{self.url(WIRE)}/readyz"),
             *(spec for instance in self.instances for spec in self._processes(instance)),
             *door,
@@ -132,7 +138,7 @@ class RunningShop:
 
     async def control_status(self, http: aiohttp.ClientSession) -> dict[str, Any]:
         """What the control plane says of epochs and proxies."""
-        async with http.get(f"{self.ports.url('control')}/v1/status") as answer:
+        async with http.get(f"{self.control.url}/v1/status", ssl=self.control.trust()) as answer:
             status: dict[str, Any] = await answer.json()
             return status
 
@@ -167,7 +173,7 @@ class RunningShop:
         endpoint = instance.endpoint(self.ports)
         return [
             *application(endpoint, directory=self.folder.root, ready=f"{self.app(instance)}/readyz"),
-            *sidecar(instance.name, [endpoint], self.ports, self.folder),
+            *sidecar(instance.name, [endpoint], self.control),
         ]
 
     def _wanted_by(self, instance: Instance) -> list[Wanted]:

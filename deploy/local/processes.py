@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import deploy
+from deploy.local.control_door import ControlDoor
 from deploy.local.ports import DEFAULTS, Ports, Wanted
-from deploy.local.state import RunFolder
 from deploy.local.supervise import Spec
 from deploy.ui import streamlit_arguments
 from proxy.control.documents import EndpointSpec
@@ -49,15 +49,14 @@ def wanted_ports(ports: Ports, *, ui: bool) -> list[Wanted]:
 
 def mesh_processes(
     mesh_file: Path,
-    ports: Ports,
-    folder: RunFolder,
+    door: ControlDoor,
     *,
     webhooks: Sequence[str] = (),
     rootcause: Path | None = None,
     ui: bool = True,
 ) -> list[Spec]:
     """Control plane, collector, root cause and UI; the latter two start when the collector's store answers."""
-    environment = our_environment()
+    environment, ports, folder = our_environment(), door.ports, door.folder
     specs = [
         Spec(
             "collector",
@@ -79,14 +78,15 @@ def mesh_processes(
             ours(
                 "proxy.control",
                 "-f", str(mesh_file),
-                "--listen", ports.address("control"),
+                *door.opened_by(),
                 "--dns", ports.address("dns"),
                 "--state", str(folder.control),
                 "--telemetry", ports.url("otlp_http"),
                 "--node-key", str(folder.node_key),
             ),
             environment,
-            ready=f"{ports.url('control')}/readyz",
+            ready=f"{door.url}/readyz",
+            known_by=door.roots,
         ),
         Spec(
             "rootcause",
@@ -96,12 +96,13 @@ def mesh_processes(
                 "--listen", ports.address("rootcause"),
                 "--telemetry", ports.url("otlp_http"),
                 "--state", str(folder.rootcause),
+                *door.asked_by(),
                 *(part for url in webhooks for part in ("--webhook", url)),
                 *(("--config", str(rootcause)) if rootcause is not None else ()),
             ),
             environment,
             ready=f"{ports.url('rootcause')}/readyz",
-            after=("collector",),
+            after=("collector", "control"),
         ),
     ]  # fmt: skip
     if ui:
@@ -133,7 +134,7 @@ def application(endpoint: EndpointSpec, *, directory: Path, ready: str = "") -> 
     ]
 
 
-def sidecar(name: str, endpoints: Sequence[EndpointSpec], ports: Ports, folder: RunFolder) -> list[Spec]:
+def sidecar(name: str, endpoints: Sequence[EndpointSpec], door: ControlDoor) -> list[Spec]:
     """The proxy beside some endpoints, if they have one: one of its own, or that of their node."""
     sidecars = [endpoint.sidecar for endpoint in endpoints if endpoint.sidecar]
     if not sidecars:
@@ -143,11 +144,11 @@ def sidecar(name: str, endpoints: Sequence[EndpointSpec], ports: Ports, folder: 
             sidecar_of(name),
             ours(
                 "proxy",
-                "--control", ports.url("control"),
+                *door.reached_by(),
                 "--node" if sidecars[0].node else "--instance", name,
                 "--admin", sidecars[0].admin,
-                "--state", str(folder.proxies),
-                "--join", str(folder.node_key),
+                "--state", str(door.folder.proxies),
+                "--join", str(door.folder.node_key),
             ),
             our_environment(),
             ready=f"http://{sidecars[0].admin}/readyz",
@@ -157,7 +158,7 @@ def sidecar(name: str, endpoints: Sequence[EndpointSpec], ports: Ports, folder: 
     ]  # fmt: skip
 
 
-def gateway(proxy: Proxy, ports: Ports, folder: RunFolder) -> list[Spec]:
+def gateway(proxy: Proxy, door: ControlDoor) -> list[Spec]:
     """The proxy that a Gateway is, where it says how to reach it."""
     if not proxy.admin:
         return []
@@ -166,11 +167,11 @@ def gateway(proxy: Proxy, ports: Ports, folder: RunFolder) -> list[Spec]:
             f"{proxy.name}-gateway",
             ours(
                 "proxy",
-                "--control", ports.url("control"),
+                *door.reached_by(),
                 "--gateway", proxy.name,
                 "--admin", proxy.admin,
-                "--state", str(folder.proxies),
-                "--join", str(folder.node_key),
+                "--state", str(door.folder.proxies),
+                "--join", str(door.folder.node_key),
             ),
             our_environment(),
             ready=f"http://{proxy.admin}/readyz",

@@ -30,6 +30,8 @@ class Running:
     store: str
     faults: str = ""  # the demo's control port
     control: str = ""
+    control_root: str = ""  # the file of roots by which a control plane at https is known
+    operator_key: str = ""  # the file with the token by which its user makes changes
 
 
 def default_state() -> Path:

@@ -29,7 +29,8 @@ class Spec:
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
-    ready: str = ""  # http://… answered with 200, or tcp://host:port or unix:/path accepting; empty: ready when started
+    ready: str = ""  # http(s)://… answered with 200, or tcp://host:port or unix:/path accepting; empty: when started
+    known_by: Path | None = None  # the file of roots by which it is known at https
     after: tuple[str, ...] = ()
     ready_within_s: float = 60.0
     grace_s: float = 8.0  # from SIGTERM to SIGKILL
@@ -106,7 +107,7 @@ class Supervisor:
             await self._ready[name].wait()
         running = await self._spawn(spec)
         ended = asyncio.ensure_future(running.process.wait())
-        ready = asyncio.ensure_future(until_ready(spec.ready))
+        ready = asyncio.ensure_future(until_ready(spec.ready, spec.known_by))
         try:
             await asyncio.wait({ended, ready}, timeout=spec.ready_within_s, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():

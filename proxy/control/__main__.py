@@ -12,6 +12,7 @@ from typing import TextIO
 
 import click
 
+from proxy.control.api.operator import kept_key
 from proxy.control.authority.safe import Safe, secret_of
 from proxy.control.errors import ConfigRefused, ControlError, NotStarted
 from proxy.control.options import Options
@@ -27,7 +28,9 @@ from proxy.control.serve import serve, start
     help="mesh.yaml, or a folder of them; without it the configuration is what the API was told.",
 )
 @click.option("--kubernetes", is_flag=True, help="Instead: what a Kubernetes cluster says of the mesh, followed.")
-@click.option("--listen", default="127.0.0.1:7460", show_default=True, help="API and snapshot streams.")
+@click.option(
+    "--listen", default="127.0.0.1:7460", show_default=True, help="API and snapshot streams in the clear; '' for none."
+)
 @click.option("--tls", default="", help="Where proxies and people elsewhere connect, over TLS, such as 0.0.0.0:7461.")
 @click.option("--dns", default="", help="Where names of services are answered, such as 127.0.0.1:7453.")
 @click.option(
@@ -38,6 +41,11 @@ from proxy.control.serve import serve, start
 @click.option("--url", help="Where others reach this API, if not at --listen: one that does not lead sends them there.")
 @click.option("--telemetry", default="", help="Base URL of an OTLP/HTTP receiver, such as http://127.0.0.1:4318.")
 @click.option("--token", type=click.File(), help="File with a token by which other machines may make changes.")
+@click.option(
+    "--operator-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write a token to, which changes take then on this machine, too: from whoever can read it.",
+)
 @click.option(
     "--ca-secret",
     type=click.File(),
@@ -61,6 +69,7 @@ def command(
     url: str | None,
     telemetry: str,
     token: TextIO | None,
+    operator_key: Path | None,
     ca_secret: TextIO | None,
     node_key: Path | None,
     review_tokens: bool,
@@ -86,20 +95,22 @@ def command(
         raise click.UsageError(
             "name what the mesh is: -f mesh.yaml or --kubernetes, --state with what the API was told"
         )
+    if not (listen or tls):
+        raise click.UsageError("say where it is reached: --listen, --tls, or both")
     if inject and not (kubernetes and tls and review_tokens and (url or "").startswith("https://")):
         raise click.UsageError(
             "--inject: takes --kubernetes, --tls, --review-tokens and --url https://…, where proxies reach --tls"
         )
     given = token.read().strip() if token else ""
-    reach = url or f"http://{listen}"
-    options = Options(
-        path, kubernetes, listen, tls, dns, state, reach, telemetry, given, review_tokens, kubeconfig, inject
-    )
+    reach = url or (f"http://{listen}" if listen else f"https://{tls}")
     try:
+        operator = kept_key(operator_key) if operator_key else ""
+        told = (given, operator, review_tokens, kubeconfig, inject)
+        options = Options(path, kubernetes, listen, tls, dns, state, reach, telemetry, *told)
         beginning = start(options)
     except ConfigRefused as error:
         raise SystemExit(_refusal(error)) from None
-    except (ControlError, ValueError) as error:
+    except (ControlError, ValueError, OSError) as error:
         raise SystemExit(_say(str(error))) from None
     _take_every_file()
     try:

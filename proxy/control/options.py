@@ -8,8 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """Of one control plane; `url` is where others reach it; `tls`, `dns`, `token` and `inject` are empty for
-    none."""
+    """Of one control plane; `url` is where others reach it; `listen`, `tls`, `dns`, `token`, `operator` and `inject`
+    are empty for none."""
 
     path: Path | None
     kubernetes: bool
@@ -20,6 +20,17 @@ class Options:
     url: str
     telemetry: str
     token: str
+    operator: str
     reviews: bool
     kubeconfig: str | None
     inject: str
+
+    @property
+    def kept_at(self) -> Path | None:
+        """Where the configuration is."""
+        return self.path or self.state
+
+    @property
+    def reached_at(self) -> str:
+        """The address that proxies come to, as the operator wrote it."""
+        return self.listen or self.tls

@@ -91,6 +91,8 @@ def start(options: Options) -> Start:
         beginning = begin(state, files, known, actor_of(source), datetime.now(UTC))
     else:
         beginning = joined(state)
+    if not options.listen and beginning.registry.mesh.spec.authority is None:
+        raise NotStarted("--tls: the Mesh has no spec.authority to vouch for this control plane; --listen needs none")
     return Start(
         cluster, source, state, kept, leads, beginning, Publisher(beginning.registry, beginning.epoch), key_sets
     )
@@ -124,7 +126,7 @@ async def serve(options: Options, start: Start, safe: Safe) -> None:
 
     leadership = Leadership(state, in_force, source, options.url, lead)
     tokens = Tokens(state.sql)
-    callers = Callers(tokens, options.token)
+    callers = Callers(tokens, options.token, options.operator)
     door = OwnDoor(names_of(options)) if options.tls else None
     office = Office(safe, publisher, in_force, partial(_reported, telemetry, publisher), door=door, ask=cluster.ask)
     api = Api(
@@ -154,7 +156,7 @@ async def serve(options: Options, start: Start, safe: Safe) -> None:
         raise NotStarted(str(error)) from None
     runner = await listening(application, options.listen, (options.tls, door.context) if door else None)
     names = await answering_names(options.dns, lambda: publisher.registry, runner)
-    log.info("epoch %d of %s on %s", publisher.epoch, options.path or options.state or actor_of(source), options.listen)
+    log.info("epoch %d of %s on %s", publisher.epoch, options.kept_at or actor_of(source), options.reached_at)
     work = [
         leadership.run(),
         instances.expire(),

@@ -7,6 +7,8 @@ a reason for anything else to wait or fail.
 from __future__ import annotations
 
 import logging
+import ssl
+from pathlib import Path
 
 import aiohttp
 
@@ -36,7 +38,7 @@ class CloserLook:
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout, headers=self._headers, trust_env=False) as session,
-                session.post(url, json=body) as answer,
+                session.post(url, json=body, ssl=_known_by(self._told.root_file)) as answer,
             ):
                 if answer.status >= 300:
                     word = (await answer.text(errors="replace"))[:_LONGEST_WORD]
@@ -46,6 +48,11 @@ class CloserLook:
             log.warning("no closer look at %s: %s: %s", body["services"], url, error or type(error).__name__)
             return
         log.info("%s record everything for %.0f s", ", ".join(suspects(finding)), self._told.for_s)
+
+
+def _known_by(root: Path | None) -> ssl.SSLContext | bool:
+    """By what the control plane is known at https; raises OSError when the file cannot be used."""
+    return ssl.create_default_context(cafile=root) if root else True
 
 
 def suspects(finding: Finding) -> list[str]:

@@ -187,7 +187,7 @@ def test_every_kind_of_fault_breaks_the_running_shop_and_is_healed(offset: int, 
         assert ran.returncode == 0, ran.stderr
 
     def instances() -> set[str]:
-        status = json.loads(get(f"{Ports(offset).url('control')}/v1/status")[1])
+        status = json.loads(whymesh("status", "--json", "--state", str(tmp_path)).stdout)
         return {proxy["name"] for proxy in status["proxies"] if proxy["epoch"]}
 
     with demo(offset, tmp_path):

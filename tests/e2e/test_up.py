@@ -61,7 +61,7 @@ class World:
         serve = {"command": [sys.executable, "-m", "http.server", str(back), "--bind", "127.0.0.1"]}
         self.file = meshes.write(
             folder / "mesh.yaml",
-            meshes.mesh("tiny", telemetry={"endpoint": ports.traces, "flush": "50ms"}),
+            meshes.mesh("tiny", authority={}, telemetry={"endpoint": ports.traces, "flush": "50ms"}),
             meshes.service("front", meshes.endpoint("front-1", front, sidecar=beside_front, run=ask)),
             meshes.service("backend", meshes.endpoint("backend-1", back, sidecar=beside_back, run=serve)),
             meshes.gateway("edge", meshes.listener("web", self.web, "tiny.example.com"), admin=admin),

@@ -63,8 +63,8 @@ class Control:
 
 
 @contextlib.asynccontextmanager
-async def control(*documents: dict[str, Any], state: Path | None = None) -> AsyncIterator[Control]:
-    """A control plane whose files say this, up while the block runs."""
+async def control(*documents: dict[str, Any], state: Path | None = None, operator: str = "") -> AsyncIterator[Control]:
+    """A control plane whose files say this, up while the block runs; with an `operator` everyone needs a token."""
     kept = State(state)
     assert kept.lease.take("http://here", time.time())
     beginning = begin(kept, written(*documents), Known(), "file mesh.yaml", datetime.now(UTC))
@@ -72,7 +72,7 @@ async def control(*documents: dict[str, Any], state: Path | None = None) -> Asyn
     telemetry = Telemetry("", publisher)
     in_force = InForce(kept, beginning, publisher, telemetry)
     tokens = Tokens(kept.sql)
-    callers = Callers(tokens)
+    callers = Callers(tokens, operator=operator)
     doors = (ConfigApi(in_force, callers), TokenApi(tokens, callers))
     app = Api(publisher, telemetry.metrics, *doors, lambda: status(publisher, None, {}), lambda: True).application()
     app.add_routes(PolicyDoor(lambda: publisher.registry, callers).routes())

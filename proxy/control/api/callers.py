@@ -23,23 +23,30 @@ ACTOR = "Mesh-Actor"
 
 
 class Callers:
-    """`tokens` are those of the state, `given` is one from a file, empty for none."""
+    """`tokens` are those of the state, `given` is one from a file, `operator` the key without which being on this
+    machine says nothing; the latter two are empty for none."""
 
-    def __init__(self, tokens: Tokens, given: str = "") -> None:
-        self._tokens, self._given = tokens, given
+    def __init__(self, tokens: Tokens, given: str = "", operator: str = "") -> None:
+        self._tokens, self._given, self._operator = tokens, given, operator
 
     def actor(self, request: web.Request) -> str:
         """Who asks; raises NotAllowed."""
+        if self._is_operator(request):
+            return _said(request)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme:
             return self._named(scheme, token.strip())
+        if self._operator:
+            raise NotAllowed(
+                "this takes a token on this machine, too (Authorization: Bearer …): the commands of the user who "
+                "started the mesh show one by themselves; whymesh token NAME makes one for others (WHYMESH_TOKEN)"
+            )
         if not is_local(request):
             raise NotAllowed(
                 "from another machine this takes a token (Authorization: Bearer …): make one with whymesh token, "
                 "or name a file with one by whymesh control --token"
             )
-        said = request.headers.get(ACTOR, "")
-        return said if _NAME.fullmatch(said) else "somebody on this machine"
+        return _said(request)
 
     def refusal(self, request: web.Request) -> str | None:
         """Why this request may change nothing; None when it may."""
@@ -50,17 +57,34 @@ class Callers:
         return None
 
     def local(self, request: web.Request) -> None:
-        """Raises NotAllowed for whoever is not on this machine, whatever they show."""
+        """Raises NotAllowed for whoever is not on this machine, whatever they show, or is not its operator."""
         if not is_local(request):
             raise NotAllowed("this is done on the machine of the control plane only")
+        if self._operator and not self._is_operator(request):
+            raise NotAllowed("this is for the user who started the mesh")
+
+    def _is_operator(self, request: web.Request) -> bool:
+        shown = request.headers.get("Authorization", "")
+        return bool(self._operator) and hmac.compare_digest(_bytes(shown), _bytes(f"Bearer {self._operator}"))
 
     def _named(self, scheme: str, token: str) -> str:
         if scheme.lower() == "bearer":
-            if self._given and hmac.compare_digest(token.encode(), self._given.encode()):
+            if self._given and hmac.compare_digest(_bytes(token), _bytes(self._given)):
                 return "token of --token"
             if name := self._tokens.name_of(token):
                 return f"token {name}"
         raise NotAllowed("the token is none of this control plane (whymesh token, whymesh control --token)")
+
+
+def _bytes(header: str) -> bytes:
+    """What came, be it text or not."""
+    return header.encode(errors="surrogateescape")
+
+
+def _said(request: web.Request) -> str:
+    """Who somebody says to be who may do everything anyway."""
+    said = request.headers.get(ACTOR, "")
+    return said if _NAME.fullmatch(said) else "somebody on this machine"
 
 
 def is_local(request: web.Request) -> bool:

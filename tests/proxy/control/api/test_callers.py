@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from proxy.control.api.operator import kept_key
 from tests.proxy.control.api.test_config import CART, FRONT
 from tests.world.controls import Control, control
 
@@ -79,3 +82,27 @@ async def test_the_form_of_a_web_page_is_no_change() -> None:
         ) as it,
     ):
         assert it.status == 415
+
+
+async def test_where_there_is_an_operator_being_here_is_not_enough() -> None:
+    async with control(FRONT, operator="key") as plane:
+        status, refused = await plane.ask("PUT", WHERE, CART)
+        assert (status, "on this machine, too" in refused["error"]) == (401, True)
+        for path in ("/v1/config", "/v1/history", "/v1/tokens"):
+            assert (await plane.ask("GET", path))[0] == 401
+            assert (await plane.ask("GET", path, headers={"Authorization": "Bearer \xe4"}))[0] == 401
+        assert (await plane.ask("GET", "/v1/status"))[0] == 200
+        plane.headers = {"Authorization": "Bearer key", "Mesh-Actor": "ann"}
+        assert (await plane.ask("PUT", WHERE, CART))[0] == 200
+        assert (await plane.ask("GET", "/v1/history"))[1]["epochs"][0]["actor"] == "ann"
+        plane.headers = await _token(plane)
+        assert (await plane.ask("DELETE", WHERE))[0] == 200
+        assert (await plane.ask("GET", "/v1/tokens", headers={"X-Forwarded-For": ""}))[0] == 401
+
+
+def test_the_key_of_an_operator_stays_and_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "operator.key"
+    made = kept_key(path)
+    assert (kept_key(path), path.read_text().strip(), path.stat().st_mode & 0o777) == (made, made, 0o600)
+    path.write_text("something else")
+    assert kept_key(path) not in (made, "something else")
