@@ -113,6 +113,9 @@ class Engine:
     def stats(self) -> str:
         """Exact counters since start, as JSON (docs/telemetry.md, "Engine counters")."""
 
+    def problems(self) -> list[str]:
+        """What is wrong, or soon will be, with the certificates that clients outside the mesh are shown."""
+
     def identify(self, service: str, key: Key, chain: list[bytes]) -> None:
         """New connections of this service's workloads show this certificate, and calls go over new ones.
 

@@ -51,6 +51,7 @@ def render(stats: dict[str, Any] | None) -> str:
         stats["refused"],
     )
     _policies(page, stats["policies"])
+    _doors(page, stats["doors"])
     page.counter("whymesh_proxy_panics", "Defects of the proxy; each ended one request or task.", stats["panics"])
     return page.text()
 
@@ -65,6 +66,21 @@ def _policies(page: Page, policies: list[dict[str, Any]]) -> None:
             for one in policies
             for name, value in one["values"].items()
         ),
+    )
+
+
+def _doors(page: Page, doors: list[dict[str, Any]]) -> None:
+    """Certificates that clients outside the mesh are shown."""
+    labelled = [({key: one[key] for key in ("listen", "host")}, one) for one in doors]
+    page.gauges_by(
+        "whymesh_proxy_door_certificate_end_seconds",
+        "When a certificate that a gateway shows ends, in seconds since 1970; 0 while there is none to show.",
+        [(labels, one["ends"] or 0) for labels, one in labelled],
+    )
+    page.gauges_by(
+        "whymesh_proxy_door_certificate_problems",
+        "What is wrong, or soon will be, with a certificate that a gateway shows.",
+        [(labels, len(one["problems"])) for labels, one in labelled],
     )
 
 

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from proxy._engine import BindError, Engine, Key, SnapshotRefused, Succession, View
+from proxy.acknowledgements import Acknowledgements
 from proxy.flush import report_flags
 from proxy.identities import Identities
 from proxy.saved import SavedSnapshot
@@ -56,6 +57,7 @@ class Sidecar:
         if control.anchors is not None:
             control.anchors.shows, control.anchors.token = self.identities.shown, self.identities.token
         self.serves, self.succeeded = threading.Event(), threading.Event()
+        self._acknowledgements = Acknowledgements(control, self.problems)
 
     def run(self) -> None:
         """Serves the saved snapshot if there is one, then follows the control plane until stopped."""
@@ -68,7 +70,7 @@ class Sidecar:
                 continue
             epoch = _epoch_of(message)
             refusal = self._serve(message)
-            self._control.acknowledge(epoch, accepted=refusal is None, reason=refusal or "")
+            self._acknowledgements.say(epoch, accepted=refusal is None, reason=refusal or "")
             if self.failed:
                 return
 
@@ -85,6 +87,10 @@ class Sidecar:
     def stats(self) -> str | None:
         """The engine's counters as JSON."""
         return self._engine.stats() if self._engine else None
+
+    def problems(self) -> list[str]:
+        """What is wrong with what clients outside the mesh are shown, for people."""
+        return self._engine.problems() if self._engine else []
 
     def view(self, wish: dict[str, str]) -> View | None:
         """Requests as `Engine.view` shows them; None while nothing is carried. Raises ValueError, RuntimeError."""
@@ -122,6 +128,8 @@ class Sidecar:
                 flags = (self._engine.flagged, self._control, self._stop)
                 threading.Thread(target=report_flags, args=flags, name="flags", daemon=True).start()
                 threading.Thread(target=self.identities.run, name="identities", daemon=True).start()
+                looking = self._acknowledgements.follow
+                threading.Thread(target=looking, args=(self._stop,), name="problems", daemon=True).start()
             else:
                 self._engine.apply(snapshot)
         except SnapshotRefused as error:

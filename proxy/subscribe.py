@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -28,6 +28,7 @@ _FLUSH = '{"flush":'
 _SILENCE_S = 10.0
 _ACK_TIMEOUT_S = 2.0
 _LONGEST_REFUSAL = 4096
+_MOST_PROBLEMS, _LONGEST_PROBLEM = 32, 500
 _IDENTITY_TIMEOUT_S = 10.0
 _LONGEST_IDENTITY = 256 * 1024
 _LONGEST_PAUSE_S = 3.0
@@ -70,15 +71,18 @@ class ControlPlane:
             self._stop.wait(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  (jitter is not a secret)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    def acknowledge(self, epoch: int, accepted: bool, reason: str = "") -> None:
-        """Tells the control plane what became of a snapshot; a lost word is repeated with the next snapshot."""
-        body = json.dumps({"epoch": epoch, "accepted": accepted, "reason": reason[:4096]})
+    def acknowledge(self, epoch: int, accepted: bool, reason: str = "", problems: Sequence[str] = ()) -> bool:
+        """Tells the control plane what became of a snapshot, and what is wrong with it; False when it did not hear."""
+        told = [one[:_LONGEST_PROBLEM] for one in problems[:_MOST_PROBLEMS]]
+        body = json.dumps({"epoch": epoch, "accepted": accepted, "reason": reason[:4096], "problems": told})
         try:
             with self._asked("POST", f"{self._path}/ack", _ACK_TIMEOUT_S, body) as (status, answer):
                 if status >= 300:
                     raise Refused(answer)
         except OSError as error:
             log.warning("control plane did not hear of epoch %d: %s", epoch, error)
+            return False
+        return True
 
     def tell(self, method: str, path: str, body: str | None = None, token: str = "") -> tuple[int, str]:
         """Status and body of one request; raises OSError when the control plane is away."""

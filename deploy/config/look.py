@@ -85,7 +85,8 @@ def status(as_json: bool, url: str | None, state: Path | None) -> None:
     Example:
       whymesh status
     \b
-    Exit codes: 0 all do, 1 some do not, or the files have a mistake, 3 the control plane cannot be reached.
+    Exit codes: 0 all do, 1 some do not, have a problem, or the files have a mistake, 3 the control plane cannot be
+    reached.
     """
     found = Plane("status", url, state).ask("/v1/status")
     if as_json:
@@ -97,7 +98,7 @@ def status(as_json: bool, url: str | None, state: Path | None) -> None:
 
 def _is_well(found: dict[str, Any]) -> bool:
     late = any(one["late"] for proxy in found["proxies"] for one in proxy["certificates"])
-    behind = any(proxy["state"] != "current" for proxy in found["proxies"])
+    behind = any(proxy["state"] != "current" or proxy["problems"] for proxy in found["proxies"])
     return not (late or behind or found["config_errors"] or found["key_sets"])
 
 
@@ -116,6 +117,9 @@ def _told(found: dict[str, Any]) -> None:
         why = "" if proxy["why"] == f"serves epoch {serves}" else proxy["why"]
         rows.append((proxy["name"], proxy["state"], serves, str(proxy["due"]), *held, since, why))
     click.echo(columns(rows, width()))
+    for proxy in found["proxies"]:
+        for problem in proxy["problems"]:
+            click.echo(f"{proxy['name']}: {problem}")
 
 
 def _roots(authority: dict[str, Any]) -> str:

@@ -126,7 +126,7 @@ class Sharing:
 
 def _written(one: Standing) -> str:
     """Without the moment while it is connected: that is now."""
-    said = one.said and [one.said.epoch, one.said.accepted, one.said.reason]
+    said = one.said and [one.said.epoch, one.said.accepted, one.said.reason, one.said.problems]
     seen = one.seen and one.seen.replace(microsecond=0, second=0 if one.connections else one.seen.second).isoformat()
     return json.dumps([one.connections, seen, one.served, said])
 
@@ -135,4 +135,8 @@ def read(body: str) -> Standing:
     """What another control plane wrote of one proxy."""
     said: list[Any] = json.loads(body)
     seen = datetime.fromisoformat(said[1]) if said[1] else None
-    return Standing(said[0], seen, said[2], Acknowledgement(*said[3]) if said[3] else None)
+    return Standing(said[0], seen, said[2], _acknowledged(*said[3]) if said[3] else None)
+
+
+def _acknowledged(epoch: int, accepted: bool, reason: str, problems: list[str]) -> Acknowledgement:
+    return Acknowledgement(epoch, accepted, reason, tuple(problems))

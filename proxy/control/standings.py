@@ -20,6 +20,8 @@ class Acknowledgement:
     epoch: int
     accepted: bool
     reason: str = ""
+    problems: tuple[str, ...] = ()
+    """Of what it serves: sentences."""
 
 
 @dataclass

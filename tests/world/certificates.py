@@ -25,8 +25,10 @@ class Authority:
         )
         self.ca.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, uri: str = "", dns: tuple[str, ...] = ()) -> tuple[Path, Path]:
-        """Certificate and key for 127.0.0.1, for a SPIFFE id, or for these names."""
+    def issue(
+        self, name: str, uri: str = "", dns: tuple[str, ...] = (), lasts: timedelta = timedelta(days=1)
+    ) -> tuple[Path, Path]:
+        """Certificate and key for 127.0.0.1, for a SPIFFE id, or for these names, since an hour ago."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         named: list[x509.GeneralName] = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")]
@@ -34,7 +36,7 @@ class Authority:
             named = [x509.DNSName(one) for one in dns]
         alternative = [x509.UniformResourceIdentifier(uri)] if uri else named
         certificate = (
-            self._builder(subject, key)
+            self._builder(subject, key, lasts)
             .add_extension(x509.SubjectAlternativeName(alternative), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -47,7 +49,9 @@ class Authority:
         )
         return paths
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, lasts: timedelta = timedelta(days=1)
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -56,5 +60,5 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_after(now + lasts)
         )

@@ -2,7 +2,7 @@
 
 GET  /v1/snapshots/{proxy}          newline-delimited JSON: the snapshot in force, then each newer one;
                                         blank lines keep the connection alive; {"flush": [trace ids]} between them
-POST /v1/snapshots/{proxy}/ack      {"epoch": 7, "accepted": true, "reason": ""}
+POST /v1/snapshots/{proxy}/ack      {"epoch": 7, "accepted": true, "reason": "", "problems": []}
 POST /v1/flush                          {"traces": ["0af7651916cd43dd8448eb211c80319c"]}: every proxy sends what it
                                         keeps of them
 GET  /v1/status, /v1/registry, /v1/openapi.json, /healthz, /readyz, /metrics
@@ -35,6 +35,7 @@ class _Ack(BaseModel):
     epoch: int = Field(ge=1)
     accepted: bool
     reason: str = Field(default="", max_length=4096)
+    problems: tuple[Annotated[str, StringConstraints(max_length=500)], ...] = Field(default=(), max_length=32)
 
 
 class _Flush(BaseModel):
@@ -105,7 +106,7 @@ class Api:
             return web.json_response({"error": str(error)}, status=404)
         except ValidationError as error:
             return web.json_response({"error": f"not an acknowledgement: {error.errors()[0]['msg']}"}, status=400)
-        self._publisher.acknowledge(proxy, Acknowledgement(said.epoch, said.accepted, said.reason))
+        self._publisher.acknowledge(proxy, Acknowledgement(said.epoch, said.accepted, said.reason, said.problems))
         return web.Response(status=204)
 
     async def _flush(self, request: web.Request) -> web.Response:

@@ -176,7 +176,7 @@ OPERATIONS = (
         "post",
         "/v1/snapshots/{proxy}/ack",
         "For proxies: what became of a snapshot.",
-        body=_object({"epoch": _NUMBER, "accepted": {"type": "boolean"}}, {"reason": _TEXT}),
+        body=_object({"epoch": _NUMBER, "accepted": {"type": "boolean"}}, {"reason": _TEXT, "problems": _list(_TEXT)}),
     ),
     Operation("get", "/v1/recording", "Services that record everything, the seconds left.", answer={"type": "object"}),
     Operation(

@@ -59,4 +59,5 @@ def _proxy(publisher: Publisher, proxy: Proxy) -> dict[str, Any]:
         "since": told.since.isoformat() if told.since else None,
         "seen": standing.seen.isoformat() if standing and standing.seen else None,
         "refused": said.reason if said and not said.accepted else None,
+        "problems": list(said.problems) if said else [],
     }

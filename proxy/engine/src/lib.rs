@@ -158,6 +158,10 @@ mod _engine {
             py.detach(|| self.0.stats())
         }
 
+        fn problems(&self, py: Python<'_>) -> Vec<String> {
+            py.detach(|| self.0.problems())
+        }
+
         fn identify(
             &self,
             py: Python<'_>,

@@ -12,6 +12,7 @@ pub mod leaf;
 pub mod refusal;
 mod seal;
 pub mod security;
+pub mod shown;
 pub mod spiffe;
 pub mod trust;
 pub mod vault;

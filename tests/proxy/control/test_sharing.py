@@ -36,10 +36,10 @@ class Follower:
             pass
         return json.loads(text)
 
-    def acknowledge(self, epoch: int) -> None:
+    def acknowledge(self, epoch: int, *problems: str) -> None:
         connection = http.client.HTTPConnection(self._connection.host, self._connection.port, timeout=30)
         with contextlib.closing(connection):
-            body = json.dumps({"epoch": epoch, "accepted": True})
+            body = json.dumps({"epoch": epoch, "accepted": True, "problems": problems})
             connection.request("POST", f"{self._url[self._url.index('/v1') :]}/ack", body)
             assert connection.getresponse().status == 204
 
@@ -100,7 +100,7 @@ def test_status_flush_and_rotation_cross(planes: Planes) -> None:
         assert applicant.ask(planes.other, applicant.joining(planes.order("token", "--proxy", "card-1")))[0] == 200
         until(lambda: planes.card(planes.leader)["certificates"] != [], "the certificate")
         planes.order("rotate", "root")
-        card.acknowledge(card.line()["epoch"])
+        card.acknowledge(card.line()["epoch"], "its certificate has ended")
         told = card.line()
         roots = json.loads(get(f"{planes.leader}/v1/status")[1])["authority"]["roots"]
         assert sorted(root["state"] for root in roots) == ["active", "old"], (
@@ -111,4 +111,6 @@ def test_status_flush_and_rotation_cross(planes: Planes) -> None:
         assert "(active, until" in shown
         assert "renewing, waits for card-1" in shown
         assert "CERTIFICATE" in shown
+        until(lambda: planes.card(planes.leader)["problems"] == ["its certificate has ended"], "the problem")
+        assert "card-1: its certificate has ended" in CliRunner().invoke(status, ["--url", planes.leader]).output
     until(lambda: planes.card(planes.leader)["state"] == "away", "the leader to hear that it is gone")

@@ -7,12 +7,14 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from proxy import metrics
 from proxy.snapshot import Door, DoorCertificate, Gateway, VirtualHost
 from proxy.snapshot.routes import Route
 from tests.world.apps import app, echo
@@ -107,6 +109,9 @@ async def test_each_name_is_shown_its_certificate_and_the_application_hears_of_h
     await sink.wait(2)
     (server,) = sink.of("edge", "server")
     assert server["mesh.tls"] == "one_way"
+    assert (server["url.scheme"], server["server.port"]) == ("https", 443)
+    (client,) = sink.of("edge", "client")
+    assert client["url.scheme"] == "http"
     head, _ = await edge.get(SHOP, "/old")
     assert b"location: https://shop.example.com/new" in head
 
@@ -152,6 +157,34 @@ async def test_files_that_change_are_shown_to_new_connections(edge: Edge) -> Non
         return await edge.serial(SHOP) != before
 
     await until(changed)
+
+
+async def test_what_is_wrong_with_a_certificate_is_told_before_and_after_clients_refuse_it(edge: Edge) -> None:
+    def doors() -> dict[str, Any]:
+        return {one["host"]: one for one in edge.engine.stats()["doors"]}
+
+    async def told() -> bool:
+        return len(doors()["*.api.example.com"]["problems"]) == 2
+
+    assert (doors()[SHOP]["problems"], doors()["*.api.example.com"]["problems"]) == ([], [])
+    assert doors()[SHOP]["ends"] > 1.7e9
+    (missing,) = doors()["later.example.com"]["problems"]
+    assert (doors()["later.example.com"]["ends"], missing.endswith("; clients are refused")) == (None, True)
+    edge.authority.issue("api", dns=("other.example.com",), lasts=timedelta(minutes=-30))
+    await until(told)
+    ended, wrong = doors()["*.api.example.com"]["problems"]
+    assert ended.startswith("ended 3")
+    assert wrong == "is for other.example.com, not for *.api.example.com: clients refuse it"
+    sentences = edge.engine.engine.problems()
+    assert len(sentences) == 3
+    assert sentences[0].startswith(
+        f"the certificate for *.api.example.com at 127.0.0.1:{edge.port} ({edge.folder}/api.pem)"
+    )
+    page = metrics.render(edge.engine.stats())
+    named = f'{{host="{SHOP}",listen="127.0.0.1:{edge.port}"}}'
+    assert f"whymesh_proxy_door_certificate_problems{named} 0.0" in page
+    ends = float(doors()[SHOP]["ends"])
+    assert f"whymesh_proxy_door_certificate_end_seconds{named} {ends}" in page
 
 
 async def test_a_name_without_a_certificate_is_refused_until_its_files_are_there(edge: Edge, sink: OtlpSink) -> None:

@@ -121,6 +121,7 @@ impl Flight {
             attempt: 1,
             method: method_name(opening.method),
             version: version_name(opening.version),
+            https: kind == Kind::Server && opening.busy.scheme == "https",
             status: 0,
             grpc: None,
             reason: None,

@@ -261,8 +261,13 @@ fn attributes(out: &mut Vec<u8>, record: &Record, text: Text<'_>) {
     wire::attribute(out, "http.request.method", record.method);
     wire::attribute(out, "network.protocol.version", record.version);
     wire::attribute(out, "url.path", text.path);
-    wire::attribute(out, "url.scheme", "http");
-    let (host, port) = split(text.authority);
+    let (scheme, usual) = if record.https {
+        ("https", 443)
+    } else {
+        ("http", 80)
+    };
+    wire::attribute(out, "url.scheme", scheme);
+    let (host, port) = split(text.authority, usual);
     if !host.is_empty() {
         wire::attribute(out, "server.address", host);
         wire::attribute_number(out, "server.port", port);
@@ -323,10 +328,11 @@ fn timings(out: &mut Vec<u8>, record: &Record) {
     }
 }
 
-fn split(authority: &str) -> (&str, u64) {
+/// Host and port; without one, the `usual`.
+fn split(authority: &str, usual: u64) -> (&str, u64) {
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(80)),
-        _ => (authority, 80),
+        Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(usual)),
+        _ => (authority, usual),
     };
     (host.trim_start_matches('[').trim_end_matches(']'), port)
 }

@@ -28,6 +28,8 @@ pub struct Record {
     pub attempt: u8,
     pub method: &'static str,
     pub version: &'static str,
+    /// Whether who asked did so by `https`.
+    pub https: bool,
     /// 0 when there was no response.
     pub status: u16,
     /// How a gRPC call ended; `None` for other requests.
@@ -63,6 +65,7 @@ impl Record {
             attempt: 1,
             method: "GET",
             version: "1.1",
+            https: false,
             status: 200,
             grpc: None,
             reason: None,

@@ -77,6 +77,7 @@ impl Tunnel {
             attempt: 1,
             method: "",
             version: "",
+            https: false,
             status: 0,
             grpc: None,
             reason: None,

@@ -28,6 +28,7 @@ use crate::snapshot::{Refused, Snapshot, Telemetry};
 use crate::tls::credential::Credential;
 use crate::tls::security::Security;
 use crate::tls::vault::Vault;
+use crate::tls::{doors, trust};
 
 /// The exporter gets at least this much of the time to drain: spans matter most when a proxy stops.
 const LEAST_FLUSH: Duration = Duration::from_secs(1);
@@ -212,7 +213,22 @@ impl Engine {
 
     #[must_use]
     pub fn stats(&self) -> String {
-        self.books.json(&standings::gather(&self.orders))
+        let doors = self.shown();
+        self.books.json(&standings::gather(&self.orders), &doors)
+    }
+
+    /// What is wrong, or soon will be, with what clients outside the mesh are shown: a sentence for each.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        self.shown()
+            .iter()
+            .flat_map(doors::Standing::sentences)
+            .collect()
+    }
+
+    fn shown(&self) -> Vec<doors::Standing> {
+        let security = Arc::clone(&self.running().security);
+        security.doors.standings(Instant::now(), trust::now())
     }
 
     /// Workloads of this service show this certificate from the next connection on.

@@ -11,6 +11,7 @@ use crate::reasons::Reason;
 use crate::recording::queue::Ledger;
 use crate::recording::tally::{BOUNDS_US, BUCKETS, Board, Direction, Outcome, Series};
 use crate::runtime::totals::Totals;
+use crate::tls::doors::Standing;
 
 /// Every place where something is counted; reading disturbs none of them.
 pub struct Books {
@@ -34,7 +35,7 @@ struct Sum {
 
 impl Books {
     #[must_use]
-    pub fn json(&self, services: &Value) -> String {
+    pub fn json(&self, services: &Value, doors: &[Standing]) -> String {
         let refused: BTreeMap<_, _> = self
             .totals
             .refused()
@@ -56,6 +57,7 @@ impl Books {
             "recorder": self.account.recorder.json(),
             "access_log": self.account.log.json(),
             "services": services,
+            "doors": doors,
             "refused": refused,
             "tls": { "full": full, "resumed": resumed },
             "policies": self.totals.meters.json(),

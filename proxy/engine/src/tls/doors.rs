@@ -6,16 +6,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
+use serde::Serialize;
 
 use super::config::{HTTP1, HTTP2, PROVIDER};
 use super::files::Pair;
+use super::shown;
 use crate::routing::hosts::Hosts;
 use crate::snapshot::{DoorCertificate, Snapshot};
 
@@ -25,10 +27,23 @@ pub struct Doors(HashMap<Box<str>, Arc<Door>>);
 
 pub struct Door {
     told: Vec<DoorCertificate>,
+    /// In the order of what was told.
+    pairs: Vec<Arc<Pair>>,
     pub config: Arc<ServerConfig>,
 }
 
-struct Shown(Hosts<Pair>);
+/// What clients who ask for a host at a door are shown, and what is wrong with it.
+#[derive(Serialize)]
+pub struct Standing {
+    listen: Box<str>,
+    host: Box<str>,
+    certificate: Box<str>,
+    /// Seconds since 1970; `None` while there is nothing to show.
+    ends: Option<u64>,
+    problems: Vec<String>,
+}
+
+struct Shown(Hosts<Arc<Pair>>);
 
 impl Doors {
     /// A door that is told the same keeps its sessions.
@@ -57,21 +72,76 @@ impl Doors {
     pub fn at(&self, address: &str) -> Option<&Arc<Door>> {
         self.0.get(address)
     }
+
+    /// How everything that is shown stands, in the order of addresses.
+    #[must_use]
+    pub fn standings(&self, now: Instant, unix: Duration) -> Vec<Standing> {
+        let mut doors: Vec<(&str, &Arc<Door>)> = self
+            .0
+            .iter()
+            .map(|(listen, door)| (&**listen, door))
+            .collect();
+        doors.sort_unstable_by_key(|(listen, _)| *listen);
+        let of_door = |(listen, door): (&str, &Arc<Door>)| {
+            let told = door.told.iter().zip(&door.pairs);
+            let standings = told.map(|(told, pair)| Standing::of(listen, told, pair, now, unix));
+            standings.collect::<Vec<_>>()
+        };
+        doors.into_iter().flat_map(of_door).collect()
+    }
+}
+
+impl Standing {
+    fn of(listen: &str, told: &DoorCertificate, pair: &Pair, now: Instant, unix: Duration) -> Self {
+        let (certified, problem) = pair.standing(now);
+        let leaf = certified.as_ref().and_then(|one| one.cert.first());
+        let judged = leaf.map(|leaf| shown::judge(leaf, told.host.as_deref(), unix));
+        let instead = if leaf.is_some() {
+            "the one before is shown"
+        } else {
+            "clients are refused"
+        };
+        let problem = problem.map(|problem| format!("{problem}; {instead}"));
+        let judged = judged.unwrap_or_default();
+        Self {
+            listen: listen.into(),
+            host: told.host.as_deref().unwrap_or("*").into(),
+            certificate: told.certificate.as_str().into(),
+            ends: judged.ends.map(|ends| ends.as_secs()),
+            problems: problem.into_iter().chain(judged.problems).collect(),
+        }
+    }
+
+    /// Each problem as a sentence of its own.
+    pub fn sentences(&self) -> impl Iterator<Item = String> {
+        let Self {
+            listen,
+            host,
+            certificate,
+            ..
+        } = self;
+        let told = move |problem| {
+            format!("the certificate for {host} at {listen} ({certificate}): {problem}")
+        };
+        self.problems.iter().map(told)
+    }
 }
 
 impl Door {
     fn of(told: &[DoorCertificate]) -> Result<Self, rustls::Error> {
-        let pairs = told
-            .iter()
-            .map(|one| (one.host.as_deref(), Pair::of(&one.certificate, &one.key)));
+        let pair = |one: &DoorCertificate| Arc::new(Pair::of(&one.certificate, &one.key));
+        let pairs: Vec<_> = told.iter().map(pair).collect();
+        let hosts = told.iter().map(|one| one.host.as_deref());
+        let by_host = Hosts::of(hosts.zip(pairs.iter().map(Arc::clone)));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Shown(Hosts::of(pairs))));
+            .with_cert_resolver(Arc::new(Shown(by_host)));
         config.alpn_protocols = [HTTP2, HTTP1].map(<[u8]>::to_vec).into();
         config.ticketer = ring::Ticketer::new()?;
         Ok(Self {
             told: told.to_vec(),
+            pairs,
             config: Arc::new(config),
         })
     }

@@ -3,11 +3,11 @@
 //! In: two paths of PEM files. Out: what they held when they last fitted together. Never: a look at the disk for each of many
 //! connections.
 
+use std::fmt::Display;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::crypto::ring::sign::any_supported_type;
@@ -30,6 +30,8 @@ struct Held {
     /// Of the files that it was read from.
     mark: Option<[Mark; 2]>,
     looked: Option<Instant>,
+    /// Why it is not what the files hold now.
+    problem: Option<String>,
 }
 
 /// What another file, or another content, would change: the inode, the time and its nanoseconds, the size.
@@ -47,51 +49,66 @@ impl Pair {
 
     /// What to show now; `None` while there never was a pair that fits.
     pub fn current(&self, now: Instant) -> Option<Arc<CertifiedKey>> {
+        self.looked_at(now).certified.clone()
+    }
+
+    /// The same, and why the files do not hold it any more, or not yet.
+    pub fn standing(&self, now: Instant) -> (Option<Arc<CertifiedKey>>, Option<String>) {
+        let held = self.looked_at(now);
+        (held.certified.clone(), held.problem.clone())
+    }
+
+    fn looked_at(&self, now: Instant) -> MutexGuard<'_, Held> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = |looked| now.saturating_duration_since(looked) < AGAIN;
         if !held.looked.is_some_and(fresh) {
             held.looked = Some(now);
-            self.look(&mut held);
+            held.problem = self.look(&mut held).err();
         }
-        held.certified.clone()
+        held
     }
 
     /// Files that do not fit together are being replaced: the next look will tell.
-    fn look(&self, held: &mut Held) {
-        let mark = self.mark().ok();
-        if mark.is_some()
-            && mark != held.mark
-            && let Some(certified) = self.read()
-        {
-            held.certified = Some(Arc::new(certified));
-            held.mark = mark;
+    fn look(&self, held: &mut Held) -> Result<(), String> {
+        let mark = [mark(&self.certificate)?, mark(&self.key)?];
+        if held.mark != Some(mark) {
+            held.certified = Some(Arc::new(self.read()?));
+            held.mark = Some(mark);
         }
+        Ok(())
     }
 
-    fn mark(&self) -> io::Result<[Mark; 2]> {
-        let of = |path| {
-            let told = fs::metadata(path)?;
-            let [inode, size] = [told.ino(), told.size()].map(u64::cast_signed);
-            io::Result::Ok([inode, told.mtime(), told.mtime_nsec(), size])
-        };
-        Ok([of(&self.certificate)?, of(&self.key)?])
+    fn read(&self) -> Result<CertifiedKey, String> {
+        let chain = CertificateDer::pem_file_iter(&self.certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| of(&self.certificate, error))?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| of(&self.key, error))?;
+        let key = any_supported_type(&key).map_err(|error| of(&self.key, error))?;
+        if chain.is_empty() {
+            return Err(of(
+                &self.certificate,
+                "there is no certificate in PEM in it",
+            ));
+        }
+        let certified = CertifiedKey::new(chain, key);
+        let fits = certified.keys_match();
+        fits.map_err(|_| of(&self.key, "is not the key of the certificate"))?;
+        Ok(certified)
     }
+}
 
-    fn read(&self) -> Option<CertifiedKey> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&self.certificate)
-            .ok()?
-            .collect();
-        let key = PrivateKeyDer::from_pem_file(&self.key).ok()?;
-        let certified = CertifiedKey::new(chain.ok()?, any_supported_type(&key).ok()?);
-        certified.keys_match().ok()?;
-        Some(certified)
-    }
+fn mark(path: &Path) -> Result<Mark, String> {
+    let told = fs::metadata(path).map_err(|error| of(path, error))?;
+    let [inode, size] = [told.ino(), told.size()].map(u64::cast_signed);
+    Ok([inode, told.mtime(), told.mtime_nsec(), size])
+}
+
+fn of(path: &Path, problem: impl Display) -> String {
+    format!("{}: {problem}", path.display())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
@@ -134,8 +151,11 @@ mod tests {
         let key = fs::read(folder.join("a.key")).unwrap();
         fs::write(folder.join("a.key"), "half of a").unwrap();
         assert_eq!(shown(&pair, at(2)), Some(first.clone()), "what fits stays");
+        let problem = pair.standing(at(2)).1.unwrap();
+        assert!(problem.starts_with(&path("a.key")), "{problem}");
         fs::write(folder.join("a.key"), key).unwrap();
         assert_eq!(shown(&pair, at(3)), Some(second.clone()));
+        assert_eq!(pair.standing(at(3)).1, None);
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(shown(&pair, at(4)), Some(second), "files that are gone too");
     }

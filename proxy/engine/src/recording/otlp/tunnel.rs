@@ -28,7 +28,7 @@ pub(super) fn attributes(out: &mut Vec<u8>, record: &Record, text: Text<'_>, fac
         wire::attribute(out, "tls.client.server_name", server_name);
     }
     if !text.authority.is_empty() {
-        let (host, port) = split(text.authority);
+        let (host, port) = split(text.authority, 80);
         wire::attribute(out, "server.address", host);
         wire::attribute_number(out, "server.port", port);
     }
