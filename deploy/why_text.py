@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from deploy.lines import hung, width
+from deploy.reasons import advice
 
 _FACT = 12
 """Characters before the value of a fact."""
@@ -89,11 +90,14 @@ def show_trace(story: dict[str, Any]) -> None:
     _fact("at", _moment(story["started_at"]))
     origin = story["origin"]
     if origin and origin["reason"]:
-        _fact("reason", f"{origin['reason']}: docs/reasons.md says what it means and what to do")
+        _fact("reason", origin["reason"])
     if origin and origin["rule"]:
         _fact("rule", origin["rule"])
     if origin and origin["missed"]:
         _fact("missed", origin["missed"])
+    if known := origin and advice(origin["reason"]):
+        _fact("cause", known.cause)
+        _fact("next", known.next)
     if story["orphans"]:
         _fact("incomplete", f"{story['orphans']} spans belong under spans that are not stored")
     _say("\nhops", bold=True)
