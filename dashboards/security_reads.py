@@ -31,11 +31,16 @@ ORDER BY audit != '', calls DESC
 LIMIT 100"""
 
 CERTIFICATES = """
-SELECT Service AS service, Instance AS proxy, max(Time) AS time, argMax(Summary, Time) AS summary
+SELECT Service AS service, Instance AS proxy, toUnixTimestamp(max(Time)) AS issued, argMax(Summary, Time) AS summary,
+       extract(summary, ' as (spiffe://[^ ,]+)') AS identity,
+       extract(summary, 'until ([-0-9]{10} [0-9:]{8}) UTC$') AS until,
+       toUnixTimestamp(parseDateTimeBestEffortOrNull(until, 'UTC')) AS ends
 FROM otel.mesh_changes
 WHERE Kind = 'certificate' AND Service != '' AND Time >= %(start)s
 GROUP BY service, proxy
-ORDER BY service, proxy"""
+HAVING ends IS NULL OR ends > toUnixTimestamp(%(ended)s)
+ORDER BY ends IS NULL, ends, service, proxy"""
+"""What the authority says when it issues one (proxy/control/authority/desk.py) ends with its end."""
 
 AUTHORITY = """
 SELECT Time AS time, Summary AS summary, Actor AS actor
@@ -45,6 +50,7 @@ ORDER BY time DESC
 LIMIT 12"""
 
 REMEMBERED = timedelta(days=2)
+LONGEST_LIFE = timedelta(days=90)
 """Certificates live for a day unless told otherwise."""
 
 
@@ -59,8 +65,9 @@ def denials(ask: Ask, window: Window) -> Rows:
 
 
 def certificates(ask: Ask, window: Window) -> Rows:
-    """The last certificate that each proxy got for each service."""
-    return ask(CERTIFICATES, {"start": window.end - REMEMBERED})
+    """The last certificate that each proxy got for each service, the one that ends soonest first; those that ended
+    long ago are of proxies that are gone."""
+    return ask(CERTIFICATES, {"start": window.end - LONGEST_LIFE, "ended": window.end - REMEMBERED})
 
 
 def authority(ask: Ask, window: Window) -> Rows:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboards import ask, figures, reads, security_reads
 from dashboards.captured import Captured
+from dashboards.certificate_sheet import standing
 from dashboards.graph_picks import title
 from dashboards.palette import palette
 from dashboards.trace_view import open_trace, opened_trace, show_trace
@@ -140,22 +141,26 @@ def example() -> None:
 
 
 def certificates(window: Window) -> None:
-    """Who got one last and until when it is good; what else the authority did."""
+    """Those that end soonest first, how long they are good for, and what then; what else the authority did."""
     issued = security_reads.certificates(ask.rows, window)
     events = security_reads.authority(ask.rows, window)
     if not issued and not events:
-        st.caption("No certificate was issued in the last two days: the mesh has no authority, or not this collector.")
+        st.caption("Nobody has a certificate: the mesh has no authority, or not this collector.")
         return
     st.subheader("Certificates", anchor=False)
+    told = [standing(row["issued"], row["ends"], window.end.timestamp()) for row in issued]
+    late = [row["proxy"] for row, one in zip(issued, told, strict=True) if one.colour == "orange"]
+    if late:
+        st.warning(f"**Not renewed in time: {', '.join(plain(one) for one in late)}.**", icon=":material/timer:")
     st.table(
         {
             "proxy": [plain(row["proxy"]) for row in issued],
-            "service": [plain(row["service"]) for row in issued],
-            "issued (UTC)": [f"{row['time']:%m-%d %H:%M:%S}" for row in issued],
-            "what": [plain(row["summary"]) for row in issued],
+            "time left": [f":{one.colour}-badge[{one.left}]" for one in told],
+            "what then": [one.then for one in told],
+            "identity": [plain(row["identity"] or figures.NOTHING) for row in issued],
         },
         border="horizontal",
-        alt="The last certificate of each proxy",
+        alt="The certificate of each proxy, the one that ends soonest first",
     )
     if events:
         st.markdown("**The authority**")

@@ -168,7 +168,7 @@ def test_the_security_page_leads_from_a_denial_to_its_request(app: str, page: Pa
     page.locator('[class*="st-key-open-"] button').first.click()
     expect(page.get_by_role("img", name="Waterfall of trace")).to_be_visible()
     expect(page.get_by_text("whymesh why ")).to_be_visible()
-    expect(page.get_by_text("payments-1 joined as")).to_be_visible()
+    expect(page.get_by_text("renewed by itself at about")).to_be_visible()
 
 
 def test_a_query_is_run_and_its_result_shown(app: str, page: Page, tmp_path: Path) -> None:

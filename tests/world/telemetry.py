@@ -93,7 +93,8 @@ def rollout(at: datetime) -> ExportTraceServiceRequest:
 
 def certificate(at: datetime) -> ExportTraceServiceRequest:
     """The culprit's proxy gets one."""
-    said = "payments-1 joined as spiffe://mesh.local/ns/default/sa/payments, until tomorrow"
+    ends = at + timedelta(days=1)
+    said = f"payments-1 joined as spiffe://mesh.local/ns/default/sa/payments with a node key, until {ends:%F %T} UTC"
     return change(at, "certificate", said, "from 127.0.0.1", service=CULPRIT, instance="payments-1")
 
 
