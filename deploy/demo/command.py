@@ -141,4 +141,8 @@ def _judge(verdict: trial.Verdict, console: Console, options: Options) -> int:
     if options.as_json:
         click.echo(json.dumps(dataclasses.asdict(verdict)))
     console.print(f"{'right' if verdict.right else 'wrong'}: {verdict.fault}, rank {verdict.rank}")
+    if verdict.request_errors:
+        how = {**verdict.failures, **verdict.reasons}
+        told = ", ".join(f"{name} ({count})" for name, count in how.items())
+        console.print(f"{verdict.request_errors} of {verdict.requests} requests failed: {told}")
     return 0 if verdict.right and verdict.whole else 1

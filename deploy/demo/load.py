@@ -63,11 +63,11 @@ class Customers:
         try:
             async with session.request(method, self._target + path.format(id=random.randrange(PRODUCTS))) as answer:
                 await answer.read()
-                failed = answer.status >= 500
-        except (aiohttp.ClientError, TimeoutError):
-            failed = True
+                failure = str(answer.status) if answer.status >= 500 else ""
+        except (aiohttp.ClientError, TimeoutError) as error:
+            failure = type(error).__name__
         now = asyncio.get_running_loop().time()
-        self.tally.end(now, now - due, failed=failed)
+        self.tally.end(now, now - due, failure)
 
     async def leave(self) -> None:
         """Ends the arrivals; returns when the last request is answered."""

@@ -14,11 +14,13 @@ WINDOW_S = 10.0
 
 @dataclass
 class Tally:
-    """Each request is in one of in_flight, answered and not_sent; errors are those of `answered` that failed."""
+    """Each request is in one of in_flight, answered and not_sent; errors are those of `answered` that failed, and
+    `failures` how: by the status that was answered, or by what came in place of an answer."""
 
     started: int = 0
     answered: int = 0
     errors: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
     not_sent: int = 0  # the bound on requests in flight was reached: the shop is overloaded
     recent: deque[tuple[float, float, bool]] = field(default_factory=deque)  # (end, seconds, failed)
 
@@ -27,11 +29,13 @@ class Tally:
         """Sent and not yet answered."""
         return self.started - self.answered
 
-    def end(self, now: float, seconds: float, *, failed: bool) -> None:
-        """One answer (or none: `failed`), `seconds` after the moment it was due to be sent."""
+    def end(self, now: float, seconds: float, failure: str = "") -> None:
+        """One answer, or its `failure`, `seconds` after the moment it was due to be sent."""
         self.answered += 1
-        self.errors += failed
-        self.recent.append((now, seconds, failed))
+        if failure:
+            self.errors += 1
+            self.failures[failure] = self.failures.get(failure, 0) + 1
+        self.recent.append((now, seconds, bool(failure)))
 
     def report(self, now: float) -> dict[str, Any]:
         """Totals since start; rate, error share and latencies in milliseconds of the last ten seconds."""

@@ -29,6 +29,11 @@ STORED = f"""
 SELECT count() AS spans, countIf(ServiceName = '{GATEWAY}' AND SpanKind = 'Server') AS requests
 FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy'
 """
+REASONS = """
+SELECT concat(ServiceName, ' ', SpanAttributes['mesh.reason']) AS reason, count() AS requests
+FROM otel.otel_traces WHERE ScopeName = 'whymesh.proxy' AND SpanAttributes['mesh.reason'] != ''
+GROUP BY reason ORDER BY requests DESC LIMIT 20
+"""
 
 
 class Inconclusive(Exception):
@@ -48,6 +53,8 @@ class Verdict:
     all_detected_after_s: float | None  # until every broken service had an incident
     requests: int
     request_errors: int
+    failures: dict[str, int]  # of them by status, or by what came in place of an answer
+    reasons: dict[str, int]  # what the mesh itself answered, by service and mesh.reason
     requests_lost: int  # answered to customers, and not in the store as the gateway served them
     spans: int
     spans_lost: int
@@ -121,6 +128,8 @@ async def _run(
         all_detected_after_s=round(all_s, 1) if findings and len(findings) >= len(orders) else None,
         requests=customers["answered"],
         request_errors=customers["errors"],
+        failures=customers["failures"],
+        reasons=stored.reasons,
         requests_lost=max(
             0, customers["answered"] - stored.requests
         ),  # one is sent again when its connection was just closed
@@ -178,11 +187,13 @@ async def _settle(shop: RunningShop, http: aiohttp.ClientSession, say: Callable[
 class _Stored:
     spans: int
     requests: int
+    reasons: dict[str, int]
 
 
 def _count(store: str) -> _Stored:
     reader = Reader(store)
     try:
-        return _Stored(**reader.rows(STORED)[0])
+        reasons = {row["reason"]: row["requests"] for row in reader.rows(REASONS)}
+        return _Stored(**reader.rows(STORED)[0], reasons=reasons)
     finally:
         reader.close()

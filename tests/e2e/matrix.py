@@ -72,6 +72,7 @@ def _row(experiment: Experiment, verdict: dict[str, Any]) -> str:
         verdict["detected_after_s"],
         verdict["all_detected_after_s"],
         verdict["requests"],
+        verdict["request_errors"],
         verdict["requests_lost"],
         verdict["spans_lost"],
     )
@@ -84,8 +85,8 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=int, help="numbers of runs, from 1 [default: all]")
     parser.add_argument("--port-offset", type=int, default=2000)
     asked = parser.parse_args()
-    print("| faults | culprits first | named | first after s | all after s | requests | lost | spans lost |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| faults | culprits first | named | first after s | all after s | requests | failed | lost | spans lost |")
+    print("|---|---|---|---|---|---|---|---|---|")
     late = 0
     for number in asked.runs or range(1, len(EXPERIMENTS) + 1):
         experiment = EXPERIMENTS[number - 1]

@@ -76,7 +76,7 @@ def test_nobody_is_blamed_while_nothing_is_wrong(offset: int, tmp_path: Path) ->
     ran, verdict = experiment("none", offset, tmp_path)
     assert ran.returncode == 0, ran.stderr + ran.stdout
     assert verdict["finding"] is None
-    assert (verdict["request_errors"], verdict["spans_lost"]) == (0, 0)
+    assert (verdict["failures"], verdict["spans_lost"]) == ({}, 0), verdict["reasons"]
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ def verdict(broken: tuple[str, ...], *found: dict[str, Any], requests_lost: int 
     first = found[0] if found else None
     return Verdict(
         "", broken, first, found[1:], None, None, None,
-        requests=1, request_errors=0, requests_lost=requests_lost, spans=1, spans_lost=0,
+        requests=1, request_errors=0, failures={}, reasons={}, requests_lost=requests_lost, spans=1, spans_lost=0,
     )  # fmt: skip
 
 
