@@ -134,9 +134,10 @@ class Identities:
         if "proof" in wish and answer.get("code", "").startswith("proof_") and (token := self.token()):
             del wish["proof"]
             answer = self._control.identity(json.dumps({**wish, "token": token}))
+        skew = self._skew(answer["now"], asked, time.time()) if "now" in answer else ""
         if "error" in answer:
-            raise ValueError(f"the control plane says: {answer['error']}")
-        self._measure(answer, asked, time.time())
+            raise ValueError("; ".join(filter(None, (f"the control plane says: {answer['error']}", skew))))
+        self._warn(skew, answer["not_after"])
         chain = [a2b_base64(one) for one in answer["chain"]]
         held = Held(uri, key, chain, answer["bundle"][0], answer["not_after"], answer["renew_at"])
         self._take(service, held)
@@ -177,18 +178,20 @@ class Identities:
         self.held[service] = held
         self._denied.discard(service)
 
-    def _measure(self, answer: Mapping[str, Any], asked: float, answered: float) -> None:
-        """Compares the clock on the wall with the control plane's: certificates are valid by the former."""
-        self.offset_s, bound_s = clock_offset(answer["now"], asked, answered)
+    def _skew(self, said: float, asked: float, answered: float) -> str:
+        """How wrong the clock is by which certificates hold, against the control plane's; empty when it is right."""
+        self.offset_s, bound_s = clock_offset(said, asked, answered)
         if abs(self.offset_s) <= bound_s + _OFFSET_S:
-            return
-        direction = "ahead of" if self.offset_s > 0 else "behind"
-        said = f"the clock of this machine is {abs(self.offset_s):.1f} s {direction} the control plane's"
-        ends = answered >= answer["not_after"]
-        if ends or self.offset_s < -_TOLERATED_S:
-            log.error("%s (±%.1f s): by it certificates %s; set it right", said, bound_s, _verdict(ends))
-        else:
-            log.warning("%s (±%.1f s)", said, bound_s)
+            return ""
+        off = f"{abs(self.offset_s):.1f} s {'ahead of' if self.offset_s > 0 else 'behind'}"
+        return f"the clock of this machine is {off} the control plane's (±{bound_s:.1f} s)"
+
+    def _warn(self, skew: str, not_after: float) -> None:
+        ends = time.time() >= not_after
+        if skew and (ends or self.offset_s < -_TOLERATED_S):
+            log.error("%s: by it certificates %s; set it right", skew, _verdict(ends))
+        elif skew:
+            log.warning("%s", skew)
 
     def _restore(self) -> None:
         """Goes on with what an earlier process of this proxy had."""

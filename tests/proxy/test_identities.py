@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -179,11 +180,20 @@ def test_a_wrong_clock_is_measured_and_named(
     assert "by it certificates are not valid yet; set it right" in caplog.text
 
 
-def test_a_refusal_is_told_in_the_words_of_the_authority(place: Place, control: Process) -> None:
+def test_a_refusal_is_told_in_the_words_of_the_authority_and_a_wrong_clock_with_it(
+    place: Place, control: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    right = time.time
+    monkeypatch.setattr("proxy.identities.time.time", lambda: right() + 3600)
     (place.folder / "node.key").write_text("whymesh-node.0123456789ab." + "A" * 43)
     with place.proxy() as identities:
         until(lambda: identities.failed > 0, "a refusal")
         assert "no token or node key 0123456789ab with this secret was made here" in identities.problem
+        assert re.search(
+            r"; the clock of this machine is 3[56]\d\d\.\d s ahead of the control plane's", identities.problem
+        )
         (place.folder / "node.key").unlink()
 
         def named() -> bool:

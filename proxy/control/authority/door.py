@@ -1,7 +1,7 @@
 """Identities over HTTP.
 
 POST /v1/identities/{proxy}     {"service", "csr", "token" or "proof"}: a certificate with its chain and the roots to
-                                trust; 403 with a sentence and a code for whoever gets none
+                                trust; 403 with a sentence, a code and the time for whoever gets none
 GET  /v1/authority              what signs, until when, and what a rotation waits for
 """
 
@@ -41,7 +41,7 @@ class IdentityDoor:
         except UnknownProxy as error:
             return _no(str(error), "unknown_proxy", 404)
         except Refused as error:
-            return _no(str(error), error.code, 403)
+            return _no(str(error), error.code, 403, now=self._office.now())
         if grant is None:
             return _no("this mesh has no authority; Mesh spec.authority makes one", "no_authority", 409)
         return web.Response(body=grant.model_dump_json(), content_type="application/json")
@@ -53,5 +53,5 @@ class IdentityDoor:
         return web.json_response(shown)
 
 
-def _no(sentence: str, code: str, status: int) -> web.Response:
-    return web.json_response({"error": sentence, "code": code}, status=status)
+def _no(sentence: str, code: str, status: int, **more: float) -> web.Response:
+    return web.json_response({"error": sentence, "code": code, **more}, status=status)

@@ -109,7 +109,15 @@ class Ledger:
         self.sql.executescript(resources.files(__package__).joinpath("ledger.sql").read_text())
 
     def _carry_over(self) -> None:
-        """Versions before signed lists did not note which issuer signed: the newest one of its root, nearly always."""
+        """What older versions did not note: who signed (nearly always the newest issuer of a root), whose a token is.
+
+        Tokens that were used are good for nothing more.
+        """
+        if self.sql.execute("SELECT 1 FROM sqlite_schema WHERE name = 'uses'").fetchone():
+            with self.change():
+                spent = "kind = 'token' AND id IN (SELECT pass FROM uses)"
+                self.sql.execute(f"UPDATE passes SET revoked = 1 WHERE {spent}")
+                self.sql.execute("DROP TABLE uses")
         columns = {row["name"] for row in self.sql.execute("PRAGMA table_info(issued)")}
         if columns and "issuer" not in columns:
             with self.change():

@@ -33,11 +33,12 @@ CREATE TABLE IF NOT EXISTS passes (
     revoked INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
-CREATE TABLE IF NOT EXISTS uses (
+CREATE TABLE IF NOT EXISTS used (
     pass TEXT NOT NULL REFERENCES passes,
+    proxy TEXT NOT NULL,
     uri TEXT NOT NULL,
     key BLOB NOT NULL,                   -- whose request it was; that one may ask again
-    PRIMARY KEY (pass, uri)
+    PRIMARY KEY (pass, proxy, uri)
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS denied (

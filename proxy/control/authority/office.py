@@ -87,6 +87,10 @@ class Office:
         except Refused as refused:
             return refused
 
+    def now(self) -> float:
+        """The time by which it issues, in seconds since 1970."""
+        return self._clock().timestamp()
+
     def shown(self) -> dict[str, Any] | None:
         """The state of the authority, for people."""
         if self._authority is None:

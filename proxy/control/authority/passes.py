@@ -1,7 +1,8 @@
 """What shows that a proxy may join: a token that is good once, or the key of a node, good until it is revoked.
 
 In: the proxies that may use one. Out: a line of text for the operator; the ledger keeps its digest only.
-A lost answer is no lost token: whoever used it may ask again with the same private key.
+One for every proxy is that of the first that uses it. A lost answer is no lost token: whoever used it may ask again
+with the same private key.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Passes:
     def every(self) -> list[Pass]:
         """Those that are kept, the newest last."""
         rows = self._ledger.sql.execute(
-            "SELECT *, (SELECT count() FROM uses WHERE pass = id) AS used FROM passes ORDER BY rowid"
+            "SELECT *, (SELECT count() FROM used WHERE pass = id) AS used FROM passes ORDER BY rowid"
         )
         return [
             Pass(
@@ -83,7 +84,7 @@ class Passes:
         """Lets a proxy in and returns the number of what it showed; raises Refused. A token is used up by this."""
         with self._ledger.change():
             number, kind = self.check(shown, proxy, now)
-            self._use(number, kind, uri, key)
+            self._use(number, kind, proxy, uri, key)
         return number
 
     def check(self, shown: str, proxy: str | None, now: datetime) -> tuple[str, Kind]:
@@ -104,12 +105,19 @@ class Passes:
             raise Refused("token_other_proxy", f"the {_called(row['kind'])} {number} is not for {proxy}")
         return number, row["kind"]
 
-    def _use(self, number: str, kind: Kind, uri: str, key: bytes) -> None:
-        used = self._ledger.sql.execute("SELECT key FROM uses WHERE pass = ? AND uri = ?", (number, uri)).fetchone()
+    def _use(self, number: str, kind: Kind, proxy: str, uri: str, key: bytes) -> None:
         mark = hashlib.sha256(key).digest()
-        if kind == "token" and used is not None and used["key"] != mark:
-            raise Refused("token_used", f"the token {number} was used before, by somebody with another key")
-        self._ledger.sql.execute("INSERT OR REPLACE INTO uses (pass, uri, key) VALUES (?, ?, ?)", (number, uri, mark))
+        used = self._ledger.sql.execute(
+            "SELECT proxies, proxy, uri, key FROM used JOIN passes ON passes.id = used.pass WHERE pass = ?", (number,)
+        )
+        for row in used.fetchall() if kind == "token" else ():
+            if row["proxy"] != proxy and row["proxies"] == _EVERY:
+                raise Refused("token_used", f"the token {number} was used before, by {row['proxy']}")
+            if (row["proxy"], row["uri"]) == (proxy, uri) and row["key"] != mark:
+                raise Refused("token_used", f"the token {number} was used before, by somebody with another key")
+        self._ledger.sql.execute(
+            "INSERT OR REPLACE INTO used (pass, proxy, uri, key) VALUES (?, ?, ?, ?)", (number, proxy, uri, mark)
+        )
 
 
 def _called(kind: Kind) -> str:

@@ -45,6 +45,29 @@ def test_one_token_is_for_every_service_of_a_proxy(passes: Passes) -> None:
     assert [one.used for one in passes.every()] == [2]
 
 
+def test_one_for_every_proxy_is_that_of_the_first_and_one_for_several_is_good_once_for_each(passes: Passes) -> None:
+    anybodys = passes.make("token", None, NOW, HOUR)
+    for uri in ("one", "two"):
+        passes.admit(anybodys, "card-1", uri, b"key", NOW)
+    with pytest.raises(Refused, match="was used before, by card-1"):
+        passes.admit(anybodys, "shop-1", "three", b"another", NOW)
+    theirs = passes.make("token", ["card-1", "card-2"], NOW, HOUR)
+    for proxy in ("card-1", "card-2"):
+        passes.admit(theirs, proxy, "uri", proxy.encode(), NOW)
+    assert refusal(passes, theirs, key=b"another") == "token_used"
+
+
+def test_a_token_that_was_used_before_an_upgrade_is_spent(tmp_path: Path) -> None:
+    before = Ledger(tmp_path, "mesh.local")
+    tokens = [Passes(before).make("token", None, NOW, HOUR) for _ in range(2)]
+    before.sql.executescript("DROP TABLE used; CREATE TABLE uses (pass TEXT, uri TEXT, key BLOB)")
+    before.sql.execute("INSERT INTO uses VALUES (?, 'uri', x'00')", (tokens[0].split(".")[1],))
+    before.close()
+    after = Passes(Ledger(tmp_path, "mesh.local"))
+    assert refusal(after, tokens[0]) == "token_revoked"
+    after.admit(tokens[1], "card-1", "uri", b"key", NOW)
+
+
 def test_a_node_key_is_good_for_as_long_as_it_is(passes: Passes) -> None:
     key = passes.make("node", None, NOW, None)
     for days in range(0, 800, 100):
