@@ -38,6 +38,7 @@ benchstore: ## our collector beside the OpenTelemetry Collector; questions to te
 	@deploy/prepare.sh dev
 	$(BIN)/python -m tests.bench.collecting
 	$(BIN)/python -m tests.bench.history
+	$(BIN)/python -m tests.bench.incident
 	$(BIN)/python -m tests.bench.watching
 
 format: ## rewrite all sources in the house style

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import click
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from collector import _columnar as columnar
 from tests.world import otlp_requests as world
+from tests.world.processes import until
 from tests.world.stores import ServedStore
 
 SPANS_A_TRACE = 8
@@ -25,8 +28,13 @@ COPIES_AT_ONCE = 25
 """Templates times copies make one insert: half a million spans."""
 FLOWS = 40
 INSTANCES = 3
+ILL = "service-20"
+"""Some entry points wait for it."""
+_ILL_US = 60_000
 _FAILING = 0.01
-_TEMPLATE = "bench_templates"
+_MERGED_WITHIN_S = 900.0
+_TEMPLATES = "bench_templates"
+_ILL_TEMPLATES = "bench_ill_templates"
 # Of each copy: another trace with other ids, somewhat faster or slower, of another user, with another path.
 _COPY = """
 INSERT INTO otel.otel_traces
@@ -53,18 +61,20 @@ SELECT t.* REPLACE (
         t.SpanAttributes
     ) AS SpanAttributes
 )
-FROM otel.bench_templates AS t CROSS JOIN numbers({copies}) AS n
+FROM otel.{templates_of} AS t CROSS JOIN numbers({copies}) AS n
 ORDER BY start
 """
 
 
 @dataclass(frozen=True)
 class Past:
-    """What a store is filled with: so many spans, the newest at `end` (Unix seconds), evenly over `seconds`."""
+    """What a store is filled with: so many spans, the newest at `end` (Unix seconds), evenly over `seconds`; over the
+    last `ill_s` of these ILL takes much longer."""
 
     spans: int
     end: int
     seconds: int
+    ill_s: int = 0
 
     @property
     def copies(self) -> int:
@@ -73,10 +83,16 @@ class Past:
 
     def stretches(self, base_ns: int) -> Iterator[tuple[str, int]]:
         """INSERTs in the order of time, each with how many spans are stored after it."""
+        well = self.copies - round(self.copies * self.ill_s / self.seconds)
+        yield from self._stretches(base_ns, _TEMPLATES, range(well))
+        yield from self._stretches(base_ns, _ILL_TEMPLATES, range(well, self.copies))
+
+    def _stretches(self, base_ns: int, templates_of: str, which: range) -> Iterator[tuple[str, int]]:
         step = self.seconds * 1_000_000_000 // (self.copies * TEMPLATES)
-        for first in range(0, self.copies, COPIES_AT_ONCE):
-            copies = min(COPIES_AT_ONCE, self.copies - first)
+        for first in which[::COPIES_AT_ONCE]:
+            copies = min(COPIES_AT_ONCE, which.stop - first)
             sql = _COPY.format(
+                templates_of=templates_of,
                 first=first,
                 copies=copies,
                 templates=TEMPLATES,
@@ -90,20 +106,33 @@ class Past:
 def fill(served: ServedStore, past: Past) -> Iterator[int]:
     """Stores it, insert by insert; yields how many spans are there after each."""
     base_ns = past.end * 1_000_000_000
-    served.call(served.store.change(f"CREATE TABLE otel.{_TEMPLATE} AS otel.otel_traces ENGINE = Memory"))
-    for request in _requests(base_ns):
-        blocks = columnar.encode_traces(request.SerializeToString()).blocks
-        served.call(served.store.insert(_TEMPLATE, [block.data for block in blocks]))
+    for table, ill in ((_TEMPLATES, False), (_ILL_TEMPLATES, True)):
+        served.call(served.store.change(f"CREATE TABLE otel.{table} AS otel.otel_traces ENGINE = Memory"))
+        for request in _requests(base_ns, ill=ill):
+            blocks = columnar.encode_traces(request.SerializeToString()).blocks
+            served.call(served.store.insert(table, [block.data for block in blocks]))
     for sql, stored in past.stretches(base_ns):
         served.call(served.store.change(sql), timeout=600)
         yield stored
-    served.call(served.store.change(f"DROP TABLE otel.{_TEMPLATE}"))
+    for table in (_TEMPLATES, _ILL_TEMPLATES):
+        served.call(served.store.change(f"DROP TABLE otel.{table}"))
 
 
-def _requests(base_ns: int, traces: int = 100) -> Iterator[ExportTraceServiceRequest]:
+def fill_and_merge(served: ServedStore, past: Past) -> float:
+    """Stores it and tells of it; returns, once nothing is merged any more, how many spans were stored a second."""
+    begun, stored = time.monotonic(), 0
+    for stored in fill(served, past):
+        click.echo(f"  {stored:,} spans stored, {time.monotonic() - begun:,.0f} s", err=True)
+    rate = stored / (time.monotonic() - begun)
+    with served.client() as client:
+        until(lambda: client.execute("SELECT count() FROM system.merges") == [(0,)], "merges", _MERGED_WITHIN_S)
+    return rate
+
+
+def _requests(base_ns: int, traces: int = 100, *, ill: bool) -> Iterator[ExportTraceServiceRequest]:
     drawn = random.Random(7)
     for first in range(0, TEMPLATES, traces):
-        made = [part for index in range(first + 1, first + traces + 1) for part in _trace(index, base_ns, drawn)]
+        made = [part for index in range(first + 1, first + traces + 1) for part in _trace(index, base_ns, drawn, ill)]
         yield ExportTraceServiceRequest(resource_spans=made)
 
 
@@ -123,7 +152,7 @@ class _End:
         }
 
 
-def _trace(index: int, base_ns: int, drawn: random.Random) -> Iterator[ResourceSpans]:
+def _trace(index: int, base_ns: int, drawn: random.Random, ill: bool) -> Iterator[ResourceSpans]:
     """Entry calls b, which calls c; then it calls d, which asks a database that sends no spans."""
     flow = drawn.randrange(FLOWS)
     numbers = (flow % 4, 4 + flow % 12, 16 + flow * 5 % 12, 4 + (flow * 7 + 3) % 12)
@@ -133,6 +162,8 @@ def _trace(index: int, base_ns: int, drawn: random.Random) -> Iterator[ResourceS
     trace = index.to_bytes(16, "big")
     made = _Made(trace, base_ns, flow, drawn)
     own = [max(1, round(drawn.lognormvariate(math.log(4_000), 0.6))) for _ in range(4)]
+    if ill and third.service == ILL:
+        own[2] += _ILL_US
     third_us = own[2]
     second_us = own[1] + third_us + 300
     fourth_us = own[3] + 900

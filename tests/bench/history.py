@@ -23,15 +23,13 @@ from collector.store.client import Reader
 from dashboards import reads
 from dashboards.examples import EXAMPLES
 from dashboards.window import Window
-from tests.bench.filling import Past, fill
+from tests.bench.filling import Past, fill_and_merge
 from tests.bench.results import Column, Findings, Table, Target, verdicts
-from tests.world.processes import until
-from tests.world.stores import ServedStore, served_store
+from tests.world.stores import served_store
 
 SPANS = 10_000_000
 _ASKED = 9
 _HOURS = 6
-_MERGED_WITHIN_S = 900.0
 _ATTRIBUTE = EXAMPLES["Spans by the value of an attribute"].replace("mesh.destination.instance", "user.id")
 _SIZE = """
 SELECT sumIf(bytes_on_disk, table = 'otel_traces') AS spans, sum(bytes_on_disk) AS everything
@@ -62,7 +60,7 @@ def measure(spans: int = SPANS) -> Findings:
         Reader(served.url) as reader,
     ):
         past = Past(spans, int(time.time()), _HOURS * 3600)
-        rate = _fill(served, past)
+        rate = fill_and_merge(served, past)
         answers = _answers(reader, past)
         (size,) = reader.rows(_SIZE)
         stored = reader.rows("SELECT count() AS spans FROM otel.otel_traces")[0]["spans"]
@@ -81,17 +79,6 @@ def measure(spans: int = SPANS) -> Findings:
         for one in answers
     )
     return Findings(section="history", tables=(told, disk), targets=targets)
-
-
-def _fill(served: ServedStore, past: Past) -> float:
-    """Spans stored a second; returns when nothing is merged any more."""
-    begun, stored = time.monotonic(), 0
-    for stored in fill(served, past):
-        click.echo(f"  {stored:,} spans stored, {time.monotonic() - begun:,.0f} s", err=True)
-    rate = stored / (time.monotonic() - begun)
-    with served.client() as client:
-        until(lambda: client.execute("SELECT count() FROM system.merges") == [(0,)], "merges", _MERGED_WITHIN_S)
-    return rate
 
 
 def _answers(reader: Reader, past: Past) -> list[Asked]:
