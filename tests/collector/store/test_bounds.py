@@ -26,7 +26,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStore]:
         ("SELECT number FROM numbers(1001)", 396, "Add LIMIT"),
         ("SELECT repeat('x', 1000 + number % 2) FROM numbers(900)", 396, "Add LIMIT"),
         ("SELECT count() FROM numbers(1000000000000)", 159, "roll-up"),
-        ("SELECT uniqExact(number) FROM numbers(100000000)", 241, "Group by fewer keys"),
+        ("SELECT length(repeat('x', 999999 + number % 2)) FROM numbers(1000)", 241, "Group by fewer keys"),
     ],
     ids=["rows", "bytes", "seconds", "memory"],
 )
