@@ -14,6 +14,7 @@ __all__ = [
     "encode_metrics",
     "encode_traces",
     "native_block_length",
+    "native_columns",
 ]
 
 from typing import Literal, final
@@ -148,3 +149,7 @@ def encode_logs(
 
 def native_block_length(data: bytes) -> int:
     """Length in bytes of the first whole Native block in `data`, 0 when it is not whole yet. Raises DecodeError."""
+
+def native_columns(data: bytes) -> list[tuple[str, str]]:
+    """Names and types of the columns of the first Native block in `data`. Raises DecodeError when it is not whole, or
+    has a column whose length its type does not tell."""

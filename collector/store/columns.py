@@ -1,13 +1,29 @@
-"""Names and types of a statement's result, without running it when it can be avoided."""
+"""Names and types of a statement's result, from its first block where it has one, and without running it again when
+that can be avoided."""
 
 import json
+import re
 from collections.abc import Mapping
+from typing import Final
 
+from collector._columnar import DecodeError, native_columns
 from collector.store.engine import Session
 from collector.store.errors import QueryFailed
 from collector.store.wire import string, varint
 
 Columns = list[tuple[str, str]]
+
+# Blocks for clients of old, as the engine writes them, leave out the time zone of a DateTime.
+_MAY_LACK_A_ZONE: Final = re.compile(r"\bDateTime\b")
+
+
+def leading(data: bytes) -> Columns:
+    """Columns of the Native block that `data` begins with; empty when there is none, or they are not all there."""
+    try:
+        columns = native_columns(data) if data else []
+    except DecodeError:
+        return []
+    return [] if any(_MAY_LACK_A_ZONE.search(kind) for _, kind in columns) else columns
 
 
 def described(session: Session, text: str, params: Mapping[str, str], mark: str = "") -> Columns:

@@ -5,13 +5,14 @@ query instead of filling memory. Never: a statement that goes on after its clien
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from collector.store.bounds import advice
-from collector.store.columns import Columns, described, headed, table_columns
+from collector.store.columns import Columns, described, headed, leading, table_columns
 from collector.store.engine import Chunk, Engine, Session
 from collector.store.errors import ACCESS_DENIED, READONLY, QueryFailed, query_failed
 from collector.store.outward import Outward
@@ -41,7 +42,7 @@ class Request:
 
     `sets` are SET statements from before; `rights` are what its account may change;
     `native` asks for Native blocks whatever FORMAT and INTO OUTFILE say (they are the client's business
-    there), and for the result's columns, about a millisecond.
+    there), and for the result's columns.
     """
 
     sql: str
@@ -142,47 +143,64 @@ class Running:
 
     def _begin(self) -> None:
         request = self._request
-        session = self._session = self._engine.session()
-        if request.database:
-            session.use(request.database)
+        session = self._session = self._opened()
         self.statement = examine(session, self._outward, request.sql, native=request.native, owner=request.rights.owner)
         self.format = "Native" if request.native else self.statement.format or request.format
-        session.set(self._engine.bounds.settings())
-        for statement in request.sets:
-            session.run(statement)
-        asked = {name: value for name, value in request.settings.items() if name not in _NOT_THEIRS}
-        session.set(self._engine.bounds.within(asked))
+        changes = self.statement.kind in (Kind.INSERT, Kind.DEFINE)
+        self._settle(session, {} if changes else {"readonly": "2"})
         if self.statement.kind is Kind.INSERT:
             self._insert(session)
-            return
-        if self.statement.kind is Kind.DEFINE:
+        elif self.statement.kind is Kind.DEFINE:
             self._refuse_get()
             session.run(self.statement.text)
-            return
-        session.set({"readonly": "2"})
-        if self.statement.kind is Kind.READ:
+        elif self.statement.kind is Kind.READ:
             self._read(session)
         else:
             session.run(self.statement.text)
 
+    def _opened(self) -> Session:
+        session = self._engine.session()
+        if self._request.database:
+            session.use(self._request.database)
+        return session
+
+    def _settle(self, session: Session, more: Mapping[str, str]) -> None:
+        """Our bounds, then what the client set before and with this statement; each statement to set takes its time."""
+        request, bounds = self._request, self._engine.bounds
+        ours = bounds.settings()
+        if request.sets:
+            session.set(ours)
+            ours = {}
+        for statement in request.sets:
+            session.run(statement)
+        asked = {name: value for name, value in request.settings.items() if name not in _NOT_THEIRS}
+        session.set({**ours, **bounds.within(asked), **more})
+
     def _read(self, session: Session) -> None:
         text = self.statement.text + self._mark
         params = self._request.params
-        if self._request.native:
-            self.columns = described(session, self.statement.text, params, self._mark)
         if self.format in STREAMABLE:
             try:
                 session.start(text, self.format, params)
                 self._streaming = True
                 self._first = session.fetch()
-                return
             except QueryFailed as error:
                 if _NOT_STREAMED not in error.message:
                     raise
                 self._streaming = False
-        if self._request.native and not self.columns:
-            self.columns = headed(session, text, params)
+            else:
+                if self._request.native:
+                    self.columns = leading(self._first.data if self._first else b"") or self._described()
+                return
+        if self._request.native:
+            self.columns = self._described() or headed(session, text, params)
         self._first = session.run(text, self.format, params)
+
+    def _described(self) -> Columns:
+        """In a session of its own, for the one of the statement may be in the middle of its result."""
+        with contextlib.closing(self._opened()) as session:
+            self._settle(session, {"readonly": "2"})
+            return described(session, self.statement.text, self._request.params, self._mark)
 
     def _insert(self, session: Session) -> None:
         statement = self.statement

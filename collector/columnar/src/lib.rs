@@ -11,7 +11,7 @@ mod table;
 mod tail;
 
 pub use error::{Error, Result};
-pub use native::length::native_block_length;
+pub use native::length::{native_block_length, native_columns};
 pub use otlp::body::{Coding, Form};
 pub use otlp::logs::encode as encode_logs;
 pub use otlp::metrics::encode as encode_metrics;
@@ -241,6 +241,11 @@ mod python {
         let rules = rules.map(|rules| &rules.get().0);
         let form = form(json, coding, limit)?;
         encoded(py, py.detach(|| crate::encode_logs(body, form, received_ns, rules))?)
+    }
+
+    #[pyfunction]
+    fn native_columns(py: Python<'_>, data: &[u8]) -> PyResult<Vec<(String, String)>> {
+        Ok(py.detach(|| crate::native_columns(data))?)
     }
 
     #[pyfunction]

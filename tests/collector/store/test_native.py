@@ -16,7 +16,10 @@ import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import NetworkError, ServerException
 
+from collector.store.columns import Columns
 from collector.store.doors.native import CONNECTIONS_MOST, serve_native
+from collector.store.embedded import EmbeddedStore
+from collector.store.running import Request
 from tests.collector.store.spans import mesh_block
 from tests.world.processes import until
 from tests.world.stores import ServedStore
@@ -51,6 +54,30 @@ def test_every_kind_of_column_arrives(served: ServedStore, compression: str | bo
     )
     assert dict(columns)["lc"] == "LowCardinality(String)"
     assert dict(columns)["nanos"] == "DateTime64(9)"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        EVERY_TYPE,
+        f"SELECT * FROM ({EVERY_TYPE}) WHERE i > 0",
+        "SELECT sumState(number) AS state, 1 AS one FROM numbers(3)",
+        "SELECT toDateTime(0, 'Europe/Berlin') AS there, now64(3, 'UTC') AS here",
+    ],
+    ids=["all types", "no rows", "a state", "time zones"],
+)
+def test_columns_are_told_as_they_are_described(served: ServedStore, sql: str) -> None:
+    with served.client() as client:
+        described = [(row[0], row[1]) for row in client.execute(f"DESCRIBE TABLE ({sql})")]
+    assert served.call(told(served.store, sql)) == described
+
+
+async def told(store: EmbeddedStore, sql: str) -> Columns:
+    running = await store.start(Request(sql, native=True))
+    try:
+        return running.columns
+    finally:
+        await running.close()
 
 
 def test_spans_and_aggregated_states_are_read(served: ServedStore) -> None:

@@ -1,5 +1,7 @@
 //! Where a Native block ends: walks the columns by type, since a block does not say its length.
 
+use std::ops::Range;
+
 use super::types::Type;
 use crate::error::{Error, Result};
 
@@ -17,9 +19,21 @@ type Walked<T> = std::result::Result<T, Stop>;
 /// Length of the first whole block in `data`; 0 when it is not whole yet.
 pub fn native_block_length(data: &[u8]) -> Result<usize> {
     let mut walk = Walk { data, at: 0 };
-    match walk.block() {
+    match walk.block(&mut |_, _| ()) {
         Ok(()) => Ok(walk.at),
         Err(Stop::Short) => Ok(0),
+        Err(Stop::Bad(error)) => Err(error),
+    }
+}
+
+/// Names and types of the columns of the first block in `data`, which has to be whole.
+pub fn native_columns(data: &[u8]) -> Result<Vec<(String, String)>> {
+    let mut walk = Walk { data, at: 0 };
+    let mut columns = Vec::new();
+    let text = |range: Range<usize>| String::from_utf8_lossy(&data[range]).into_owned();
+    match walk.block(&mut |name, kind| columns.push((text(name), text(kind)))) {
+        Ok(()) => Ok(columns),
+        Err(Stop::Short) => Err(Error::malformed("expected a whole block", data.len())),
         Err(Stop::Bad(error)) => Err(error),
     }
 }
@@ -30,13 +44,15 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn block(&mut self) -> Walked<()> {
+    /// `seen` is told where the name and the type of each column stand.
+    fn block(&mut self, seen: &mut dyn FnMut(Range<usize>, Range<usize>)) -> Walked<()> {
         let columns = self.varint()?;
         let rows = self.varint()?;
         for _ in 0..columns {
-            self.text()?;
+            let name = self.text()?;
             let offset = self.at;
             let kind = self.type_name()?;
+            seen(name, self.at - kind.len()..self.at);
             let kind = Type::parse(&kind, offset).map_err(Stop::Bad)?;
             if rows > 0 {
                 self.prefix(&kind)?;
@@ -76,7 +92,7 @@ impl Walk<'_> {
     fn values(&mut self, kind: &Type, count: u64) -> Walked<()> {
         match kind {
             Type::Fixed(width) => self.skip(self.times(count, *width as u64)?).map(drop),
-            Type::Text => (0..count).try_for_each(|_| self.text()),
+            Type::Text => (0..count).try_for_each(|_| self.text().map(drop)),
             Type::Nullable(inner) => {
                 self.skip(count)?;
                 self.values(inner, count)
@@ -129,9 +145,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn text(&mut self) -> Walked<()> {
+    fn text(&mut self) -> Walked<Range<usize>> {
         let length = self.varint()?;
-        self.skip(length).map(drop)
+        let start = self.at;
+        self.skip(length)?;
+        Ok(start..self.at)
     }
 
     fn times(&self, count: u64, width: u64) -> Walked<u64> {
@@ -189,6 +207,15 @@ mod tests {
         for end in 0..NESTED.len() {
             assert_eq!(native_block_length(&NESTED[..end]), Ok(0), "{end}");
         }
+    }
+
+    #[test]
+    fn columns_are_those_of_the_first_block() {
+        let two = [b"\x02\x01\x01a\x05UInt8\x07\x03b b\x06String\x01x", NESTED].concat();
+        let named = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
+        assert_eq!(native_columns(&two), Ok(vec![named("a", "UInt8"), named("b b", "String")]));
+        assert_eq!(native_columns(b"\0\0"), Ok(vec![]));
+        assert!(native_columns(&NESTED[..NESTED.len() - 1]).is_err());
     }
 
     #[test]
