@@ -93,18 +93,18 @@ FROM otel.mesh_edges
 WHERE {WITHIN} AND Source = %(source)s AND Destination = %(target)s AND Reporter = %(reporter)s"""
 
 SERVICE_SERIES = f"""
-SELECT toStartOfInterval(Bucket, toIntervalSecond(%(step)s)) AS time, sum(Calls) AS calls, sum(Errors) AS errors,
+SELECT toStartOfInterval({{bucket}}, toIntervalSecond(%(step)s)) AS time, sum(Calls) AS calls, sum(Errors) AS errors,
        sum(DurationSum) AS duration_sum, {QUANTILES}(Durations) AS quantiles
 FROM otel.mesh_routes
-WHERE {WITHIN} AND Service = %(service)s AND (%(route)s = '' OR Route = %(route)s)
+WHERE {{within}} AND Service = %(service)s{{route}}
 GROUP BY time
 ORDER BY time"""
 
 EDGE_SERIES = f"""
-SELECT toStartOfInterval(Bucket, toIntervalSecond(%(step)s)) AS time, sum(Calls) AS calls, sum(Errors) AS errors,
+SELECT toStartOfInterval({{bucket}}, toIntervalSecond(%(step)s)) AS time, sum(Calls) AS calls, sum(Errors) AS errors,
        {QUANTILES}(Durations) AS quantiles
 FROM otel.mesh_edges
-WHERE {WITHIN} AND Source = %(source)s AND Destination = %(target)s AND Reporter = %(reporter)s
+WHERE {{within}} AND Source = %(source)s AND Destination = %(target)s AND Reporter = %(reporter)s
 GROUP BY time
 ORDER BY time"""
 
@@ -209,12 +209,15 @@ def routes(ask: Ask, window: Window, service: str) -> Rows:
 def service_series(ask: Ask, window: Window, service: str, route: str = "") -> Rows:
     """A service over time in whole steps; `route` narrows it, '' is all of them."""
     params = {**window.bounds(), "step": window.step, "service": service, "route": route}
-    return _whole(ask(SERVICE_SERIES, params), window)
+    only = " AND Route = %(route)s" if route else ""
+    sql = SERVICE_SERIES.format(bucket=_bucket(window), within=_within(window), route=only)
+    return _whole(ask(sql, params), window)
 
 
 def edge_series(ask: Ask, window: Window, source: str, target: str) -> Rows:
     """An edge over time in whole steps, as its caller saw it."""
-    return _whole(ask(EDGE_SERIES, {**window.bounds(), "step": window.step, **_edge(source, target)}), window)
+    sql = EDGE_SERIES.format(bucket=_bucket(window), within=_within(window))
+    return _whole(ask(sql, {**window.bounds(), "step": window.step, **_edge(source, target)}), window)
 
 
 def edge_pairs(ask: Ask, window: Window, source: str, target: str) -> Rows:
@@ -283,6 +286,11 @@ def schema(ask: Ask) -> dict[str, Sequence[tuple[str, str]]]:
 def _within(window: Window) -> str:
     """A long window counts whole minutes: those of its ends, too."""
     return WITHIN if window.seconds < LONG_SECONDS else WITHIN_MINUTES
+
+
+def _bucket(window: Window) -> str:
+    """The time of a row: its minute where a point covers whole ones."""
+    return "Bucket" if window.seconds < LONG_SECONDS else "toStartOfMinute(Bucket)"
 
 
 def _whole(rows: Rows, window: Window) -> Rows:

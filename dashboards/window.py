@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+MINUTE_SECONDS = 60
 BUCKET_SECONDS = 10  # of mesh_edges and mesh_routes (docs/telemetry.md)
 POINTS = 60  # a line needs no more points than that to show its shape
 
@@ -37,8 +38,10 @@ class Window:
 
     @property
     def step(self) -> int:
-        """Seconds a point of a time series covers: whole buckets, at most POINTS points."""
-        return max(1, round(self.seconds / POINTS / BUCKET_SECONDS)) * BUCKET_SECONDS
+        """Seconds a point of a time series covers: whole buckets, at most POINTS points; whole minutes if one or more,
+        for of these the roll-ups keep sums."""
+        step = max(1, round(self.seconds / POINTS / BUCKET_SECONDS)) * BUCKET_SECONDS
+        return step if step < MINUTE_SECONDS else round(step / MINUTE_SECONDS) * MINUTE_SECONDS
 
     def bounds(self) -> dict[str, datetime]:
         """The two ends as parameters of a query."""

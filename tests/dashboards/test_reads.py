@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -89,6 +90,13 @@ def test_hours_are_answered_from_whole_minutes_and_the_answer_is_the_same(ask: A
     assert all(of_hours[name]["calls"] == of_minutes[name]["calls"] for name in SERVICES)
     assert all(of_hours[name]["first"] == of_minutes[name]["first"] for name in SERVICES)
     assert len(reads.known_edges(told, long)) == len(reads.known_edges(ask, short))
+    for series in (
+        partial(reads.service_series, service="front"),
+        partial(reads.edge_series, source="front", target="checkout"),
+    ):
+        minute = series(told, long)[-1]
+        of_it = Window(minute["time"], minute["time"] + timedelta(seconds=70))
+        assert minute["calls"] == sum(row["calls"] for row in series(ask, of_it)) > 0
 
 
 def test_instances_and_routes_add_up_to_the_service(ask: Asking) -> None:
