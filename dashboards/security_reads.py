@@ -17,7 +17,7 @@ SELECT Source AS source, Destination AS target, sum(Calls) AS calls,
        groupUniqArrayIf(4)(Identity, Identity != '') AS identities,
        anyLastIf(Trace, Tls = 'plaintext') AS plaintext_trace
 FROM otel.mesh_security
-WHERE {WITHIN} AND NOT startsWith(Reason, 'tls_')
+WHERE {WITHIN} AND NOT startsWith(Reason, 'tls_') AND Reason != 'plaintext_refused'
 GROUP BY source, target
 ORDER BY plaintext DESC, target, source"""
 

@@ -24,7 +24,8 @@ _MOST_SPENDERS = 5
 class TracedSpan:
     """A span, the status it answered (HTTP or gRPC, empty when none), and the mesh's reason if the mesh had one.
 
-    `rule`: of a policy that denied the request, or that came nearest to allowing it and `missed` something.
+    `rule`: of a policy that denied the request, or that came nearest to allowing it and `missed` something; or the
+    limit that was in its way.
     """
 
     span: Span

@@ -34,7 +34,8 @@ _TRACE = f"""
 WITH (SELECT (min(Start), toDateTime64(max(End) + 1, 9)) FROM otel.otel_traces_trace_id_ts
     WHERE TraceId = %(trace)s) AS times
 SELECT {_SPAN}, coalesce({_STATUS}, ''), SpanAttributes['mesh.reason'],
-    SpanAttributes['mesh.policy'], SpanAttributes['mesh.policy.missed']
+    coalesce(nullIf(SpanAttributes['mesh.policy'], ''), SpanAttributes['mesh.limit']),
+    SpanAttributes['mesh.policy.missed']
 FROM otel.otel_traces
 WHERE TraceId = %(trace)s AND Timestamp >= times.1 AND Timestamp < times.2
 ORDER BY Timestamp LIMIT {MOST_OF_A_TRACE}
