@@ -14,11 +14,13 @@ import pytest_asyncio
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from prometheus_client import CollectorRegistry
 
+from collector.beside import beside
 from collector.drops import Drops
 from collector.encode import Encoder
 from collector.receive.request import Form, Request, Taken
 from collector.receive.signals import Signal
 from collector.sample.figures import Figures
+from collector.sample.named import named
 from collector.sample.sampler import Sampler
 from collector.sample.terms import NS, TailPart
 from collector.store.embedded import EmbeddedStore
@@ -249,3 +251,14 @@ async def test_bounds_decide_early_and_late_spans_follow(tmp_path: Path, store: 
         assert parts.figure("late_spans_total") == 3
     assert await traces(store) == {1: (1, ""), 2: (2, "")}, "a late span that failed is stored all the same"
     assert await counted(store) == (7, 7)
+
+
+async def test_pinned_traces_and_those_of_incidents_are_named(store: Behind) -> None:
+    pinned, blamed = f"{7:032x}", f"{8:032x}"
+    await store.store.change(f"INSERT INTO otel.mesh_pins (TraceId, Time) VALUES ('{pinned}', now64(3))")
+    finding = f"INSERT INTO otel.mesh_incidents (Id, UpdatedAt, Finding) VALUES ('i', now64(3), '[\"{blamed}\"]')"
+    await store.store.change(finding)
+    told: list[list[str]] = []
+    async with beside(named(store.store.ask, told.append), "named"):
+        await eventually(lambda: bool(told), "names")
+    assert sorted(told[0]) == [pinned, blamed]
