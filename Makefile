@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 CHROMIUM := chromium:chromium
-CLIENTS := clickhouse-client:clickhouse-client nghttp2-client:nghttp curl:curl
+CLIENTS := clickhouse-client:clickhouse-client clickhouse-tools:clickhouse-benchmark nghttp2-client:nghttp curl:curl
 NETWORK := iproute2:ip nftables:/usr/sbin/nft iptables:/usr/sbin/iptables
 PEERS := haproxy:/usr/sbin/haproxy nginx-light:/usr/sbin/nginx wrk:wrk
 

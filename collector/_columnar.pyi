@@ -15,6 +15,7 @@ __all__ = [
     "encode_traces",
     "native_block_length",
     "native_columns",
+    "native_blocks_at",
 ]
 
 from typing import Literal, final
@@ -153,3 +154,6 @@ def native_block_length(data: bytes) -> int:
 def native_columns(data: bytes) -> list[tuple[str, str]]:
     """Names and types of the columns of the first Native block in `data`. Raises DecodeError when it is not whole, or
     has a column whose length its type does not tell."""
+
+def native_blocks_at(data: bytes, revision: int) -> bytes:
+    """Whole blocks of `FORMAT Native` as a client of a protocol revision reads them. Raises DecodeError."""

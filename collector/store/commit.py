@@ -8,9 +8,12 @@ says nothing: no exception, every row counted as written. An error of another st
 one of this INSERT, whose repetition under its deduplication token does no harm.
 """
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
+from collector.disk import unwritable
 from collector.store.errors import NOT_ENOUGH_SPACE, query_failed
 
 # What writing a part may meet (src/Common/ErrorCodes.cpp) and a mistaken SELECT does not.
@@ -39,6 +42,8 @@ _COUNTED: Final = (
     f" ({', '.join(map(repr, _OF_WRITING))}) ORDER BY last_error_time"
 )
 
+CANNOT_OPEN_FILE: Final = 76
+
 Errors = dict[str, tuple[int, int, str]]
 """By name: ClickHouse's number, how often, and its last message."""
 
@@ -55,3 +60,16 @@ def check(before: Errors, after: Errors) -> None:
         code, _, message = after[new[-1]]
         advice = " Make room on the disk of the tables." if code == NOT_ENOUGH_SPACE else ""
         raise query_failed(code, f"{message}. ({new[-1]}){advice}")
+
+
+def writable(directory: Path) -> None:
+    """Raises QueryFailed (76) when no file can be made there, on a read-only disk for one.
+
+    What std::filesystem throws within the engine is told by nobody and counted nowhere: this is asked before an INSERT
+    and after it.
+    """
+    try:
+        tempfile.TemporaryFile(dir=directory, buffering=0).close()
+    except OSError as error:
+        told = unwritable("the tables' directory", directory, error, "--data")
+        raise query_failed(CANNOT_OPEN_FILE, f"{told}. (CANNOT_OPEN_FILE)") from None

@@ -34,11 +34,12 @@ UNKNOWN_SETTING: Final = 115
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a result: `rows` in it, and `read_rows` read from tables since the piece before."""
+    """A piece of a result: `rows` in it, and what was read from tables since the piece before."""
 
     data: bytes
     rows: int
     read_rows: int
+    read_bytes: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Engine:
 
     def session(self) -> "Session":
         """A new session, about 0.1 ms. Raises StoreUnavailable."""
-        return Session(_connect(self._address))
+        return Session(_connect(self._address), self.directory / "clickhouse")
 
     def close(self) -> None:
         """Stops ClickHouse once the last session is closed, and releases the directory."""
@@ -91,10 +92,14 @@ class Engine:
 
 
 class Session:
-    """One connection to the engine with its own database, settings and running query. Not thread-safe."""
+    """One connection to the engine with its own database, settings and running query. Not thread-safe.
 
-    def __init__(self, connection: Connection) -> None:
+    `directory` is where its tables are, None when they are in memory.
+    """
+
+    def __init__(self, connection: Connection, directory: Path | None = None) -> None:
         self._connection = connection
+        self._directory = directory
         self._stream: Any = None
 
     def use(self, database: str) -> None:
@@ -116,7 +121,7 @@ class Session:
             result = self._connection.query(sql, form, params=dict(params or {}))
         except Exception as error:
             raise failure(error) from None
-        return Chunk(result.bytes(), result.rows_read(), result.storage_rows_read())
+        return _chunk(result)
 
     def start(self, sql: str, form: str, params: Mapping[str, str] | None = None) -> None:
         """Starts a SELECT whose result is then fetched block by block. Raises QueryFailed."""
@@ -137,7 +142,7 @@ class Session:
             raise failure(error) from None
         if result is None:
             return None
-        return Chunk(result.bytes(), result.rows_read(), result.storage_rows_read())
+        return _chunk(result)
 
     def execute(self, sql: str) -> None:
         """Runs a statement for what it does. Raises QueryFailed."""
@@ -157,6 +162,7 @@ class Session:
 
         Raises QueryFailed.
         """
+        self._check_disk()
         before = commit.errors(self.rows)
         try:
             with self._connection.send_insert(statement, form) as insert:
@@ -166,6 +172,7 @@ class Session:
         except Exception as error:
             raise failure(error) from None
         commit.check(before, commit.errors(self.rows))
+        self._check_disk()
         return written
 
     def classify(self, sql: str) -> Classified:
@@ -178,11 +185,19 @@ class Session:
             only_own_database=report["writes_only_target_database"],
         )
 
+    def _check_disk(self) -> None:
+        if self._directory is not None:
+            commit.writable(self._directory)
+
     def close(self) -> None:
         """Cancels what still streams and ends the session."""
         if self._stream is not None:
             self._stream.close()
         self._connection.close()
+
+
+def _chunk(result: Any) -> Chunk:
+    return Chunk(result.bytes(), result.rows_read(), result.storage_rows_read(), result.storage_bytes_read())
 
 
 def failure(error: Exception) -> QueryFailed:

@@ -6,7 +6,7 @@ query instead of filling memory. Never: a statement that goes on after its clien
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -37,12 +37,23 @@ _KILL_AGAIN_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a statement is: rows and bytes read, rows it will read as far as known, and since when it runs."""
+
+    rows: int
+    bytes: int
+    rows_to_read: int
+    elapsed_ns: int
+
+
+@dataclass(frozen=True)
 class Request:
     """A statement as a client sent it, with what its connection holds.
 
     `sets` are SET statements from before; `rights` are what its account may change;
     `native` asks for Native blocks whatever FORMAT and INTO OUTFILE say (they are the client's business
-    there), and for the result's columns.
+    there), and for the result's columns. `watch` is told every `watch_seconds` how far the statement is, until there is
+    the beginning of a result.
     """
 
     sql: str
@@ -54,6 +65,8 @@ class Request:
     rights: Rights = READS
     native: bool = False
     may_change: bool = True
+    watch: Callable[[Progress], None] | None = None
+    watch_seconds: float = 0.1
 
 
 class Running:
@@ -93,7 +106,8 @@ class Running:
 
     async def begin(self) -> None:
         """Parses, checks and starts the statement; errors that can be known at once are raised here."""
-        await self._in_thread(self._begin)
+        async with self._watched():
+            await self._in_thread(self._begin)
 
     async def next(self) -> Chunk | None:
         """The next chunk, None at the end. Raises QueryFailed."""
@@ -119,6 +133,29 @@ class Running:
             self._closing = asyncio.ensure_future(self._close())
         # A caller that is itself cancelled must not leave a session open: the engine would never stop.
         await asyncio.shield(self._closing)
+
+    @contextlib.asynccontextmanager
+    async def _watched(self) -> AsyncIterator[None]:
+        if self._request.watch is None:
+            yield
+            return
+        task = asyncio.create_task(self._tell(self._request.watch), name="progress")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _tell(self, watch: Callable[[Progress], None]) -> None:
+        while True:
+            await asyncio.sleep(self._request.watch_seconds)
+            looking = asyncio.get_running_loop().run_in_executor(None, self._progress)
+            try:
+                progress = await asyncio.shield(looking)
+            finally:  # its session is closed before the engine may be
+                await asyncio.wait({looking})
+            if progress is not None:
+                watch(progress)
 
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()
@@ -234,9 +271,14 @@ class Running:
         assert self._session is not None
         return self._session
 
+    def _progress(self) -> Progress | None:
+        with contextlib.closing(self._engine.session()) as session:
+            found = session.rows(
+                "SELECT read_rows, read_bytes, total_rows_approx, toUInt64(elapsed * 1e9) FROM system.processes "
+                f"WHERE endsWith(query, '{self._mark.strip()}')"
+            )
+        return Progress(*map(int, found[0])) if found else None
+
     def _kill(self) -> None:
-        session = self._engine.session()
-        try:
+        with contextlib.closing(self._engine.session()) as session:
             session.run(f"KILL QUERY WHERE endsWith(query, '{self._mark.strip()}') ASYNC")
-        finally:
-            session.close()

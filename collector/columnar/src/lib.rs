@@ -12,6 +12,7 @@ mod tail;
 
 pub use error::{Error, Result};
 pub use native::length::{native_block_length, native_columns};
+pub use native::revision::native_blocks_at;
 pub use otlp::body::{Coding, Form};
 pub use otlp::logs::encode as encode_logs;
 pub use otlp::metrics::encode as encode_metrics;
@@ -246,6 +247,12 @@ mod python {
     #[pyfunction]
     fn native_columns(py: Python<'_>, data: &[u8]) -> PyResult<Vec<(String, String)>> {
         Ok(py.detach(|| crate::native_columns(data))?)
+    }
+
+    #[pyfunction]
+    fn native_blocks_at(py: Python<'_>, data: &[u8], revision: u64) -> PyResult<Py<PyBytes>> {
+        let blocks = py.detach(|| crate::native_blocks_at(data, revision))?;
+        Ok(PyBytes::new(py, &blocks).unbind())
     }
 
     #[pyfunction]

@@ -7,5 +7,6 @@ pub mod block;
 pub mod column;
 pub mod dictionary;
 pub mod length;
+pub mod revision;
 pub mod shape;
 pub mod types;

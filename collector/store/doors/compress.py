@@ -6,7 +6,7 @@ Source: ClickHouse, src/Compression/CompressedWriteBuffer.cpp and ICompressionCo
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import lz4.block
@@ -26,13 +26,18 @@ FRAME_MOST: Final = 64 << 20
 _LOW: Final = (1 << 64) - 1
 
 
-def compressed(data: bytes) -> Iterator[bytes]:
-    """`data` as LZ4 frames of at most 1 MiB before compression."""
+def compressed(data: bytes, method: int = LZ4) -> Iterator[bytes]:
+    """`data` as frames of at most 1 MiB before compression."""
     for start in range(0, len(data), FRAME_RAW):
         raw = data[start : start + FRAME_RAW]
-        payload = lz4.block.compress(raw, store_size=False)
-        body = HEADER.pack(LZ4, HEADER.size + len(payload), len(raw)) + payload
+        payload = _COMPRESS[method](raw)
+        body = HEADER.pack(method, HEADER.size + len(payload), len(raw)) + payload
         yield checksum(body) + body
+
+
+def method_named(name: str) -> int:
+    """Of the setting network_compression_method; the usual one for names that are not spoken here."""
+    return _NAMED.get(name.upper(), LZ4)
 
 
 def frame_size(head: bytes) -> int:
@@ -83,4 +88,15 @@ def _none(payload: bytes, _: int) -> bytes:
     return payload
 
 
+def _lz4_of(raw: bytes) -> bytes:
+    payload: bytes = lz4.block.compress(raw, store_size=False)
+    return payload
+
+
+def _zstd_of(raw: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=1).compress(raw)
+
+
+_NAMED: Final = {"LZ4": LZ4, "ZSTD": ZSTD, "NONE": NONE}
+_COMPRESS: Final[dict[int, Callable[[bytes], bytes]]] = {NONE: bytes, LZ4: _lz4_of, ZSTD: _zstd_of}
 _DECOMPRESS: Final = {NONE: _none, LZ4: _lz4, ZSTD: _zstd}

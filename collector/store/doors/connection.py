@@ -9,20 +9,21 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from collector.store.columns import native_heading
+from collector.store.doors import compress
 from collector.store.doors import protocol as p
 from collector.store.doors.accounts import Account, Accounts
+from collector.store.doors.held import Held
 from collector.store.doors.incoming import Incoming
 from collector.store.doors.outgoing import Outgoing, send
+from collector.store.doors.pace import Pace
 from collector.store.embedded import EmbeddedStore
 from collector.store.errors import QueryFailed, StoreUnavailable, query_failed
 from collector.store.running import Request, Running
-from collector.store.statement import Kind, Statement
 from collector.tls import identities
 
 T = TypeVar("T")
 
 GREETING_SECONDS: Final = 10
-SETS_MOST: Final = 100
 INSERT_MOST: Final = 128 << 20
 NOT_IMPLEMENTED: Final = 48
 UNEXPECTED_PACKET: Final = 101
@@ -48,9 +49,7 @@ class Connection:
         self._peer = writer.get_extra_info("peername")
         self._identities = identities(writer.get_extra_info("peercert"))
         self._upcoming: asyncio.Task[int] | None = None
-        # What USE and SET changed, for as long as the connection lasts.
-        self._database = "otel"
-        self._sets: tuple[str, ...] = ()
+        self._held = Held()
 
     async def serve(self) -> None:
         """Greets and answers packets until the client leaves or sends what is not the protocol."""
@@ -74,7 +73,7 @@ class Connection:
         except QueryFailed as error:
             await self._send(p.exception(error.code, error.message))
             return
-        self._database = greeting.database or "otel"
+        self._held = Held(greeting.database or "otel")
         await self._send(p.hello(greeting.revision, self._store.version, "whymesh"))
         while True:
             kind = await self._next_kind()
@@ -96,7 +95,9 @@ class Connection:
 
     async def _query(self, account: Account, revision: int) -> None:
         query = await self._incoming.query(revision)
-        outgoing = Outgoing(self._writer, revision, squeeze=query.compressed)
+        method = compress.method_named(query.settings.get("network_compression_method", ("", False))[0])
+        outgoing = Outgoing(self._writer, revision, squeeze=query.compressed, method=method)
+        pace = Pace(revision, self._writer.write)
         try:
             await self._skip_external_tables(outgoing)
             if query.stage != p.COMPLETE:
@@ -107,39 +108,39 @@ class Connection:
                 )
             request = Request(
                 query.sql,
-                self._database,
+                self._held.database,
                 settings=self._known_settings(query),
-                sets=self._sets,
+                sets=self._held.sets,
                 rights=account.rights,
                 native=True,
+                watch=pace.told,
             )
-            await self._answer(request, outgoing)
+            await self._answer(request, outgoing, pace)
         except QueryFailed as error:
             await self._send(p.exception(error.code, error.message))
         except StoreUnavailable as error:
             await self._send(p.exception(NETWORK_ERROR, f"{error}. (NETWORK_ERROR)"))
 
-    async def _answer(self, request: Request, outgoing: Outgoing) -> None:
+    async def _answer(self, request: Request, outgoing: Outgoing, pace: Pace) -> None:
         try:
             running = await self._watched(self._store.start(request))
             try:
                 if running.awaits_rows:
                     await self._take_rows(running, outgoing)
                 else:
-                    await self._give_rows(running, outgoing)
+                    await self._give_rows(running, outgoing, pace)
             finally:
                 await running.close()
-            self._remember(running.statement)
+            self._held.remember(running.statement)
         except _Cancelled:
             log.debug("native door: %s cancelled its query", self._peer)
         await outgoing.send(p.END_OF_STREAM)
 
-    async def _give_rows(self, running: Running, outgoing: Outgoing) -> None:
+    async def _give_rows(self, running: Running, outgoing: Outgoing, pace: Pace) -> None:
         if running.columns:
             await outgoing.block(native_heading(running.columns))
         while (chunk := await self._watched(running.next())) is not None:
-            if chunk.read_rows:
-                await outgoing.send(p.progress(outgoing.revision, chunk.read_rows))
+            pace.read(chunk.read_rows, chunk.read_bytes)
             if chunk.data:
                 await outgoing.block(chunk.data)
 
@@ -155,7 +156,7 @@ class Connection:
         if blocks:
             written = await running.feed(blocks)
             if outgoing.revision >= p.WRITTEN_IN_PROGRESS:
-                await outgoing.send(p.progress(outgoing.revision, 0, written))
+                await outgoing.send(p.progress(outgoing.revision, 0, written=written))
 
     async def _skip_external_tables(self, outgoing: Outgoing) -> None:
         """Reads to the empty block that ends them, so that a refusal finds the connection in order."""
@@ -200,12 +201,6 @@ class Connection:
             for name, (value, important) in query.settings.items()
             if important or name in self._store.settings
         }
-
-    def _remember(self, statement: Statement) -> None:
-        if statement.kind is Kind.USE:
-            self._database = statement.database
-        elif statement.kind is Kind.SET:
-            self._sets = (*self._sets, statement.text)[-SETS_MOST:]
 
     async def _send(self, data: bytes) -> None:
         await send(self._writer, data)

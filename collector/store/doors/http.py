@@ -4,30 +4,37 @@ In: curl, Grafana, DBeaver, clickhouse-connect. Out: results in any of ClickHous
 where the format allows it. Never: a change by GET, a result without its error when it broke off.
 """
 
-import json
+import asyncio
 import logging
 import secrets
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
-from collector.store.doors.accounts import Accounts
-from collector.store.doors.http_answer import content_type, error_text, late_error, status_of
-from collector.store.doors.http_coding import BODY_MOST, Coding, decoded
-from collector.store.doors.http_request import Asked, asked, credentials, query_id
+from collector._columnar import DecodeError, native_blocks_at
+from collector.store.doors.accounts import Account, Accounts
+from collector.store.doors.held import Held, Sessions
+from collector.store.doors.http_answer import content_type, error_text, late_error, status_of, summary
+from collector.store.doors.http_body import BODY_MOST, plain
+from collector.store.doors.http_coding import Coding
+from collector.store.doors.http_head import Streamed, Whole, tell
+from collector.store.doors.http_request import Asked, asked, credentials, query_id, session_seconds
 from collector.store.embedded import EmbeddedStore
 from collector.store.engine import Chunk
-from collector.store.errors import AUTHENTICATION_FAILED, QueryFailed, StoreUnavailable
+from collector.store.errors import AUTHENTICATION_FAILED, TOO_MANY_BYTES, QueryFailed, StoreUnavailable, query_failed
 from collector.store.running import Running
 from collector.store.statement import Kind
 from collector.tls import identities
 
+NOT_IMPLEMENTED: Final = 48
 NETWORK_ERROR: Final = 210
+KEEP_ALIVE_SECONDS: Final = 30
 # A page for whoever has a browser and nothing else; it asks this same door.
 _PLAY: Final = (files("collector.store.doors") / "play.html").read_text()
 
@@ -66,7 +73,14 @@ async def serve_http(
     app.on_response_prepare.append(_named)
     app.router.add_route("*", "/{path:.*}", handler.query)
     # A client that leaves cancels its handler, and with it the query.
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(
+        app,
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=1,
+        auto_decompress=False,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
@@ -81,6 +95,7 @@ class _Handler:
     def __init__(self, store: EmbeddedStore, accounts: Accounts) -> None:
         self._store = store
         self._accounts = accounts
+        self._sessions = Sessions()
         self._version = ".".join(map(str, store.version))
 
     async def ping(self, _: web.Request) -> web.Response:
@@ -94,15 +109,29 @@ class _Handler:
         try:
             who = credentials(http.query, http.headers)
             account = self._accounts.enter(who.user, who.password, identities(http.get_extra_info("peercert")))
-            wanted = asked(http.method, http.query, http.headers, decoded(http.headers, await http.read()), account)
-            if not wanted.request.sql.strip():
-                return web.Response(text="Ok.\n")
-            async with self._running(wanted) as running:
-                return await self._answer(http, wanted, running)
+            body = await _body(http)
+            with self._held(http, account) as held:
+                wanted = asked(http.method, http.query, http.headers, body, account, held)
+                if not wanted.request.sql.strip():
+                    return Whole(text="Ok.\n")
+                if http.query.get("send_progress_in_http_headers") == "1" and http.version == HttpVersion11:
+                    wanted = replace(wanted, request=replace(wanted.request, watch=partial(tell, http)))
+                async with self._running(wanted) as running:
+                    answer = await self._answer(http, wanted, running)
+                held.remember(running.statement)
+                return answer
+        except web.HTTPRequestEntityTooLarge:
+            return self._error(TOO_MANY_BYTES, f"the body is over {BODY_MOST >> 20} MiB. (TOO_MANY_BYTES)", status=413)
         except QueryFailed as error:
             return self._error(error.code, error.message)
         except StoreUnavailable as error:
             return self._error(NETWORK_ERROR, f"{error}. (NETWORK_ERROR)", status=503)
+
+    def _held(self, http: web.Request, account: Account) -> AbstractContextManager[Held]:
+        name, known = http.query.get("session_id"), http.query.get("session_check") == "1"
+        if not name:
+            return nullcontext(Held())
+        return self._sessions.enter(account.name, name, session_seconds(http.query), known=known)
 
     @asynccontextmanager
     async def _running(self, wanted: Asked) -> AsyncIterator[Running]:
@@ -115,7 +144,7 @@ class _Handler:
     async def _answer(self, http: web.Request, wanted: Asked, running: Running) -> web.StreamResponse:
         if running.awaits_rows:
             written = await running.feed([wanted.rows])
-            return web.Response(headers=self._headers(running) | _summary(written=written))
+            return Whole(headers=self._headers(running) | summary(written=written))
         # Looking one chunk ahead: small results are then known to be whole, with their figures, before the head.
         first = await running.next()
         second = await running.next() if first is not None else None
@@ -124,26 +153,27 @@ class _Handler:
         return await self._stream(http, wanted, running, [first, second])
 
     async def _whole(self, wanted: Asked, running: Running, chunk: Chunk | None) -> web.Response:
-        coding = Coding(gzip=wanted.gzip, frames=wanted.frames)
-        body = b"" if chunk is None else await coding.part(chunk.data) + coding.end()
-        headers = self._headers(running) | coding.headers()
-        headers |= _summary() if chunk is None else _summary(read=chunk.read_rows, result=chunk.rows)
-        return web.Response(body=body, headers=headers)
+        headers = self._headers(running) | summary(chunk)
+        if chunk is None or not chunk.data:
+            return Whole(headers=headers)
+        coding = Coding(wanted.coding, frames=wanted.frames)
+        body = await coding.part(_data(wanted, running, chunk)) + coding.end()
+        return Whole(body=body, headers=headers | coding.headers())
 
     async def _stream(
         self, http: web.Request, wanted: Asked, running: Running, ahead: list[Chunk]
     ) -> web.StreamResponse:
         tag = secrets.token_hex(8)
-        coding = Coding(gzip=wanted.gzip, frames=wanted.frames)
-        headers = self._headers(running) | coding.headers() | {"X-ClickHouse-Exception-Tag": tag}
-        response = web.StreamResponse(headers=headers)
+        coding = Coding(wanted.coding, frames=wanted.frames)
+        headers = self._headers(running) | summary(*ahead) | coding.headers() | {"X-ClickHouse-Exception-Tag": tag}
+        response = Streamed(headers=headers)
         await response.prepare(http)
         chunk: Chunk | None
         try:
             for chunk in ahead:
-                await response.write(await coding.part(chunk.data))
+                await response.write(await coding.part(_data(wanted, running, chunk)))
             while (chunk := await running.next()) is not None:
-                await response.write(await coding.part(chunk.data))
+                await response.write(await coding.part(_data(wanted, running, chunk)))
         except QueryFailed as error:
             text = error_text(error.code, error.message, self._version)
             await response.write(await coding.part(late_error(text, tag)) + coding.end())
@@ -168,14 +198,30 @@ class _Handler:
         if code == AUTHENTICATION_FAILED:
             headers["WWW-Authenticate"] = 'Basic realm="ClickHouse HTTP"'
         text = error_text(code, message, self._version)
-        return web.Response(text=text, status=status or status_of(code), headers=headers)
+        return Whole(text=text, status=status or status_of(code), headers=headers)
 
 
 async def _named(http: web.Request, response: web.StreamResponse) -> None:
     if _QUERY_ID in http:
         response.headers["X-ClickHouse-Query-Id"] = http[_QUERY_ID]
+    if response.keep_alive is not False:
+        response.headers["Keep-Alive"] = f"timeout={KEEP_ALIVE_SECONDS}"
 
 
-def _summary(read: int = 0, result: int = 0, written: int = 0) -> dict[str, str]:
-    figures = {"read_rows": read, "read_bytes": 0, "written_rows": written, "result_rows": result}
-    return {"X-ClickHouse-Summary": json.dumps({name: str(value) for name, value in figures.items()})}
+async def _body(http: web.Request) -> bytes:
+    """What was sent, without its codings. Raises QueryFailed, HTTPRequestEntityTooLarge."""
+    if http.content_type.startswith("multipart/"):
+        raise query_failed(NOT_IMPLEMENTED, "this store takes no external tables. (NOT_IMPLEMENTED)")
+    body, coding = await http.read(), http.headers.get("Content-Encoding", "")
+    frames = http.query.get("decompress") == "1"
+    return await asyncio.to_thread(plain, body, coding, frames=frames) if coding or frames else body
+
+
+def _data(wanted: Asked, running: Running, chunk: Chunk) -> bytes:
+    """Raises QueryFailed (48) for types whose end in a block is not known here."""
+    if not wanted.revision or running.format != "Native":
+        return chunk.data
+    try:
+        return native_blocks_at(chunk.data, wanted.revision)
+    except DecodeError as error:
+        raise query_failed(NOT_IMPLEMENTED, f"client_protocol_version: {error}. (NOT_IMPLEMENTED)") from None

@@ -3,11 +3,14 @@
 Source: ClickHouse, src/Server/HTTP/exceptionCodeToHTTPStatus.cpp, src/Processors/Formats/IOutputFormat.h.
 """
 
+import json
 from typing import Final
+
+from collector.store.engine import Chunk
 
 _STATUS: Final = {
     **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 44, 53, 62, 69, 72, 108, 117, 168, 321, 452, 457), 400),
-    **dict.fromkeys((8, 46, 47, 50, 56, 60, 73, 81, 115), 404),
+    **dict.fromkeys((8, 46, 47, 50, 56, 60, 73, 81, 115, 372), 404),
     **dict.fromkeys((164, 192, 193, 497, 516), 403),
     159: 408,
     202: 503,
@@ -50,6 +53,19 @@ def content_type(form: str) -> str:
 def error_text(code: int, message: str, version: str) -> str:
     """The body of an error."""
     return f"Code: {code}. DB::Exception: {message} (version {version})\n"
+
+
+def summary(*chunks: Chunk | None, written: int = 0) -> dict[str, str]:
+    """The header that says what a query has read, and written, when the head of its answer goes out."""
+    there = [chunk for chunk in chunks if chunk is not None]
+    figures = {
+        "read_rows": sum(chunk.read_rows for chunk in there),
+        "read_bytes": sum(chunk.read_bytes for chunk in there),
+        "written_rows": written,
+        "result_rows": sum(chunk.rows for chunk in there),
+        "result_bytes": sum(len(chunk.data) for chunk in there),
+    }
+    return {"X-ClickHouse-Summary": json.dumps({name: str(value) for name, value in figures.items()})}
 
 
 def late_error(text: str, tag: str) -> bytes:

@@ -12,13 +12,16 @@ from typing import Final
 from uuid import uuid4
 
 from collector.store.doors.accounts import Account
+from collector.store.doors.held import SESSION_SECONDS, SESSION_SECONDS_MOST, Held
+from collector.store.doors.http_coding import accepted
 from collector.store.errors import AUTHENTICATION_FAILED, SYNTAX_ERROR, query_failed
 from collector.store.running import Request
 from collector.store.statement import data_follows
 
 DEFAULT_FORMAT: Final = "TabSeparated"
+INVALID_SESSION_TIMEOUT: Final = 374
 
-# Parameters of the interface itself; every other one is a setting. Sessions are not kept.
+# Parameters of the interface itself; every other one is a setting.
 _OURS: Final = frozenset(
     {
         "query", "database", "default_format", "user", "password", "compress", "decompress", "query_id",
@@ -36,12 +39,17 @@ _QUERY_ID: Final = re.compile(r"[\w.:-]{1,128}\Z", re.ASCII)
 
 @dataclass(frozen=True)
 class Asked:
-    """One request; `rows` are the data of an INSERT that came apart from its statement."""
+    """One request; `rows` are the data of an INSERT that came apart from its statement.
+
+    Its answer goes out in the content `coding`, in ClickHouse's `frames` within that; blocks of the format Native as a
+    client of the protocol `revision` reads them, 0: as in a file.
+    """
 
     request: Request
     rows: bytes
-    gzip: bool
+    coding: str
     frames: bool
+    revision: int
 
 
 @dataclass(frozen=True)
@@ -79,26 +87,50 @@ def query_id(query: Mapping[str, str]) -> str:
     return named if _QUERY_ID.match(named) else str(uuid4())
 
 
-def asked(method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, account: Account) -> Asked:
+def session_seconds(query: Mapping[str, str]) -> float:
+    """How long a session outlives its last query. Raises QueryFailed (374)."""
+    try:
+        seconds = float(query.get("session_timeout") or SESSION_SECONDS)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= SESSION_SECONDS_MOST:
+        raise query_failed(
+            INVALID_SESSION_TIMEOUT,
+            f"session_timeout is a number of seconds up to {SESSION_SECONDS_MOST:g}. (INVALID_SESSION_TIMEOUT)",
+        )
+    return seconds
+
+
+def asked(
+    method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, account: Account, held: Held
+) -> Asked:
     """What a request wants. Raises QueryFailed (62) when its statement is not text."""
     statement, rows = _divided(query.get("query", ""), body)
     request = Request(
         sql=statement,
-        database=query.get("database") or headers.get("X-ClickHouse-Database") or "otel",
+        database=query.get("database") or headers.get("X-ClickHouse-Database") or held.database,
         format=headers.get("X-ClickHouse-Format") or query.get("default_format") or DEFAULT_FORMAT,
         settings={
             name: value for name, value in query.items() if name not in _OURS and not name.startswith(_PARAMETER)
         },
         params={name.removeprefix(_PARAMETER): value for name, value in query.items() if name.startswith(_PARAMETER)},
+        sets=held.sets,
         rights=account.rights,
         may_change=method == "POST",
+        watch_seconds=max(_number(query, "http_headers_progress_interval_ms", 100), 10) / 1000,
     )
     return Asked(
         request,
         rows,
-        gzip="gzip" in headers.get("Accept-Encoding", "") and query.get("enable_http_compression") != "0",
+        coding=accepted(headers) if query.get("enable_http_compression") != "0" else "",
         frames=query.get("compress") == "1",
+        revision=_number(query, "client_protocol_version", 0),
     )
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    given = query.get(name, "")
+    return int(given) if given.isdecimal() else default
 
 
 def _divided(statement: str, body: bytes) -> tuple[str, bytes]:

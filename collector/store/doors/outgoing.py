@@ -4,18 +4,19 @@ import asyncio
 from typing import Final
 
 from collector.store.doors import protocol as p
-from collector.store.doors.compress import compressed
+from collector.store.doors.compress import LZ4, compressed
 
 SEND_SECONDS: Final = 60
 
 
 class Outgoing:
-    """Packets of one answer; blocks are LZ4 frames when the client asked to `squeeze` them."""
+    """Packets of one answer; blocks are frames of a `method` when the client asked to `squeeze` them."""
 
-    def __init__(self, writer: asyncio.StreamWriter, revision: int, *, squeeze: bool) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, revision: int, *, squeeze: bool, method: int = LZ4) -> None:
         self._writer = writer
         self.revision = revision
         self.squeeze = squeeze
+        self._method = method
 
     async def send(self, data: bytes) -> None:
         """A whole packet, or a part of one."""
@@ -28,7 +29,7 @@ class Outgoing:
         if not self.squeeze:
             await self.send(block)
             return
-        for frame in compressed(block):
+        for frame in compressed(block, self._method):
             await self.send(frame)
 
 

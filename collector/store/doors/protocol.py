@@ -120,11 +120,11 @@ def block_info(revision: int) -> bytes:
     return struct.pack("<BBBiB", 1, 0, 2, -1, 0) if revision >= BLOCK_INFO else b""
 
 
-def progress(revision: int, rows: int, written: int = 0) -> bytes:
-    """Rows read and written since the last progress packet; bytes are not known here."""
-    out = varint(Server.PROGRESS) + varint(rows) + varint(0)
+def progress(revision: int, rows: int, size: int = 0, *, more: int = 0, written: int = 0) -> bytes:
+    """Since the last progress packet: rows and bytes read, `more` rows known to be read in all, rows written."""
+    out = varint(Server.PROGRESS) + varint(rows) + varint(size)
     if revision >= TOTAL_ROWS_IN_PROGRESS:
-        out += varint(0)
+        out += varint(more)
     if revision >= WRITTEN_IN_PROGRESS:
         out += varint(written) + varint(0)
     return out

@@ -196,6 +196,15 @@ def test_get_only_reads_and_post_inserts(curl: Curl) -> None:
     assert curl.post("SELECT IncidentId FROM mesh_alerts ORDER BY 1") == "apart\nbehind\ninline\n"
 
 
+def test_an_insert_takes_parameters(curl: Curl) -> None:
+    given = {"param_id": "it's", "param_n": "7101"}
+    for rows in ("SELECT {id:String}, {n:UInt16}", "VALUES ({id:String}, {n:UInt16} + 1)"):
+        insert = f"INSERT INTO mesh_alerts (IncidentId, Attempts) {rows}"
+        assert curl.post(insert, "-u", "rootcause:", **given) == ""
+    found = "SELECT IncidentId, Attempts FROM mesh_alerts WHERE Attempts BETWEEN {n:UInt16} AND 7102 ORDER BY 2"
+    assert curl.post(found, **given) == "it\\'s\t7101\nit\\'s\t7102\n"
+
+
 def test_rows_in_a_body_cannot_bring_a_file_in(curl: Curl) -> None:
     insert = "INSERT INTO mesh_alerts (Error) VALUES"
     assert curl.post("(file('/etc/hostname'))", "-u", "rootcause:", query=insert).startswith("Code: 497. ")

@@ -197,6 +197,15 @@ def test_blocks_are_inserted_by_the_account_that_may(served: ServedStore, compre
         client.execute(insert, rows)
 
 
+def test_parameters_come_by_set_as_values_and_in_inserts(served: ServedStore) -> None:
+    with served.client("rootcause") as client:
+        client.execute("SET param_id = 'it\\'s', param_n = 71")
+        client.execute("INSERT INTO mesh_alerts (IncidentId, Attempts) SELECT {id:String}, {n:UInt16}")
+        client.execute("INSERT INTO mesh_alerts (IncidentId, Attempts) VALUES ({id:String}, {n:UInt16} + 1)")
+        found = "SELECT IncidentId, Attempts FROM mesh_alerts WHERE IncidentId = {id:String} ORDER BY 2"
+        assert client.execute(found) == [("it's", 71), ("it's", 72)]
+
+
 def test_a_nullable_column_is_inserted(served: ServedStore) -> None:
     with served.client("rootcause") as client:
         client.execute("INSERT INTO mesh_incidents (Id, ResolvedAt, Confidence) VALUES", [("a", None, 0.5)])
@@ -257,7 +266,9 @@ def test_clickhouse_client_of_2018_works(served: ServedStore) -> None:
         client("insert into mesh_alerts (IncidentId, Event) format TSV", "--user", "rootcause", data="old\topen\n")
         == ""
     )
-    assert client("select Event from mesh_alerts where IncidentId = 'old'") == "open\n"
+    zstd = ("--network_compression_method", "zstd", "--user", "rootcause", "--compression", "1")
+    assert client("insert into mesh_alerts (IncidentId, Event) format TSV", *zstd, data="zstd\topen\n") == ""
+    assert client("select Event from mesh_alerts where IncidentId in ('old', 'zstd')", *zstd) == "open\nopen\n"
 
 
 def test_another_clickhouse_reads_and_writes_through_remote(served: ServedStore) -> None:

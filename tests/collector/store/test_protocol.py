@@ -38,9 +38,9 @@ async def test_a_text_is_read_as_it_was_written(text: str) -> None:
     assert await incoming(string(text)).text() == text
 
 
-@given(st.binary(min_size=1, max_size=5000))
-def test_a_frame_is_unwrapped_to_what_was_wrapped(data: bytes) -> None:
-    frame = b"".join(compress.compressed(data))
+@given(st.binary(min_size=1, max_size=5000), st.sampled_from(["", "LZ4", "zstd", "None", "LZ4HC", "Delta"]))
+def test_a_frame_is_unwrapped_to_what_was_wrapped(data: bytes, method: str) -> None:
+    frame = b"".join(compress.compressed(data, compress.method_named(method)))
     assert compress.frame_size(frame[: compress.HEAD]) == len(frame)
     assert compress.raw_bytes(frame) == data
 

@@ -38,6 +38,17 @@ pub fn native_columns(data: &[u8]) -> Result<Vec<(String, String)>> {
     }
 }
 
+/// Where the first block in `data` ends, and where the type of each of its columns does. It has to be whole.
+pub(super) fn native_type_ends(data: &[u8]) -> Result<(usize, Vec<usize>)> {
+    let mut walk = Walk { data, at: 0 };
+    let mut ends = Vec::new();
+    match walk.block(&mut |_, kind| ends.push(kind.end)) {
+        Ok(()) => Ok((walk.at, ends)),
+        Err(Stop::Short) => Err(Error::malformed("expected a whole block", walk.at)),
+        Err(Stop::Bad(error)) => Err(error),
+    }
+}
+
 struct Walk<'a> {
     data: &'a [u8],
     at: usize,
