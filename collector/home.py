@@ -45,7 +45,8 @@ async def _embedded(opened: contextlib.AsyncExitStack, config: Config) -> tuple[
     if tls is not None:
         await opened.enter_async_context(beside(tls.watch(), "renew doors"))
     accounts = Accounts([_account(part) for part in config.doors.accounts] or DEFAULT_ACCOUNTS)
-    store = await asyncio.to_thread(EmbeddedStore.open, config.data, config.doors.limits.bounds())
+    bounds, layout = config.doors.limits.bounds(), config.store.layout()
+    store = await asyncio.to_thread(EmbeddedStore.open, config.data, bounds, layout)
     opened.push_async_callback(store.close)
     ports: dict[str, int] = {}
     for flag, serve in (("clickhouse_native", serve_native), ("clickhouse_http", serve_http)):

@@ -6,6 +6,7 @@ In: a layout of the store, or nothing. Out: SQL, or JSON Schema, on standard out
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import click
 
@@ -15,7 +16,10 @@ import click
 @click.option("--cluster", default="", help="Name of the cluster: ON CLUSTER.")
 @click.option("--replicated", is_flag=True, help="Replicated engines, with the macros {shard} and {replica}.")
 @click.option("--sharded", is_flag=True, help="Distributed tables over a local one on each node; needs --cluster.")
-def command(context: click.Context, cluster: str, replicated: bool, sharded: bool) -> None:
+@click.option("--indexes", type=click.Choice(["bloom", "text"]), help="Of spans and logs.  [default: bloom]")
+def command(
+    context: click.Context, cluster: str, replicated: bool, sharded: bool, indexes: Literal["bloom", "text"] | None
+) -> None:
     """Print the SQL that makes the tables.
 
     For a ClickHouse server whose tables a collector may not make itself (`store.create_tables: false`). It can be run
@@ -24,7 +28,7 @@ def command(context: click.Context, cluster: str, replicated: bool, sharded: boo
     \b
     Examples:
       whymesh schema | clickhouse-client --multiquery
-      whymesh schema --cluster prod --replicated --sharded
+      whymesh schema --cluster prod --replicated --sharded --indexes text
       whymesh schema mesh > mesh.schema.json
     """
     if context.invoked_subcommand:
@@ -34,7 +38,7 @@ def command(context: click.Context, cluster: str, replicated: bool, sharded: boo
 
     if sharded and not cluster:
         raise click.UsageError("--sharded needs the name of a cluster: --cluster NAME")
-    for statement in script(Layout(cluster, replicated, sharded)):
+    for statement in script(Layout(cluster, replicated, sharded, indexes)):
         click.echo(f"{statement.strip()};\n")
 
 

@@ -20,6 +20,7 @@ from collector.store import errors, migrate, upkeep
 from collector.store.bounds import Bounds
 from collector.store.engine import Engine, Session
 from collector.store.errors import StoreUnavailable, about
+from collector.store.layout import Layout
 from collector.store.migrate import ONE_NODE
 from collector.store.outward import Outward
 from collector.store.running import Request, Running
@@ -46,7 +47,7 @@ class EmbeddedStore:
         self._closed = False
 
     @classmethod
-    def open(cls, path: str | Path, bounds: Bounds | None = None) -> Self:
+    def open(cls, path: str | Path, bounds: Bounds | None = None, layout: Layout = ONE_NODE) -> Self:
         """Starts ClickHouse over the directory `path` and brings its tables up to date.
 
         Raises StoreUnavailable when the directory is in use or unusable, SchemaRefused.
@@ -55,7 +56,7 @@ class EmbeddedStore:
         try:
             session = engine.session()
             try:
-                migrate.apply(session.execute, session.rows)
+                migrate.apply(session.execute, session.rows, layout=layout)
                 outward = Outward.of(session)
                 settings = dict(session.rows("SELECT name, type FROM system.settings"))
             finally:

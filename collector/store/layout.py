@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from collector.store.indexes import Indexes, indexed
 from collector.store.quoting import identifier, literal
 
 _MADE: Final = re.compile(r"^CREATE (TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS otel\.(\w+)", re.MULTILINE)
@@ -36,17 +37,19 @@ LEDGER: Final = "mesh_migrations"
 class Layout:
     """How the tables lie: on one node ('' as `cluster`), or on all of a cluster, `replicated` and `sharded` or not.
 
-    Replicated tables use the macros {shard} and {replica} of the servers.
+    Replicated tables use the macros {shard} and {replica} of the servers. `indexes` is the kind that spans and logs
+    get; None leaves those of tables that are there.
     """
 
     cluster: str = ""
     replicated: bool = False
     sharded: bool = False
+    indexes: Indexes | None = None
 
     def statements(self, sql: str) -> list[str]:
         """A migration, or the making of a table, as it is done here."""
         if made := _MADE.search(sql):
-            return self._made(sql, made[1], made[2])
+            return self._made(indexed(sql, self.indexes), made[1], made[2])
         if altered := _ALTERED.search(sql):
             return self._altered(sql, altered)
         return [sql]

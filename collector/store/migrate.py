@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, Self
 
+from collector.store import indexes
 from collector.store.errors import SchemaRefused
 from collector.store.layout import Layout
 
@@ -103,6 +104,7 @@ def apply(
         for statement in layout.statements(migration.sql):
             execute(statement)
         execute(_noted(migration))
+    _reindex(execute, rows, layout)
     return [migration.name for migration in missing]
 
 
@@ -113,6 +115,20 @@ def script(layout: Layout) -> list[str]:
         statements += layout.statements(migration.sql)
         statements.append(_noted(migration))
     return statements
+
+
+def _reindex(execute: Callable[[str], None], rows: Callable[[str], list[tuple[Any, ...]]], layout: Layout) -> None:
+    """Gives tables that are there the kind of indexes that the layout asks for, if any."""
+    if layout.indexes is None:
+        return
+    for table in indexes.TABLES:
+        present = rows(
+            "SELECT name, type FROM system.data_skipping_indices "
+            f"WHERE database = 'otel' AND table = '{layout.local(table)}'"
+        )
+        for change in indexes.changes(table, Migration.read(table).sql, layout.indexes, dict(present)):
+            for statement in layout.statements(change):
+                execute(statement)
 
 
 def _noted(migration: Migration) -> str:

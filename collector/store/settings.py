@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from collector.part import Part
 from collector.store.bounds import Bounds
+from collector.store.indexes import Indexes
 from collector.store.layout import Layout
 from collector.store.url import StoreUrl
 
@@ -24,6 +25,10 @@ class StorePart(Part):
     cluster: str = Field(default="", description="Name of the cluster on which the tables are made (ON CLUSTER).")
     replicated: bool = Field(default=False, description="Replicated engines, with the macros {shard} and {replica}.")
     sharded: bool = Field(default=False, description="Distributed tables over a local one on each node.")
+
+    indexes: Indexes | None = Field(
+        default=None, description="Of spans and logs: bloom or text; unset leaves them as they are."
+    )
 
     @field_validator("url")
     @classmethod
@@ -48,7 +53,7 @@ class StorePart(Part):
         return StoreUrl.parse(self.url).with_password(password)
 
     def layout(self) -> Layout:
-        return Layout(self.cluster, self.replicated, self.sharded)
+        return Layout(self.cluster, self.replicated, self.sharded, self.indexes)
 
 
 class AccountPart(Part):

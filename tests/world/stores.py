@@ -18,6 +18,8 @@ from collector.store.doors.accounts import Account, Accounts
 from collector.store.doors.http import HttpDoor, serve_http
 from collector.store.doors.native import NativeDoor, serve_native
 from collector.store.embedded import EmbeddedStore
+from collector.store.layout import Layout
+from collector.store.migrate import ONE_NODE
 from collector.store.rights import FINDINGS, Rights
 from tests.world.processes import Process, until
 
@@ -35,11 +37,11 @@ ACCOUNTS = (
 class ServedStore:
     """A store on an event loop of its own, so that tests can be ordinary, blocking clients."""
 
-    def __init__(self, folder: Path, bounds: Bounds) -> None:
+    def __init__(self, folder: Path, bounds: Bounds, layout: Layout) -> None:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="store-loop")
         self._thread.start()
-        self.store, self._native, self._http = self.call(_open(folder, bounds))
+        self.store, self._native, self._http = self.call(_open(folder, bounds, layout))
 
     @property
     def native_port(self) -> int:
@@ -81,16 +83,16 @@ class ServedStore:
         await self.store.close()
 
 
-async def _open(folder: Path, bounds: Bounds) -> tuple[EmbeddedStore, NativeDoor, HttpDoor]:
-    store = EmbeddedStore.open(folder, bounds)
+async def _open(folder: Path, bounds: Bounds, layout: Layout) -> tuple[EmbeddedStore, NativeDoor, HttpDoor]:
+    store = EmbeddedStore.open(folder, bounds, layout)
     accounts = Accounts(ACCOUNTS)
     native = await serve_native(store, "127.0.0.1", 0, accounts=accounts)
     return store, native, await serve_http(store, "127.0.0.1", 0, accounts=accounts)
 
 
 @contextlib.contextmanager
-def served_store(folder: Path, bounds: Bounds | None = None) -> Iterator[ServedStore]:
-    served = ServedStore(folder, bounds or Bounds())
+def served_store(folder: Path, bounds: Bounds | None = None, layout: Layout = ONE_NODE) -> Iterator[ServedStore]:
+    served = ServedStore(folder, bounds or Bounds(), layout)
     try:
         yield served
     finally:

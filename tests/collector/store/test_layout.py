@@ -6,13 +6,16 @@ import itertools
 
 import pytest
 
+from collector.store.indexes import Indexes
 from collector.store.layout import Layout
 from collector.store.migrate import OBJECTS, script
 from tests.world.stores import ServedStore
 
+INDEXES: tuple[Indexes | None, ...] = (None, "text")
 LAYOUTS = [
-    Layout(cluster, replicated, sharded)
+    Layout(cluster, replicated, sharded, indexes)
     for cluster, replicated, sharded in itertools.product(("", "prod-eu"), (False, True), (False, True))
+    for indexes in INDEXES
     if cluster or not sharded
 ]
 
@@ -42,6 +45,7 @@ def test_on_a_cluster_everything_is_made_on_all_nodes(layout: Layout) -> None:
         )
         is layout.replicated
     )
+    assert any("TYPE text(" in statement for statement in made) is (layout.indexes == "text")
     assert any("non_replicated_deduplication_window" in statement for statement in made) is not layout.replicated
 
 
