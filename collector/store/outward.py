@@ -2,9 +2,9 @@
 
 The engine has no grant for files, networks and executables (config.py), but that is not enough: `file` reads
 any file as a value without asking, `sqlite` makes its file before it asks, `python` looks at objects of this
-process, `eval` runs what a string says, ai* call a remote service. So every table function is refused
-that is not known to make its rows from nothing or from our tables, those of a newer engine included. An engine of a
-table is written like a function and refused like it; `disk` would put a table's data anywhere.
+process, `eval` runs what a string says, ai* call a remote service, dict* read whatever fills a dictionary. So every
+table function is refused that is not known to make its rows from nothing or from our tables, those of a newer engine
+included. An engine of a table is written like a function and refused like it; `disk` would put a table's data anywhere.
 """
 
 import json
@@ -24,7 +24,7 @@ _INWARD: Final = frozenset(
         "mergetreetextindex", "mergetreecodecblockcounts", "mergetreeanalyzeindexes",
     }
 )  # fmt: skip
-_AI: Final = re.compile(r"ai[a-z]+\Z")
+_REMOTE: Final = re.compile(r"(?:ai|dict)[a-z]\w*\Z")
 
 
 class Outward:
@@ -34,7 +34,7 @@ class Outward:
         self._names = frozenset(names) | {"file", "disk"}
         # A text without backslash and without any of these words cannot call them, however it is written.
         words = "|".join(re.escape(name) for name in sorted(self._names))
-        self._suspect = re.compile(rf"\\|\b(?:{words}|ai[a-z]+)\b", re.IGNORECASE)
+        self._suspect = re.compile(rf"\\|\b(?:{words}|(?:ai|dict)[a-z]\w*)\b", re.IGNORECASE)
 
     @classmethod
     def of(cls, session: Session) -> Self:
@@ -49,7 +49,7 @@ class Outward:
     def refuse(self, form: str) -> None:
         """Raises QueryFailed (497) when canonical SQL calls one of them."""
         for name in called_names(form):
-            if name in self._names or _AI.match(name):
+            if name in self._names or _REMOTE.match(name):
                 raise query_failed(
                     ACCESS_DENIED,
                     f"{name}() is not to be had here: this store's doors read its own tables only. (ACCESS_DENIED)",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,23 @@ CHANGES = (
     "KILL QUERY WHERE 1",
     "BACKUP DATABASE otel TO Disk('default', 'b')",
     "EXECUTE AS default SELECT 1",
+    "CREATE TABLE t (a UInt8) ENGINE = URL('http://127.0.0.1:1/', 'CSV')",
+    "CREATE DATABASE d ENGINE = MySQL('127.0.0.1:1', 'a', 'b', 'c')",
+    "CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(FILE(path '{file}' format 'CSV')) LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE NAMED COLLECTION c AS a = 1",
+    "CREATE ROW POLICY p ON otel_traces USING 0",
+    "CREATE QUOTA q KEYED BY user_name FOR INTERVAL 1 hour MAX queries = 1 TO ALL",
+    "CREATE SETTINGS PROFILE p SETTINGS readonly = 0",
+    "CREATE MATERIALIZED VIEW v TO mesh_alerts AS SELECT IncidentId FROM mesh_incidents",
+    "ALTER USER default IDENTIFIED BY 'x'",
+    "DROP DATABASE otel",
+    "ATTACH TABLE t FROM '{file}' (a UInt8) ENGINE = Log",
+    "EXCHANGE TABLES otel_traces AND otel_logs",
+    "SYSTEM STOP MERGES",
+    "SYSTEM RELOAD CONFIG",
+    "SYSTEM FLUSH LOGS",
+    "RESTORE DATABASE otel FROM File('{file}')",
+    "BEGIN TRANSACTION",
 )
 
 FILES_AND_NETWORK = (
@@ -65,6 +85,30 @@ FILES_AND_NETWORK = (
     "SELECT * FROM arrowstream(0)",
     "SELECT * FROM bigquery('a', 'b', 'c')",
     "SELECT aiGenerate('x', map('url', 'http://127.0.0.1:1/'))",
+    "SELECT dictGet('d', 'a', 1)",
+    "SELECT dictGetOrDefault('d', 'a', 1, 2)",
+    "SELECT * FROM dictionary('d')",
+    "SELECT * FROM postgresql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+    "SELECT * FROM mongodb('127.0.0.1:1', 'a', 'b', 'c', 'd', 'x UInt8')",
+    "SELECT * FROM redis('127.0.0.1:1', 'a', 'a UInt8')",
+    "SELECT * FROM odbc('DSN=x', 'a', 'b')",
+    "SELECT * FROM jdbc('jdbc:x', 'a', 'b')",
+    "SELECT * FROM hdfs('hdfs://127.0.0.1:1/x', 'CSV', 'a UInt8')",
+    "SELECT * FROM azureBlobStorage('http://127.0.0.1:1/', 'c', 'x.csv')",
+    "SELECT * FROM iceberg('http://127.0.0.1:1/bucket/')",
+    "SELECT * FROM deltaLake('http://127.0.0.1:1/bucket/')",
+    "SELECT * FROM gcs('http://127.0.0.1:1/bucket/x.csv')",
+    "SELECT * FROM remoteSecure('127.0.0.1:1', system.one)",
+    "SELECT * FROM cluster('default', system.one)",
+    "SELECT * FROM clusterAllReplicas('default', system.one)",
+    "SELECT * FROM s3Cluster('default', 'http://127.0.0.1:1/bucket/x.csv')",
+    "SELECT * FROM fileCluster('default', '{file}', 'CSV')",
+    "SELECT * FROM urlCluster('default', 'http://127.0.0.1:1/', 'CSV')",
+    "SELECT addressToLine(1) SETTINGS allow_introspection_functions = 1",
+    "SELECT (SELECT count() FROM url('http://127.0.0.1:1/', 'CSV', 'a UInt8'))",
+    "WITH x AS (SELECT * FROM s3('http://127.0.0.1:1/bucket/x.csv')) SELECT * FROM x",
+    "SELECT 1 UNION ALL SELECT * FROM file('{file}', 'CSV', 'a UInt8')",
+    "SELECT * FROM otel_traces WHERE TraceId IN (SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString'))",
 )
 
 ESCAPES = (
@@ -76,6 +120,8 @@ ESCAPES = (
     "SELECT 1 SETTINGS max_parser_depth = 1000000",
     "SELECT 1 SETTINGS max_ast_depth = 0",
     "SELECT 1; DROP TABLE otel_traces",
+    "SET readonly = 0",
+    "SELECT 1 SETTINGS max_threads = 1000",
 )
 
 
@@ -138,6 +184,21 @@ def test_bounds_cannot_be_lifted(served: ServedStore, sql: str) -> None:
     with Reader(served.url) as reader, pytest.raises(QueryFailed) as refusal:
         reader.rows(sql)
     assert refusal.value.code in (62, 164, 452)
+
+
+@pytest.mark.parametrize("statements", [CHANGES, FILES_AND_NETWORK], ids=["changes", "outside"])
+def test_the_same_is_refused_over_http_in_words_that_can_be_read(
+    served: ServedStore, secret: Path, statements: tuple[str, ...]
+) -> None:
+    for sql in (*statements, "SELECT 1 INTO OUTFILE '{file}.out'"):
+        asked = urllib.request.Request(served.http, sql.format(file=secret).encode(), method="POST")
+        with pytest.raises(urllib.error.HTTPError) as refusal, urllib.request.urlopen(asked, timeout=30):
+            pytest.fail(f"it was answered: {sql}")
+        with refusal.value as answer:
+            said = answer.read().decode()
+        assert (answer.code, "sesame" in said) == (403, False), said
+        assert re.match(r"Code: (497|164)\. DB::Exception: .*\((ACCESS_DENIED|READONLY)\)", said), said
+    assert list(secret.parent.iterdir()) == [secret]
 
 
 def test_readonly_is_the_doors_and_not_the_clients(served: ServedStore) -> None:
