@@ -200,7 +200,7 @@ async def _receivers(
     if listen.zipkin is not None:
         zipkin = ZipkinReceiver(ingest, budget, tenants, config.requests.body_s).application()
         ports["zipkin"] = await _serve(opened, "zipkin", listen.zipkin, zipkin, tls=tls, raw_bodies=True)
-    grpc = GrpcReceiver(ingest, budget, tenants, config.requests.grpc_calls)
+    grpc = GrpcReceiver(ingest, budget, tenants, config.requests.grpc_calls, config.requests.body_s)
     ports["grpc"] = await grpc.start(listen.grpc, tls)
     opened.push_async_callback(grpc.stop, GRACE_S)
     return ports

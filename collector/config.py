@@ -41,7 +41,7 @@ class Requests(Part):
 
     limit_bytes: int = Field(default=64 << 20, ge=1024, le=512 << 20, description="One body, decompressed.")
     under_way_bytes: int = Field(default=256 << 20, ge=1024, description="All bodies held at one time.")
-    body_s: float = Field(default=60.0, ge=0.1, description="How long one body over HTTP may take to come.")
+    body_s: float = Field(default=60.0, ge=0.1, description="How long one body may take to come.")
     grpc_calls: int = Field(default=256, ge=1, le=65_536, description="gRPC calls under way at one time.")
 
 

@@ -6,6 +6,7 @@ Source: OTLP specification 1.x, "OTLP/gRPC". Only errors with RetryInfo ask a se
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,7 +18,17 @@ import grpc
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from collector.errors import CannotListen, CollectorError, Overloaded, OverQuota, Retryable, TooLarge, Unauthenticated
+from collector.errors import (
+    CannotListen,
+    CollectorError,
+    Malformed,
+    Overloaded,
+    OverQuota,
+    Retryable,
+    TooLarge,
+    TooSlow,
+    Unauthenticated,
+)
 from collector.ingest import Ingest
 from collector.receive.budget import Budget
 from collector.receive.grpc_tls import credentials
@@ -27,23 +38,37 @@ from collector.receive.signals import Signal
 from collector.receive.tenants import Tenants
 from collector.tls import Tls
 
-_Export = Callable[[bytes, "grpc.aio.ServicerContext"], Awaitable[bytes]]
+_Export = Callable[[object, "grpc.aio.ServicerContext"], Awaitable[bytes]]
+# Connections that say nothing, or have nobody at their other end any more, go; pings more often than gRPC allows
+# (every five minutes, or with each call) end a connection by its own rule.
+_CONNECTIONS = (
+    ("grpc.server_handshake_timeout_ms", 20_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_connection_idle_ms", 600_000),
+)
 
 
 class GrpcReceiver:
-    """One gRPC server with the three services; at most `calls` run at one time, over all connections."""
+    """One gRPC server with the three services; at most `calls` run at one time, over all connections.
 
-    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants, calls: int) -> None:
+    A call runs from its head on: a sender that stalls holds its place for `body_s`, and no longer.
+    """
+
+    def __init__(self, ingest: Ingest, budget: Budget, tenants: Tenants, calls: int, body_s: float) -> None:
         self._ingest = ingest
         self._budget = budget
         self._tenants = tenants
         self._most_calls = calls
+        self._body_s = body_s
         self._calls = 0
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", ingest.limit),
                 # Otherwise a second collector would share the port in silence.
                 ("grpc.so_reuseport", 0),
+                *_CONNECTIONS,
             )
         )
         self._server.add_generic_rpc_handlers(tuple(_handler(signal, self._export(signal)) for signal in Signal))
@@ -66,11 +91,12 @@ class GrpcReceiver:
         await self._server.stop(grace_s)
 
     def _export(self, signal: Signal) -> _Export:
-        async def export(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        async def export(_: object, context: grpc.aio.ServicerContext) -> bytes:
             try:
                 metadata = _metadata(context)
                 tenant = self._tenants.admit(metadata.get("authorization"), _identities(context))
                 with self._call(), self._budget.share() as share:
+                    body = await self._message(context)
                     share.add(len(body))
                     tenant.spend(len(body))
                     form = Form(batch=batch_id(metadata.get(BATCH_HEADER)))
@@ -83,6 +109,17 @@ class GrpcReceiver:
             return answer
 
         return export
+
+    async def _message(self, context: grpc.aio.ServicerContext) -> bytes:
+        """The one message of a call. Raises TooSlow, Malformed."""
+        try:
+            async with asyncio.timeout(self._body_s):
+                body = await context.read()
+                if body is grpc.aio.EOF or await context.read() is not grpc.aio.EOF:
+                    raise Malformed("expected one message in a call")
+        except TimeoutError:
+            raise TooSlow(f"the message was not there after {self._body_s:g} s: send smaller batches") from None
+        return bytes(body)
 
     @contextlib.contextmanager
     def _call(self) -> Iterator[None]:
@@ -106,7 +143,10 @@ def _identities(context: grpc.aio.ServicerContext) -> tuple[str, ...]:
 
 
 def _handler(signal: Signal, export: _Export) -> grpc.GenericRpcHandler:
-    return grpc.method_handlers_generic_handler(signal.service, {"Export": grpc.unary_unary_rpc_method_handler(export)})
+    # As a stream of requests, though it is one: its handler is asked at the head, before the message is there.
+    return grpc.method_handlers_generic_handler(
+        signal.service, {"Export": grpc.stream_unary_rpc_method_handler(export)}
+    )
 
 
 async def _abort(context: grpc.aio.ServicerContext, error: CollectorError) -> None:
@@ -117,6 +157,8 @@ async def _abort(context: grpc.aio.ServicerContext, error: CollectorError) -> No
         details.retry_delay.FromSeconds(error.retry_after_s)
     elif isinstance(error, Unauthenticated):
         code, details = grpc.StatusCode.UNAUTHENTICATED, None
+    elif isinstance(error, TooSlow):
+        code, details = grpc.StatusCode.DEADLINE_EXCEEDED, None
     elif isinstance(error, TooLarge):
         code, details = grpc.StatusCode.RESOURCE_EXHAUSTED, None
     else:

@@ -76,7 +76,7 @@ async def receiving(
         budget, senders = Budget(under_way_bytes), Tenants(tenants)
         runner = web.AppRunner(HttpReceiver(ingest, budget, senders, body_s).application(), auto_decompress=False)
         zipkin = web.AppRunner(ZipkinReceiver(ingest, budget, senders, body_s).application(), auto_decompress=False)
-        grpc = GrpcReceiver(ingest, budget, senders, grpc_calls)
+        grpc = GrpcReceiver(ingest, budget, senders, grpc_calls, body_s)
         try:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
