@@ -74,6 +74,8 @@ class Log:
         self._pending_bytes = 0
         self._arrived = asyncio.Event()
         self._closing = False
+        # Which nothing needs, and which could not be removed yet.
+        self._doomed: list[Segment] = []
         # One thread, so that writes, syncs and removals follow one another.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log")
         self._tasks: list[asyncio.Task[None]] = []
@@ -100,7 +102,7 @@ class Log:
     @property
     def size(self) -> int:
         """Bytes on disk, and about to be."""
-        return sum(segment.size for segment in self._segments()) + self._pending_bytes
+        return sum(segment.size for segment in [*self._doomed, *self._segments()]) + self._pending_bytes
 
     @property
     def requests(self) -> int:
@@ -172,7 +174,7 @@ class Log:
         with contextlib.suppress(OSError):
             await self._in_thread(self._sync)
         await asyncio.to_thread(self._thread.shutdown)
-        for segment in self._segments():
+        for segment in [*self._doomed, *self._segments()]:
             segment.close()
 
     def _segments(self) -> list[Segment]:
@@ -269,15 +271,18 @@ class Log:
         while self._closed and not self._unfinished[self._closed[0].number]:
             done.append(self._closed.pop(0))
         if done:
-            self._thread.submit(self._remove, done)
+            self._doomed += done
+            self._thread.submit(self._remove)
 
-    def _remove(self, segments: list[Segment]) -> None:
+    def _remove(self) -> None:
         """On the thread, once the rows in the store would outlive a loss of power as the segments do."""
         try:
+            doomed = list(self._doomed)
             if self._policy.fsync != "never":
                 _sync_file_system(self._store)
-            for segment in segments:
+            for segment in doomed:
                 segment.remove()
+                self._doomed.remove(segment)
         except OSError as error:
             log.warning("%s", _unwritable(self._folder, error))
 

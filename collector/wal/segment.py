@@ -110,7 +110,7 @@ class Segment:
 
     def remove(self) -> None:
         """Raises OSError."""
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
         self.close()
 
     def _frame(self, place: int) -> tuple[int, int]:

@@ -59,6 +59,46 @@ def test_a_disk_that_fills_up_under_load_and_has_room_again(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("wal", "told"),
+    [
+        ("disk/data/wal", "cannot be written: Read-only file system; mount it to be written or give `wal.folder`"),
+        ("wal", "data/clickhouse cannot be written: Read-only file system; mount it to be written or give --data"),
+    ],
+    ids=["of both", "of the tables alone"],
+)
+def test_a_disk_that_turns_read_only_under_load_and_back(tmp_path: Path, wal: str, told: str) -> None:
+    config = tmp_path / "collector.yaml"
+    config.write_text(f"wal: {{folder: {tmp_path / wal}, segment_bytes: 65536}}\nown_spans: false\ncanary_s: 0\n")
+    taken: set[str] = set()
+
+    def taken_now() -> bool:
+        status, spans = send(served)
+        taken.update(spans if status == 200 else ())
+        return status == 200
+
+    def told_while_sending() -> bool:
+        taken_now()
+        return told in served.process.output()
+
+    with disk(tmp_path / "disk", megabytes=64) as small:
+        arguments = ("--config", str(config), "--data", str(small.path / "data"))
+        with collector(tmp_path, *arguments, launch=small.running) as served:
+            assert taken_now()
+            served.settle()
+            small.turn_read_only()
+            until(told_while_sending, "what is wrong to be said")
+            assert len(taken) > SPANS, "the log took some into the file that it had open"
+            assert served.metric("whymesh_collector_log_requests") > 0, "they are in the log alone"
+            small.turn_writable()
+            until(taken_now, "the log to take requests again")
+            served.settle()
+            assert sorted(stored(served)) == sorted(taken)
+            served.process.kill()
+        with collector(tmp_path, *arguments, launch=small.running) as served:
+            assert sorted(stored(served)) == sorted(taken)
+
+
+@pytest.mark.parametrize(
     ("flag", "told"),
     [("data", "the data directory {} cannot be written"), ("wal", "the write-ahead log in {} cannot be written")],
 )

@@ -41,6 +41,16 @@ class Disk:
         """Nobody may have a file open to be written."""
         subprocess.run([*self._entering, "mount", "-o", "remount,ro", str(self.path)], check=True)
 
+    def turn_read_only(self) -> None:
+        """Under those who use it: what they have open stays, nothing can be opened to be written, made or removed."""
+        for options in (("--bind",), ("-o", "remount,bind,ro")):
+            subprocess.run([*self._entering, "mount", *options, str(self.path), str(self.path)], check=True)
+
+    def turn_writable(self) -> None:
+        """Ends what `turn_read_only` began."""
+        remount = ("mount", "-o", "remount,bind,rw", str(self.path), str(self.path))
+        subprocess.run([*self._entering, *remount], check=True)
+
     @contextlib.contextmanager
     def running(self, module: str, *arguments: str, log: Path) -> Iterator[Process]:
         """As that of tests.world.processes, for a process that sees the disk."""
