@@ -14,8 +14,8 @@ __all__ = [
     "encode_metrics",
     "encode_traces",
     "native_block_length",
-    "native_columns",
     "native_blocks_at",
+    "native_columns",
 ]
 
 from typing import Literal, final
