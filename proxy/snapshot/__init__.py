@@ -12,6 +12,7 @@ from proxy.snapshot.gateway import Door, DoorCertificate, Gateway, VirtualHost
 from proxy.snapshot.limits import Limits
 from proxy.snapshot.listeners import Inbound, Listener, Outbound
 from proxy.snapshot.node import Node
+from proxy.snapshot.origination import File, Origination, TlsName
 from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol, ServerName
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
@@ -31,9 +32,9 @@ from proxy.snapshot.workload import Workload
 
 __all__ = [
     "B3", "BudgetBytes", "Compression", "Crl", "Demand", "Door", "DoorCertificate", "Endpoint", "ExportProtocol",
-    "Gateway", "HostPort", "Inbound", "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node", "Outbound",
-    "Policy", "Protocol", "RingBytes", "Route", "ServerName", "Snapshot", "SpiffeId", "SpoolBytes", "Telemetry",
-    "Trust", "TrustDomain", "Upstream", "VirtualHost", "Workload",
+    "File", "Gateway", "HostPort", "Inbound", "IpPort", "Label", "Limits", "Listener", "Mode", "Name", "Node",
+    "Origination", "Outbound", "Policy", "Protocol", "RingBytes", "Route", "ServerName", "Snapshot", "SpiffeId",
+    "SpoolBytes", "Telemetry", "TlsName", "Trust", "TrustDomain", "Upstream", "VirtualHost", "Workload",
 ]  # fmt: skip
 
 

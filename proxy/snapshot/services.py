@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from proxy.snapshot.faults import Fault
+from proxy.snapshot.origination import Origination
 from proxy.snapshot.parts import HostPort, IpPort, Label, Name, Part, Protocol, ServerName
 from proxy.snapshot.policies import Policy
 from proxy.snapshot.routes import Route
@@ -39,3 +40,4 @@ class Upstream(Part):
     outside: bool = Field(default=False, description="It is not of the mesh, and told nothing of it.")
     faults: tuple[Fault, ...] = ()
     identity: SpiffeId | None = Field(default=None, description="That its endpoints prove; None: no encryption.")
+    tls: Origination | None = Field(default=None, description="For a service outside that takes TLS.")

@@ -258,6 +258,7 @@ WHOLE: dict[str, Any] = {
                     },
                     "outside": True,
                     "identity": "spiffe://mesh.local/ns/default/sa/pay",
+                    "tls": {"server_name": "pay.example.com", "roots": "/a", "certificate": "/b", "key": "/c"},
                     "faults": [
                         {
                             "name": "f/0",

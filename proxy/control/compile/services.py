@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy.control.compile.encryption import proven
 from proxy.control.compile.faults import faults
+from proxy.control.compile.origination import origination
 from proxy.control.compile.policies import policy
 from proxy.control.compile.routes import routes
 from proxy.control.documents import Document, Gateway, Service
@@ -19,7 +20,7 @@ def upstream(registry: Registry, service: Service, caller: Document) -> Upstream
     gateway = registry.egress(service)
     if gateway is None:
         return made
-    return made.model_copy(update={"endpoints": _doors(gateway), "policy": Policy(), "outside": False})
+    return made.model_copy(update={"endpoints": _doors(gateway), "policy": Policy(), "outside": False, "tls": None})
 
 
 def _doors(gateway: Gateway) -> tuple[Endpoint, ...]:
@@ -56,6 +57,7 @@ def called(registry: Registry, service: Service, caller: Document) -> Upstream:
         ),
         policy=policy(registry, service),
         faults=faults(registry, service, caller),
-        outside=service.spec.egress is not None,
+        outside=service.spec.egress is not None or service.spec.tls is not None,
         identity=proven(registry, service),
+        tls=origination(service),
     )

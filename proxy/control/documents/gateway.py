@@ -7,17 +7,14 @@ The shape is the Gateway API's (gateway-api.sigs.k8s.io, v1); `admin`, `version`
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from proxy.control.documents.base import Document, Spec
 from proxy.control.documents.limits import LimitsSpec
 from proxy.control.documents.spelling import Address
-from proxy.snapshot import Label, Name, ServerName
-
-File = Annotated[str, StringConstraints(pattern=r"^/", max_length=4_096)]
-"""An absolute path."""
+from proxy.snapshot import File, Label, Name, ServerName
 
 
 class GatewayAddress(Spec):

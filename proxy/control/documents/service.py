@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from proxy.control.documents.base import OwnDocument, Spec
 from proxy.control.documents.health import HealthSpec
+from proxy.control.documents.origination import OriginationSpec, one_host
 from proxy.control.documents.spelling import Address, Milliseconds, Place
 from proxy.snapshot import Demand, IpPort, Label, Name, Protocol, ServerName
 
@@ -79,6 +80,7 @@ class ServiceSpec(Spec):
     calls: tuple[Name, ...] | None = Field(default=None, description="The Services it calls; without it, any.")
     mtls: Demand | None = Field(default=None, description="Asked of its callers; without it, what the Mesh says.")
     egress: Name | None = Field(default=None, description="The Gateway, by its full name, that leads to it.")
+    tls: OriginationSpec | None = Field(default=None, description="It is outside the mesh, and takes TLS.")
 
     @model_validator(mode="after")
     def _is_outside(self) -> Self:
@@ -89,6 +91,26 @@ class ServiceSpec(Spec):
         if beside := next((endpoint.instance for endpoint in self.endpoints if endpoint.sidecar), None):
             raise ValueError(f"egress: leads out of the mesh, and {beside} has a sidecar in it")
         return self
+
+    @model_validator(mode="after")
+    def _takes_tls(self) -> Self:
+        if self.tls is None:
+            return self
+        if self.protocol not in ("http1", "http2", "tcp"):
+            raise ValueError(f"tls: is for http1, http2 and tcp, not for {self.protocol}")
+        if beside := next((endpoint.instance for endpoint in self.endpoints if endpoint.sidecar), None):
+            raise ValueError(f"tls: is for what is outside the mesh, and {beside} has a sidecar in it")
+        if self.health and (self.health.http or self.health.grpc):
+            raise ValueError("tls: health is asked for in the clear; use health.tcp")
+        if self.tls_name is None:
+            raise ValueError("tls.serverName: is needed where the endpoints are not all of one host name")
+        return self
+
+    @property
+    def tls_name(self) -> str | None:
+        """The name that its certificate has to be for: the one that is given, else the host of its endpoints."""
+        given = self.tls and self.tls.server_name
+        return given or one_host(endpoint.reachable_at for endpoint in self.endpoints)
 
 
 class Service(OwnDocument):

@@ -15,7 +15,7 @@ from proxy.control.errors import ConfigRefused
 from proxy.control.hostnames import Hostname, common, covers, rank
 from proxy.control.reading.read import load
 from proxy.control.registry import Registry, register
-from proxy.snapshot import Door, Workload
+from proxy.snapshot import Door, Origination, Workload
 from tests.world import meshes
 
 CART = meshes.service("cart", meshes.endpoint("cart-1", 18_001))
@@ -257,6 +257,37 @@ def test_a_name_within_another_is_more_specific(wide: Hostname, narrow: Hostname
 OUTSIDE = meshes.service("api.example.com", meshes.endpoint("api-1", 18_009), egress="exit", port=80)
 EXIT = meshes.gateway("exit", meshes.listener("out", 15_090), egress=True)
 CALLER = meshes.service("buyer", meshes.endpoint("buyer-1", 18_003, sidecar=meshes.sidecar(1, 2, 3)))
+
+
+def test_tls_to_a_service_outside_is_begun_by_whoever_leaves_the_mesh(tmp_path: Path) -> None:
+    there = meshes.endpoint("api-1", address="api.example.com:443")
+    direct = meshes.service("api", there, tls={"roots": "/etc/roots.pem"})
+    led = meshes.service("led", {**there, "instance": "led-1"}, egress="exit", tls={"serverName": "x.example.com"})
+    made = registry(tmp_path, direct, led, EXIT, CALLER)
+    seen = {one.name: (one.tls, one.outside) for one in compile_snapshot(made, "buyer-1", 1).workloads[0].services}
+    assert seen["api"] == (Origination(server_name="api.example.com", roots="/etc/roots.pem"), True)
+    assert seen["led"] == (None, False), "the gateway is of the mesh"
+    (workload,) = compile_snapshot(made, "exit", 1).workloads
+    assert [one.tls for one in workload.services] == [Origination(server_name="x.example.com")]
+
+
+ELSEWHERE = meshes.endpoint("s-1", address="s.example.com:443")
+
+
+@pytest.mark.parametrize(
+    ("service", "mistake"),
+    [
+        (meshes.service("s", ELSEWHERE, tls={}, protocol="detect"), "tls: is for http1, http2 and tcp, not for detect"),
+        (meshes.service("s", meshes.endpoint("s-1"), tls={}), "tls.serverName: is needed"),
+        (meshes.service("s", ELSEWHERE, tls={"key": "/a"}), "certificate and key: go together"),
+        (meshes.service("s", ELSEWHERE, tls={}, health={"http": {}}), "health is asked for in the clear"),
+        (meshes.service("s", meshes.endpoint("s-1", sidecar=meshes.sidecar(1, 2, 3)), tls={}), "s-1 has a sidecar"),
+    ],
+)
+def test_tls_that_cannot_be_meant_is_refused(tmp_path: Path, service: dict[str, Any], mistake: str) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        registry(tmp_path, service)
+    assert mistake in "\n".join(refused.value.mistakes)
 
 
 def test_a_service_outside_is_reached_through_the_gateway_that_it_names(tmp_path: Path) -> None:

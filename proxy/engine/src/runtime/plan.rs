@@ -266,7 +266,14 @@ pub(super) fn service(
     let known_endpoints = known.map_or(&[][..], |service| &service.endpoints);
     let endpoints = upstream.endpoints.iter().filter_map(|from| {
         let identity = upstream.identity.as_deref();
-        let endpoint = Endpoint::instance(&upstream.name, upstream.protocol, from, zone, identity)?;
+        let endpoint = Endpoint::instance(
+            &upstream.name,
+            upstream.protocol,
+            from,
+            zone,
+            identity,
+            upstream.tls.as_ref(),
+        )?;
         if !known_endpoints.is_empty() {
             endpoint.join(now);
         }

@@ -21,7 +21,7 @@ use crate::routing::templates::Templates;
 use crate::runtime::gateway::Gateway;
 use crate::runtime::plan::{Service, destination, keep, service, terms};
 use crate::snapshot::{self, Protocol};
-use crate::tls::security::{Identified, Seal, Security};
+use crate::tls::security::{Identified, Security};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::forward::Terms;
 
@@ -89,7 +89,7 @@ impl Workload {
                         workers,
                         known,
                         now,
-                        &Seal::of(identified, upstream),
+                        &security.seal(identified, upstream),
                     )),
                 )
             })

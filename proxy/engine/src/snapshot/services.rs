@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::Protocol;
 use super::faults::{self, Fault};
 use super::named;
+use super::origination::{self, Origination};
 use super::policies::{self, Policy};
 use super::route_check;
 use super::routes::Route;
@@ -57,6 +58,9 @@ pub struct Upstream {
     /// The SPIFFE id that its endpoints must prove; `None`: they are spoken to in the clear.
     #[serde(default)]
     pub identity: Option<String>,
+    /// It is outside of the mesh, and takes TLS.
+    #[serde(default)]
+    pub tls: Option<Origination>,
 }
 
 pub(super) fn default_connect_timeout_ms() -> u64 {
@@ -92,6 +96,9 @@ pub(super) fn check(at: &str, services: &[Upstream]) -> Checked {
         within(&format!("{at}.connect_attempts"), attempts, 1..=10)?;
         authorities(&at, service, &mut owners)?;
         trust::identity(&format!("{at}.identity"), service.identity.as_deref())?;
+        if let Some(told) = &service.tls {
+            origination::check(&format!("{at}.tls"), told)?;
+        }
         endpoints(&at, service)?;
         for (place, text) in service.server_names.iter().enumerate() {
             let suffix = text.strip_prefix(ANY_LABELS).unwrap_or(text);

@@ -101,11 +101,15 @@ impl Refusal {
 
     fn of_certificate(fault: &CertificateError) -> Self {
         match fault {
-            CertificateError::Expired => Self::Expired,
-            CertificateError::NotValidYet => Self::NotYetValid,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotYetValid
+            }
             CertificateError::UnknownIssuer => Self::UnknownAuthority,
             CertificateError::Revoked => Self::Denied,
-            CertificateError::NotValidForName => Self::WrongPeer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::WrongPeer
+            }
             CertificateError::Other(OtherError(cause)) => {
                 cause.downcast_ref().copied().unwrap_or(Self::Unsound)
             }

@@ -9,6 +9,7 @@ use super::config::{Incoming, Outgoing};
 use super::credential::Credential;
 use super::denied::Denied;
 use super::doors::Doors;
+use super::origination::Origination;
 use super::spiffe::SpiffeId;
 use super::trust::Trust;
 use super::vault::Vault;
@@ -20,6 +21,8 @@ pub struct Security {
     trust: Option<Arc<Trust>>,
     /// By instance.
     workloads: HashMap<Box<str>, Arc<Identified>>,
+    /// Services outside that take TLS, by name.
+    outside: HashMap<Box<str>, Arc<Origination>>,
 }
 
 /// A workload that has a certificate.
@@ -36,6 +39,8 @@ pub enum Seal {
     #[default]
     Plain,
     Tls(Arc<Outgoing>),
+    /// To a service outside of the mesh.
+    Outside(Arc<Origination>),
     /// With TLS, for which the workload has no certificate.
     Impossible,
 }
@@ -44,10 +49,12 @@ impl Security {
     #[must_use]
     pub fn of(snapshot: &Snapshot, vault: &Vault, before: &Self) -> Self {
         let doors = Doors::of(snapshot, &before.doors);
+        let outside = outside(snapshot, &before.outside);
         let secured = snapshot.workloads.iter().any(is_secured);
         if !secured && snapshot.trust.crls.is_empty() {
             return Self {
                 doors,
+                outside,
                 ..Self::default()
             };
         }
@@ -66,6 +73,7 @@ impl Security {
         };
         Self {
             doors,
+            outside,
             workloads: snapshot.workloads.iter().filter_map(identified).collect(),
             trust: Some(trust),
         }
@@ -82,6 +90,29 @@ impl Security {
     pub fn workload(&self, instance: &str) -> Option<&Arc<Identified>> {
         self.workloads.get(instance)
     }
+
+    /// How a workload calls a service.
+    #[must_use]
+    pub fn seal(&self, identified: Option<&Identified>, to: &snapshot::Upstream) -> Seal {
+        let outside = self.outside.get(to.name.as_str());
+        match outside.filter(|_| to.tls.is_some()) {
+            Some(origination) => Seal::Outside(Arc::clone(origination)),
+            None => Seal::of(identified, to),
+        }
+    }
+}
+
+fn outside(
+    snapshot: &Snapshot,
+    before: &HashMap<Box<str>, Arc<Origination>>,
+) -> HashMap<Box<str>, Arc<Origination>> {
+    let services = snapshot.workloads.iter().flat_map(|one| &one.services);
+    let made = services.filter_map(|to| {
+        let known = before.get(to.name.as_str());
+        let made = Origination::of(to.tls.as_ref()?, known)?;
+        Some((to.name.as_str().into(), made))
+    });
+    made.collect()
 }
 
 fn is_secured(workload: &snapshot::Workload) -> bool {
@@ -129,8 +160,7 @@ impl Identified {
 }
 
 impl Seal {
-    #[must_use]
-    pub fn of(identified: Option<&Identified>, to: &snapshot::Upstream) -> Self {
+    fn of(identified: Option<&Identified>, to: &snapshot::Upstream) -> Self {
         if to.identity.is_none() {
             return Self::Plain;
         }
@@ -146,6 +176,7 @@ impl Seal {
         match (self, before) {
             (Self::Plain, Self::Plain) => true,
             (Self::Tls(one), Self::Tls(other)) => Arc::ptr_eq(one, other),
+            (Self::Outside(one), Self::Outside(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
     }

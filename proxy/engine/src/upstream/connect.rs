@@ -17,7 +17,7 @@ use crate::upstream::dial;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::place::Place;
 use crate::upstream::pool::Sender;
-use crate::upstream::secure::{Inside, encrypt};
+use crate::upstream::secure::{Encrypted, Inside, begin, encrypt};
 use crate::upstream::stream::Stream;
 
 /// Why there is no connection.
@@ -105,18 +105,21 @@ pub async fn dial(
 async fn protect(stream: Stream, seal: &Seal, inside: Inside) -> Result<Dialled, Failure> {
     match (seal, stream) {
         (Seal::Impossible, _) => Err(Failure::Tls(Refusal::NoIdentity)),
-        (Seal::Tls(to), Stream::Tcp(stream)) => {
-            let encrypted = encrypt(stream, to, inside).await.map_err(Failure::Tls)?;
-            Ok(Dialled {
-                stream: Stream::tls(encrypted.stream, encrypted.watched),
-                tls_us: Some(encrypted.took_us),
-            })
-        }
+        (Seal::Tls(to), Stream::Tcp(stream)) => dialled(encrypt(stream, to, inside).await),
+        (Seal::Outside(to), Stream::Tcp(stream)) => dialled(begin(stream, to, inside).await),
         (_, stream) => Ok(Dialled {
             stream,
             tls_us: None,
         }),
     }
+}
+
+fn dialled(encrypted: Result<Encrypted, Refusal>) -> Result<Dialled, Failure> {
+    let encrypted = encrypted.map_err(Failure::Tls)?;
+    Ok(Dialled {
+        stream: Stream::tls(encrypted.stream, encrypted.watched),
+        tls_us: Some(encrypted.took_us),
+    })
 }
 
 fn failure(endpoint: &Endpoint, error: &io::Error) -> Failure {

@@ -75,6 +75,7 @@ impl Endpoint {
         from: &snapshot::Endpoint,
         zone: Option<&str>,
         identity: Option<&str>,
+        tls: Option<&snapshot::Origination>,
     ) -> Option<Self> {
         let address = Address::parse(&from.address)?;
         let mut attributes = peer("destination", [service, &from.version, &from.instance]);
@@ -85,6 +86,10 @@ impl Endpoint {
         if let Some(identity) = identity {
             attributes.text("mesh.destination.identity", identity);
             attributes.text("mesh.tls", "mutual");
+        }
+        if let Some(tls) = tls {
+            let proves = tls.certificate.is_some();
+            attributes.text("mesh.tls", if proves { "mutual" } else { "one_way" });
         }
         let attributes = attributes.bytes().into();
         Some(Self {
@@ -160,6 +165,12 @@ impl Endpoint {
     #[must_use]
     pub fn seal(&self) -> Seal {
         self.seal.borrow().clone()
+    }
+
+    /// Whether it is outside of the mesh and takes TLS.
+    #[must_use]
+    pub fn begins_tls(&self) -> bool {
+        matches!(*self.seal.borrow(), Seal::Outside(_))
     }
 
     /// Whether it listens at a path, not at an address.

@@ -166,7 +166,7 @@ async fn send(
             answer
         }
         Sender::Http2(mut sender) => {
-            for_http2(&mut request);
+            for_http2(&mut request, lease.endpoint.begins_tls());
             let answer = wait(sender.try_send_request(request), progress.as_deref(), limit).await;
             lease.sender = Some(Sender::Http2(sender));
             answer

@@ -46,8 +46,9 @@ fn path_only(uri: &Uri) -> Uri {
     Uri::from(path)
 }
 
-/// Scheme and authority in the pseudo-headers, no `Host`, as HTTP/2 wants them.
-pub fn for_http2(request: &mut Request<RequestBody>) {
+/// Scheme and authority in the pseudo-headers, no `Host`, as HTTP/2 wants them; `begins_tls` where this proxy encrypts to
+/// who knows nothing of what the application said.
+pub fn for_http2(request: &mut Request<RequestBody>, begins_tls: bool) {
     *request.version_mut() = Version::HTTP_2;
     let host = request.headers_mut().remove(HOST);
     if request.uri().authority().is_none()
@@ -55,6 +56,15 @@ pub fn for_http2(request: &mut Request<RequestBody>) {
     {
         *request.uri_mut() = uri;
     }
+    if begins_tls && let Some(uri) = over_https(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+}
+
+fn over_https(uri: &Uri) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTPS);
+    Uri::from_parts(parts).ok()
 }
 
 fn absolute(uri: &Uri, host: &HeaderValue) -> Option<Uri> {
@@ -116,9 +126,11 @@ mod tests {
     fn http2_wants_an_authority_and_no_host() {
         for (uri, host) in [("http://a:81/b?c", None), ("/b?c", Some("a:81"))] {
             let mut request = request("GET", uri, host);
-            for_http2(&mut request);
+            for_http2(&mut request, false);
             assert_eq!(request.uri(), "http://a:81/b?c");
             assert!(!request.headers().contains_key(HOST));
+            for_http2(&mut request, true);
+            assert_eq!(request.uri(), "https://a:81/b?c");
         }
     }
 }

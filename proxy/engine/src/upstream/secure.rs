@@ -1,4 +1,4 @@
-//! Encrypts a connection to an endpoint of another proxy, and makes sure that it is the service that was meant.
+//! Encrypts a connection to an endpoint, of another proxy or outside, and makes sure that it is who was meant.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::tls::config::Outgoing;
+use crate::tls::config::{HTTP2, Outgoing};
 use crate::tls::leaf::Leaf;
+use crate::tls::origination::Origination;
 use crate::tls::refusal::Refusal;
 use crate::tls::trust;
 use crate::tls::watched::Watched;
@@ -28,11 +29,12 @@ pub enum Inside {
 /// An encrypted connection, and the microseconds that it took.
 pub struct Encrypted {
     pub stream: TlsStream<TcpStream>,
-    pub watched: Watched,
+    /// For what the mesh can deny.
+    pub watched: Option<Watched>,
     pub took_us: u64,
 }
 
-/// Shakes hands over an open connection.
+/// Shakes hands with another proxy over an open connection.
 pub async fn encrypt(
     stream: TcpStream,
     to: &Outgoing,
@@ -52,12 +54,38 @@ pub async fn encrypt(
     if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
         to.trust.still(&leaf, trust::now())?;
     }
-    let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(Encrypted {
         stream,
-        watched: Watched::new(leaf),
-        took_us,
+        watched: Some(Watched::new(leaf)),
+        took_us: since(start),
     })
+}
+
+/// Shakes hands with a service outside of the mesh.
+pub async fn begin(
+    stream: TcpStream,
+    to: &Origination,
+    inside: Inside,
+) -> Result<Encrypted, Refusal> {
+    let start = Instant::now();
+    let connector = TlsConnector::from(Arc::clone(to.config(inside)));
+    let stream = connector
+        .connect(to.name.clone(), stream)
+        .await
+        .map_err(|error| Refusal::of(&error))?;
+    // One that chooses no protocol speaks HTTP/1.1 (RFC 9113, section 3.2).
+    if inside == Inside::Http2 && stream.get_ref().1.alpn_protocol() != Some(HTTP2) {
+        return Err(Refusal::Broken);
+    }
+    Ok(Encrypted {
+        stream,
+        watched: None,
+        took_us: since(start),
+    })
+}
+
+fn since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 fn config(to: &Outgoing, inside: Inside) -> &Arc<ClientConfig> {

@@ -24,17 +24,17 @@ pub enum Stream {
     Tls(Box<Encrypted>),
 }
 
-/// A connection to another proxy.
+/// A connection to another proxy, or to a service outside, which is not watched.
 pub struct Encrypted {
     stream: TlsStream<TcpStream>,
-    watched: Watched,
+    watched: Option<Watched>,
     /// Its first word, where that was waited for.
     heard: Bytes,
 }
 
 impl Stream {
     #[must_use]
-    pub fn tls(stream: TlsStream<TcpStream>, watched: Watched) -> Self {
+    pub fn tls(stream: TlsStream<TcpStream>, watched: Option<Watched>) -> Self {
         Self::Tls(Box::new(Encrypted {
             stream,
             watched,
@@ -93,7 +93,10 @@ impl Encrypted {
         pass: impl FnOnce(Pin<&mut TlsStream<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let stream = Pin::new(&mut self.stream);
-        self.watched.poll(context, |context| pass(stream, context))
+        match &self.watched {
+            Some(watched) => watched.poll(context, |context| pass(stream, context)),
+            None => pass(stream, context),
+        }
     }
 
     fn poll_read(
