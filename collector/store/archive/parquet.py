@@ -4,14 +4,17 @@ In: Native blocks. Out: a file; and the other way round. Never: more of a file i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from chdb.state.sqlitelike import Connection
 
+from collector.store.archive.manifest import ArchiveRefused
 from collector.store.archive.tables import Column, structure
-from collector.store.engine import Session
+from collector.store.engine import Chunk, Session
+from collector.store.errors import MEMORY_LIMIT_EXCEEDED, QueryFailed
 from collector.store.quoting import literal
 
 # Everything small and one after the other: a row group of megabytes is as good to read as one of hundreds.
@@ -51,15 +54,31 @@ class Parquet:
         return self._session.insert(f"INSERT INTO FUNCTION {_file(path, columns)}", "Native", blocks)
 
     def names(self, path: Path) -> list[str]:
-        """Its columns. Raises QueryFailed when it is no Parquet file."""
-        return [row[0] for row in self._session.rows(f"DESCRIBE TABLE file({literal(str(path))}, 'Parquet')")]
+        """Its columns. Raises ArchiveRefused when it is no Parquet file."""
+        with _reading(path):
+            return [row[0] for row in self._session.rows(f"DESCRIBE TABLE file({literal(str(path))}, 'Parquet')")]
 
-    def read(self, path: Path, columns: Sequence[Column]) -> Iterator[bytes]:
-        """Its rows as Native blocks of plain types. Raises QueryFailed."""
-        self._session.start(f"SELECT * FROM {_file(path, columns)}", "Native")
-        while (chunk := self._session.fetch()) is not None:
+    def read(self, path: Path, columns: Sequence[Column]) -> Iterator[Chunk]:
+        """Its rows as Native blocks of plain types. Raises ArchiveRefused."""
+        with _reading(path):
+            self._session.start(f"SELECT * FROM {_file(path, columns)}", "Native")
+        while (chunk := self._next(path)) is not None:
             if chunk.rows:
-                yield chunk.data
+                yield chunk
+
+    def _next(self, path: Path) -> Chunk | None:
+        with _reading(path):
+            return self._session.fetch()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Around what ClickHouse reads of a file: what it says of it is the file's fault."""
+    try:
+        yield
+    except QueryFailed as error:
+        hint = "; write it with smaller row groups" if error.code == MEMORY_LIMIT_EXCEEDED else ""
+        raise ArchiveRefused(f"{path} cannot be read: {error.message}{hint}") from None
 
 
 def _file(path: Path, columns: Sequence[Column]) -> str:

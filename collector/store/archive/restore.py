@@ -7,13 +7,13 @@ whose partitions then become the table's in one step each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from collector.store.archive.manifest import ArchiveRefused, File, Manifest, digest
+from collector.store.archive.manifest import NAME, ArchiveRefused, File, Manifest, digest
 from collector.store.archive.parquet import Parquet
 from collector.store.archive.tables import Column, Shape, structure
 from collector.store.errors import QueryFailed
@@ -48,7 +48,7 @@ def restore(link: Link, folder: Path, tables: tuple[str, ...]) -> Iterator[Resto
             for table, files in groupby(wanted, lambda file: file.table):
                 stage = Stage(link, _target(link, table), name)
                 for file in files:
-                    yield Restored(file, stage.take(parquet, folder / file.path))
+                    yield Restored(file, stage.take(parquet, folder, file))
                 _clear(link, name)
     except (ArchiveRefused, QueryFailed):
         _clear(link, name)
@@ -67,15 +67,36 @@ class Stage:
         link.execute(f"CREATE TABLE otel.{self._plain} ({structure(shape.columns)}) ENGINE = Memory")
         link.execute(f"CREATE TABLE otel.{self._rows} AS {self._table}")
 
-    def take(self, parquet: Parquet, path: Path) -> int:
-        """Rows of a file that the table does not have; returns how many they were."""
-        columns = self._shape.only(parquet.names(path))
-        for block in parquet.read(path, columns):
-            self._add(block, columns)
+    def take(self, parquet: Parquet, folder: Path, file: File) -> int:
+        """Rows of a file that the table does not have; returns how many they were. Raises ArchiveRefused."""
+        path, rows = folder / file.path, 0
+        columns = self._columns(path, parquet.names(path))
+        for chunk in parquet.read(path, columns):
+            rows += chunk.rows
+            if rows > file.rows:
+                raise ArchiveRefused(f"{path} holds more rows than the {file.rows} that {NAME} tells of")
+            self._add(chunk.data, columns, file, path)
         return self._attach()
 
-    def _add(self, block: bytes, columns: tuple[Column, ...]) -> None:
+    def _columns(self, path: Path, names: Sequence[str]) -> tuple[Column, ...]:
+        """Those of the file, each of which the table has. Raises ArchiveRefused."""
+        columns = self._shape.only(names)
+        missing = [column.name for column in self._shape.needed() if column not in columns]
+        if missing:
+            raise ArchiveRefused(f"{path} has no column {', '.join(missing)}: it is not what an export writes")
+        if unknown := set(names) - {column.name for column in columns}:
+            raise ArchiveRefused(
+                f"{path} has columns that {self._table} has not: {', '.join(sorted(unknown))}; "
+                "let a collector of the version that wrote it bring the tables up to date"
+            )
+        return columns
+
+    def _add(self, block: bytes, columns: tuple[Column, ...], file: File, path: Path) -> None:
         self._link.append(self._plain, [block], STRICT | ALWAYS)
+        within = self._shape.between(file.begin, file.end)
+        ((strange,),) = self._link.rows(f"SELECT countIf(NOT ({within})) FROM otel.{self._plain}")
+        if int(strange):
+            raise ArchiveRefused(f"{path} has rows of another time than the {file.day} that {NAME} tells of")
         names = ", ".join(identifier(column.name) for column in columns)
         values = ", ".join(column.restored() for column in columns)
         same = self._shape.identity(columns)

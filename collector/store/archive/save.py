@@ -71,7 +71,8 @@ def _file(link: Link, parquet: Parquet, folder: Path, shape: Shape, wanted: Want
 
 
 def _days(link: Link, shape: Shape, wanted: Wanted) -> list[date]:
-    sql = f"SELECT DISTINCT toDate({identifier(shape.time.name)}) AS day {_from(shape)} WHERE {_between(shape, wanted)}"
+    wanted_rows = shape.between(wanted.begin, wanted.end)
+    sql = f"SELECT DISTINCT toDate({identifier(shape.time.name)}) AS day {_from(shape)} WHERE {wanted_rows}"
     return sorted(day for (day,) in link.rows(f"{sql} {_SETTINGS}"))
 
 
@@ -82,7 +83,7 @@ def _rows(link: Link, shape: Shape, wanted: Wanted) -> Iterator[bytes]:
             wanted.tables, max(wanted.begin, _moment(first)), min(wanted.end, _moment(last) + timedelta(seconds=1))
         )
         # The table's own columns in the condition, not the plain ones that are selected under their names.
-        inner = f"SELECT * {_from(shape)} WHERE {_between(shape, of_slice)}"
+        inner = f"SELECT * {_from(shape)} WHERE {shape.between(of_slice.begin, of_slice.end)}"
         yield from link.blocks(f"SELECT {chosen} FROM ({inner}) {_SETTINGS}")
 
 
@@ -101,24 +102,12 @@ def slices(counted: Sequence[tuple[int, int]], most: int) -> Iterator[tuple[int,
 
 def _counted(link: Link, shape: Shape, wanted: Wanted) -> list[tuple[int, int]]:
     second = f"toUnixTimestamp(toDateTime({identifier(shape.time.name)}, 'UTC'))"
-    sql = f"SELECT {second} AS second, count() AS rows {_from(shape)} WHERE {_between(shape, wanted)}"
+    sql = f"SELECT {second} AS second, count() AS rows {_from(shape)} WHERE {shape.between(wanted.begin, wanted.end)}"
     return [(int(at), int(rows)) for at, rows in link.rows(f"{sql} GROUP BY second ORDER BY second {_SETTINGS}")]
 
 
 def _from(shape: Shape) -> str:
     return f"FROM otel.{identifier(shape.table)}{' FINAL' if TABLES[shape.table].merges else ''}"
-
-
-def _between(shape: Shape, wanted: Wanted) -> str:
-    name = identifier(shape.time.name)
-    if shape.time.kind == "Date":  # a day belongs to every part of it
-        last = wanted.end - timedelta(microseconds=1)
-        return f"{name} >= toDate('{wanted.begin:%F}') AND {name} <= toDate('{last:%F}')"
-    return f"{name} >= {_literal(wanted.begin)} AND {name} < {_literal(wanted.end)}"
-
-
-def _literal(moment: datetime) -> str:
-    return f"toDateTime64('{moment:%F %T.%f}', 6, 'UTC')"
 
 
 def _within(wanted: Wanted, day: date) -> Wanted:

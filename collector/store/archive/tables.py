@@ -7,6 +7,7 @@ they were. Roll-ups are therefore restored, never derived again: they reach furt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, Self
 
 from collector.store.quoting import identifier, literal
@@ -111,6 +112,19 @@ class Shape:
         """The column that the table is cut into days by."""
         return next(column for column in self.columns if column.name == TABLES[self.table].time)
 
+    def between(self, begin: datetime, end: datetime) -> str:
+        """The condition for rows from `begin` to before `end`."""
+        name = identifier(self.time.name)
+        if self.time.kind == "Date":  # a day belongs to every part of it
+            last = end - timedelta(microseconds=1)
+            return f"{name} >= toDate('{begin:%F}') AND {name} <= toDate('{last:%F}')"
+        return f"{name} >= {_instant(begin)} AND {name} < {_instant(end)}"
+
+    def needed(self) -> tuple[Column, ...]:
+        """Without which a row is none: its time and what the table is sorted by."""
+        words = set(re.findall(r"\w+", self.keys)) | {self.time.name}
+        return tuple(column for column in self.columns if column.name in words)
+
     def only(self, names: Sequence[str]) -> tuple[Column, ...]:
         """Those of its columns that are named."""
         return tuple(column for column in self.columns if column.name in names)
@@ -121,6 +135,10 @@ class Shape:
             return f"tuple({self.keys})"
         # Of a tuple, a NULL counts; of arguments, it would make the whole hash NULL.
         return f"sipHash128(tuple({', '.join(identifier(column.name) for column in columns)}))"
+
+
+def _instant(moment: datetime) -> str:
+    return f"toDateTime64('{moment:%F %T.%f}', 6, 'UTC')"
 
 
 def structure(columns: Sequence[Column]) -> str:

@@ -2,92 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from clickhouse_driver import Client
 from pyarrow import parquet
 
 from collector.store.archive.manifest import ArchiveRefused, Manifest, held
 from collector.store.archive.restore import Restored, restore
 from collector.store.archive.save import Wanted, save, slices
-from collector.store.archive.tables import TABLES, WORKING, Shape
+from collector.store.archive.tables import TABLES, WORKING
 from collector.store.errors import AccessRefused
 from collector.store.link import Link
 from collector.store.migrate import OBJECTS, Migration
-from collector.store.url import StoreUrl
-from tests.collector.store.archive.everything import FIRST_DAY, SECOND_DAY, fill
-from tests.world.homes import served_elsewhere
+from tests.collector.store.archive.everything import FIRST_DAY, SECOND_DAY
+from tests.collector.store.archive.moved import ALL, copied, count, imported, linked, rows_of
 from tests.world.stores import StoreProcess
 
-ALL = Wanted(tuple(TABLES), datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 _MADE = re.compile(r"^CREATE TABLE IF NOT EXISTS otel\.(\w+)", re.MULTILINE)
 NOON = datetime.fromisoformat(f"{FIRST_DAY}T12:00:00+00:00")
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    """A store with rows in every table."""
-    with served_elsewhere(tmp_path_factory.mktemp("source"), tables=True) as server:
-        with linked(server, "owner") as link, Client("127.0.0.1", server.port, user="owner") as client:
-            fill(link, client)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def whole(source: StoreProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of it as an archive."""
-    folder = tmp_path_factory.mktemp("whole")
-    with linked(source) as link:
-        assert len(list(save(link, folder, ALL))) == len(Manifest.read(folder).files)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    """Another store, emptied before each test."""
-    with served_elsewhere(tmp_path_factory.mktemp("other"), tables=True) as server:
-        yield server
-
-
-@pytest.fixture
-def target(other: StoreProcess) -> Iterator[Link]:
-    with linked(other, "owner") as link:
-        for table in TABLES:
-            link.execute(f"TRUNCATE TABLE otel.{table}")
-        yield link
-        assert link.rows("SELECT name FROM system.tables WHERE name LIKE 'mesh_import_%'") == []
-
-
-@contextlib.contextmanager
-def linked(server: StoreProcess, user: str = "default") -> Iterator[Link]:
-    link = Link(StoreUrl.parse(server.url(user)))
-    try:
-        yield link
-    finally:
-        link.close()
-
-
-def imported(link: Link, folder: Path, *tables: str) -> dict[str, int]:
-    """Rows that were new, by file."""
-    return {one.file.path: one.rows for one in restore(link, folder, tables or tuple(TABLES))}
-
-
-def rows_of(link: Link, table: str) -> list[tuple[object, ...]]:
-    """What a table holds, merged where it merges, each value as text, in an order that rows themselves decide."""
-    shape = Shape.of(link, table)
-    assert shape is not None
-    chosen = ", ".join(f"toString({column.saved().partition(' AS `')[0]})" for column in shape.columns)
-    final = " FINAL" if TABLES[table].merges else ""
-    return sorted(link.rows(f"SELECT {chosen} FROM otel.{table}{final}"))
-
-
-def count(link: Link, table: str) -> int:
-    return int(link.rows(f"SELECT count() FROM otel.{table}")[0][0])
 
 
 def test_every_table_is_archived_or_known_not_to_be() -> None:
@@ -161,7 +95,7 @@ def test_an_archive_grows_by_days_and_never_loses_a_part_of_one(source: StorePro
 
 
 def test_a_file_that_was_changed_is_not_read(whole: Path, target: Link, tmp_path: Path) -> None:
-    with linked_copy(whole, tmp_path) as folder:
+    with copied(whole, tmp_path) as folder:
         path = folder / f"otel_logs/{FIRST_DAY}.parquet"
         damaged = bytearray(path.read_bytes())
         damaged[len(damaged) // 2] ^= 1
@@ -172,15 +106,6 @@ def test_a_file_that_was_changed_is_not_read(whole: Path, target: Link, tmp_path
         with pytest.raises(ArchiveRefused, match=r"otel_logs/.*is missing"):
             imported(target, folder, "otel_logs")
     assert count(target, "otel_logs") == 0
-
-
-@contextlib.contextmanager
-def linked_copy(whole: Path, folder: Path) -> Iterator[Path]:
-    for path in whole.rglob("*.*"):
-        copy = folder / path.relative_to(whole)
-        copy.parent.mkdir(exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    yield folder
 
 
 @pytest.mark.parametrize(
