@@ -130,5 +130,8 @@ def _show(outcome: Outcome) -> None:
     out.print(table)
     for evidence in outcome.finding.evidence:
         out.print(f"  {evidence.statement}", markup=False)
+    onset = outcome.finding.onset
+    if onset is not None:
+        out.print(f"  began {onset.at:%Y-%m-%d %H:%M:%S} UTC, give or take {onset.within_s:.0f} s", markup=False)
     if outcome.finding.exemplars:
         out.print(f"  traces: {', '.join(outcome.finding.exemplars)}", markup=False)

@@ -15,16 +15,21 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.store.client import Reader
 from deploy.asking import Unanswered, ask
+from rootcause.detect.onset import began
 from rootcause.explain.changes import LOOK_BACK_S
-from rootcause.explain.finding import Finding
-from rootcause.explain.proof import explain
+from rootcause.explain.finding import Finding, Onset
+from rootcause.explain.proof import by_errors, explain, moment
 from rootcause.explain.queries import SpanQueries
-from rootcause.judge.diagnose import State, diagnose
+from rootcause.judge.diagnose import State, Verdict, diagnose
 from rootcause.load.callees import callees_of
 from rootcause.load.from_spans import window_of
+from rootcause.load.moments import Wanted, moments_of
 from rootcause.load.read_spans import read_spans
 from rootcause.load.recorded import SPANS, Case, CaseRefused, messages
-from rootcause.load.spans import from_otlp
+from rootcause.load.sampled import Sample
+from rootcause.load.spans import Span, from_otlp
+from rootcause.load.window import Interval
+from rootcause.watch import USUAL_S
 
 MOST_SPANS = 5_000_000
 STORED_WITHIN_S = 60.0
@@ -75,19 +80,30 @@ def replay(case: Case, collector: Collector, progress: Callable[[str], None]) ->
 
 
 def _judge(case: Case, reader: Reader, sent: int, stored_before: int, began: float) -> Outcome:
-    normal = read_spans(reader, case.baseline)
+    normal, incident = read_spans(reader, case.baseline), read_spans(reader, case.incident)
     callees = callees_of(normal)
     baseline = window_of(normal, case.baseline, callees=callees)
-    observed = window_of(read_spans(reader, case.incident), case.incident, callees=callees)
+    observed = window_of(incident, case.incident, callees=callees)
     verdict = diagnose(baseline, observed, case.changed(LOOK_BACK_S))
     finding, summary = None, verdict.reason
     if verdict.suspects:
         queries = SpanQueries(baseline, observed)
         now = observed.end
-        finding = explain(verdict, baseline, observed, queries, incident=case.file.id, now=now)
+        sample = Sample(tuple(normal), tuple(incident))
+        finding = explain(verdict, baseline, observed, queries, incident=case.file.id, now=now, sample=sample)
+        before = read_spans(reader, [Interval(observed.start - USUAL_S, observed.start)])
+        finding = finding.model_copy(update={"onset": _onset(verdict, normal, [*before, *incident])})
         summary = finding.title
     seconds = time.monotonic() - began
     return Outcome(case.file.id, verdict.state, summary, finding, sent, stored_before, seconds)
+
+
+def _onset(verdict: Verdict, normal: list[Span], around: list[Span]) -> Onset | None:
+    """When it began, as far as single requests tell."""
+    first = verdict.suspects[0]
+    wanted = Wanted(first.service, verdict.narrowed.instance, by_errors(first), bool(verdict.links))
+    found = began(moments_of(normal, around, wanted))
+    return Onset(at=moment(found.at), within_s=round(found.within_s, 3)) if found else None
 
 
 def _feed(case: Case, collector: Collector, reader: Reader, progress: Callable[[str], None]) -> tuple[int, int]:

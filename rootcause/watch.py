@@ -19,8 +19,8 @@ from rootcause.incidents.casebook import Casebook, News, Seen
 from rootcause.incidents.lifecycle import Event, Incident, Step
 from rootcause.incidents.vigil import Sight, Vigil
 from rootcause.judge.diagnose import State, Verdict, turned_to
+from rootcause.load.beside import Beside
 from rootcause.load.from_gauges import load_usage
-from rootcause.load.from_logs import Complaints
 from rootcause.load.from_rollups import load_normal, load_question
 from rootcause.load.read_moments import read_moments
 from rootcause.load.window import STEP_S, Interval, Window
@@ -47,7 +47,7 @@ class Watch:
 
     def __init__(self, reader: Reader, book: Casebook) -> None:
         self._reader = reader
-        self._complaints = Complaints(reader)
+        self._beside = Beside(reader)
         self._book = book
         self._vigil: Vigil | None = None
 
@@ -60,7 +60,8 @@ class Watch:
         changes = read_changes(self._reader, now)
         sight = vigil.compare(now, changed(changes))
         events = vigil.judge(sight)
-        seen = Seen(sight.verdict, sight.baseline, sight.observed, changes, now, self._onsets(events, sight))
+        onsets = self._onsets(events, sight)
+        seen = Seen(sight.verdict, sight.baseline, sight.observed, changes, now, onsets, sight.sample)
         news = [told for event in events if (told := self._book.record(event, seen)) is not None]
         news += self._book.released(now)
         self._book.write()
@@ -74,7 +75,7 @@ class Watch:
             start, end = finding.windows.baseline
             normal = (Interval(start.timestamp(), end.timestamp()),)
         left = (Incident(f.id, f.culprit.service, f.opened_at.timestamp(), f.updated_at.timestamp()) for f in findings)
-        return Vigil(self._load, left, normal, self._complaints.steps, self._load_normal)
+        return Vigil(self._load, left, normal, self._beside.look, self._load_normal)
 
     def _onsets(self, events: Sequence[Event], sight: Sight) -> dict[str, Onset]:
         """When the troubles began that now are incidents; an incident opens also when the store does not tell."""

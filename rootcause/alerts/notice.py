@@ -111,6 +111,6 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
 
 
 def _severity(finding: Finding) -> Severity:
-    """Failed requests are worse than slow ones, and something full is a warning."""
-    severities: dict[str, Severity] = {"errors": "critical", "latency": "error", "saturation": "warning"}
-    return severities[finding.symptom.signal]
+    """Failed requests are worse than slow ones; something full, or no longer asked for, is a warning."""
+    severities: dict[str, Severity] = {"errors": "critical", "latency": "error"}
+    return severities.get(finding.symptom.signal, "warning")

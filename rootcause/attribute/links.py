@@ -94,6 +94,14 @@ def link_shifts(baseline: Window, observed: Window) -> dict[Ends, LinkShift]:
     return found
 
 
+def mean_gaps(window: Window, ends: Ends) -> dict[float, tuple[float, float]]:
+    """Between the ends of one link, by bucket: the caller's calls, and what they waited beyond the callee's work in
+    ms, all together."""
+    link = _links(replace(window, called=tuple(row for row in window.called if (row.source, row.destination) == ends)))
+    gaps = link[ends].gaps() if ends in link else {}
+    return {start: (sample.calls, sample.calls * sample.mean_ms) for start, sample in gaps.items()}
+
+
 def _time(usual: _Link, link: _Link) -> Shift | None:
     # Where a proxy tells which calls were lost, those it does not name have a span that just comes later.
     work_ms = usual.work_ms() if link.lost is None else None

@@ -38,7 +38,7 @@ def step_shifts(baseline: Window, observed: Window) -> dict[str, StepShift]:
         for name in sorted(usual.keys() | seen.keys()):
             present_before = usual[name].present if name in usual else 0
             present = seen[name].present if name in seen else 0
-            shift = _compare(route, name, (present, of), (present_before, of_before))
+            shift = _compare(route, name, (present, of), (present_before, of_before), _weight(seen))
             if shift is not None and route[1] == OF_TIME:
                 shift = _as_requests(shift, observed)
             held = found.get(route[0])
@@ -47,7 +47,9 @@ def step_shifts(baseline: Window, observed: Window) -> dict[str, StepShift]:
     return found
 
 
-def _compare(route: tuple[str, str], name: str, now: tuple[int, int], before: tuple[int, int]) -> StepShift | None:
+def _compare(
+    route: tuple[str, str], name: str, now: tuple[int, int], before: tuple[int, int], weight: float
+) -> StepShift | None:
     usual, share = before[0] / before[1], now[0] / now[1]
     if share == usual or _OPTIONAL < usual < 1 - _OPTIONAL:
         return None
@@ -55,7 +57,7 @@ def _compare(route: tuple[str, str], name: str, now: tuple[int, int], before: tu
         chance = log_fisher(*now, *before)
     else:
         chance = log_fisher(now[1] - now[0], now[1], before[1] - before[0], before[1])
-    return StepShift(*route, name, usual, share, abs(share - usual) * now[1], chance)
+    return StepShift(*route, name, usual, share, abs(share - usual) * now[1] * weight, chance)
 
 
 def _as_requests(shift: StepShift, observed: Window) -> StepShift | None:
@@ -71,6 +73,10 @@ def _by_route(window: Window) -> dict[tuple[str, str], dict[str, Step]]:
     for step in window.steps:
         found[step.service, step.route][step.name] = step
     return found
+
+
+def _weight(steps: dict[str, Step]) -> float:
+    return next(iter(steps.values())).weight
 
 
 def _requests(steps: dict[str, Step]) -> int:

@@ -18,6 +18,10 @@ def _told(suspect: Suspect, entry_calls: int) -> list[Symptom]:
         if errors is not None:
             rates = errors.baseline_rate, errors.observed_rate
             found.append(Symptom(name, "", "errors", *rates, suspect.error_part, -errors.log_chance))
+    for drop in suspect.drops:
+        rates = drop.baseline_rate, drop.observed_rate
+        strength = -drop.fall.log_chance
+        found.append(Symptom(drop.destination, "", "throughput", *rates, suspect.step_part, strength))
     if suspect.steps is not None:
         step = suspect.steps
         share = step.changed / entry_calls

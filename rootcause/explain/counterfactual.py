@@ -11,7 +11,7 @@ from rootcause.load.window import Window, calls
 
 def without(culprit: str, symptom: Symptom, share: float, baseline: Window, observed: Window) -> str:
     """The sentence; empty where the culprit explains nothing of the symptom, or a quantile is not known."""
-    if share <= 0 or symptom.signal == "saturation":
+    if share <= 0 or symptom.signal in ("saturation", "throughput"):
         return ""
     where = f"{symptom.service} {symptom.route}".strip()
     if symptom.signal == "errors":

@@ -13,12 +13,12 @@ class _Part(BaseModel):
 
 
 class Symptom(_Part):
-    """What users feel, or what is full before they do. `unit` is "ms" (mean) or "share" (0..1) and holds for `baseline`
-    and `observed`."""
+    """What users feel, what is full before they do, or requests that no longer come. `unit` is "ms" (mean), "share"
+    (0..1) or "requests/s" and holds for `baseline` and `observed`."""
 
     service: str
     route: str
-    signal: Literal["latency", "errors", "saturation"]
+    signal: Literal["latency", "errors", "saturation", "throughput"]
     baseline: float
     observed: float
     unit: str
@@ -67,6 +67,25 @@ class Figures(_Part):
     observed: float
 
 
+class OnPath(_Part):
+    """Time in ms of one service, or lost between two (`source -> destination`), in a request that users feel, on
+    average: on its critical path in normal time and now, what that adds, and what ran beside the path now."""
+
+    where: str
+    baseline_ms: float
+    observed_ms: float
+    added_ms: float
+    beside_ms: float
+
+
+class Gap(_Part):
+    """Of the service's traffic only `captured` (0..1) has spans."""
+
+    service: str
+    captured: float
+    statement: str
+
+
 class Ranked(_Part):
     """One suspect; `score` is the part (0..1) of what users feel that it explains. A figure is null where
     there is none."""
@@ -110,7 +129,9 @@ class Note(_Part):
 
 class Finding(_Part):
     """One incident with one root cause. `acknowledged` is who looks after it, and since when; `held_back` while nobody
-    was told that it opened, because its culprit is silenced. `onset` is null where single requests do not tell."""
+    was told that it opened, because its culprit is silenced. `onset` is null where single requests do not tell. Parts
+    of `path` add up to what requests with the symptom take longer, as far as their spans were looked at; for `gaps` the
+    confidence is lower than it would be."""
 
     id: str
     state: Literal["open", "resolved"]
@@ -133,3 +154,5 @@ class Finding(_Part):
     notes: tuple[Note, ...] = ()
     held_back: bool = False
     onset: Onset | None = None
+    path: tuple[OnPath, ...] = ()
+    gaps: tuple[Gap, ...] = ()

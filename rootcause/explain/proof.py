@@ -3,6 +3,7 @@
 Pure: times and ids are arguments.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -21,15 +22,19 @@ from rootcause.explain.finding import (
     Evidence,
     Figures,
     Finding,
+    OnPath,
     Ranked,
     RuledOut,
     Windows,
 )
 from rootcause.explain.finding import Symptom as SymptomPart
+from rootcause.explain.gaps import gaps_of
 from rootcause.explain.queries import Queries
+from rootcause.explain.waited import waited_for
 from rootcause.judge.confidence import confidence
 from rootcause.judge.diagnose import Verdict
 from rootcause.judge.rank import Suspect
+from rootcause.load.sampled import NO_SAMPLE, Sample
 from rootcause.load.window import Window
 
 MOST_RULED_OUT = 20
@@ -44,11 +49,14 @@ def explain(
     incident: str,
     now: float,
     change: Change | None = None,
+    sample: Sample = NO_SAMPLE,
 ) -> Finding:
-    """The finding of a verdict that has a suspect."""
+    """The finding of a verdict that has a suspect; `sample` are spans of some requests of both windows."""
     first = verdict.suspects[0]
     symptom = felt(verdict)
     culprit = culprit_of(verdict)
+    path = waited_for(sample, symptom)
+    gaps = gaps_of(verdict, Graph([baseline, observed]), observed)
     return Finding(
         id=incident,
         state="open",
@@ -61,10 +69,10 @@ def explain(
             signal=symptom.signal,
             baseline=round(symptom.baseline, 4),
             observed=round(symptom.observed, 4),
-            unit="ms" if symptom.signal == "latency" else "share",
+            unit=symptom.unit,
         ),
         culprit=culprit,
-        confidence=confidence(verdict),
+        confidence=round(confidence(verdict) * min((gap.captured for gap in gaps), default=1.0), 3),
         contribution=_contribution(verdict, symptom),
         ranking=tuple(_ranked(suspect) for suspect in verdict.suspects),
         ruled_out=_ruled_out(verdict, baseline, observed),
@@ -73,12 +81,15 @@ def explain(
         change=change,
         evidence=(
             *_evidence(verdict, symptom, queries),
+            *_waited(path, symptom, queries),
             *_counterfactual(verdict, symptom, (baseline, observed), queries),
         ),
         windows=Windows(
             baseline=(moment(baseline.start), moment(baseline.end)),
             incident=(moment(observed.start), moment(observed.end)),
         ),
+        path=path,
+        gaps=gaps,
     )
 
 
@@ -86,7 +97,9 @@ def felt(verdict: Verdict) -> Symptom:
     """The worst symptom of the kind that the first suspect causes; who is slow while users only see what others fail is
     told by its own time; else the worst."""
     first = verdict.suspects[0]
-    signal = "saturation" if only_full(first) else "errors" if by_errors(first) else "latency"
+    signal = "errors" if by_errors(first) else "latency"
+    if only_full(first) or only_fewer(first):
+        signal = "saturation" if only_full(first) else "throughput"
     alike = next((symptom for symptom in verdict.symptoms if symptom.signal == signal), None)
     links = tuple(replace(link, errors=None) for link in first.links if link.time is not None)
     if alike is None and signal == "latency" and (first.own_time is not None or links):
@@ -103,6 +116,11 @@ def by_errors(suspect: Suspect) -> bool:
 def only_full(suspect: Suspect) -> bool:
     """Whether nothing but what it runs on speaks against it."""
     return suspect.strained is not None and suspect.score <= suspect.full_part
+
+
+def only_fewer(suspect: Suspect) -> bool:
+    """Whether nothing but calls that no longer come speaks against it."""
+    return bool(suspect.drops) and suspect.error_part + suspect.time_part == 0
 
 
 def culprit_of(verdict: Verdict) -> Culprit:
@@ -124,8 +142,9 @@ def title(verdict: Verdict) -> str:
         return f"{who} is at its limit: {first.full.resource} in use {usual} -> {now}"
     if symptom.signal == "saturation" and first.surge is not None:
         return f"{who} uses {symptom.observed:.1f} times as much as ever: {first.surge.metric}"
-    unit = "ms" if symptom.signal == "latency" else "share"
-    felt_as = f"{wording.amount(symptom.baseline, unit)} -> {wording.amount(symptom.observed, unit)}"
+    if only_fewer(first):
+        return f"{who}: {wording.dropped(first.drops[0])}"
+    felt_as = f"{wording.amount(symptom.baseline, symptom.unit)} -> {wording.amount(symptom.observed, symptom.unit)}"
     where = f"{symptom.service} {symptom.route}".strip()
     return f"{who} {does}: {where} {'failures' if symptom.signal == 'errors' else 'mean'} {felt_as}"
 
@@ -147,7 +166,7 @@ def _contribution(verdict: Verdict, symptom: Symptom) -> Contribution:
     share = parts[0] / sum(parts) if sum(parts) else 0.0
     return Contribution(
         value=round(share * (symptom.observed - symptom.baseline), 4),
-        unit="ms" if symptom.signal == "latency" else "share",
+        unit=symptom.unit,
         share=round(share, 3),
     )
 
@@ -201,9 +220,17 @@ def _ruled_out(verdict: Verdict, baseline: Window, observed: Window) -> tuple[Ru
     return tuple(found)
 
 
+def _dropped(first: Suspect, queries: Queries) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(statement=wording.dropped(drop), sql=queries.link(drop.source, drop.destination))
+        for drop in first.drops
+    )
+
+
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
     first = verdict.suspects[0]
-    statements = [] if symptom.signal == "saturation" else [_felt_by_users(symptom, queries)]
+    inside = symptom.signal == "saturation" or only_fewer(first)
+    statements = [*([] if inside else [_felt_by_users(symptom, queries)]), *_dropped(first, queries)]
     if first.strained is not None:
         full = Suspect(first.service, full=first.full, surge=first.surge)
         statements.append(
@@ -234,6 +261,13 @@ def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evi
     return tuple(statements)
 
 
+def _waited(path: Sequence[OnPath], symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
+    if not path:
+        return ()
+    statement = f"on the critical path of {symptom.service} {symptom.route}".rstrip()
+    return (Evidence(statement=f"{statement}: {wording.waited(path)}", sql=queries.entries(symptom.service)),)
+
+
 def _counterfactual(
     verdict: Verdict, symptom: Symptom, windows: tuple[Window, Window], queries: Queries
 ) -> tuple[Evidence, ...]:
@@ -243,12 +277,12 @@ def _counterfactual(
 
 
 def _felt_by_users(symptom: Symptom, queries: Queries) -> Evidence:
-    what, unit = ("failed requests", "share") if symptom.signal == "errors" else ("mean time", "ms")
+    what = {"errors": "failed requests", "latency": "mean time"}.get(symptom.signal, "requests")
     where = f"{symptom.service} {symptom.route}".strip()
     return Evidence(
         statement=(
-            f"{where}: {what} {wording.amount(symptom.baseline, unit)} in normal time,"
-            f" {wording.amount(symptom.observed, unit)} now"
+            f"{where}: {what} {wording.amount(symptom.baseline, symptom.unit)} in normal time,"
+            f" {wording.amount(symptom.observed, symptom.unit)} now"
         ),
         sql=queries.entries(symptom.service),
     )

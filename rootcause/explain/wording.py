@@ -1,11 +1,17 @@
 """Numbers and names as a person reads them at night."""
 
+from collections.abc import Sequence
+
+from rootcause.attribute.drops import Drop
 from rootcause.attribute.links import LinkShift
 from rootcause.attribute.refused import REFUSALS
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
+from rootcause.explain.finding import OnPath
 from rootcause.judge.rank import Suspect
 from rootcause.load.window import OF_TIME
+
+_WORTH_SAYING = 0.05
 
 
 def ms(value: float) -> str:
@@ -22,6 +28,8 @@ def percent(share: float) -> str:
 
 def amount(value: float, unit: str) -> str:
     """A figure in the unit of a symptom."""
+    if unit == "requests/s":
+        return f"{value:.1f} requests/s"
     return ms(value) if unit == "ms" else percent(value)
 
 
@@ -47,6 +55,7 @@ def against(suspect: Suspect) -> str:
     if suspect.steps is not None:
         step = suspect.steps
         parts.append(_changed(step))
+    parts += [dropped(drop) for drop in suspect.drops]
     if suspect.silent is not None:
         parts.append(f"takes none of the about {suspect.silent.expected:.0f} requests that its callers make as usual")
     if suspect.full is not None:
@@ -68,6 +77,26 @@ def _changed(step: StepShift) -> str:
     if step.route == OF_TIME:
         return f"says {step.name} in {shares[0]} of the time, {shares[1]}"
     return f"{shares[0]} of its {step.route} requests do '{step.name or 'the request itself'}', {shares[1]}"
+
+
+def dropped(drop: Drop) -> str:
+    """Who hardly calls whom any more."""
+    fall = drop.fall
+    return (
+        f"{drop.source} hardly calls {drop.destination} any more: {fall.observed:.2f} calls a request,"
+        f" usually {fall.baseline:.2f}; about {fall.missing:.0f} did not come"
+    )
+
+
+def waited(path: Sequence[OnPath]) -> str:
+    """Who made requests longer or shorter, and what ran beside without holding them up."""
+    whole = sum(part.added_ms for part in path)
+    parts = [
+        f"{part.where} {part.added_ms:+.1f} ms" for part in path if abs(part.added_ms) >= _WORTH_SAYING * abs(whole)
+    ]
+    beside = [f"{part.where} {ms(part.beside_ms)}" for part in path if part.beside_ms >= 1]
+    told = f"{', '.join(parts)}; all together {whole:+.1f} ms"
+    return f"{told}; beside it, waited for by nobody: {', '.join(beside)}" if beside else told
 
 
 def link_against(link: LinkShift) -> str:

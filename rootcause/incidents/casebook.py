@@ -23,6 +23,7 @@ from rootcause.incidents.journal import Journal
 from rootcause.incidents.lifecycle import Event, Incident, Step
 from rootcause.incidents.silences import Silence, Silences
 from rootcause.judge.diagnose import Verdict, turned_to
+from rootcause.load.sampled import NO_SAMPLE, Sample
 from rootcause.load.window import Window
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Seen:
     now: float
     onsets: Mapping[str, Onset] = field(default_factory=dict)
     """Of incidents that open, by culprit."""
+    sample: Sample = NO_SAMPLE
 
 
 @dataclass(slots=True)
@@ -171,7 +173,14 @@ class Casebook:
         queries = RollupQueries(seen.baseline, seen.observed)
         verdict = turned_to(incident.culprit, seen.verdict, seen.baseline, seen.observed)
         finding = explain(
-            verdict, seen.baseline, seen.observed, queries, incident=incident.id, now=seen.now, change=change
+            verdict,
+            seen.baseline,
+            seen.observed,
+            queries,
+            incident=incident.id,
+            now=seen.now,
+            change=change,
+            sample=seen.sample,
         )
         onset = seen.onsets.get(incident.culprit) if before is None else before.finding.onset
         finding = finding.model_copy(update={"opened_at": moment(incident.opened_at), "onset": onset})

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rootcause.explain.proof import felt
 from rootcause.incidents.lifecycle import Event, Incident, Lifecycle, Step
 from rootcause.judge.diagnose import Verdict, diagnose
+from rootcause.load.beside import Looked
 from rootcause.load.horizon import around, horizon
 from rootcause.load.remembered import Remembered
+from rootcause.load.sampled import NO_SAMPLE, Sample
 from rootcause.load.window import Interval, Window
-from rootcause.load.window import Step as Told
 
 STRONG = 30.0
 """Failures this unlikely by chance (minus the log of the probability) open an incident at once."""
 GAUGE_S = 60.0
-"""Gauges come once in this time, and tell of it; complaints are counted over it."""
+"""Gauges come once in this time, and tell of it."""
 
 Load = Callable[[Sequence[Interval], Sequence[Interval]], Window]
 """The requests of the first intervals, with the gauges of the second."""
-Listen = Callable[[Sequence[Interval], Interval], tuple[tuple[Told, ...], tuple[Told, ...]]]
-"""What services complain of in normal time, and in the time in question."""
+Closer = Callable[[Window, Window, float], Looked]
+"""Both windows with what costs more to be read than all the rest, as of a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Sight:
     baseline: Window
     observed: Window
     now: float
+    sample: Sample = NO_SAMPLE
 
 
 class Vigil:
@@ -47,14 +49,14 @@ class Vigil:
         load: Load,
         already_open: Iterable[Incident] = (),
         normal: tuple[Interval, ...] | None = None,
-        listen: Listen | None = None,
+        closer: Closer | None = None,
         load_normal: Load | None = None,
     ) -> None:
         """`normal` is what was normal before the incidents that are open already; `load_normal` loads long windows,
         where less of them will do."""
         self._load = load
         self._remembered = Remembered(load_normal or load)
-        self._listen = listen
+        self._closer = closer
         self._lives = Lifecycle(already_open)
         self._past: list[Interval] = []
         self._normal = normal
@@ -67,13 +69,11 @@ class Vigil:
         recent = Interval(question.end - GAUGE_S, question.end)
         baseline, observed = self._remembered.window(intervals), self._load([question], [recent])
         verdict = diagnose(baseline, observed, changed)
-        if self._listen is not None and verdict.state == "degraded":
-            # Complaints support a verdict and make none, and to hear them costs more than all the rest.
-            usual, told = self._listen(baseline.intervals, recent)
-            baseline = replace(baseline, steps=(*baseline.steps, *usual))
-            observed = replace(observed, steps=(*observed.steps, *told))
-            verdict = diagnose(baseline, observed, changed)
-        return Sight(verdict, baseline, observed, now)
+        if self._closer is None or verdict.state != "degraded":
+            return Sight(verdict, baseline, observed, now)
+        found = self._closer(baseline, observed, now)
+        verdict = diagnose(found.baseline, found.observed, changed, found.days)
+        return Sight(verdict, found.baseline, found.observed, now, found.sample)
 
     def judge(self, sight: Sight) -> list[Event]:
         """What that means for incidents."""

@@ -12,9 +12,12 @@ from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import LinkShift
 from rootcause.detect.baseline import MIN_CALLS, common_factor
 from rootcause.detect.errors import failing_entries
+from rootcause.detect.fewer import Fall
 from rootcause.detect.inside import felt_inside
 from rootcause.detect.latency import NOTICEABLE, slow_entries
 from rootcause.detect.symptom import Symptom
+from rootcause.detect.throughput import less_asked, told, unasked_entries
+from rootcause.judge.every_day import EveryDay
 from rootcause.judge.prior import weighed
 from rootcause.judge.rank import STEP_SURE, Evidence, Suspect, gather, rank
 from rootcause.judge.runners_up import runners_up
@@ -55,10 +58,12 @@ class Verdict:
     ranked: tuple[Suspect, ...] = ()
 
 
-def diagnose(baseline: Window, observed: Window, changed: Set[str] = frozenset()) -> Verdict:
+def diagnose(
+    baseline: Window, observed: Window, changed: Set[str] = frozenset(), days: Sequence[Window] = ()
+) -> Verdict:
     """Says who degraded what, or that nothing is wrong, or that there is too little to tell. Degraded without suspects
     means that users feel something which nothing in the graph explains. `changed` are services that somebody changed
-    just before."""
+    just before, `days` windows of the same time on other days, by the minute."""
     if observed.entry_calls < MIN_CALLS:
         return Verdict("not_enough_data", _hardly_asked(baseline, observed))
     if baseline.entry_calls < MIN_CALLS or baseline.covered_s < MIN_NORMAL_S:
@@ -66,15 +71,16 @@ def diagnose(baseline: Window, observed: Window, changed: Set[str] = frozenset()
             "not_enough_data",
             f"normal is not known yet: {baseline.entry_calls} requests in {baseline.covered_s:.0f} s",
         )
-    symptoms = sorted(
-        (*slow_entries(baseline, observed), *failing_entries(baseline, observed)), key=lambda s: -s.severity
-    )
-    evidence = gather(baseline, observed)
+    felt = (*slow_entries(baseline, observed), *failing_entries(baseline, observed))
+    every_day = EveryDay(days, baseline, observed)
+    symptoms = every_day.symptoms((*felt, *unasked_entries(baseline, observed)))
+    symptoms.sort(key=lambda symptom: -symptom.severity)
+    evidence = every_day.evidence(gather(baseline, observed))
     graph = Graph([baseline, observed])
     ranked = weighed(rank(evidence, graph, observed), changed)
     suspects, blamed = cut(ranked, BARS)
     if not blamed:
-        return replace(_unblamed(symptoms, evidence), ranked=tuple(ranked))
+        return replace(_unblamed(symptoms, evidence, less_asked(baseline, observed)), ranked=tuple(ranked))
     verdict = Verdict(
         "degraded",
         "",
@@ -106,7 +112,11 @@ def cut(suspects: Sequence[Suspect], bars: Bars) -> tuple[list[Suspect], int]:
 
 
 def _worth_it(suspect: Suspect, bars: Bars) -> bool:
-    sure = suspect.silent is not None or (suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE)
+    sure = (
+        suspect.silent is not None
+        or suspect.drops
+        or (suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE)
+    )
     steps = suspect.step_part if sure else 0.0
     failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= bars.errors
     felt = suspect.time_part + steps >= bars.time or suspect.error_part >= bars.errors
@@ -130,13 +140,16 @@ def _hardly_asked(baseline: Window, observed: Window) -> str:
     return f"{told}, usually about {usual:.0f}" if usual >= 2 * MIN_CALLS else told
 
 
-def _unblamed(symptoms: list[Symptom], evidence: Evidence) -> Verdict:
+def _unblamed(symptoms: list[Symptom], evidence: Evidence, less: Fall | None) -> Verdict:
     if not symptoms:
-        return Verdict("nothing_wrong", "every entry point is as fast and as reliable as usual", evidence=evidence)
+        reason = "every entry point is as fast and as reliable as usual"
+        return Verdict("nothing_wrong", f"{reason}; {told(less)}" if less else reason, evidence=evidence)
     where = f"{symptoms[0].service} {symptoms[0].route}".strip()
     factor = common_factor(evidence.own_time.values())
     if factor >= 1 + NOTICEABLE:
         cause = f"everything takes about {factor:.1f} times longer: look at what all services share, such as the host"
+    elif symptoms[0].signal == "throughput":
+        cause = "nothing inside keeps its requests away, and the rest is asked for as usual: look at what is before it"
     else:
         cause = "no service or link explains enough of it to be blamed"
     reason = f"{where} strays from normal, but {cause}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from rootcause.attribute.drops import Drop, drops
 from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import Ends, LinkShift, link_shifts
 from rootcause.attribute.newcomers import newcomer_error_shifts
@@ -52,6 +53,7 @@ class Suspect:
     full: Saturation | None = None
     surge: Surge | None = None
     silent: Silent | None = None
+    drops: tuple[Drop, ...] = ()
 
     @property
     def strained(self) -> Saturation | Surge | None:
@@ -75,6 +77,7 @@ class Evidence:
     surges: dict[str, Surge] = field(default_factory=dict)
     silent: dict[str, Silent] = field(default_factory=dict)
     refused: dict[Ends, ErrorShift] = field(default_factory=dict)
+    drops: dict[Ends, Drop] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class _Against:
     full: Saturation | None = None
     surge: Surge | None = None
     silent: Silent | None = None
+    drops: list[Drop] = field(default_factory=list)
     added_ms: float = 0.0
     failed: float = 0.0
     changed: float = 0.0
@@ -104,6 +108,7 @@ def gather(baseline: Window, observed: Window) -> Evidence:
         surges(baseline, observed),
         silent_services(baseline, observed, own_time),
         refusals(baseline, observed),
+        drops(baseline, observed),
     )
 
 
@@ -122,6 +127,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     _blame_time(evidence, graph, felt, against)
     _blame_errors(evidence, graph, against)
     _blame_steps(evidence, graph, against)
+    _blame_drops(evidence, graph, against)
     _blame_full(evidence, observed, against)
     _blame_silent(evidence, against)
     waited = sum(bucket.total_ms for row in observed.served if row.entry for bucket in row.buckets)
@@ -140,6 +146,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
             found.full,
             found.surge,
             found.silent,
+            tuple(found.drops),
         )
         for service, found in against.items()
     ]
@@ -227,6 +234,20 @@ def _blame_steps(evidence: Evidence, graph: Graph, against: dict[str, _Against])
         if not explain & (graph.below(service) - {service}):
             against[service].steps = shift
             against[service].changed += shift.changed
+
+
+def _blame_drops(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
+    """Whoever stopped calling, unless somebody it depends on explains that; whom all of several callers stopped to call
+    at once is what these have in common."""
+    explain = {name for name, found in against.items() if found.failed > 0 or found.added_ms > 0 or found.changed > 0}
+    explain |= {source for source, _ in evidence.drops}
+    for (source, destination), drop in evidence.drops.items():
+        if explain & (graph.below(source) - {source}):
+            continue
+        callers = {one for one, other in evidence.drops if other == destination}
+        found = against[destination if len(callers) > 1 and callers == graph.callers(destination) else source]
+        found.drops.append(drop)
+        found.changed = max(found.changed, sum(drop.fall.missing for drop in found.drops))
 
 
 def _blame_full(evidence: Evidence, observed: Window, against: dict[str, _Against]) -> None:

@@ -22,14 +22,16 @@ _SERVED: Final = f"""
 SELECT Service, Version_, Instance_, Route, Entry,
     arraySort(groupArray((At, Calls_, Errors_, Ms, OwnErrors_, OwnMs, OwnCalls_))) AS Buckets,
     quantilesDDMerge{_DD}(Took) AS Whole, quantilesDDMerge{_DD}(Own) AS Own_, sum(OwnCalls_) AS OwnKnown,
-    sumMap(Why) AS Reasons_, argMaxMerge(Slow) AS Slowest, max(Broken) AS Failing
+    sumMap(Why) AS Reasons_, argMaxMerge(Slow) AS Slowest, max(Broken) AS Failing,
+    sum(Children_) AS Made
 FROM
 (
     SELECT Service, {{version}} AS Version_, {{instance}} AS Instance_, Route, Entry, {_AT},
         sum(Calls) AS Calls_, sum(Errors) AS Errors_, sum(DurationSum) / 1e6 AS Ms,
         sum(OwnErrors) AS OwnErrors_, sum(OwnSum) / 1e6 AS OwnMs, sum(OwnCalls) AS OwnCalls_,
         quantilesDDMergeStateIf{_DD}(Durations, Entry = 1) AS Took, quantilesDDMergeState{_DD}(OwnDurations) AS Own,
-        sumMapIf(Reasons, notEmpty(Reasons)) AS Why, argMaxMergeState(SlowTrace) AS Slow, max(ErrorTrace) AS Broken
+        sumMapIf(Reasons, notEmpty(Reasons)) AS Why, argMaxMergeState(SlowTrace) AS Slow, max(ErrorTrace) AS Broken,
+        sum(Children) AS Children_
     FROM otel.mesh_routes WHERE {{where}}
     GROUP BY Service, Version_, Instance_, Route, Entry, At
 )
@@ -108,7 +110,7 @@ def _where(intervals: Sequence[Interval]) -> tuple[str, dict[str, Any]]:
 
 
 def _served(row: Sequence[Any]) -> Served:
-    service, version, instance, route, entry, buckets, whole, own, own_known, reasons, slowest, failing = row
+    service, version, instance, route, entry, buckets, whole, own, own_known, reasons, slowest, failing, made = row
     return Served(
         service,
         version,
@@ -121,6 +123,7 @@ def _served(row: Sequence[Any]) -> Served:
         reasons,
         slowest,
         failing,
+        made,
     )
 
 

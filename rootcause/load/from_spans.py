@@ -9,7 +9,7 @@ where one clock measured both, so skewed clocks do no harm.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -52,8 +52,9 @@ class _Forest:
     def __init__(self, spans: Iterable[Span], said: Mapping[str, Set[str]], callees: Callees) -> None:
         self.said = said
         self.callees = callees
-        self.spans = list(spans)
-        known = {(span.trace, span.id): span for span in self.spans}
+        # An exporter that tries again may tell a span twice.
+        known = {(span.trace, span.id): span for span in spans}
+        self.spans = list(known.values())
         self.services = {span.service for span in self.spans}
         self.children: dict[tuple[str, str], list[Span]] = defaultdict(list)
         self.requests: list[tuple[Span, Span | None]] = []
@@ -105,6 +106,25 @@ def window_of(
         for name, present in counter.items()
     )
     return Window(tuple(intervals), requests.rows(), edges.rows(), steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request of a service: its span and its caller's, its own time, whether it failed with no failed call
+    beneath."""
+
+    span: Span
+    caller: Span | None
+    own_ns: int
+    failed_here: bool
+
+
+def received(spans: Iterable[Span]) -> Iterator[Received]:
+    """Every request of these spans by itself."""
+    forest, edges = _Forest(spans, NOTHING_SAID, NOTHING_LEARNED), Edges(STEP_S)
+    for span, parent in forest.requests:
+        inside = _walk(forest, span, edges)
+        yield Received(span, parent, span.duration_ns - covered_ns(inside.busy, span), inside.failed_here)
 
 
 def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:

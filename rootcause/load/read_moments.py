@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 
 from collector.store.client import Reader
 from rootcause.detect.onset import Moment
+from rootcause.load.moments import FEWEST, NEARLY_ALL
 from rootcause.load.window import Interval
 
 MOST = 20_000
 """The latest of them: of a busy service a few seconds tell."""
-_NEARLY_ALL = 0.95
-_FEWEST = 20
 _REQUESTS = f"""
 SELECT toUnixTimestamp64Micro(toDateTime64(Timestamp, 6)) / 1e6, StatusCode = 'Error',
     if(SpanKind = 'Server' AND SpanAttributes['mesh.time.own_us'] != '',
@@ -54,7 +53,7 @@ def read_moments(
     if by_errors:
         return [Moment(at, bool(failed)) for at, failed, _ in rows]
     usual = sorted(took for at, _, took in rows if at < usual_until)
-    if len(usual) < _FEWEST:
+    if len(usual) < FEWEST:
         return []
-    limit = usual[int(_NEARLY_ALL * (len(usual) - 1))]
+    limit = usual[int(NEARLY_ALL * (len(usual) - 1))]
     return [Moment(at, took > limit) for at, _, took in rows]

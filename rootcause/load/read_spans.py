@@ -25,6 +25,13 @@ _SPANS = f"""
 SELECT {_SPAN}
 FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
 """
+MOST_SAMPLED = 40_000
+_SAMPLE = f"""
+SELECT {_SPAN}
+FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
+    AND modulo(cityHash64(TraceId), %(each)s) = 0
+LIMIT {MOST_SAMPLED}
+"""
 _STATUSES = (*GRPC_CODE_ATTRIBUTES, "http.response.status_code")
 _STATUS = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in _STATUSES)
 MOST_OF_A_TRACE = 10_000
@@ -62,6 +69,18 @@ def read_spans(reader: Reader, intervals: Sequence[Interval]) -> list[Span]:
         }
         found += [_span(row) for row in reader.table(_SPANS, params).rows]
     return found
+
+
+def read_sample(reader: Reader, interval: Interval, each: int) -> list[Span]:
+    """Spans that start inside the interval, of one trace in `each`, whichever service they are of; none when there are
+    more than MOST_SAMPLED, for some of them would not be whole traces. Raises StoreUnavailable, QueryFailed."""
+    params = {
+        "start": datetime.fromtimestamp(interval.start, UTC),
+        "end": datetime.fromtimestamp(interval.end, UTC),
+        "each": each,
+    }
+    rows = reader.table(_SAMPLE, params).rows
+    return [_span(row) for row in rows] if len(rows) < MOST_SAMPLED else []
 
 
 def read_trace(reader: Reader, trace: str) -> list[TracedSpan]:

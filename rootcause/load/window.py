@@ -56,7 +56,8 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What one instance did with the requests it received on one route. `entry`: they came from outside."""
+    """What one instance did with the requests it received on one route. `entry`: they came from outside. `made`: calls
+    that they say they made; None where nobody says."""
 
     service: str
     version: str
@@ -69,6 +70,7 @@ class Served:
     reasons: Mapping[str, int] = field(default_factory=dict)
     slow_trace: str = ""
     error_trace: str = ""
+    made: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +105,15 @@ OF_TIME = "*"
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing requests of a service and route do inside: `present` of `requests` did `name` (a local span, or
-    `-> callee`) at least once. Only spans tell this; roll-ups leave it out."""
+    `-> callee`) at least once. Only spans tell this; roll-ups leave it out. Where only some requests were looked at,
+    each stands for `weight`."""
 
     service: str
     route: str
     name: str
     requests: int
     present: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,8 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Everything seen in the given intervals (one, unless normal time was recorded in pieces)."""
+    """Everything seen in the given intervals (one, unless normal time was recorded in pieces). `captured`: the share
+    (0..1) of what proxies counted that has a span, by service, as far as it is known."""
 
     intervals: tuple[Interval, ...]
     served: tuple[Served, ...] = ()
@@ -142,6 +147,7 @@ class Window:
     steps: tuple[Step, ...] = ()
     usage: tuple[Usage, ...] = ()
     amounts: tuple[Amount, ...] = ()
+    captured: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,20 @@ from click.testing import CliRunner
 from collector.store.client import Reader
 from deploy.replay import command
 from rootcause.evaluate import rank_suite
-from tests.rootcause.cases import write_suite
+from tests.rootcause.cases import START, write_suite
 from tests.rootcause.stored import runs, store_url
 from tests.world.collectors import collector
 from tests.world.mesh_sim import Fault
+
+BEGAN_AT = START + 3 * 3600 + 15
+"""In the third case, fifteen seconds after its recording begins."""
 
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fault = Fault("link", "inventory", 200, 0.0, source="cart")
-    return write_suite(tmp_path_factory.mktemp("suites") / "shop", {"c1": (fault,), "c2": ()})
+    late = Fault("latency", "payments", 300, BEGAN_AT)
+    return write_suite(tmp_path_factory.mktemp("suites") / "shop", {"c1": (fault,), "c2": (), "c3": (late,)})
 
 
 def test_with_a_collector_of_its_own(suite: Path) -> None:
@@ -38,6 +43,7 @@ def test_into_a_running_collector_twice(suite: Path, tmp_path: Path) -> None:
         where = ["--otlp", running.url("http"), "--store", store_url(running)]
         first = CliRunner().invoke(command, [str(suite / "c1"), "--json", *where])
         again = CliRunner().invoke(command, [str(suite / "c1"), "--json", *where])
+        late = CliRunner().invoke(command, [str(suite / "c3"), "--json", *where])
         quiet = CliRunner().invoke(command, [str(suite / "c2"), *where])
         sent = json.loads(first.stdout)["spans"]["sent"]
         assert json.loads(again.stdout)["spans"] == {"sent": 0, "stored_before": sent}
@@ -45,6 +51,11 @@ def test_into_a_running_collector_twice(suite: Path, tmp_path: Path) -> None:
         assert finding["ranking"] == json.loads(first.stdout)["finding"]["ranking"]
         with Reader(store_url(running)) as reader:
             assert all(runs(reader, [evidence["sql"] for evidence in finding["evidence"]]))
+        onset = json.loads(late.stdout)["finding"]["onset"]
+        assert 0 <= datetime.fromisoformat(onset["at"]).timestamp() - BEGAN_AT <= onset["within_s"] <= 10
+        path = json.loads(late.stdout)["finding"]["path"]
+        assert path[0]["where"] == "payments"
+        assert path[0]["added_ms"] > 100, "of 300 ms, in more than half of the time"
         assert quiet.exit_code == 0, quiet.output
         assert "nothing_wrong" in quiet.stdout
 

@@ -27,8 +27,8 @@ ENTRY_MIX = (0.5, 0.3, 0.2)
 @dataclass(frozen=True)
 class Fault:
     """From `start` (Unix seconds) on. `latency` and `link` add `value` ms, `errors` fails that share of requests, `cpu`
-    multiplies own time, `version` adds ms to one version only, `crash` refuses connections, `host` (of service "")
-    makes all take `value` times longer. Empty fields match all."""
+    multiplies own time, `version` adds ms to one version only, `crash` refuses connections, `skip` has `source` no
+    longer call the service, `host` (of service "") makes all take `value` times longer. Empty fields match all."""
 
     kind: str
     service: str
@@ -97,9 +97,11 @@ class Shop:
                 f.kind == "errors" and f.hits(at, *me) and self._random.random() < f.value for f in self._faults
             )
             for stage in () if failed else route.stages:
-                calls = [self._call(trace, span_id, me, call, now) for call in stage]
+                calls = [
+                    self._call(trace, span_id, me, call, now) for call in stage if not self._skipped(me[0], call, now)
+                ]
                 children += [(now, done.end, done.failed) for done in calls]
-                now = max(done.end for done in calls)
+                now = max([now, *(done.end for done in calls)])
                 if any(done.failed for done in calls):
                     failed = True
                     break
@@ -139,6 +141,12 @@ class Shop:
         }
         self._record(trace, span_id, parent, me, route, Kind.CLIENT, at, end, done.failed, attributes)
         return _Served(end, done.failed)
+
+    def _skipped(self, source: str, call: Call, at: float) -> bool:
+        return any(
+            f.kind == "skip" and f.source in ("", source) and f.service == call.service and at >= f.start
+            for f in self._faults
+        )
 
     def _own_s(self, route: Route, me: tuple[str, str, str], at: float) -> float:
         own = self._random.lognormvariate(math.log(route.wait_ms), JITTER) + route.compute_ms
