@@ -102,7 +102,7 @@ class Log:
     @property
     def size(self) -> int:
         """Bytes on disk, and about to be."""
-        return sum(segment.size for segment in [*self._doomed, *self._segments()]) + self._pending_bytes
+        return sum(segment.size for segment in self._segments()) + self._pending_bytes
 
     @property
     def requests(self) -> int:
