@@ -18,7 +18,7 @@ demo: ## a shop of eight services under the mesh, with load and a web UI; Ctrl-C
 test: ## everything that checks: Rust and Python tests, real processes, a real browser
 	@deploy/prepare.sh dev $(CHROMIUM) $(CLIENTS) $(NETWORK)
 	cargo test --workspace --quiet
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: ## formatting, lints, types, import rules, stubs
 	@deploy/prepare.sh dev
