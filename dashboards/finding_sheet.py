@@ -36,6 +36,16 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class OnPath:
+    """Where a request spends its time, in milliseconds: of a service, or between two."""
+
+    where: str
+    change: tuple[float | None, float | None]
+    added: float
+    beside: float
+
+
+@dataclass(frozen=True)
 class FindingSheet:
     """One incident's proof."""
 
@@ -54,6 +64,8 @@ class FindingSheet:
     counter_exemplars: tuple[str, ...]
     change: Json | None
     evidence: tuple[Evidence, ...]
+    path: tuple[OnPath, ...]
+    gaps: tuple[str, ...]
     baseline: tuple[datetime, datetime] | None
     incident: tuple[datetime, datetime] | None
     acknowledged: Json | None
@@ -106,6 +118,8 @@ def read(text: str) -> FindingSheet:
             Evidence(str(item.get("statement", "")), str(item.get("sql") or ""))
             for item in _objects(found.get("evidence"))
         ),
+        path=tuple(_on_path(item) for item in _objects(found.get("path"))),
+        gaps=tuple(str(item.get("statement", "")) for item in _objects(found.get("gaps"))),
         baseline=_span(windows.get("baseline")),
         incident=_span(windows.get("incident")),
         acknowledged=_object(found.get("acknowledged")) or None,
@@ -139,6 +153,15 @@ def _suspect(item: Json) -> Suspect:
         own_errors=_change(item.get("own_errors")),
         link=_change(item.get("link_ms")),
         why=str(item.get("why") or ""),
+    )
+
+
+def _on_path(item: Json) -> OnPath:
+    return OnPath(
+        where=str(item.get("where", "")),
+        change=(item.get("baseline_ms"), item.get("observed_ms")),
+        added=float(item.get("added_ms") or 0),
+        beside=float(item.get("beside_ms") or 0),
     )
 
 

@@ -1,6 +1,6 @@
 """Draws one incident: culprit, symptom, course, ranking, what was ruled out, examples, the SQL behind each claim."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
@@ -27,6 +27,7 @@ def show(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     if sheet.change:
         _change(sheet.change, sheet.opened_at)
     _ranking(sheet)
+    _path(sheet)
     _ruled_out(sheet)
     _examples(sheet, colours)
     _evidence(sheet)
@@ -93,8 +94,7 @@ def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     window = Window.around(begin, end, timedelta(0))
     service, route = str(sheet.symptom["service"]), str(sheet.symptom.get("route") or "")
     rows = reads.service_series(ask.rows, window, service, route)
-    errors = sheet.symptom.get("signal") == "errors"
-    lines, unit = (series_chart.ERRORS, "%") if errors else (series_chart.MEAN, "ms")
+    title, lines, unit = _drawn(str(sheet.symptom.get("signal")), window)
     shaded = []
     begun = min((at for at in (sheet.opened_at, sheet.incident and sheet.incident[0]) if at), default=None)
     if begun:
@@ -103,13 +103,22 @@ def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     changed = finding_sheet.moment((sheet.change or {}).get("time"))
     if changed:
         marks = [series_chart.Mark(changed, str((sheet.change or {}).get("kind") or "change"))]
-    st.markdown(f"**{'Errors' if errors else 'Time to answer'} of {plain(service)}** {plain(route)}")
+    st.markdown(f"**{title} of {plain(service)}** {plain(route)}")
     st.echarts_chart(
         series_chart.option(rows, lines, unit, colours, shaded, marks),
         height=CHART_HEIGHT,
         key="symptom",
         alt=f"{sheet.symptom.get('signal')} of {service} over time, the incident shaded",
     )
+
+
+def _drawn(signal: str, window: Window) -> tuple[str, Sequence[series_chart.Line], str]:
+    """What is charted of a symptom: its name, lines and unit."""
+    if signal == "errors":
+        return "Errors", series_chart.ERRORS, "%"
+    if signal == "throughput":
+        return "Requests", series_chart.rate_line(window.step), "/s"
+    return "Time to answer", series_chart.MEAN, "ms"
 
 
 def _change(change: Mapping[str, Any], opened_at: datetime | None) -> None:
@@ -134,6 +143,23 @@ def _ranking(sheet: FindingSheet) -> None:
         },
         border="horizontal",
     )
+
+
+def _path(sheet: FindingSheet) -> None:
+    """Whom requests wait for, then and now."""
+    if sheet.path:
+        st.markdown("**Where a request spends its time**")
+        st.table(
+            {
+                "where": [f"**{plain(part.where)}**" for part in sheet.path],
+                "time": [figures.change(*part.change, "ms") for part in sheet.path],
+                "added": [f"{part.added:+,.1f} ms" for part in sheet.path],
+                "beside, not waited for": [figures.measured(part.beside, "ms") for part in sheet.path],
+            },
+            border="horizontal",
+        )
+    for gap in sheet.gaps:
+        st.caption(f"Less certain, for {plain(gap)}.")
 
 
 def _ruled_out(sheet: FindingSheet) -> None:

@@ -35,6 +35,8 @@ def show_finding(finding: dict[str, Any]) -> None:
     _say("")
     _facts(finding)
     _list("why", [e["statement"] for e in finding["evidence"]])
+    _list("where the time goes, of a request that users feel", [_on_path(part) for part in finding["path"]])
+    _list("seen only in part", [gap["statement"] for gap in finding["gaps"]])
     _list("look at these next", [f"{r['service']}: {r['why']}" for r in finding["ranking"][1:]])
     _list("ruled out", [f"{r['service']}: {r['why']}" for r in finding["ruled_out"]])
     bad = [f"whymesh why {trace}" for trace in finding["exemplars"]]
@@ -80,6 +82,13 @@ def _part(contribution: dict[str, Any], signal: str) -> str:
     if signal == "latency":
         return f"{value:,.0f} ms a request, {share}"
     return f"{value:.1%} of requests failed by it, {share}" if signal == "errors" else share
+
+
+def _on_path(part: dict[str, Any]) -> str:
+    """`payments: 12 -> 310 ms (+298 ms), 40 ms beside it`."""
+    beside = f", {part['beside_ms']:,.0f} ms beside it" if part["beside_ms"] >= 1 else ""
+    figures = f"{part['baseline_ms']:,.0f} -> {part['observed_ms']:,.0f} ms ({part['added_ms']:+,.0f} ms)"
+    return f"{part['where']}: {figures}{beside}"
 
 
 def show_trace(story: dict[str, Any]) -> None:

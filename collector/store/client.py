@@ -74,6 +74,8 @@ class Reader:
                 "max_result_rows": max_result_rows,
                 "max_memory_usage": max_memory_usage,
                 "result_overflow_mode": result_overflow_mode,
+                # What we look for by an index is in few granules: known before anything is read, it is read sooner.
+                "use_skip_indexes_on_data_read": 0,
                 **self.url.settings,
                 **(settings or {}),
             },

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboards import finding_sheet
-from dashboards.finding_sheet import Suspect
+from dashboards.finding_sheet import OnPath, Suspect
 from tests.world import telemetry
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -19,6 +19,8 @@ def test_a_finding_of_the_engine_is_read_whole() -> None:
         "payments", 0.94, (21.0, 261.0), (0.0, 0.081), (None, None), "own time grew 240 ms when the symptom began"
     )
     assert sheet.ruled_out[0][0] == "inventory"
+    assert sheet.path[0] == OnPath("payments", (21.0, 247.0), 226.0, 0.0)
+    assert sheet.gaps == ("only 60 % of what the proxies of shipping counted has spans",)
     assert sheet.incident == (NOW - telemetry.FAULT, NOW)
     assert sheet.opened_at is not None
     assert sheet.resolved_at is None
@@ -30,7 +32,8 @@ def test_what_is_absent_is_empty() -> None:
     sheet = finding_sheet.read("{}")
     assert sheet.title == "Incident"
     assert sheet.culprit_name == "unknown"
-    assert (sheet.ranking, sheet.evidence, sheet.change, sheet.baseline) == ((), (), None, None)
+    assert (sheet.ranking, sheet.evidence, sheet.path, sheet.gaps) == ((), (), (), ())
+    assert (sheet.change, sheet.baseline) == (None, None)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "not json"])

@@ -28,6 +28,8 @@ from rootcause.explain.finding import (
     Evidence,
     Figures,
     Finding,
+    Gap,
+    OnPath,
     Ranked,
     RuledOut,
     Symptom,
@@ -63,6 +65,8 @@ FINDING = Finding(
     exemplars=("0af7651916cd43dd8448eb211c80319c",),
     counter_exemplars=(),
     change=Change(time=NOW, kind="rollout", service="payments", summary="payments now serves v1, v2"),
+    path=(OnPath(where="payments", baseline_ms=12, observed_ms=250, added_ms=238, beside_ms=40),),
+    gaps=(Gap(service="cart", captured=0.5, statement="only 50 % of what the proxies of cart counted has spans"),),
     evidence=(Evidence(statement="v2 is affected, v1 beside it is not", sql="SELECT 1"),),
     windows=Windows(baseline=(NOW, NOW), incident=(NOW, NOW)),
 )
@@ -129,7 +133,8 @@ def test_a_finding_is_told_with_culprit_change_and_proof_and_is_exit_code_1() ->
     assert ran.exit_code == 1
     for part in (FINDING.title, "payments v2, instance payments-3", "confidence 93%",
                  "payments now serves v1, v2", "240 ms a request, 100% of what was added", "why a1 --json",
-                 "shipping: its own time is as usual",
+                 "shipping: its own time is as usual", "payments: 12 -> 250 ms (+238 ms), 40 ms beside it",
+                 "only 50 % of what the proxies of cart counted has spans",
                  "v2 is affected, v1 beside it is not", FINDING.exemplars[0]):  # fmt: skip
         assert part in ran.output
 

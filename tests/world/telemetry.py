@@ -32,7 +32,9 @@ from rootcause.explain.finding import (
     Evidence,
     Figures,
     Finding,
+    Gap,
     Note,
+    OnPath,
     Ranked,
     RuledOut,
     Symptom,
@@ -141,6 +143,17 @@ def finding(traffic: list[Proxied], now: datetime) -> Finding:
         ),
         exemplars=tuple(span.trace for span in slow[:3]),
         counter_exemplars=tuple(span.trace for span in usual[:2]),
+        path=(
+            OnPath(where=CULPRIT, baseline_ms=21, observed_ms=247, added_ms=226, beside_ms=0),
+            OnPath(where="front", baseline_ms=40, observed_ms=54, added_ms=14, beside_ms=9),
+        ),
+        gaps=(
+            Gap(
+                service="shipping",
+                captured=0.6,
+                statement="only 60 % of what the proxies of shipping counted has spans",
+            ),
+        ),
         change=Change(
             time=broke - timedelta(seconds=20),
             kind="rollout",
