@@ -19,13 +19,15 @@ from rootcause.load.callees import callees_of
 from rootcause.load.from_spans import window_of
 from rootcause.load.read_spans import MOST_SAMPLED, read_sample
 from rootcause.load.spans import Span
-from rootcause.load.window import Interval, Step, Window, calls
+from rootcause.load.window import STEP_S, Interval, Step, Window, calls
 
 log = logging.getLogger(__name__)
 
 MOST_TRACES = 400
 NORMAL_S = 120.0
 """Of normal time the end, in which requests did what they did before the trouble."""
+ENOUGH = 10_000
+"""Requests in it are enough to choose from: in a busy mesh less of normal time is read, which costs by the second."""
 AROUND_S = 5.0
 """A request's spans begin no longer before or after it than this, nearly always; and all of them are stored by then."""
 _REPRESENTATIVE = 0.5
@@ -59,7 +61,7 @@ class Sampled:
             return baseline, observed, NO_SAMPLE
 
     def _look(self, baseline: Window, observed: Window, now: float) -> tuple[Window, Window, Sample]:
-        normal = _end_of(baseline, observed)
+        normal = normal_stretch(baseline, observed)
         question = Interval(observed.start, min(observed.end, now - AROUND_S))
         if normal is None or question.seconds <= 0:
             return baseline, observed, NO_SAMPLE
@@ -89,14 +91,16 @@ class Sampled:
         return tuple(read_sample(self._reader, around, each)), each
 
 
-def _end_of(baseline: Window, observed: Window) -> Interval | None:
-    """The last normal stretch before the time in question."""
+def normal_stretch(baseline: Window, observed: Window) -> Interval | None:
+    """The end of normal time before the time in question, in whole buckets: shorter the more requests there are."""
     before = [part for part in baseline.intervals if part.start < observed.start]
     if not before:
         return None
     last = max(before, key=lambda part: part.end)
     end = min(last.end, observed.start)
-    return Interval(max(last.start, end - NORMAL_S), end)
+    stretch = Interval(max(last.start, end - NORMAL_S), end)
+    share = ENOUGH / max(ENOUGH, _requests(baseline, stretch))
+    return Interval(max(stretch.start, end - STEP_S * ceil(share * stretch.seconds / STEP_S)), end)
 
 
 def _one_in(window: Window, interval: Interval) -> int:

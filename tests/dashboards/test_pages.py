@@ -86,7 +86,10 @@ def test_the_incident_page_shows_the_whole_proof(monkeypatch: pytest.MonkeyPatch
     text = words(app)
     assert TITLE in text
     assert "build 41 to build 42" in text
-    assert list(app.table[1].value["service"]) == ["**inventory**", "**checkout**"]
+    assert list(app.table[1].value["where"]) == ["**payments**", "**front**"]
+    assert list(app.table[1].value["added"]) == ["+226.0 ms", "+14.0 ms"]
+    assert "only 60 % of what the proxies of shipping counted has spans" in text
+    assert list(app.table[2].value["service"]) == ["**inventory**", "**checkout**"]
     assert "FROM otel.mesh_routes" in text
     assert list(app.table[0].value["service"]) == ["**payments**", "**shipping**"]
     assert len(app.get("echarts_chart")) == 2
