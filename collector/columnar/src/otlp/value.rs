@@ -304,7 +304,7 @@ fn write_double(value: f64, out: &mut Vec<u8>) {
     } else if value.is_infinite() {
         if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
     } else if value != 0.0 && (value.abs() < 1e-6 || value.abs() >= 1e21) {
-        let text = format!("{value:e}");
+        let text = scientific(value);
         if text.contains("e-") { text } else { text.replace('e', "e+") }
     } else {
         plain(value)
@@ -312,19 +312,35 @@ fn write_double(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// The shortest digits, and of two equally short ones the nearer, or else the even (ECMA-262, `Number::toString`, note 2). Only
-/// from 2^46 on are there two: below, a step between doubles is smaller than the last digit.
+/// The shortest digits, and of two equally near ones the even (ECMA-262, `Number::toString`, note 2). There are two only
+/// where a double is the middle of both: its own digits are one more than these, 17.
 fn plain(value: f64) -> String {
-    const MAY_HAVE_TWO: f64 = 70_368_744_177_664.0; // 2^46
     let shortest = format!("{value}");
-    let Some((_, decimals)) = shortest.split_once('.') else {
-        return shortest;
-    };
-    if value.abs() < MAY_HAVE_TWO {
-        return shortest;
+    match shortest.split_once('.') {
+        Some((_, decimals)) if shortest.len() > DIGITS_OF_TWO => {
+            of_two(value, format!("{value:.*}", decimals.len()), shortest)
+        }
+        _ => shortest,
     }
-    let nearest = format!("{value:.*}", decimals.len());
-    if nearest.parse() == Ok(value) { nearest } else { shortest }
+}
+
+/// The same with an exponent.
+fn scientific(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let digits = shortest.split('e').next().unwrap_or_default();
+    match digits.split_once('.') {
+        Some((_, decimals)) if digits.len() > DIGITS_OF_TWO => {
+            of_two(value, format!("{value:.*e}", decimals.len()), shortest)
+        }
+        _ => shortest,
+    }
+}
+
+const DIGITS_OF_TWO: usize = 16;
+
+/// The even one, if it reads back the same.
+fn of_two(value: f64, even: String, shortest: String) -> String {
+    if even.parse() == Ok(value) { even } else { shortest }
 }
 
 #[cfg(test)]
@@ -362,6 +378,10 @@ mod tests {
             (1e21, "1e+21"),
             (2_f64.powi(49) + 0.25, "562949953421312.2"),
             (2_f64.powi(49) + 0.75, "562949953421312.8"),
+            (2_f64.powi(43) + 0.3125, "8796093022208.312"),
+            (8.0 + 2_f64.powi(-16), "8.000015258789062"),
+            (-8.0 - 2_f64.powi(-16), "-8.000015258789062"),
+            (2_f64.powi(-24), "5.960464477539063e-8"),
             (2_f64.powi(46) + 0.015_625, "70368744177664.02"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
