@@ -78,7 +78,15 @@ def joined(runs: Sequence[Run]) -> Run:
     found = {section.section: section for run in runs for section in run.sections}
     command = "`, and of some sections again `".join(run.command for run in (first, *again))
     sections = tuple(found[name] for name in NAMES if name in found)
-    return Run(command=command, machine=runs[-1].machine, sections=sections)
+    machine = first.machine.model_copy(update={"versions": _versions(runs)})
+    return Run(command=command, machine=machine, sections=sections)
+
+
+def _versions(runs: Sequence[Run]) -> dict[str, str]:
+    """Of each program every version that figures are of, in the order of the runs."""
+    names = dict.fromkeys(name for run in runs for name in run.machine.versions)
+    told = {name: [run.machine.versions[name] for run in runs if name in run.machine.versions] for name in names}
+    return {name: " and ".join(dict.fromkeys(versions)) for name, versions in told.items()}
 
 
 def _missing(run: Run) -> str:

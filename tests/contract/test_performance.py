@@ -30,3 +30,11 @@ def test_sections_that_ran_again_take_the_place_of_the_first() -> None:
     again = RUN.model_copy(update={"command": "again", "sections": RUN.sections[-1:]})
     both = joined([RUN.model_copy(update={"sections": RUN.sections[:-1]}), again])
     assert (both.sections, both.command.endswith(" again `again")) == (RUN.sections, True)
+
+
+def test_figures_of_two_versions_are_said_to_be() -> None:
+    versions = {**RUN.machine.versions, "Envoy": "9.9"}
+    later = RUN.model_copy(update={"machine": RUN.machine.model_copy(update={"versions": versions})})
+    before = RUN.machine.versions["Envoy"]
+    assert joined([RUN, later]).machine.versions == {**RUN.machine.versions, "Envoy": f"{before} and 9.9"}
+    assert joined([RUN, RUN]).machine == RUN.machine
