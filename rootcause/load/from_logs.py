@@ -33,7 +33,7 @@ _THROWN = f"""
 SELECT toUnixTimestamp(toStartOfInterval(Timestamp, INTERVAL 10 SECOND)) AS At, ServiceName, 'ERROR' AS SeverityText,
     'exception ' || more['exception.type'] AS Said, count() AS Times
 FROM otel.otel_traces ARRAY JOIN Events.Name AS event, Events.Attributes AS more
-WHERE Timestamp >= %(start)s AND Timestamp < %(end)s AND event = 'exception'
+WHERE Timestamp >= %(start)s AND Timestamp < %(end)s AND notEmpty(Events.Name) AND event = 'exception'
 GROUP BY At, ServiceName, Said ORDER BY Times DESC LIMIT {MOST_KINDS}
 """
 

@@ -11,26 +11,20 @@ from rootcause.explain.trace_story import TracedSpan
 from rootcause.load.spans import EXCEPTION_TYPE, GRPC_CODE_ATTRIBUTES, PEER_ATTRIBUTES, REFUSALS, Kind, Span
 from rootcause.load.window import Interval
 
-_KINDS = {"Server": Kind.SERVER, "Consumer": Kind.SERVER, "Client": Kind.CLIENT, "Producer": Kind.CLIENT}
-_PEER = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in PEER_ATTRIBUTES)
+KINDS = {"Server": Kind.SERVER, "Consumer": Kind.SERVER, "Client": Kind.CLIENT, "Producer": Kind.CLIENT}
+PEER = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in PEER_ATTRIBUTES)
+EVENTS = f"arrayMap((name, more) -> trimRight(name || ' ' || more['{EXCEPTION_TYPE}']), Events.Name, Events.Attributes)"
 _CODES = ", ".join(f"SpanAttributes['{name}']" for name in GRPC_CODE_ATTRIBUTES)
 _REFUSALS = ", ".join(f"'{code}'" for code in REFUSALS)
 _SPAN = f"""TraceId, SpanId, ParentSpanId, ServiceName,
     ResourceAttributes['service.version'], ResourceAttributes['service.instance.id'],
     SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp), Duration,
     StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4')
-        AND NOT hasAny([{_CODES}], [{_REFUSALS}]), coalesce({_PEER}, ''),
-    arrayMap((name, more) -> trimRight(name || ' ' || more['{EXCEPTION_TYPE}']), Events.Name, Events.Attributes)"""
+        AND NOT hasAny([{_CODES}], [{_REFUSALS}]), coalesce({PEER}, ''),
+    {EVENTS}"""
 _SPANS = f"""
 SELECT {_SPAN}
 FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
-"""
-MOST_SAMPLED = 40_000
-_SAMPLE = f"""
-SELECT {_SPAN}
-FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
-    AND modulo(cityHash64(TraceId), %(each)s) = 0
-LIMIT {MOST_SAMPLED}
 """
 _STATUSES = (*GRPC_CODE_ATTRIBUTES, "http.response.status_code")
 _STATUS = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in _STATUSES)
@@ -71,18 +65,6 @@ def read_spans(reader: Reader, intervals: Sequence[Interval]) -> list[Span]:
     return found
 
 
-def read_sample(reader: Reader, interval: Interval, each: int) -> list[Span]:
-    """Spans that start inside the interval, of one trace in `each`, whichever service they are of; none when there are
-    more than MOST_SAMPLED, for some of them would not be whole traces. Raises StoreUnavailable, QueryFailed."""
-    params = {
-        "start": datetime.fromtimestamp(interval.start, UTC),
-        "end": datetime.fromtimestamp(interval.end, UTC),
-        "each": each,
-    }
-    rows = reader.table(_SAMPLE, params).rows
-    return [_span(row) for row in rows] if len(rows) < MOST_SAMPLED else []
-
-
 def read_trace(reader: Reader, trace: str) -> list[TracedSpan]:
     """The first MOST_OF_A_TRACE spans of a trace, none when nothing of it is stored. Raises StoreUnavailable,
     QueryFailed."""
@@ -103,7 +85,7 @@ def read_request(reader: Reader, id: str) -> list[TracedSpan]:
 
 def _span(row: Sequence[Any]) -> Span:
     trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer, events = row
-    kind, failed = _KINDS.get(kind, Kind.INTERNAL), bool(failed)
+    kind, failed = KINDS.get(kind, Kind.INTERNAL), bool(failed)
     return Span(
         trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer, tuple(events)
     )

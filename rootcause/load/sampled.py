@@ -17,7 +17,7 @@ from collector.store.client import Reader
 from collector.store.errors import QueryFailed
 from rootcause.load.callees import callees_of
 from rootcause.load.from_spans import window_of
-from rootcause.load.read_spans import MOST_SAMPLED, read_sample
+from rootcause.load.read_sample import AROUND_S, MOST_SAMPLED, read_sample
 from rootcause.load.spans import Span
 from rootcause.load.window import STEP_S, Interval, Step, Window, calls
 
@@ -28,8 +28,6 @@ NORMAL_S = 120.0
 """Of normal time the end, in which requests did what they did before the trouble."""
 ENOUGH = 10_000
 """Requests in it are enough to choose from: in a busy mesh less of normal time is read, which costs by the second."""
-AROUND_S = 5.0
-"""A request's spans begin no longer before or after it than this, nearly always; and all of them are stored by then."""
 _REPRESENTATIVE = 0.5
 """Where fewer of the requests counted have their spans stored, those that have are the odd ones."""
 
@@ -87,8 +85,7 @@ class Sampled:
 
     def _read(self, window: Window, interval: Interval) -> tuple[tuple[Span, ...], int]:
         each = _one_in(window, interval)
-        around = Interval(interval.start - AROUND_S, interval.end + AROUND_S)
-        return tuple(read_sample(self._reader, around, each)), each
+        return tuple(read_sample(self._reader, interval, each)), each
 
 
 def normal_stretch(baseline: Window, observed: Window) -> Interval | None:
