@@ -139,7 +139,8 @@ ORDER BY state = 'open' DESC, opened_at DESC
 LIMIT 200"""
 
 ALARMS = """
-SELECT Id AS id, Severity AS severity, OpenedAt AS opened_at, Title AS title, Why AS why, Sql AS sql
+SELECT Id AS id, Severity AS severity, OpenedAt AS opened_at, Title AS title, Why AS why, Sql AS sql,
+       JSONExtractString(Acknowledged, 'by') AS owner
 FROM otel.mesh_alarms FINAL
 WHERE State = 'open'
 ORDER BY severity = 'critical' DESC, opened_at

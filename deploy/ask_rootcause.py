@@ -43,10 +43,10 @@ class Engine:
         except Unanswered as error:
             raise self._refused(error) from None
 
-    def find(self, path: str) -> Any | None:
+    def find(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any | None:
         """The JSON it answers, None when it has nothing there. Raises SystemExit."""
         try:
-            return ask_json(self.base + path, self._who)
+            return ask_json(self.base + path, self._who, method=method, body=body)
         except Unanswered as error:
             if error.status == _NOTHING_THERE:
                 return None
@@ -54,9 +54,10 @@ class Engine:
 
     def _refused(self, error: Unanswered) -> SystemExit:
         unknown = error.status == 0 or error.status in _UNKNOWN
-        return self._end(UNREACHABLE if unknown else REFUSED, error.word or str(error))
+        return self.end(UNREACHABLE if unknown else REFUSED, error.word or str(error))
 
-    def _end(self, code: int, sentence: str) -> SystemExit:
+    def end(self, code: int, sentence: str) -> SystemExit:
+        """Says why the command ends."""
         click.echo(f"whymesh {self._command}: {sentence}", err=True)
         return SystemExit(code)
 

@@ -1,4 +1,4 @@
-"""`whymesh incidents`, `ack`, `note`, `silence`, `webhooks`: what people do about incidents.
+"""`whymesh incidents`, `alarms`, `ack`, `note`, `silence`, `webhooks`: what people do about incidents and alarms.
 
 In: what the operator typed. Out: orders to the root-cause engine, and what holds then.
 """
@@ -9,11 +9,12 @@ import getpass
 import json
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import click
 
-from deploy.ask_rootcause import Engine, where
+from deploy.ask_rootcause import UNREACHABLE, Engine, where
 from deploy.lines import columns, width
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -49,17 +50,24 @@ def incidents(service: str | None, as_json: bool, url: str | None, state: Path |
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    if not found:
-        click.echo("no incidents")
+    _table(found, "no incidents")
+
+
+@click.command(name="alarms")
+@click.option("--json", "as_json", is_flag=True, help="Whole alarms, with the SQL behind each figure.")
+@where
+def alarms(as_json: bool, url: str | None, state: Path | None) -> None:
+    """List alarms of objectives and rules, the newest first.
+
+    \b
+    Example:
+      whymesh alarms
+    """
+    found = Engine("alarms", url, state).ask("/v1/alarms")["alarms"]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
         return
-    rows = [("ID", "STATE", "OPENED (UTC)", "OWNER", "WHAT")]
-    for finding in found[:_SHOWN]:
-        owner = finding["acknowledged"]["by"] if finding["acknowledged"] else "-"
-        opened = finding["opened_at"][:19].replace("T", " ")
-        rows.append((finding["id"], finding["state"], opened, owner, finding["title"]))
-    click.echo(columns(rows, width()))
-    if len(found) > _SHOWN:
-        click.echo(f"and {len(found) - _SHOWN} more: --json has all")
+    _table(found, "no alarms")
 
 
 @click.command(name="ack")
@@ -68,15 +76,14 @@ def incidents(service: str | None, as_json: bool, url: str | None, state: Path |
 @_by
 @where
 def ack(id: str, text: str, by: str, url: str | None, state: Path | None) -> None:
-    """Say that you look after an incident; its webhooks are told.
+    """Say that you look after an incident or an alarm; its webhooks are told.
 
     \b
     Example:
       whymesh ack 4f1c09a2b3de --note "rolling back"
     """
-    path = f"/v1/incidents/{quote(id, safe='')}/acknowledge"
-    finding = Engine("ack", url, state).ask(path, "POST", {"by": by, "text": text})
-    click.echo(f"{by} looks after {finding['id']}: {finding['title']}")
+    found = _ordered(Engine("ack", url, state), id, "acknowledge", {"by": by, "text": text})
+    click.echo(f"{by} looks after {found['id']}: {found['title']}")
 
 
 @click.command(name="note")
@@ -85,15 +92,14 @@ def ack(id: str, text: str, by: str, url: str | None, state: Path | None) -> Non
 @_by
 @where
 def note(id: str, text: str, by: str, url: str | None, state: Path | None) -> None:
-    """Write something to an incident, for whoever reads it later.
+    """Write something to an incident or an alarm, for whoever reads it later.
 
     \b
     Example:
       whymesh note 4f1c09a2b3de "the cache was cold after the restart"
     """
-    path = f"/v1/incidents/{quote(id, safe='')}/notes"
-    finding = Engine("note", url, state).ask(path, "POST", {"by": by, "text": text})
-    id, many = finding["id"], len(finding["notes"])
+    found = _ordered(Engine("note", url, state), id, "notes", {"by": by, "text": text})
+    id, many = found["id"], len(found["notes"])
     click.echo(f"{id} has {many} {'note' if many == 1 else 'notes'}; `whymesh why {id}` shows them")
 
 
@@ -156,6 +162,33 @@ def webhooks(test: bool, by: str, url: str | None, state: Path | None) -> None:
         click.echo(f"told {target}")
     if not told["told"]:
         click.echo("there are no webhooks; see webhooks.urls in docs/rootcause.md")
+
+
+def _ordered(engine: Engine, id: str, order: str, body: dict[str, Any]) -> Any:
+    """What the incident, or else the alarm of this id is after the order."""
+    named = quote(id, safe="")
+    found = engine.find(f"/v1/incidents/{named}/{order}", "POST", body)
+    if found is None:
+        found = engine.find(f"/v1/alarms/{named}/{order}", "POST", body)
+    if found is None:
+        listed = "`whymesh incidents` and `whymesh alarms` list them"
+        raise engine.end(UNREACHABLE, f"{id} is no incident and no alarm; {listed}")
+    return found
+
+
+def _table(found: list[dict[str, Any]], none: str) -> None:
+    """A line for each."""
+    if not found:
+        click.echo(none)
+        return
+    rows = [("ID", "STATE", "OPENED (UTC)", "OWNER", "WHAT")]
+    for one in found[:_SHOWN]:
+        owner = one["acknowledged"]["by"] if one["acknowledged"] else "-"
+        opened = one["opened_at"][:19].replace("T", " ")
+        rows.append((one["id"], one["state"], opened, owner, one["title"]))
+    click.echo(columns(rows, width()))
+    if len(found) > _SHOWN:
+        click.echo(f"and {len(found) - _SHOWN} more: --json has all")
 
 
 def _list(engine: Engine) -> None:

@@ -16,12 +16,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collector.store.client import Reader
 from deploy.asking import Unanswered, ask
 from rootcause.detect.onset import began
-from rootcause.explain.changes import LOOK_BACK_S
 from rootcause.explain.finding import Finding, Onset
 from rootcause.explain.proof import by_errors, explain, moment
 from rootcause.explain.queries import SpanQueries
 from rootcause.judge.diagnose import State, Verdict, diagnose
 from rootcause.load.callees import callees_of
+from rootcause.load.changes import LOOK_BACK_S
 from rootcause.load.from_spans import window_of
 from rootcause.load.moments import Wanted, moments_of
 from rootcause.load.read_spans import read_spans

@@ -12,11 +12,11 @@ from urllib.parse import quote, urlencode
 import click
 
 from deploy.ask_rootcause import UNREACHABLE, Engine, where
-from deploy.why_text import explain, show_finding, show_trace
+from deploy.why_text import explain, show_alarm, show_finding, show_trace
 
 EXIT_CODES = {"nothing_wrong": 0, "degraded": 1, "not_enough_data": 3}
 _TRACE = re.compile(r"(?:00-)?([0-9a-fA-F]{32})(?:-[0-9a-fA-F]{16}-[0-9a-fA-F]{2})?")
-_INCIDENT = re.compile(r"[0-9a-f]{12}")
+_ID = re.compile(r"[0-9a-f]{12}")
 
 
 @click.command(name="why")
@@ -24,13 +24,13 @@ _INCIDENT = re.compile(r"[0-9a-f]{12}")
 @click.option("--json", "as_json", is_flag=True, help="The engine's answer as it is.")
 @where
 def command(what: str | None, as_json: bool, url: str | None, state: Path | None) -> None:
-    """Say what is wrong now, or what was: WHAT is an incident, a service, a request, or `last`.
+    """Say what is wrong now, or what was: WHAT is an incident, an alarm, a service, a request, or `last`.
 
     \b
     Examples:
       whymesh why                                     now
       whymesh why last                                the newest incident, over or not
-      whymesh why 4f1c09a2b3de                        one incident
+      whymesh why 4f1c09a2b3de                        one incident, or one alarm
       whymesh why payments                            the newest incident that payments caused
       whymesh why 0af7651916cd43dd8448eb211c80319c    one request, by trace id or traceparent
       whymesh why 6f1c-42                             one request, by the x-request-id that its caller gave it
@@ -45,22 +45,23 @@ def command(what: str | None, as_json: bool, url: str | None, state: Path | None
         _print(answer, as_json, explain)
         raise SystemExit(EXIT_CODES.get(answer.get("state", ""), UNREACHABLE))
     trace = _TRACE.fullmatch(what)
-    finding = None if trace else _finding(engine, what)
-    if finding is not None:
-        _print(finding, as_json, show_finding)
-        raise SystemExit(1 if finding["state"] == "open" else 0)
+    found = None if trace else _incident_or_alarm(engine, what)
+    if found is not None:
+        _print(found, as_json, show_alarm if "rule" in found else show_finding)
+        raise SystemExit(1 if found["state"] == "open" else 0)
     story = engine.ask(f"/v1/traces/{trace[1]}") if trace else engine.find(f"/v1/traces/{quote(what, safe='')}")
     if story is None:
-        _nothing(f"{what} has caused no incident, and is the id of no request that is stored")
+        _nothing(f"{what} has caused no incident, and is the id of no alarm and no request that is stored")
     _print(story, as_json, show_trace)
     raise SystemExit(1 if story["failed"] else 0)
 
 
-def _finding(engine: Engine, what: str) -> dict[str, Any] | None:
-    """The incident that is asked about, None when no service of this name has caused one."""
-    if _INCIDENT.fullmatch(what):
-        found: dict[str, Any] = engine.ask(f"/v1/incidents/{what}")
-        return found
+def _incident_or_alarm(engine: Engine, what: str) -> dict[str, Any] | None:
+    """What is asked about, None when there is none of this id and no service of this name has caused an incident."""
+    if _ID.fullmatch(what):
+        found: dict[str, Any] | None = engine.find(f"/v1/incidents/{what}") or engine.find(f"/v1/alarms/{what}")
+        if found is not None:
+            return found
     asked = "/v1/incidents" if what == "last" else f"/v1/incidents?{urlencode({'service': what})}"
     incidents: list[dict[str, Any]] = engine.ask(asked)["incidents"]
     if not incidents and what == "last":

@@ -27,6 +27,20 @@ def explain(answer: dict[str, Any]) -> None:
     for alarm in answer.get("alarms", ()):
         _say(f"\nalarm since {_moment(alarm['opened_at'])} ({alarm['severity']}): {alarm['title']}", hang=2, bold=True)
         _say(f"  {alarm['why']}", hang=2)
+        owner = alarm["acknowledged"]["by"] if alarm["acknowledged"] else "nobody"
+        _say(f"  {owner} looks after it: whymesh why {alarm['id']}")
+
+
+def show_alarm(alarm: dict[str, Any]) -> None:
+    """One alarm, with the SQL that shows its figure."""
+    _say(alarm["title"], bold=True)
+    _say(f"\n{alarm['why']}\n")
+    _fact("rule", alarm["rule"])
+    _fact("severity", alarm["severity"])
+    _course(alarm)
+    _notes(alarm)
+    _say("\nthe SQL behind it", bold=True)
+    _say(f"  {alarm['sql']}", hang=2)
 
 
 def show_finding(finding: dict[str, Any]) -> None:
@@ -42,29 +56,37 @@ def show_finding(finding: dict[str, Any]) -> None:
     bad = [f"whymesh why {trace}" for trace in finding["exemplars"]]
     good = [f"whymesh why {trace}  (went well)" for trace in finding["counter_exemplars"][:1]]
     _list("requests to look at", bad + good)
-    notes = finding.get("notes", ())
-    told = [f"{_moment(note['time'])} {note['by']}: {note['text']}" for note in notes]
-    _list("notes", told, most=len(told))
+    _notes(finding)
     _say(f"\nThe SQL behind each number: whymesh why {finding['id']} --json", hang=2)
 
 
 def _facts(finding: dict[str, Any]) -> None:
     _fact("culprit", f"{_culprit(finding['culprit'])}  (confidence {finding['confidence']:.0%})", fg="red", bold=True)
     _fact("its part", _part(finding["contribution"], finding["symptom"]["signal"]))
-    opened, over = _time(finding["opened_at"]), finding.get("resolved_at")
-    lasted = (_time(over) if over else datetime.now(UTC)) - opened
-    until = f"resolved {_moment(over)}, after {_long(lasted)}" if over else f"open for {_long(lasted)}"
-    _fact("since", f"{_moment(finding['opened_at'])}, {until}")
-    _fact("incident", finding["id"])
     if onset := finding.get("onset"):
         _fact("began", f"{_moment(onset['at'])}, give or take {max(1, round(onset['within_s']))} s")
     if change := finding.get("change"):
         _fact("changed", f"{change['summary']}, {_moment(change['time'])}")
-    if said := finding.get("acknowledged"):
+    _course(finding)
+
+
+def _course(found: dict[str, Any]) -> None:
+    """Since when it goes on, and who looks after it."""
+    opened, over = _time(found["opened_at"]), found.get("resolved_at")
+    lasted = (_time(over) if over else datetime.now(UTC)) - opened
+    until = f"resolved {_moment(over)}, after {_long(lasted)}" if over else f"open for {_long(lasted)}"
+    _fact("since", f"{_moment(found['opened_at'])}, {until}")
+    _fact("alarm" if "rule" in found else "incident", found["id"])
+    if said := found.get("acknowledged"):
         about = f": {said['text']}" if said["text"] else ""
         _fact("owner", f"{said['by']} since {_moment(said['time'])}{about}")
     elif not over:
-        _fact("owner", f"nobody yet: whymesh ack {finding['id']}")
+        _fact("owner", f"nobody yet: whymesh ack {found['id']}")
+
+
+def _notes(found: dict[str, Any]) -> None:
+    told = [f"{_moment(note['time'])} {note['by']}: {note['text']}" for note in found.get("notes", ())]
+    _list("notes", told, most=len(told))
 
 
 def _culprit(culprit: dict[str, str]) -> str:

@@ -68,9 +68,11 @@ async def _serve(settings: Settings) -> None:
     live = Live(settings)
     api = Api(
         lambda: live.answer,
+        live.book,
         live.journal,
+        live.alarms,
+        live.alarm_rows,
         live.read_request,
-        lambda: live.guard.open,
         live.orders,
         live.telemetry.metrics,
     )

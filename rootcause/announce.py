@@ -1,4 +1,5 @@
-"""Decides what of incidents and alarms is told: the beginning of each unless somebody silenced it, and its end.
+"""Decides what of incidents and alarms is told: the beginning of each unless somebody silenced it, that it turned
+graver, and its end.
 
 In: what is open, what ended, the silences. Out: messages for the outbox, which takes each in once: so what is open is
 simply told again each time, and a stop between the store's row and the message loses nothing. Runs on the event loop.
@@ -16,25 +17,30 @@ from rootcause.alerts.notify import Notifier
 from rootcause.explain.finding import Finding
 from rootcause.incidents.casebook import Casebook
 from rootcause.incidents.journal import Journal
+from rootcause.promises.alarm_book import AlarmBook, AlarmTold
+from rootcause.promises.alarm_rows import AlarmRows
 from rootcause.promises.alarms import Alarm
-from rootcause.promises.guard import AlarmTold, Guard
 
 log = logging.getLogger(__name__)
 
 
-def told_of(book: Casebook, guard: Guard, now: Callable[[], float]) -> list[Notice]:
+def told_of(book: Casebook, alarms: AlarmBook, now: Callable[[], float]) -> list[Notice]:
     """What is open and not silenced, incidents first."""
-    alarms = [alarm for alarm in guard.open if not _silenced(book, alarm, now())]
-    return [of_finding(finding) for finding in book.open if not finding.held_back] + [of_alarm(one) for one in alarms]
+    heard = [alarm for alarm in alarms.open if not silenced(book, alarm, now())]
+    return [of_finding(finding) for finding in book.open if not finding.held_back] + [of_alarm(one) for one in heard]
 
 
 class Announcer:
-    """Tells the webhooks of one engine; `journal` is asked how it ended what a stop came between, and only then."""
+    """Tells the webhooks of one engine; `journal` and `rows` are asked how it ended what a stop came between, and only
+    then."""
 
-    def __init__(self, notifier: Notifier, still_open: Callable[[], list[Notice]], journal: Journal) -> None:
+    def __init__(
+        self, notifier: Notifier, still_open: Callable[[], list[Notice]], journal: Journal, rows: AlarmRows
+    ) -> None:
         self._notifier = notifier
         self._still_open = still_open
         self._journal = journal
+        self._rows = rows
         self._resumed = False
         self._caught_up = False
 
@@ -81,10 +87,10 @@ class Announcer:
         finding = self._journal.incident(id)
         if finding is not None:
             return of_finding(finding)
-        alarm = self._journal.alarm(id)
+        alarm = self._rows.alarm(id)
         return of_alarm(alarm) if alarm is not None else None
 
 
-def _silenced(book: Casebook, alarm: Alarm, now: float) -> bool:
+def silenced(book: Casebook, alarm: Alarm, now: float) -> bool:
     """By the service, or by the name of the rule: a rule may be of no service."""
     return book.silenced(alarm.service, now) or book.silenced(alarm.rule, now)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
-from rootcause.explain.changes import LOOK_BACK_S
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.load import recorded
 from rootcause.load.callees import callees_of
+from rootcause.load.changes import LOOK_BACK_S
 from rootcause.load.edge_rows import read_edges, read_graph
 from rootcause.load.from_edges import entry_nodes, window_of_edges
 from rootcause.load.from_spans import window_of

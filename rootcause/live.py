@@ -24,6 +24,8 @@ from rootcause.incidents.closer_look import CloserLook
 from rootcause.incidents.journal import Delivery, Journal
 from rootcause.load.read_spans import read_request
 from rootcause.orders import Orders
+from rootcause.promises.alarm_book import AlarmBook
+from rootcause.promises.alarm_rows import AlarmRows
 from rootcause.promises.guard import Guard
 from rootcause.settings import Recording, Settings, Webhook, Webhooks
 from rootcause.telemetry import Telemetry
@@ -41,25 +43,27 @@ class Live:
 
     def __init__(self, settings: Settings) -> None:
         self._every_s = settings.every_s
-        self._readers = [Reader(settings.store) for _ in range(5)]
-        evaluate, book, guard, alerts, answers = self._readers
+        self._readers = [Reader(settings.store) for _ in range(6)]
+        evaluate, book, guard, alarms, alerts, answers = self._readers
         self.store = str(evaluate.url)
         self.journal = Journal(answers)
+        self.alarm_rows = AlarmRows(answers)
         self.read_request = partial(read_request, answers)
         self.book = Casebook(Journal(book))
+        self.alarms = AlarmBook(AlarmRows(alarms))
         self._watch = Watch(evaluate, self.book)
         self._alerts = Journal(alerts)
         allow = settings.webhooks.allow_link_local
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(UNWRITTEN)
-        self.telemetry = Telemetry(settings.telemetry, lambda: len(self.book.open), lambda: len(self.guard.open))
-        self.guard = Guard(guard, Journal(guard), settings.objectives, settings.rules, self.telemetry.burning)
+        self.telemetry = Telemetry(settings.telemetry, lambda: len(self.book.open), lambda: len(self.alarms.open))
+        self._guard = Guard(guard, self.alarms, settings.objectives, settings.rules, self.telemetry.burning)
         outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
         targets = _targets(settings.webhooks)
-        still_open = partial(told_of, self.book, self.guard, time.time)
+        still_open = partial(told_of, self.book, self.alarms, time.time)
         self._notifier = Notifier(targets, outbox, self._delivered, still_open=still_open, allow_link_local=allow)
-        self._announcer = Announcer(self._notifier, still_open, Journal(evaluate))
+        self._announcer = Announcer(self._notifier, still_open, Journal(evaluate), AlarmRows(evaluate))
         self._closer_look = _closer_look(settings.recording)
-        self.orders = Orders(self.book, self._notifier.tell, tuple(target.name for target in targets))
+        self.orders = Orders(self.book, self.alarms, self._notifier.tell, tuple(target.name for target in targets))
         self._tasks: list[asyncio.Task[None]] = []
         self._looking: asyncio.Task[None] | None = None
         self.answer: Answer | None = None
@@ -118,13 +122,14 @@ class Live:
     async def _guard_for_ever(self) -> None:
         while True:
             try:
-                self._announcer.alarms(await asyncio.to_thread(self.guard.look, time.time()))
+                self._announcer.alarms(await asyncio.to_thread(self._guard.look, time.time()))
             except (StoreUnavailable, QueryFailed) as error:
                 log.warning("objectives and rules are not judged: %s", error)
+                self.telemetry.burning_unknown()
             except Exception:
                 # A mistake of ours in one round must not end all later ones unseen.
                 log.exception("objectives and rules are not judged")
-            await asyncio.sleep(max(LEAST_PAUSE_S, min(self._every_s, self.guard.pause_s(time.time()))))
+            await asyncio.sleep(max(LEAST_PAUSE_S, min(self._every_s, self._guard.pause_s(time.time()))))
 
     def _failed(self, span: Span, error: Exception) -> None:
         span.set_attribute("error.type", type(error).__name__)

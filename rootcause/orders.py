@@ -16,11 +16,13 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from collector.store.errors import QueryFailed, StoreUnavailable
-from rootcause.alerts.notice import Event, Notice, of_finding
+from rootcause.alerts.notice import Event, Notice, of_alarm, of_finding
 from rootcause.alerts.trial import trial
 from rootcause.explain.finding import Finding, Note
 from rootcause.incidents.casebook import Casebook
 from rootcause.incidents.silences import Silence
+from rootcause.promises.alarm_book import AlarmBook
+from rootcause.promises.alarms import Alarm
 
 LONGEST_SILENCE_S = 30 * 86_400
 _Text = Annotated[str, Field(max_length=2_000)]
@@ -28,6 +30,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 T = TypeVar("T")
 B = TypeVar("B", bound="_Body")
+F = TypeVar("F", Finding, Alarm)
 
 
 class _Body(BaseModel):
@@ -52,8 +55,11 @@ class _Hush(_Body):
 class Orders:
     """Carries out what people order; `tell` takes a message for every webhook, `targets` are their names."""
 
-    def __init__(self, book: Casebook, tell: Callable[[Event, Notice], None], targets: tuple[str, ...]) -> None:
+    def __init__(
+        self, book: Casebook, alarms: AlarmBook, tell: Callable[[Event, Notice], None], targets: tuple[str, ...]
+    ) -> None:
         self._book = book
+        self._alarms = alarms
         self._tell = tell
         self._targets = targets
 
@@ -61,24 +67,35 @@ class Orders:
         """Adds the routes."""
         app.router.add_post("/v1/incidents/{id}/acknowledge", self._acknowledge)
         app.router.add_post("/v1/incidents/{id}/notes", self._note)
+        app.router.add_post("/v1/alarms/{id}/acknowledge", self._acknowledge_alarm)
+        app.router.add_post("/v1/alarms/{id}/notes", self._note_alarm)
         app.router.add_get("/v1/silences", self._silences)
         app.router.add_put("/v1/silences/{service}", self._silence)
         app.router.add_delete("/v1/silences/{service}", self._end_silence)
         app.router.add_post("/v1/webhooks/test", self._test)
 
     async def _acknowledge(self, request: web.Request) -> web.Response:
-        said = await _body(request, _Said)
-        note = Note(time=datetime.now(UTC), by=said.by, text=said.text)
-        finding = await self._found(request, lambda id: self._book.acknowledge(id, note))
+        note = await _note(request, _Said)
+        finding = await _found(request, "incident", lambda id: self._book.acknowledge(id, note))
         if not finding.held_back:
             self._tell("acknowledged", of_finding(finding))
         return web.json_response(finding.model_dump(mode="json"))
 
     async def _note(self, request: web.Request) -> web.Response:
-        said = await _body(request, _Noted)
-        note = Note(time=datetime.now(UTC), by=said.by, text=said.text)
-        finding = await self._found(request, lambda id: self._book.note(id, note))
+        note = await _note(request, _Noted)
+        finding = await _found(request, "incident", lambda id: self._book.note(id, note))
         return web.json_response(finding.model_dump(mode="json"))
+
+    async def _acknowledge_alarm(self, request: web.Request) -> web.Response:
+        note = await _note(request, _Said)
+        alarm = await _found(request, "alarm", lambda id: self._alarms.acknowledge(id, note))
+        self._tell("acknowledged", of_alarm(alarm))
+        return web.json_response(alarm.model_dump(mode="json"))
+
+    async def _note_alarm(self, request: web.Request) -> web.Response:
+        note = await _note(request, _Noted)
+        alarm = await _found(request, "alarm", lambda id: self._alarms.note(id, note))
+        return web.json_response(alarm.model_dump(mode="json"))
 
     async def _silences(self, _: web.Request) -> web.Response:
         in_force = self._book.silences(datetime.now(UTC).timestamp())
@@ -106,17 +123,23 @@ class Orders:
         self._tell("resolved", of_finding(resolved))
         return web.json_response({"id": opened.id, "told": list(self._targets)})
 
-    async def _found(self, request: web.Request, order: Callable[[str], Finding | None]) -> Finding:
-        id = request.match_info["id"]
-        finding = await _stored(lambda: order(id))
-        if finding is None:
-            raise problem(web.HTTPNotFound, f"there is no incident {id}; /v1/incidents lists them")
-        return finding
-
 
 def problem(kind: type[web.HTTPException], message: str) -> web.HTTPException:
     """An answer that says what is wrong."""
     return kind(text=json.dumps({"error": message}), content_type="application/json")
+
+
+async def _note(request: web.Request, shape: type[_Said] | type[_Noted]) -> Note:
+    said = await _body(request, shape)
+    return Note(time=datetime.now(UTC), by=said.by, text=said.text)
+
+
+async def _found(request: web.Request, kind: str, order: Callable[[str], F | None]) -> F:
+    id = request.match_info["id"]
+    found = await _stored(lambda: order(id))
+    if found is None:
+        raise problem(web.HTTPNotFound, f"there is no {kind} {id}; /v1/{kind}s lists them")
+    return found
 
 
 async def _stored(order: Callable[[], T]) -> T:

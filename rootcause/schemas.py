@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -38,7 +38,7 @@ class IncidentMessage(_Shape):
 class AlarmMessage(_Shape):
     """What a webhook is told of an objective or a rule."""
 
-    event: Literal["opened", "resolved"]
+    event: Event
     sent_at: datetime
     alarm: Alarm
 

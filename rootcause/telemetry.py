@@ -1,6 +1,6 @@
 """What the engine says of itself: a span for each evaluation to the collector, counters for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -41,9 +41,21 @@ class Telemetry:
             registry=self.metrics,
         )
 
-    def burning(self, objective: str, service: str, window_s: int, times: float) -> None:
-        """Takes down how fast a budget burns."""
-        self._burn.labels(objective, service, window_s).set(times)
+        self._burning: dict[tuple[str, int], frozenset[str]] = {}
+
+    def burning(self, objective: str, window_s: int, times: Mapping[str, float]) -> None:
+        """Takes down how fast each service burns its budget; those of whom nothing is known any more are forgotten."""
+        known = self._burning.get((objective, window_s), frozenset())
+        for gone in known - times.keys():
+            self._burn.remove(objective, gone, window_s)
+        for service, factor in times.items():
+            self._burn.labels(objective, service, window_s).set(factor)
+        self._burning[objective, window_s] = frozenset(times)
+
+    def burning_unknown(self) -> None:
+        """The store does not tell: what it told last holds no more."""
+        self._burn.clear()
+        self._burning.clear()
 
     def close(self) -> None:
         """Sends what is left and stops."""

@@ -12,7 +12,7 @@ from typing import Any
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.detect.onset import Began, began
-from rootcause.explain.changes import changed, read_changes
+from rootcause.explain.changes import changed
 from rootcause.explain.finding import Finding, Onset
 from rootcause.explain.proof import by_errors, moment
 from rootcause.incidents.casebook import Casebook, News, Seen
@@ -22,6 +22,7 @@ from rootcause.judge.diagnose import State, Verdict, turned_to
 from rootcause.load.beside import Beside
 from rootcause.load.from_gauges import load_usage
 from rootcause.load.from_rollups import load_normal, load_question
+from rootcause.load.read_changes import read_changes
 from rootcause.load.read_moments import read_moments
 from rootcause.load.window import STEP_S, Interval, Window
 

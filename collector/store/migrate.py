@@ -30,6 +30,7 @@ OBJECTS: Final = (
     "mesh_alerts",
     "mesh_silences",
     "mesh_alarms",
+    "mesh_alarms_said",
     "otel_logs",
     "otel_metrics_gauge",
     "otel_metrics_sum",

@@ -30,8 +30,9 @@ def draw() -> None:
 
 
 def alarm(row: dict[str, Any], now: datetime) -> None:
-    """An objective or rule that does not hold, and the SQL that shows it."""
+    """An objective or rule that does not hold, who looks after it, and the SQL that shows it."""
     said = f"**{plain(row['title'])}**, {figures.ago(row['opened_at'], now)}: {plain(row['why'])}"
+    said += f" · {plain(row['owner'])} looks after it" if row["owner"] else ""
     tell = st.error if row["severity"] == "critical" else st.warning
     tell(f"{said} · [SQL](sql?run=true&sql={quote(row['sql'])})", icon=":material/notifications_active:")
 

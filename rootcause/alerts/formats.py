@@ -16,7 +16,13 @@ Told = tuple[Event, Notice]
 Format = Literal["json", "alertmanager", "slack", "pagerduty", "teams"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-_PAGERDUTY_ACTIONS: Mapping[Event, str] = {"opened": "trigger", "acknowledged": "acknowledge", "resolved": "resolve"}
+_PAGERDUTY_ACTIONS: Mapping[Event, str] = {
+    "opened": "trigger",
+    "worsened": "trigger",
+    "acknowledged": "acknowledge",
+    "resolved": "resolve",
+}
+"""Another trigger of the same key is the same alert to PagerDuty, with the severity of the newest."""
 _LONGEST_SUMMARY = 1_024
 """PagerDuty cuts off summaries here; the others take more."""
 _LONGEST_HEADER = 150
@@ -36,8 +42,16 @@ def body(kind: Format, event: Event, notice: Notice, sent_at: datetime, key: str
 
 
 def alertmanager(told: Sequence[Told]) -> Any:
-    """As many alerts as there are notices."""
-    return [_alert(event, notice) for event, notice in told]
+    """An alert for each notice. The severity is a label, for routes go by it, so what turned graver is another alert to
+    Alertmanager: it gets the end of the milder one, too."""
+    return [alert for event, notice in told for alert in _alerts(event, notice)]
+
+
+def _alerts(event: Event, notice: Notice) -> list[dict[str, Any]]:
+    if event != "worsened" or notice.was is None:
+        return [_alert(event, notice)]
+    milder = notice.model_copy(update={"severity": notice.was})
+    return [_alert("resolved", milder), _alert("opened", notice)]
 
 
 def _alert(event: Event, notice: Notice) -> dict[str, Any]:
@@ -75,7 +89,7 @@ def _pagerduty(event: Event, notice: Notice, key: str) -> Any:
         "dedup_key": notice.id,
         "client": "whymesh",
     }
-    if event == "opened":
+    if told["event_action"] == "trigger":
         told["payload"] = {
             "summary": notice.title[:_LONGEST_SUMMARY],
             "source": notice.source,
@@ -113,9 +127,14 @@ def card(parts: Sequence[Mapping[str, Any]]) -> Any:
 
 def headline(event: Event, notice: Notice) -> str:
     """The one line that says it."""
-    by = f" by {notice.acknowledged_by}" if event == "acknowledged" else ""
-    mark = {"opened": "Incident" if notice.kind == "finding" else "Alarm", "acknowledged": "Acknowledged"}
-    return f"{mark.get(event, 'Resolved')}{by}: {notice.title}"
+    kind = "Incident" if notice.kind == "finding" else "Alarm"
+    marks: Mapping[Event, str] = {
+        "opened": f"{kind} ({notice.severity})",
+        "worsened": f"{kind}, now {notice.severity}",
+        "acknowledged": f"Acknowledged by {notice.acknowledged_by}",
+        "resolved": "Resolved",
+    }
+    return f"{marks[event]}: {notice.title}"
 
 
 def escaped(text: str) -> str:

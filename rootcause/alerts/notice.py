@@ -14,12 +14,14 @@ from rootcause.explain import wording
 from rootcause.explain.finding import Finding
 from rootcause.promises.alarms import Alarm, Severity
 
-Event = Literal["opened", "acknowledged", "resolved"]
+Event = Literal["opened", "worsened", "acknowledged", "resolved"]
+"""`worsened`: it goes on, and is graver than what was told before."""
 
 
 class Notice(BaseModel):
     """`detail` is the whole finding or alarm; `labels` stay the same from first to last message; `facts` are what a
-    person looks at first; `command` shows more; `until` is when it ended, or was last seen."""
+    person looks at first; `command` shows more; `until` is when it ended, or was last seen; `was` is the severity that
+    was told before it worsened."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +31,7 @@ class Notice(BaseModel):
     title: str
     why: str
     severity: Severity
+    was: Severity | None = None
     since: datetime
     until: datetime
     labels: dict[str, str]
@@ -84,7 +87,8 @@ def of_alarm(alarm: Alarm) -> Notice:
         component=alarm.service or alarm.rule,
         group=alarm.rule,
         signal=alarm.kind,
-        command="whymesh why",
+        command=f"whymesh why {alarm.id}",
+        acknowledged_by=alarm.acknowledged.by if alarm.acknowledged else "",
         detail=alarm.model_dump(mode="json"),
     )
 

@@ -1,5 +1,5 @@
-"""Tells the outside world: each incident opened, acknowledged or resolved, to every target that wants to hear of it, in
-order, at its pace, until delivered.
+"""Tells the outside world: each incident opened, turned graver, acknowledged or resolved, to every target that wants to
+hear of it, in order, at its pace, until delivered.
 
 In: notices; what is open now. Out: a `POST` in the target's format, and a Delivery for each. Never: a redirect
 followed, a link-local or metadata address called unless that was allowed, a later message before an earlier one.
@@ -90,8 +90,8 @@ class Notifier:
             self._workers.append(asyncio.create_task(self._work(self._session, target, news)))
 
     def tell(self, event: Event, notice: Notice) -> None:
-        """Takes a message in for every target that wants it and does not have it yet; when too many wait it is recorded
-        as not delivered."""
+        """Takes a message in for every target that wants it and does not have it yet, so that what is open can be told
+        again and again; when too many wait it is recorded as not delivered."""
         for target, news in self._targets.items():
             if event == "opened" and not target.wants(notice):
                 continue

@@ -94,29 +94,31 @@ class Outbox:
             raise OutboxRefused(f"outbox {path}: {error}; remove the file to start with an empty one") from None
 
     def put(self, target: str, event: Event, notice: Notice, now: float) -> Taken:
-        """Takes a message in, in the labels in which the target was told of the beginning."""
-        if not self._told.is_news(target, notice.id, event):
+        """Takes a message in, in the labels in which the target was told of the beginning; `opened` of what is known to
+        be open is `worsened` if it is graver now."""
+        news = self._told.news(target, event, notice)
+        if news is None:
             return "known"
         (waiting,) = self._db.execute("SELECT count(*) FROM notice WHERE target = ?", (target,)).fetchone()
         full = bool(waiting >= MOST)
         self._db.execute("BEGIN")
-        if event == "opened":
+        if news == "opened":
             self._told.begin(target, notice, now)
-        elif event == "resolved":
+        elif news == "resolved":
             self._told.end(target, notice.id, now)
+        known = self._told.worsen(target, notice) if news == "worsened" else self._told.as_known(target, notice)
         if not full:
-            text = self._told.as_at_first(target, notice).model_dump_json()
             self._db.execute(
                 "INSERT INTO notice (target, incident, event, notice, queued_at) VALUES (?, ?, ?, ?, ?)",
-                (target, notice.id, event, text, now),
+                (target, notice.id, news, known.model_dump_json(), now),
             )
         self._db.execute("COMMIT")
         return "full" if full else "taken"
 
     def still_open(self, target: str, notices: Iterable[Notice]) -> list[Notice]:
-        """Those of whose beginning the target was told and of whose end it was not, in the labels of the beginning."""
-        told = [one for one in notices if self._told.is_news(target, one.id, "resolved")]
-        return [self._told.as_at_first(target, one) for one in told]
+        """Those of whose beginning the target was told and of whose end it was not, as it knows them."""
+        told = [one for one in notices if self._told.goes_on(target, one.id)]
+        return [self._told.as_known(target, one) for one in told]
 
     def unended(self, targets: Sequence[str]) -> list[str]:
         """Incidents and alarms of whose end one of the targets was not told, the oldest first."""

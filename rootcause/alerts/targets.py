@@ -12,7 +12,7 @@ from yarl import URL
 from rootcause.alerts.formats import FORMATS, Format
 from rootcause.alerts.notice import Notice
 from rootcause.alerts.template import Template
-from rootcause.promises.alarms import Severity
+from rootcause.promises.alarms import Severity, reaches
 
 _METADATA = frozenset(
     ipaddress.ip_address(address) for address in ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
@@ -21,9 +21,6 @@ _METADATA = frozenset(
 
 class TargetRefused(ValueError):
     """A webhook may not go there; the message says why and what to do."""
-
-
-_RANKS: dict[Severity, int] = {"warning": 0, "error": 1, "critical": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +57,7 @@ class Target:
     def wants(self, notice: Notice) -> bool:
         """Whether it is told of this."""
         wish = self.wish
-        return _RANKS[notice.severity] >= _RANKS[wish.severity] and (
-            not wish.services or notice.component in wish.services
-        )
+        return reaches(notice.severity, wish.severity) and (not wish.services or notice.component in wish.services)
 
     @property
     def queue(self) -> str:

@@ -41,6 +41,7 @@ class Template:
             raise TemplateRefused(f"{path}: {error}") from None
         opened, resolved = trial(datetime.now(UTC))
         self.render("opened", of_finding(opened), opened.opened_at)
+        self.render("worsened", of_finding(opened).model_copy(update={"was": "warning"}), opened.opened_at)
         self.render("resolved", of_finding(resolved), opened.opened_at)
 
     def render(self, event: Event, notice: Notice, sent_at: datetime) -> bytes:

@@ -1,7 +1,8 @@
 """Remembers of which incidents and alarms each target was told the beginning and the end, and in which labels.
 
-In: events that are taken into the outbox, on its connection. Out: whether an event is news to a target. An incident is
-explained ever better while it lasts, so its labels change; receivers know it by the first ones.
+In: events that are to be taken into the outbox, on its connection. Out: what news they are to a target. An incident is
+explained ever better while it lasts, so its labels change; receivers know it by the first ones. Its severity rises, and
+never falls, for nobody goes back to bed because it is less grave for a while.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from typing import cast
 
 from rootcause.alerts.notice import Event, Notice
+from rootcause.promises.alarms import Severity, reaches
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS told (
@@ -34,10 +37,22 @@ class Told:
         self._db = db
         self._db.execute(_TABLE)
 
-    def is_news(self, target: str, incident: str, event: Event) -> bool:
-        """A beginning once; anything else only between beginning and end."""
-        row = self._row("ended_at", target, incident)
-        return row is None if event == "opened" else row == (None,)
+    def news(self, target: str, event: Event, notice: Notice) -> Event | None:
+        """What it is to the target: a beginning once; that it goes on if it is graver now; anything else only between
+        beginning and end."""
+        row = self._row("ended_at, severity", target, notice.id)
+        if row is None:
+            return event if event == "opened" else None
+        ended_at, severity = row
+        if ended_at is not None:
+            return None
+        if event != "opened":
+            return event
+        return None if reaches(_severity(severity), notice.severity) else "worsened"
+
+    def goes_on(self, target: str, incident: str) -> bool:
+        """Whether the target was told of its beginning and not of its end."""
+        return self._row("ended_at", target, incident) == (None,)
 
     def begin(self, target: str, notice: Notice, now: float) -> None:
         """From now on the target knows it by these labels."""
@@ -46,13 +61,21 @@ class Told:
             (target, notice.id, notice.severity, json.dumps(notice.labels), now),
         )
 
+    def worsen(self, target: str, notice: Notice) -> Notice:
+        """From now on the target knows it as so grave; the notice says what it was."""
+        was = self.as_known(target, notice)
+        self._db.execute(
+            "UPDATE told SET severity = ? WHERE target = ? AND incident = ?", (notice.severity, target, notice.id)
+        )
+        return notice.model_copy(update={"was": was.severity, "labels": was.labels})
+
     def end(self, target: str, incident: str, now: float) -> None:
         """It is over for the target; those that were over long ago are forgotten."""
         self._db.execute("UPDATE told SET ended_at = ? WHERE target = ? AND incident = ?", (now, target, incident))
         self._db.execute("DELETE FROM told WHERE ended_at < ?", (now - REMEMBERED_S,))
 
-    def as_at_first(self, target: str, notice: Notice) -> Notice:
-        """The notice in the labels and the severity of the beginning, if that was told."""
+    def as_known(self, target: str, notice: Notice) -> Notice:
+        """The notice in the labels of the beginning and the severity that was told last, if anything was."""
         row = self._row("severity, labels", target, notice.id)
         if row is None:
             return notice
@@ -79,3 +102,8 @@ class Told:
             (target, incident),
         ).fetchone()
         return found
+
+
+def _severity(cell: str | None) -> Severity:
+    """As `begin` and `worsen` wrote it."""
+    return cast(Severity, cell)

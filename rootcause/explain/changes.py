@@ -1,35 +1,14 @@
-"""What was changed before an incident: read from the store, and weighed by time and reach. A change is mentioned, and
-weighs between suspects, but nobody is blamed because it happened; certificates renewed as usual and what is recorded
-are not even mentioned."""
+"""Weighs what was changed before an incident, by time and reach. A change is mentioned, and weighs between suspects,
+but nobody is blamed because it happened."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from collector.store.client import Reader
-from rootcause.explain.finding import Change
-
-LOOK_BACK_S = 600.0
-"""A change longer before the onset than this is not mentioned."""
+from rootcause.load.changes import Change
 
 TOGETHER = timedelta(minutes=2)
 """Changes of a service within this time are one, told in several steps."""
 _BY_PEOPLE = {"rollout", "config"}
-_CHANGES = """
-SELECT Time, Kind, Service, Summary FROM otel.mesh_changes
-WHERE Time >= %(start)s AND Time <= %(end)s AND Kind NOT IN ('certificate', 'recording') ORDER BY Time DESC LIMIT 200
-"""
-
-
-def read_changes(reader: Reader, onset: float) -> list[Change]:
-    """Changes up to `onset` (Unix seconds), newest first. Raises StoreUnavailable, QueryFailed."""
-    params = {
-        "start": datetime.fromtimestamp(onset - LOOK_BACK_S, UTC),
-        "end": datetime.fromtimestamp(onset, UTC),
-    }
-    return [
-        Change(time=row["Time"], kind=row["Kind"], service=row["Service"], summary=row["Summary"])
-        for row in reader.rows(_CHANGES, params)
-    ]
 
 
 def changed(changes: Iterable[Change]) -> frozenset[str]:

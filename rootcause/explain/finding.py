@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from rootcause.load.changes import Change
+
 ANY_SOURCE = "*"
 
 
@@ -42,15 +44,6 @@ class Contribution(_Part):
     value: float
     unit: str
     share: float
-
-
-class Change(_Part):
-    """What was changed shortly before."""
-
-    time: datetime
-    kind: str
-    service: str
-    summary: str
 
 
 class Onset(_Part):

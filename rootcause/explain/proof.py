@@ -16,7 +16,6 @@ from rootcause.explain.counterfactual import without
 from rootcause.explain.exemplars import counter_exemplars, exemplars
 from rootcause.explain.finding import (
     ANY_SOURCE,
-    Change,
     Contribution,
     Culprit,
     Evidence,
@@ -34,6 +33,7 @@ from rootcause.explain.waited import waited_for
 from rootcause.judge.confidence import confidence
 from rootcause.judge.diagnose import Verdict
 from rootcause.judge.rank import Suspect
+from rootcause.load.changes import Change
 from rootcause.load.sampled import NO_SAMPLE, Sample
 from rootcause.load.window import Window
 

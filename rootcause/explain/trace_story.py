@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -16,28 +15,9 @@ from pydantic import BaseModel, ConfigDict
 from rootcause.explain import wording
 from rootcause.load.from_spans import covered_ns
 from rootcause.load.spans import Kind, Span
+from rootcause.load.traced import TracedSpan
 
 _MOST_SPENDERS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class TracedSpan:
-    """A span, the status it answered (HTTP or gRPC, empty when none), and the mesh's reason if the mesh had one.
-
-    `rule`: of a policy that denied the request, or that came nearest to allowing it and `missed` something; or the
-    limit that was in its way.
-    """
-
-    span: Span
-    status: str = ""
-    reason: str = ""
-    rule: str = ""
-    missed: str = ""
-
-    @property
-    def bad(self) -> bool:
-        """Also what the mesh refused by rule: to whoever asks about a 403 it is what went wrong."""
-        return self.span.failed or bool(self.reason)
 
 
 class _Part(BaseModel):

@@ -16,13 +16,14 @@ from typing import Any, Literal
 
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.explain.changes import preceding
-from rootcause.explain.finding import Change, Finding, Note, Onset
+from rootcause.explain.finding import Finding, Note, Onset
 from rootcause.explain.proof import explain, moment
 from rootcause.explain.queries import RollupQueries
 from rootcause.incidents.journal import Journal
 from rootcause.incidents.lifecycle import Event, Incident, Step
 from rootcause.incidents.silences import Silence, Silences
 from rootcause.judge.diagnose import Verdict, turned_to
+from rootcause.load.changes import Change
 from rootcause.load.sampled import NO_SAMPLE, Sample
 from rootcause.load.window import Window
 

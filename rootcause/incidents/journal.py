@@ -1,7 +1,7 @@
-"""Writes incidents, alarms, notifications and silences into the store, and reads incidents and silences back.
+"""Writes incidents, notifications and silences into the store, and reads incidents and silences back.
 
-In: findings, alarms, deliveries, silences. Out: rows of mesh_incidents and mesh_alarms (the newest row of an id holds),
-mesh_alerts, and mesh_silences (the newest row of a service).
+In: findings, deliveries, silences. Out: rows of mesh_incidents (the newest row of an id holds), mesh_alerts, and
+mesh_silences (the newest row of a service).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from datetime import datetime
 from collector.store.client import Reader
 from rootcause.explain.finding import Finding
 from rootcause.incidents.silences import Silence
-from rootcause.promises.alarms import Alarm
 
 _INCIDENT = """
 INSERT INTO otel.mesh_incidents SELECT %(id)s, %(state)s, %(opened)s, {resolved}, %(updated)s, %(title)s, %(signal)s,
@@ -21,16 +20,6 @@ INSERT INTO otel.mesh_alerts SELECT %(time)s, %(id)s, %(event)s, %(target)s, %(d
 """
 _SILENCE = "INSERT INTO otel.mesh_silences SELECT %(service)s, %(until)s, %(by)s, %(because)s, %(time)s"
 _SILENCES = "SELECT Service AS service, Until AS until, By AS by, Because AS because FROM otel.mesh_silences FINAL"
-_ALARM = """
-INSERT INTO otel.mesh_alarms SELECT %(id)s, %(kind)s, %(rule)s, %(service)s, %(severity)s, %(state)s, %(opened_at)s,
-    %(updated_at)s, {resolved}, %(title)s, %(why)s, %(value)s, %(limit)s, %(sql)s
-"""
-_ALARMS = """
-SELECT Id AS id, Kind AS kind, Rule AS rule, Service AS service, Severity AS severity, State AS state,
-    OpenedAt AS opened_at, UpdatedAt AS updated_at, ResolvedAt AS resolved_at, Title AS title, Why AS why,
-    Value AS value, Limit AS limit, Sql AS sql
-FROM otel.mesh_alarms FINAL WHERE {where} ORDER BY OpenedAt
-"""
 _INCIDENTS = "SELECT Finding FROM otel.mesh_incidents FINAL {where} ORDER BY OpenedAt DESC LIMIT 200"
 
 
@@ -97,22 +86,6 @@ class Journal:
     def silences(self) -> list[Silence]:
         """The newest silence of each service, over or not."""
         return [Silence.model_validate(row) for row in self._reader.rows(_SILENCES)]
-
-    def write_alarm(self, alarm: Alarm) -> None:
-        """Stores the state of an alarm as of now."""
-        resolved = "NULL" if alarm.resolved_at is None else "%(resolved_at)s"
-        known = {name: value for name, value in alarm.model_dump().items() if value is not None}
-        self._reader.execute(_ALARM.format(resolved=resolved), known)
-
-    def open_alarms(self) -> list[Alarm]:
-        """Alarms that were open when somebody last wrote, the oldest first."""
-        rows = self._reader.rows(_ALARMS.format(where="State = 'open'"))
-        return [Alarm.model_validate(row) for row in rows]
-
-    def alarm(self, id: str) -> Alarm | None:
-        """One alarm, None when there is none of this id."""
-        rows = self._reader.rows(_ALARMS.format(where="Id = %(id)s"), {"id": id})
-        return Alarm.model_validate(rows[0]) if rows else None
 
     def incidents(self, service: str = "") -> list[Finding]:
         """The newest 200 incidents, newest first; only those whose culprit is `service`, if given."""

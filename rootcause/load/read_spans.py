@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collector.store.client import Reader
-from rootcause.explain.trace_story import TracedSpan
 from rootcause.load.spans import EXCEPTION_TYPE, GRPC_CODE_ATTRIBUTES, PEER_ATTRIBUTES, REFUSALS, Kind, Span
+from rootcause.load.traced import TracedSpan
 from rootcause.load.window import Interval
 
 KINDS = {"Server": Kind.SERVER, "Consumer": Kind.SERVER, "Client": Kind.CLIENT, "Producer": Kind.CLIENT}

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from rootcause.explain.finding import Note
+
 Severity = Literal["critical", "error", "warning"]
+_RANKS: Mapping[Severity, int] = {"warning": 0, "error": 1, "critical": 2}
 CALM_S = 60.0
 """An alarm is over when its rule did not fire for so long, unless the rule says otherwise."""
 
 
+def reaches(severity: Severity, bar: Severity) -> bool:
+    """Whether something is at least so grave."""
+    return _RANKS[severity] >= _RANKS[bar]
+
+
 class Alarm(BaseModel):
     """One alarm. `rule` names the objective or the rule, `value` and `limit` are in the rule's own unit; `sql` shows
-    the figure and runs as printed."""
+    the figure and runs as printed. `acknowledged` is who looks after it, and since when."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,6 +46,13 @@ class Alarm(BaseModel):
     value: float
     limit: float
     sql: str
+    acknowledged: Note | None = None
+    notes: tuple[Note, ...] = ()
+
+    def later(self, at: datetime, **change: Any) -> Alarm:
+        """Changed, and later than it was, also when clocks of threads disagree: only the newest row of it holds."""
+        at = max(at, self.updated_at + timedelta(milliseconds=1))
+        return self.model_copy(update={**change, "updated_at": at})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,8 @@ class Firing:
         return self.rule, self.service
 
 
-AlarmNews = tuple[Literal["opened", "updated", "resolved"], Alarm]
+AlarmNews = tuple[Literal["opened", "updated", "worsened", "resolved"], Alarm]
+"""`worsened`: it goes on, and is graver than it was."""
 
 
 class Alarms:
@@ -85,9 +101,14 @@ class Alarms:
             calm_s = (now - self._fired_at[key]).total_seconds()
             if key not in found and alarm.rule in asked and calm_s >= asked[alarm.rule]:
                 del self._open[key], self._fired_at[key]
-                done = {"state": "resolved", "resolved_at": now, "updated_at": now}
-                news.append(("resolved", alarm.model_copy(update=done)))
+                news.append(("resolved", alarm.later(now, state="resolved", resolved_at=now)))
         return news
+
+    def put(self, alarm: Alarm) -> None:
+        """Takes the place of what is open of this id, if that still is."""
+        key = alarm.rule, alarm.service
+        if key in self._open and self._open[key].id == alarm.id:
+            self._open[key] = alarm
 
     def _fires(self, now: datetime, key: tuple[str, str], fired: Firing, new_id: Callable[[], str]) -> AlarmNews:
         self._fired_at[key] = now
@@ -96,7 +117,8 @@ class Alarms:
             told = {name: getattr(fired, name) for name in Firing.__dataclass_fields__}
             self._open[key] = Alarm(id=new_id(), opened_at=now, updated_at=now, **told)
             return "opened", self._open[key]
-        graver = {"severity": fired.severity} if fired.severity == "critical" else {}
-        update = {"updated_at": now, "value": fired.value, "why": fired.why, "sql": fired.sql, **graver}
-        self._open[key] = known.model_copy(update=update)
-        return "updated", self._open[key]
+        worse = not reaches(known.severity, fired.severity)
+        now_so = {name: getattr(fired, name) for name in ("value", "limit", "why", "sql")}
+        severity = fired.severity if worse else known.severity
+        self._open[key] = known.later(now, severity=severity, **now_so)
+        return "worsened" if worse else "updated", self._open[key]

@@ -1,4 +1,4 @@
-"""One round after the other: asks whether objectives and rules hold, keeps the alarms and writes them down.
+"""One round after the other: asks whether objectives and rules hold, and has a book keep the alarms.
 
 In: an open store, objectives, rules, the time. Out: what others are to be told. Blocking; one thread at a time.
 """
@@ -6,18 +6,15 @@ In: an open store, objectives, rules, the time. Out: what others are to be told.
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from typing import Literal
 
 from collector.store.client import Reader
-from collector.store.errors import QueryFailed, StoreUnavailable
+from collector.store.errors import QueryFailed
 from rootcause.explain import wording
-from rootcause.incidents.journal import Journal
-from rootcause.promises.alarms import CALM_S, Alarm, Alarms, Firing
+from rootcause.promises.alarm_book import AlarmBook, AlarmTold
+from rootcause.promises.alarms import CALM_S, Alarm, Firing
 from rootcause.promises.burn import PACES, Counts, Pace, burns, known
 from rootcause.promises.counts import count, statement
 from rootcause.promises.objective import Objective
@@ -27,12 +24,11 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 15.0
 """Between two looks at an objective."""
-REWRITE_S = 60.0
-"""An open alarm is written again this often at most."""
 REFUSED_OFTEN = 2
 """A rule that the store refuses so often running is an alarm of its own."""
 
-AlarmTold = tuple[Literal["opened", "resolved"], Alarm]
+Burning = Callable[[str, int, Mapping[str, float]], None]
+"""Hears of an objective, over so many seconds, how many times too fast each service burns its budget."""
 
 
 @dataclass(slots=True)
@@ -49,33 +45,23 @@ class _Question:
 
 
 class Guard:
-    """The alarms of one running engine."""
+    """Asks for one running engine; its alarms are in `book`."""
 
     def __init__(
         self,
         reader: Reader,
-        journal: Journal,
+        book: AlarmBook,
         objectives: Sequence[Objective],
         rules: Sequence[Rule],
-        burning: Callable[[str, str, int, float], None] = lambda *_: None,
+        burning: Burning = lambda *_: None,
     ) -> None:
-        """`burning` hears of each objective and service how many times too fast its budget burns, over so many
-        seconds."""
         self._burning_at = burning
         self._reader = reader
-        self._journal = journal
+        self._book = book
         self._questions = [
             *(_Question(one.name, EVERY_S, CALM_S, partial(self._burning, one)) for one in objectives),
             *(_Question(one.name, one.every_s, one.over_after_s, partial(self._fires, one), one) for one in rules),
         ]
-        self._alarms: Alarms | None = None
-        self._unwritten: dict[str, Alarm] = {}
-        self._written_at: dict[str, float] = {}
-
-    @property
-    def open(self) -> tuple[Alarm, ...]:
-        """The oldest first."""
-        return self._alarms.open if self._alarms is not None else ()
 
     def pause_s(self, now: float) -> float:
         """How long nothing is due."""
@@ -84,28 +70,21 @@ class Guard:
     def look(self, now: float) -> list[AlarmTold]:
         """One round: asks what is due. A query that is refused changes nothing of its rule's alarms. Raises
         StoreUnavailable; then everything is still due."""
-        if self._alarms is None:
-            self._alarms = Alarms(self._journal.open_alarms())
-        asked = self._of_nobody(self._alarms)
+        self._book.resume()
+        asked = self._of_nobody(self._book.open)
         firing: list[Firing] = []
         due = [question for question in self._questions if question.due <= now]
         for question in due:
             firing += self._answer(question, now, asked)
         for question in due:
             question.due = now + question.every_s
-        news = self._alarms.judge(datetime.fromtimestamp(now, UTC), firing, asked, lambda: uuid.uuid4().hex[:12])
-        for event, alarm in news:
-            if event != "updated" or now - self._written_at.get(alarm.id, 0.0) >= REWRITE_S:
-                self._unwritten[alarm.id] = alarm
-                self._written_at[alarm.id] = now
-        self._write()
-        return [(event, alarm) for event, alarm in news if event != "updated"]
+        return self._book.judge(now, firing, asked)
 
-    def _of_nobody(self, alarms: Alarms) -> dict[str, float]:
+    def _of_nobody(self, alarms: Sequence[Alarm]) -> dict[str, float]:
         """Alarms that are open and whose rule is in the settings no more: they are over when they are calm, too."""
         names = {question.name for question in self._questions}
         names |= {refused_name(question.rule) for question in self._questions if question.rule is not None}
-        return {alarm.rule: CALM_S for alarm in alarms.open if alarm.rule not in names}
+        return {alarm.rule: CALM_S for alarm in alarms if alarm.rule not in names}
 
     def _answer(self, question: _Question, now: float, asked: dict[str, float]) -> list[Firing]:
         """What fires; takes down in `asked` whose alarms may be over."""
@@ -114,6 +93,8 @@ class Guard:
         except QueryFailed as error:
             question.refused += 1
             log.warning("rule %s cannot be asked: %s", question.name, error)
+            if question.rule is None:
+                self._unknown(question.name)
             if question.rule is None or question.refused < REFUSED_OFTEN:
                 return []
             return [refused(question.rule, error)]
@@ -122,6 +103,10 @@ class Guard:
         if question.rule is not None:
             asked[refused_name(question.rule)] = 0.0
         return firing
+
+    def _unknown(self, objective: str) -> None:
+        for pace in PACES:
+            self._burning_at(objective, pace.short_s, {})
 
     def _fires(self, rule: Rule, _: float) -> list[Firing]:
         return ask(self._reader, rule)
@@ -132,23 +117,14 @@ class Guard:
         found: dict[str, Firing] = {}
         for pace in PACES:
             short = count(self._reader, objective, now, pace.short_s)
-            for service, counts in short.items():
-                self._burning_at(objective.name, service, pace.short_s, counts.share / objective.budget)
+            times = {service: counts.share / objective.budget for service, counts in short.items()}
+            self._burning_at(objective.name, pace.short_s, times)
             hot = {s for s, counts in short.items() if burns(counts, objective.budget, pace.factor)} - found.keys()
             long = count(self._reader, objective, now, pace.long_s) if hot else {}
             for service in sorted(hot & long.keys()):
                 if known(long[service], pace) and burns(long[service], objective.budget, pace.factor):
                     found[service] = _firing(objective, service, pace, short[service], long[service], now)
         return list(found.values())
-
-    def _write(self) -> None:
-        for id, alarm in list(self._unwritten.items()):
-            try:
-                self._journal.write_alarm(alarm)
-            except (StoreUnavailable, QueryFailed) as error:
-                log.warning("alarm %s is not written yet: %s", id, error)
-                return
-            del self._unwritten[id]
 
 
 def _firing(objective: Objective, service: str, pace: Pace, short: Counts, long: Counts, now: float) -> Firing:

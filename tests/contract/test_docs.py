@@ -44,7 +44,8 @@ def test_every_mesh_attribute_of_the_engine_is_described() -> None:
 
 def test_every_table_is_described() -> None:
     text = (ROOT / "docs/telemetry.md").read_text()
-    tables = {p.stem for p in (ROOT / "collector/store/sql").glob("*.sql") if not p.stem.endswith("_mv")}
+    made = [p for p in (ROOT / "collector/store/sql").glob("*.sql") if "ALTER TABLE" not in p.read_text()]
+    tables = {p.stem for p in made if not p.stem.endswith("_mv")}
     assert {t for t in tables if f"`{t}`" not in text} == set()
 
 

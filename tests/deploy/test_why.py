@@ -22,7 +22,6 @@ from click.testing import CliRunner
 
 from deploy.why import command
 from rootcause.explain.finding import (
-    Change,
     Contribution,
     Culprit,
     Evidence,
@@ -36,6 +35,7 @@ from rootcause.explain.finding import (
     Windows,
 )
 from rootcause.explain.trace_story import tell
+from rootcause.load.changes import Change
 from rootcause.load.spans import Kind
 from tests.rootcause.explain.test_trace_story import traced
 from tests.world.processes import WHYMESH
@@ -195,7 +195,7 @@ def test_a_service_that_caused_nothing_is_no_error() -> None:
         ran = CliRunner().invoke(command, ["--url", url, "cart"])
     assert (ran.exit_code, ran.output) == (
         0,
-        "whymesh why: cart has caused no incident, and is the id of no request that is stored;"
+        "whymesh why: cart has caused no incident, and is the id of no alarm and no request that is stored;"
         " `whymesh why` says what is wrong now\n",
     )
 

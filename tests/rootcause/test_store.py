@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from collector.store.client import Reader
 from rootcause.attribute.own_time import call_spread
-from rootcause.explain.changes import preceding, read_changes
+from rootcause.explain.changes import preceding
 from rootcause.explain.finding import Finding
 from rootcause.explain.proof import explain
 from rootcause.explain.queries import RollupQueries, SpanQueries
@@ -22,6 +22,7 @@ from rootcause.judge.diagnose import diagnose
 from rootcause.load.from_gauges import load_usage
 from rootcause.load.from_rollups import load_normal, load_question
 from rootcause.load.from_spans import window_of
+from rootcause.load.read_changes import read_changes
 from rootcause.load.read_spans import read_spans
 from rootcause.load.spans import Kind, Span
 from rootcause.load.window import Interval, Served, Usage, Window, calls, errors, own_errors

@@ -26,7 +26,6 @@ from collector.store.doors.native import serve_native
 from collector.store.embedded import EmbeddedStore
 from proxy.counts import Counts
 from rootcause.explain.finding import (
-    Change,
     Contribution,
     Culprit,
     Evidence,
@@ -41,7 +40,9 @@ from rootcause.explain.finding import (
     Windows,
 )
 from rootcause.incidents.journal import Journal
+from rootcause.load.changes import Change
 from rootcause.load.spans import Kind
+from rootcause.promises.alarm_rows import AlarmRows
 from rootcause.promises.alarms import Alarm
 from tests.world.mesh_sim import Fault, Proxied, Shop, otlp
 from tests.world.otlp_requests import attribute
@@ -206,7 +207,7 @@ def store_findings(url: str, found: Finding, broken: Alarm) -> None:
     """Writes them as the engine does."""
     with Reader(url.replace("clickhouse://", "clickhouse://rootcause@")) as writer:
         Journal(writer).write_incident(found)
-        Journal(writer).write_alarm(broken)
+        AlarmRows(writer).write(broken)
 
 
 async def serve(folder: Path, scene: Scene) -> None:

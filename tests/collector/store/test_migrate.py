@@ -53,7 +53,8 @@ def test_the_first_run_makes_everything_and_the_second_nothing(bare: Bare) -> No
     assert migrate.apply(bare.execute, bare.rows) == list(migrate.OBJECTS)
     assert migrate.apply(bare.execute, bare.rows) == []
     present = {name for name, _ in bare.rows("SELECT name, engine FROM system.tables WHERE database = 'otel'")}
-    assert present == {*migrate.OBJECTS, "mesh_migrations"}
+    made = {name for name in migrate.OBJECTS if "ALTER TABLE" not in Migration.read(name).sql}
+    assert present == {*made, "mesh_migrations"}
 
 
 def test_a_run_that_was_cut_off_is_continued(bare: Bare) -> None:

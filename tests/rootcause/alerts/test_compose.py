@@ -52,7 +52,7 @@ def test_people_get_a_line_for_each_and_a_count_of_the_rest() -> None:
     said = json.loads(compose(target("slack"), told(4), NOW))
     assert said["text"] == "6 messages: 4 opened, 2 resolved"
     lines = [block["text"]["text"] for block in said["blocks"][1:]]
-    assert lines[1].startswith("• Incident: incident &lt;1&gt; `whymesh why test-")
+    assert lines[1].startswith("• Incident (error): incident &lt;1&gt; `whymesh why test-")
     assert lines[2].startswith("• Resolved: incident &lt;1&gt;")
     many = json.loads(compose(target("slack"), told(LINES), NOW))
     assert many["blocks"][-1]["text"]["text"] == f"and {LINES // 2} more"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_alertmanager_gets_labels_that_stay_the_same(finding: Finding) -> None:
 
 def test_slack_gets_text_and_no_markup_from_us(finding: Finding) -> None:
     told = said("slack", finding)
-    assert told["text"] == "Incident: payments &lt;v2&gt; fails &amp; falls"
+    assert told["text"] == "Incident (critical): payments &lt;v2&gt; fails &amp; falls"
     kinds = [block["type"] for block in told["blocks"]]
     assert kinds == ["header", "section", "section", "context"]
     assert len(told["blocks"][0]["text"]["text"]) <= 150
@@ -98,33 +98,54 @@ def test_who_looks_after_an_incident_is_told(finding: Finding) -> None:
     assert said("json", taken, "acknowledged")["finding"]["acknowledged"]["text"] == "on it"
 
 
+ALARM = Alarm(
+    id="a1",
+    kind="objective",
+    rule="front availability 99.9%",
+    service="front",
+    severity="critical",
+    opened_at=NOW,
+    updated_at=NOW,
+    title="front breaks its objective",
+    why="2 % failed",
+    value=20.0,
+    limit=14.4,
+    sql="SELECT 1",
+    acknowledged=Note(time=NOW, by="ann", text="on it"),
+)
+
+
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("event", ["opened", "resolved"])
+@pytest.mark.parametrize("event", get_args(Event))
 def test_an_alarm_is_told_in_every_format(kind: Format, event: Event) -> None:
-    alarm = Alarm(
-        id="a1",
-        kind="objective",
-        rule="front availability 99.9%",
-        service="front",
-        severity="critical",
-        opened_at=NOW,
-        updated_at=NOW,
-        title="front breaks its objective",
-        why="2 % failed",
-        value=20.0,
-        limit=14.4,
-        sql="SELECT 1",
-    )
-    told = body(kind, event, of_alarm(alarm), NOW, key="K")
+    told = body(kind, event, of_alarm(ALARM), NOW, key="K")
     if kind == "json":
         assert told["alarm"]["rule"] == "front availability 99.9%"
     elif kind == "alertmanager":
         assert told[0]["labels"]["alertname"] == "WhymeshObjective"
+        assert told[0]["annotations"]["acknowledged_by"] == "ann"
         assert ("endsAt" in told[0]) is (event == "resolved")
     elif kind == "pagerduty":
         assert told["dedup_key"] == "a1"
     else:
         assert "front breaks its objective" in str(told)
+        assert ("Acknowledged by ann" in str(told)) is (event == "acknowledged")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "json"])
+def test_what_turned_graver_is_told_so(kind: Format) -> None:
+    graver = of_alarm(ALARM).model_copy(update={"was": "warning"})
+    told = body(kind, "worsened", graver, NOW, key="K")
+    if kind == "alertmanager":
+        milder, now = told
+        assert (milder["labels"]["severity"], "endsAt" in milder) == ("warning", True)
+        assert (now["labels"]["severity"], "endsAt" in now) == ("critical", False)
+        assert milder["labels"] | {"severity": "critical"} == now["labels"]
+    elif kind == "pagerduty":
+        assert (told["event_action"], told["dedup_key"]) == ("trigger", "a1")
+        assert told["payload"]["severity"] == "critical"
+    else:
+        assert "Alarm, now critical: front breaks its objective" in str(told)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -133,6 +133,41 @@ async def test_the_end_comes_in_the_labels_of_the_beginning_though_more_is_known
     assert bodies[0]["labels"]["severity"] == "error"
 
 
+async def test_what_turns_graver_is_told_once_more_and_first_to_who_wants_no_less(
+    finding: Finding, tmp_path: Path
+) -> None:
+    slow = of_finding(finding)
+    failing = slow.model_copy(update={"severity": "critical"})
+    got: dict[str, list[Any]] = {"all": [], "critical": []}
+
+    async def hook(request: web.Request) -> web.Response:
+        got[request.query["wants"]].append(await request.json())
+        return web.Response(status=200)
+
+    async with server(hook) as url:
+        targets = [
+            Target(url.with_query(wants="all"), "pagerduty", "K"),
+            Target(url.with_query(wants="critical"), "pagerduty", "K", wish=Wish(severity="critical")),
+        ]
+        for notice in (slow, failing, slow):  # each after a restart
+            notifier = Notifier(targets, Outbox(tmp_path / "outbox.sqlite"), lambda delivery: None)
+            await notifier.start()
+            notifier.tell("opened", notice)
+            notifier.tell("opened", notice)
+            await notifier.stop(within_s=20.0)
+        notifier = Notifier(targets, Outbox(tmp_path / "outbox.sqlite"), lambda delivery: None)
+        await notifier.start()
+        notifier.tell("resolved", slow)
+        await notifier.stop(within_s=20.0)
+    assert [_said(body) for body in got["all"]] == ["trigger error", "trigger critical", "resolve "]
+    assert [_said(body) for body in got["critical"]] == ["trigger critical", "resolve "]
+    assert len({body["dedup_key"] for bodies in got.values() for body in bodies}) == 1
+
+
+def _said(body: Any) -> str:
+    return f"{body['event_action']} {body.get('payload', {}).get('severity', '')}"
+
+
 async def test_alertmanager_is_reminded_of_what_is_open_and_nobody_else(
     finding: Finding, monkeypatch: pytest.MonkeyPatch
 ) -> None:

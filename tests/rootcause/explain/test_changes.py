@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rootcause.explain.changes import preceding
-from rootcause.explain.finding import Change
+from rootcause.load.changes import Change
 
 AT = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from rootcause.detect.symptom import Symptom
-from rootcause.explain.finding import Change, Finding
+from rootcause.explain.finding import Finding
 from rootcause.explain.proof import explain, felt, title
 from rootcause.explain.queries import RollupQueries
 from rootcause.judge.diagnose import diagnose
+from rootcause.load.changes import Change
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from rootcause.explain.trace_story import TracedSpan, TraceStory, tell
+from rootcause.explain.trace_story import TraceStory, tell
 from rootcause.load.spans import Kind, Span
+from rootcause.load.traced import TracedSpan
 from tests.world.mesh_sim import Fault, Shop
 
 MS = 1_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from rootcause.explain.finding import Note
 from rootcause.promises.alarms import CALM_S, AlarmNews, Alarms, Firing, Severity
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -74,10 +75,28 @@ def test_a_rule_that_could_not_be_asked_resolves_nothing() -> None:
 def test_an_alarm_may_become_graver_and_not_milder() -> None:
     rounds = Rounds()
     rounds.at(0, fired(severity="warning"))
-    rounds.at(15, fired(severity="critical"))
-    assert rounds.alarms.open[0].severity == "critical"
-    rounds.at(30, fired(severity="warning"))
-    assert rounds.alarms.open[0].severity == "critical"
+    assert rounds.at(15, fired(severity="error")) == ["worsened id0"]
+    assert rounds.at(30, fired(severity="critical")) == ["worsened id0"]
+    assert rounds.at(45, fired(severity="warning", value=2.0)) == ["updated id0"]
+    (alarm,) = rounds.alarms.open
+    assert (alarm.severity, alarm.value) == ("critical", 2.0)
+
+
+def test_what_people_said_stays_when_it_goes_on() -> None:
+    rounds = Rounds()
+    rounds.at(0, fired())
+    (alarm,) = rounds.alarms.open
+    said = Note(time=START, by="ann", text="on it")
+    taken = alarm.later(START, acknowledged=said)
+    assert taken.updated_at > alarm.updated_at, "the newest row holds"
+    rounds.alarms.put(taken)
+    rounds.at(0, fired(value=3.0))
+    (after,) = rounds.alarms.open
+    assert (after.acknowledged, after.value, after.updated_at > taken.updated_at) == (said, 3.0, True)
+    rounds.at(CALM_S)
+    rounds.at(CALM_S + 1, fired())
+    rounds.alarms.put(taken)
+    assert rounds.alarms.open[0].acknowledged is None, "it is another one"
 
 
 def test_open_alarms_survive_a_restart() -> None:

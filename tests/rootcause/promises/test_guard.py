@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from collector.store.client import Reader
-from rootcause.incidents.journal import Journal
+from rootcause.promises.alarm_book import AlarmBook
+from rootcause.promises.alarm_rows import AlarmRows
 from rootcause.promises.alarms import CALM_S
 from rootcause.promises.counts import count, statement
 from rootcause.promises.guard import EVERY_S, Guard
@@ -38,24 +39,28 @@ def reader(running: Collector) -> Iterator[Reader]:
         yield reader
 
 
+def book(reader: Reader) -> AlarmBook:
+    return AlarmBook(AlarmRows(reader))
+
+
 def guard(reader: Reader, *rules: Rule, objectives: tuple[Objective, ...] = SENSIBLE) -> Guard:
-    return Guard(reader, Journal(reader), objectives, rules)
+    return Guard(reader, book(reader), objectives, rules)
 
 
 def test_entry_points_keep_their_promise_until_something_breaks(running: Collector, reader: Reader) -> None:
-    burnt: dict[tuple[str, str, int], float] = {}
+    burnt: dict[tuple[str, int], Mapping[str, float]] = {}
 
-    def burning(objective: str, service: str, window_s: int, times: float) -> None:
-        burnt[objective, service, window_s] = times
+    def burning(objective: str, window_s: int, times: Mapping[str, float]) -> None:
+        burnt[objective, window_s] = times
 
-    watch = Guard(reader, Journal(reader), SENSIBLE, (), burning)
+    watch = Guard(reader, book(reader), SENSIBLE, (), burning)
     assert watch.look(BROKEN_AT) == []
-    assert burnt["* availability 99.9%", "front", 300] == 0.0
+    assert burnt["* availability 99.9%", 300] == {"front": 0.0}
     ((event, alarm),) = watch.look(END)
     assert (event, alarm.service, alarm.severity) == ("opened", "front", "critical")
     assert alarm.title == "front breaks its objective: 99.9 % of requests do not fail"
     assert alarm.value > alarm.limit == 14.4
-    assert burnt["* availability 99.9%", "front", 300] > 14.4
+    assert burnt["* availability 99.9%", 300]["front"] > 14.4
     assert runs(reader, [alarm.sql]) == [1]
     # Another engine takes it up; traffic that ended burns nothing, so it is over.
     later = guard(reader)
@@ -64,7 +69,7 @@ def test_entry_points_keep_their_promise_until_something_breaks(running: Collect
     assert (resolved, same.id) == ("resolved", alarm.id)
     kept = running.query(f"SELECT State, Severity, Service FROM otel.mesh_alarms FINAL WHERE Id = '{alarm.id}'")
     assert kept == [("resolved", "critical", "front")]
-    assert Journal(reader).open_alarms() == []
+    assert AlarmRows(reader).open() == []
 
 
 def test_too_little_history_is_no_reason(reader: Reader) -> None:
@@ -108,20 +113,22 @@ def test_a_rule_fires_while_its_query_returns_rows(reader: Reader) -> None:
     )
     calm = Rule(name="calm", sql="SELECT 1 WHERE 0")
     wrong = Rule(name="wrong", sql="SELECT nothing FROM nowhere")
-    watch = guard(reader, failing, calm, wrong, objectives=())
+    kept = book(reader)
+    watch = Guard(reader, kept, (), (failing, calm, wrong))
     ((event, alarm),) = watch.look(END)
     assert (event, alarm.rule, alarm.service, alarm.severity) == ("opened", "failing", "payments", "error")
     assert alarm.value > 9
     assert alarm.why.startswith("service payments, value ")
-    assert alarm in watch.open
+    assert alarm in kept.open
 
 
 def test_a_rule_is_asked_no_oftener_than_it_says(reader: Reader) -> None:
-    watch = guard(reader, Rule(name="now", every_s=60, sql="SELECT 1 AS value"), objectives=())
+    kept = book(reader)
+    watch = Guard(reader, kept, (), (Rule(name="now", every_s=60, sql="SELECT 1 AS value"),))
 
     def asked_after(seconds: float) -> float:
         watch.look(END + seconds)
-        (alarm,) = (alarm for alarm in watch.open if alarm.rule == "now")
+        (alarm,) = (alarm for alarm in kept.open if alarm.rule == "now")
         return alarm.updated_at.timestamp() - END
 
     assert [asked_after(seconds) for seconds in (0, 15, 59, 60, 75)] == [0, 0, 0, 60, 60]
