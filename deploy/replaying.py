@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.store.client import Reader
 from deploy.asking import Unanswered, ask
+from deploy.replaying_lines import said_in, stored, unsent
 from rootcause.detect.onset import began
 from rootcause.explain.finding import Finding, Onset
 from rootcause.explain.proof import by_errors, explain, moment
@@ -23,9 +24,10 @@ from rootcause.judge.diagnose import State, Verdict, diagnose
 from rootcause.load.callees import callees_of
 from rootcause.load.changes import LOOK_BACK_S
 from rootcause.load.from_spans import window_of
+from rootcause.load.log_patterns import said
 from rootcause.load.moments import Wanted, moments_of
 from rootcause.load.read_spans import read_spans
-from rootcause.load.recorded import SPANS, Case, CaseRefused, messages
+from rootcause.load.recorded import LOGS, SPANS, Case, CaseRefused, messages
 from rootcause.load.sampled import Sample
 from rootcause.load.spans import Span, from_otlp
 from rootcause.load.window import Interval
@@ -82,8 +84,9 @@ def replay(case: Case, collector: Collector, progress: Callable[[str], None]) ->
 def _judge(case: Case, reader: Reader, sent: int, stored_before: int, began: float) -> Outcome:
     normal, incident = read_spans(reader, case.baseline), read_spans(reader, case.incident)
     callees = callees_of(normal)
-    baseline = window_of(normal, case.baseline, callees=callees)
-    observed = window_of(incident, case.incident, callees=callees)
+    usual, lately = said(said_in(reader, case.baseline, normal), said_in(reader, case.incident, incident))
+    baseline = window_of(normal, case.baseline, usual, callees=callees)
+    observed = window_of(incident, case.incident, lately, callees=callees)
     verdict = diagnose(baseline, observed, case.changed(LOOK_BACK_S))
     finding, summary = None, verdict.reason
     if verdict.suspects:
@@ -113,20 +116,31 @@ def _feed(case: Case, collector: Collector, reader: Reader, progress: Callable[[
     """
     sent = there = 0
     last = None
+    traces: dict[str, str] = {}
     for path, body in _recorded(case):
         spans = list(from_otlp(ExportTraceServiceRequest.FromString(body)))
+        traces.update((span.id, span.trace) for span in spans)
         if spans and _stored(reader, spans[0].trace, spans[0].id):
             there += len(spans)
             continue
-        _post(collector.otlp, body)
+        _post(collector.otlp, "traces", body)
         sent, last = sent + len(spans), spans[-1] if spans else last
         progress(f"{path.name}: {sent} spans sent")
-    deadline = time.monotonic() + STORED_WITHIN_S
-    while last is not None and not _stored(reader, last.trace, last.id):
-        if time.monotonic() > deadline:
-            raise OSError(f"{collector.otlp} took all spans, but has not stored them after {STORED_WITHIN_S:.0f} s")
-        time.sleep(0.1)
+    said_last = None
+    for said_last, body in unsent(case, reader, traces):
+        _post(collector.otlp, "logs", body)
+        progress(f"{LOGS}: lines up to {moment(said_last.time):%H:%M:%S} sent")
+    _await(collector, lambda: last is None or _stored(reader, last.trace, last.id))
+    _await(collector, lambda: said_last is None or stored(reader, said_last))
     return sent, there
+
+
+def _await(collector: Collector, done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + STORED_WITHIN_S
+    while not done():
+        if time.monotonic() > deadline:
+            raise OSError(f"{collector.otlp} took everything, but has not stored it after {STORED_WITHIN_S:.0f} s")
+        time.sleep(0.1)
 
 
 def _recorded(case: Case) -> Iterator[tuple[Path, bytes]]:
@@ -143,9 +157,9 @@ def _stored(reader: Reader, trace: str, span: str) -> bool:
     return bool(reader.rows(sql, {"trace": trace, "span": span})[0]["n"])
 
 
-def _post(otlp: str, body: bytes) -> None:
+def _post(otlp: str, signal: str, body: bytes) -> None:
     """One export request, tried again while the collector asks for that. Source: OTLP 1.x, "OTLP/HTTP Throttling"."""
-    url = f"{otlp.rstrip('/')}/v1/traces"
+    url = f"{otlp.rstrip('/')}/v1/{signal}"
     for attempt in range(1, RETRIES + 1):
         try:
             ask(url, url, body=body, method="POST", content_type="application/x-protobuf", timeout_s=60).close()

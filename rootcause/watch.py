@@ -76,7 +76,8 @@ class Watch:
             start, end = finding.windows.baseline
             normal = (Interval(start.timestamp(), end.timestamp()),)
         left = (Incident(f.id, f.culprit.service, f.opened_at.timestamp(), f.updated_at.timestamp()) for f in findings)
-        return Vigil(self._load, left, normal, self._beside.look, self._load_normal)
+        beside = self._beside
+        return Vigil(self._load, left, normal, beside.look, self._load_normal, beside.glance)
 
     def _onsets(self, events: Sequence[Event], sight: Sight) -> dict[str, Onset]:
         """When the troubles began that now are incidents; an incident opens also when the store does not tell."""

@@ -28,7 +28,7 @@ from rootcause.explain.finding import (
 )
 from rootcause.explain.finding import Symptom as SymptomPart
 from rootcause.explain.gaps import gaps_of
-from rootcause.explain.queries import Queries
+from rootcause.explain.queries import Queries, step_sql
 from rootcause.explain.waited import waited_for
 from rootcause.judge.confidence import confidence
 from rootcause.judge.diagnose import Verdict
@@ -123,6 +123,12 @@ def only_fewer(suspect: Suspect) -> bool:
     return bool(suspect.drops) and suspect.error_part + suspect.time_part == 0
 
 
+def only_inside(verdict: Verdict) -> bool:
+    """Whether nothing but what requests do inside speaks against it, and users feel nothing."""
+    first = verdict.suspects[0]
+    return first.steps is not None and first.score <= first.step_part and felt(verdict).service == first.service
+
+
 def culprit_of(verdict: Verdict) -> Culprit:
     """The first suspect, as far down as the evidence reaches."""
     first, narrowed = verdict.suspects[0], verdict.narrowed
@@ -144,6 +150,8 @@ def title(verdict: Verdict) -> str:
         return f"{who} uses {symptom.observed:.1f} times as much as ever: {first.surge.metric}"
     if only_fewer(first):
         return f"{who}: {wording.dropped(first.drops[0])}"
+    if only_inside(verdict):
+        return f"{who}: {wording.against(first)}"
     felt_as = f"{wording.amount(symptom.baseline, symptom.unit)} -> {wording.amount(symptom.observed, symptom.unit)}"
     where = f"{symptom.service} {symptom.route}".strip()
     return f"{who} {does}: {where} {'failures' if symptom.signal == 'errors' else 'mean'} {felt_as}"
@@ -229,23 +237,21 @@ def _dropped(first: Suspect, queries: Queries) -> tuple[Evidence, ...]:
 
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
     first = verdict.suspects[0]
-    inside = symptom.signal == "saturation" or only_fewer(first)
+    inside = symptom.signal == "saturation" or only_fewer(first) or only_inside(verdict)
     statements = [*([] if inside else [_felt_by_users(symptom, queries)]), *_dropped(first, queries)]
     if first.strained is not None:
         full = Suspect(first.service, full=first.full, surge=first.surge)
         statements.append(
             Evidence(statement=f"{first.service}: {wording.against(full)}", sql=queries.usage(first.service))
         )
-    if any(part is not None for part in (first.own_time, first.own_errors, first.steps)):
-        own = Suspect(
-            first.service,
-            error_part=first.error_part,
-            own_time=first.own_time,
-            own_errors=first.own_errors,
-            steps=first.steps,
-        )
+    if any(part is not None for part in (first.own_time, first.own_errors)):
+        own = Suspect(first.service, error_part=first.error_part, own_time=first.own_time, own_errors=first.own_errors)
         sql = queries.service(first.service)
         statements.append(Evidence(statement=f"{first.service}: {wording.against(own)}", sql=sql))
+    if first.steps is not None:
+        step = Suspect(first.service, steps=first.steps)
+        sql = step_sql(first.steps, queries)
+        statements.append(Evidence(statement=f"{first.service}: {wording.against(step)}", sql=sql))
     if verdict.narrowed.siblings:
         names = verdict.narrowed
         statements.append(
@@ -271,6 +277,8 @@ def _waited(path: Sequence[OnPath], symptom: Symptom, queries: Queries) -> tuple
 def _counterfactual(
     verdict: Verdict, symptom: Symptom, windows: tuple[Window, Window], queries: Queries
 ) -> tuple[Evidence, ...]:
+    if only_inside(verdict):
+        return ()
     share = _contribution(verdict, symptom).share
     told = without(verdict.suspects[0].service, symptom, share, *windows)
     return (Evidence(statement=told, sql=queries.entries(symptom.service)),) if told else ()

@@ -3,10 +3,12 @@
 In: the two windows. Out: text with every value written out, for the roll-ups or for raw spans.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Protocol
 
-from rootcause.load.window import Interval, Window
+from rootcause.attribute.steps import StepShift
+from rootcause.load.window import OF_TIME, Interval, Window
 
 
 class Queries(Protocol):
@@ -24,6 +26,28 @@ class Queries(Protocol):
     def usage(self, service: str) -> str:
         """How full the instances of a service were."""
 
+    def lines(self, service: str, pattern: str) -> str:
+        """How often a service wrote what this pattern says, or something that holds the same words in this order."""
+
+    def events(self, service: str, pattern: str) -> str:
+        """How often that is an event in spans of a service, an exception with its type."""
+
+
+_TOLD = re.compile(r'(log|event) "(.*)"')
+_THROWN = re.compile("ERROR (exception .*)")
+"""How exceptions of spans are counted among what is logged, where no request is known (load/from_logs.py)."""
+
+
+def step_sql(step: StepShift, queries: Queries) -> str:
+    """What shows how often the step is taken."""
+    told = _TOLD.match(step.name)
+    if told is None:
+        return queries.service(step.service)
+    thrown = _THROWN.match(told[2]) if step.route == OF_TIME else None
+    if thrown is not None:
+        return queries.events(step.service, thrown[1])
+    return queries.lines(step.service, told[2]) if told[1] == "log" else queries.events(step.service, told[2])
+
 
 class RollupQueries:
     """Over `mesh_routes` and `mesh_edges`."""
@@ -34,6 +58,12 @@ class RollupQueries:
 
     def usage(self, service: str) -> str:
         return _usage(service, *self._windows)
+
+    def lines(self, service: str, pattern: str) -> str:
+        return _lines(service, pattern, *self._windows)
+
+    def events(self, service: str, pattern: str) -> str:
+        return _events(service, pattern, *self._windows)
 
     def entries(self, service: str) -> str:
         return (
@@ -73,6 +103,12 @@ class SpanQueries:
     def usage(self, service: str) -> str:
         return _usage(service, *self._windows)
 
+    def lines(self, service: str, pattern: str) -> str:
+        return _lines(service, pattern, *self._windows)
+
+    def events(self, service: str, pattern: str) -> str:
+        return _events(service, pattern, *self._windows)
+
     def entries(self, service: str) -> str:
         return self._spans(service, "ParentSpanId = ''")
 
@@ -99,6 +135,7 @@ class SpanQueries:
         )
 
 
+_OF_LIKE = re.compile(r"[\\%_]")
 _RESOURCES = "match(MetricName, '(?i)cpu|mem|heap|disk|filesystem|socket|thread|restart')"
 
 
@@ -110,6 +147,34 @@ def _usage(service: str, baseline: Window, observed: Window) -> str:
         f"FROM otel.otel_metrics_gauge\nWHERE ServiceName = {literal(service)} AND {_RESOURCES}"
         f" AND {where}\nGROUP BY Window, Instance, MetricName ORDER BY MetricName, Instance, Window"
     )
+
+
+def _lines(service: str, pattern: str, baseline: Window, observed: Window) -> str:
+    which, where = _which("TimestampTime", baseline, observed)
+    severity, _, text = pattern.partition(" ")
+    return (
+        f"SELECT {which} AS Window, count() AS Lines, uniqIf(TraceId, TraceId != '') AS Traces,\n"
+        "  any(substringUTF8(Body, 1, 300)) AS Example, anyIf(TraceId, TraceId != '') AS Trace\n"
+        f"FROM otel.otel_logs\nWHERE ServiceName = {literal(service)} AND SeverityText IN ({literal(severity)}, '')\n"
+        f"  AND Body LIKE {literal(_like(text))}\n  AND {where}\nGROUP BY Window ORDER BY Window"
+    )
+
+
+def _events(service: str, pattern: str, baseline: Window, observed: Window) -> str:
+    which, where = _which("Timestamp", baseline, observed)
+    return (
+        f"SELECT {which} AS Window, count() AS Times, uniq(TraceId) AS Traces, any(TraceId) AS Trace\n"
+        "FROM otel.otel_traces ARRAY JOIN Events.Name AS Event, Events.Attributes AS More\n"
+        f"WHERE ServiceName = {literal(service)}"
+        f" AND concat(Event, ' ', More['exception.type']) LIKE {literal(_like(pattern))}\n"
+        f"  AND {where}\nGROUP BY Window ORDER BY Window"
+    )
+
+
+def _like(pattern: str) -> str:
+    """What holds the words of a pattern in their order, for LIKE."""
+    words = pattern.replace("*", " ").split()
+    return "".join("%" + _OF_LIKE.sub(r"\\\g<0>", word) for word in words) + "%"
 
 
 def literal(text: str) -> str:

@@ -76,6 +76,8 @@ def _changed(step: StepShift) -> str:
     shares = f"{percent(step.observed_share)}", f"usually {percent(step.baseline_share)}"
     if step.route == OF_TIME:
         return f"says {step.name} in {shares[0]} of the time, {shares[1]}"
+    if step.name.startswith("log "):
+        return f"{shares[0]} of its {step.route} requests write {step.name.removeprefix('log ')}, {shares[1]}"
     return f"{shares[0]} of its {step.route} requests do '{step.name or 'the request itself'}', {shares[1]}"
 
 

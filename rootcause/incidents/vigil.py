@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from rootcause.explain.proof import felt
 from rootcause.incidents.lifecycle import Event, Incident, Lifecycle, Step
 from rootcause.judge.diagnose import Verdict, diagnose
+from rootcause.judge.releases import Releases
+from rootcause.judge.unfelt import unfelt
 from rootcause.load.beside import Looked
 from rootcause.load.horizon import around, horizon
 from rootcause.load.remembered import Remembered
@@ -23,6 +25,9 @@ STRONG = 30.0
 """Failures this unlikely by chance (minus the log of the probability) open an incident at once."""
 GAUGE_S = 60.0
 """Gauges come once in this time, and tell of it."""
+
+GLANCE_S = 15.0
+"""So often a sample of requests is looked into though nobody feels anything: what is swallowed inside is seen there."""
 
 Load = Callable[[Sequence[Interval], Sequence[Interval]], Window]
 """The requests of the first intervals, with the gauges of the second."""
@@ -51,12 +56,16 @@ class Vigil:
         normal: tuple[Interval, ...] | None = None,
         closer: Closer | None = None,
         load_normal: Load | None = None,
+        glance: Closer | None = None,
     ) -> None:
         """`normal` is what was normal before the incidents that are open already; `load_normal` loads long windows,
-        where less of them will do."""
+        where less of them will do; `glance` looks into requests only."""
         self._load = load
         self._remembered = Remembered(load_normal or load)
         self._closer = closer
+        self._glance = glance
+        self._glance_at = 0.0
+        self._releases = Releases()
         self._lives = Lifecycle(already_open)
         self._past: list[Interval] = []
         self._normal = normal
@@ -69,11 +78,24 @@ class Vigil:
         recent = Interval(question.end - GAUGE_S, question.end)
         baseline, observed = self._remembered.window(intervals), self._load([question], [recent])
         verdict = diagnose(baseline, observed, changed)
+        if self._glance is not None and verdict.state == "nothing_wrong" and now >= self._glance_at:
+            return self._glanced(Sight(verdict, baseline, observed, now), changed, self._glance)
         if self._closer is None or verdict.state != "degraded":
             return Sight(verdict, baseline, observed, now)
         found = self._closer(baseline, observed, now)
         verdict = diagnose(found.baseline, found.observed, changed, found.days)
         return Sight(verdict, found.baseline, found.observed, now, found.sample)
+
+    def _glanced(self, sight: Sight, changed: Set[str], glance: Closer) -> Sight:
+        """What is wrong inside of requests, though nobody feels it; looked at each time while something is."""
+        found = glance(sight.baseline, sight.observed, sight.now)
+        released = self._releases.lately(sight.observed, sight.now)
+        baseline, observed = unfelt(found.baseline, found.observed, changed | released)
+        verdict = diagnose(baseline, observed, changed)
+        if verdict.suspects:
+            return Sight(verdict, baseline, observed, sight.now, found.sample)
+        self._glance_at = sight.now + (0.0 if self._lives.busy else GLANCE_S)
+        return sight
 
     def judge(self, sight: Sight) -> list[Event]:
         """What that means for incidents."""

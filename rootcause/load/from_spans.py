@@ -9,7 +9,7 @@ where one clock measured both, so skewed clocks do no harm.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ from rootcause.load.spans import Kind, Span
 from rootcause.load.tally import EdgeKey, Edges, Requests, ServedKey
 from rootcause.load.window import REQUEST, STEP_S, Interval, Step, Window
 
-NOTHING_SAID: Mapping[str, Set[str]] = {}
+NOTHING_SAID: Mapping[str, Counter[str]] = {}
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class _Inside:
 class _Forest:
     """Spans by trace, with their children."""
 
-    def __init__(self, spans: Iterable[Span], said: Mapping[str, Set[str]], callees: Callees) -> None:
+    def __init__(self, spans: Iterable[Span], said: Mapping[str, Counter[str]], callees: Callees) -> None:
         self.said = said
         self.callees = callees
         # An exporter that tries again may tell a span twice.
@@ -78,13 +78,13 @@ class _Forest:
 def window_of(
     spans: Iterable[Span],
     intervals: Sequence[Interval],
-    said: Mapping[str, Set[str]] = NOTHING_SAID,
+    said: Mapping[str, Counter[str]] = NOTHING_SAID,
     step_s: float = STEP_S,
     callees: Callees = NOTHING_LEARNED,
 ) -> Window:
     """The requests that start inside the intervals, as a window; spans around them only tell who called them.
 
-    `said` holds, by span id, the patterns of the log lines that were written in that span; `callees` tell whom a
+    `said` holds, by span id, how often which pattern of log lines was written in that span; `callees` tell whom a
     call was for that nobody received.
     """
     forest = _Forest(spans, said, callees)

@@ -6,24 +6,21 @@ grouped by the share of equal words; words in which a group differs become `*`).
 one group when they begin alike: what follows is a list or free text.
 """
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
-_BETWEEN = re.compile(r"[\s,;=:\[\](){}<>\"'|]+")
-_DIGIT = re.compile(r"\d")
+from rootcause.load.log_words import Words, words, written
+
 _ALIKE = 0.6
 """Share of equal words from which two lines say the same thing."""
 _ALIKE_WORDS = 4
 """Equal words, the severity among them, from which they may be: of a short text each word counts."""
-_MOST_WORDS = 40
-_MOST_GROUPS = 2_000
+_MOST_GROUPS = 500
 """Of one service; a service that says something new each time is not to be counted by what it says."""
+_MOST_KNOWN = 50_000
+"""Different lines whose group is remembered: only to find it sooner."""
 _LONGEST = 160
-
-Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,44 +43,84 @@ class _Group:
     words: list[str]
     open: bool = False
 
-    def alike(self, words: Words) -> float:
+    def alike(self, said: Words) -> float:
         """Share of the shorter text that is the same: word by word, or how far it begins alike when lengths differ."""
-        shorter = min(len(self.words), len(words))
-        if self.open or len(self.words) == len(words):
-            equal = sum(mine == theirs for mine, theirs in zip(self.words, words, strict=False))
+        shorter = min(len(self.words), len(said))
+        if self.open or len(self.words) == len(said):
+            equal = sum(mine == theirs for mine, theirs in zip(self.words, said, strict=False))
         else:
-            equal = _shared(self.words, words)
+            equal = _shared(self.words, said)
         return equal / shorter if equal >= _ALIKE_WORDS else 0.0
 
-    def take(self, words: Words) -> None:
+    def take(self, said: Words) -> None:
         """Widens the group by a line."""
-        if len(self.words) == len(words) or (self.open and len(words) > len(self.words)):
-            self.words = [mine if mine == theirs else "*" for mine, theirs in zip(self.words, words, strict=False)]
+        if len(self.words) == len(said) or (self.open and len(said) > len(self.words)):
+            self.words = [mine if mine == theirs else "*" for mine, theirs in zip(self.words, said, strict=False)]
         else:
-            self.words = self.words[: _shared(self.words, words)]
+            self.words = self.words[: _shared(self.words, said)]
             self.open = True
 
     @property
     def text(self) -> str:
         """The pattern, short enough to be read."""
-        return " ".join(self.words)[:_LONGEST]
+        return written(self.words)[:_LONGEST]
 
 
-def said(*windows: Iterable[Log]) -> list[dict[str, set[str]]]:
-    """For each window, the patterns of the lines written in each span, by the span's id; the same ones in all windows.
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Lines of one group, written in one span."""
 
-    Lines outside of spans are left out: nothing says which request they belong to.
-    """
+    span: str
+    group: _Group
+    times: int
+
+
+class _Shelf:
+    """The groups of one service and severity, found by their words: a line is compared with few of them only."""
+
+    def __init__(self) -> None:
+        self._groups: list[_Group] = []
+        self._at: dict[tuple[int, str], list[int]] = defaultdict(list)
+
+    def add(self, said: Words) -> _Group:
+        for place in enumerate(said):
+            self._at[place].append(len(self._groups))
+        self._groups.append(_Group(list(said)))
+        return self._groups[-1]
+
+    def nearest(self, said: Words) -> _Group | None:
+        """The first of those most alike; None when none is alike enough."""
+        shared: Counter[int] = Counter()
+        for place in enumerate(said[1:], 1):
+            shared.update(self._at.get(place, ()))
+        near = sorted(index for index, words in shared.items() if self._may_be(index, words + 1, said))
+        found = max((self._groups[index] for index in near), key=lambda group: group.alike(said), default=None)
+        return found if found is not None and found.alike(said) >= _ALIKE else None
+
+    def _may_be(self, index: int, equal: int, said: Words) -> bool:
+        """Whether so many words in the same places, severity among them, can be enough."""
+        return equal >= _ALIKE_WORDS and equal >= _ALIKE * min(len(self._groups[index].words), len(said))
+
+
+Said = Mapping[str, Counter[str]]
+"""How often which pattern was written in each span, by the span's id."""
+
+
+def said(*windows: Iterable[Log]) -> list[Said]:
+    """Of each window; the same patterns in all of them. Lines outside of spans are left out: nothing says which request
+    they belong to. Nothing is said in any where one has no lines at all: there is nothing to compare them with."""
     patterns = Patterns()
-    placed = [[(log.span, patterns.group(log)) for log in window if log.span] for window in windows]
-    return [_by_span(lines) for lines in placed]
+    placed = [list(patterns.place(window)) for window in windows]
+    if not all(placed):
+        return [{} for _ in placed]
+    return [by_span(lines) for lines in placed]
 
 
-def _by_span(lines: Iterable[tuple[str, _Group | None]]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
-    for span, group in lines:
-        if group is not None:
-            found[span].add(f'log "{group.text}"')
+def by_span(lines: Iterable[Placed]) -> Said:
+    """In the words that their groups have by now."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for line in lines:
+        found[line.span][f'log "{line.group.text}"'] += line.times
     return dict(found)
 
 
@@ -91,34 +128,36 @@ class Patterns:
     """Groups of lines by service, which only grow wider: what a line belongs to at first it belongs to for good."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[str, str], list[_Group]] = defaultdict(list)
+        self._shelves: dict[tuple[str, str], _Shelf] = defaultdict(_Shelf)
         self._known: dict[tuple[str, Words], _Group] = {}
         self._count: dict[str, int] = defaultdict(int)
 
     def group(self, log: Log) -> _Group | None:
         """The group of a line; None for one that finds no room."""
-        words = _words(log)
-        known = self._known.get((log.service, words))
+        said = words(log.severity, log.body)
+        known = self._known.get((log.service, said))
         if known is not None:
             return known
-        groups = self._groups[log.service, words[0]]
-        group = max(groups, key=lambda group: group.alike(words), default=None)
-        if group is not None and group.alike(words) >= _ALIKE:
-            group.take(words)
+        shelf = self._shelves[log.service, said[0]]
+        group = shelf.nearest(said)
+        if group is not None:
+            group.take(said)
         elif self._count[log.service] < _MOST_GROUPS:
             self._count[log.service] += 1
-            group = _Group(list(words))
-            groups.append(group)
+            group = shelf.add(said)
         else:
             return None
-        self._known[log.service, words] = group
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[log.service, said] = group
         return group
 
-
-def _words(log: Log) -> Words:
-    """The severity and the words of a line, without those that have a digit: figures, times and ids."""
-    words = (word for word in _BETWEEN.split(log.body) if word and not _DIGIT.search(word))
-    return (log.severity, *islice(words, _MOST_WORDS))
+    def place(self, logs: Iterable[Log]) -> Iterator[Placed]:
+        """The lines that were written in spans."""
+        for log in logs:
+            group = self.group(log) if log.span else None
+            if group is not None:
+                yield Placed(log.span, group, log.times)
 
 
 def _shared(mine: Sequence[str], theirs: Sequence[str]) -> int:

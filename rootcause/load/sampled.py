@@ -1,5 +1,5 @@
 """Reads some whole traces of normal time and of the time in question, for what roll-ups do not hold: what requests do
-inside of a service, and whom they wait for.
+inside of a service, what they log there, and whom they wait for.
 
 In: an open Reader, both windows. Out: the steps of both, and the spans themselves. A trace is of the sample by its id,
 so that all of its spans are, and the same ones whenever it is asked. Never: more than MOST_TRACES traces and MOST_SPANS
@@ -15,9 +15,10 @@ from math import ceil
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed
-from rootcause.load.callees import callees_of
+from rootcause.load.callees import Callees, callees_of
 from rootcause.load.from_spans import window_of
 from rootcause.load.read_sample import AROUND_S, MOST_SAMPLED, read_sample
+from rootcause.load.request_lines import Asked, RequestLines, Spoken
 from rootcause.load.spans import Span
 from rootcause.load.window import STEP_S, Interval, Step, Window, calls
 
@@ -48,6 +49,7 @@ class Sampled:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._lines = RequestLines(reader)
         self._kept: tuple[tuple[Interval, int], tuple[Span, ...]] | None = None
 
     def look(self, baseline: Window, observed: Window, now: float) -> tuple[Window, Window, Sample]:
@@ -67,8 +69,9 @@ class Sampled:
         seen, many_seen = self._read(observed, question)
         sample = Sample(usual, seen)
         callees = callees_of(usual)
-        before = _steps(window_of(usual, [normal], callees=callees), baseline, normal, many_usual)
-        since = _steps(window_of(seen, [question], callees=callees), observed, question, many_seen)
+        then, lately = self._lines.said(Asked(usual, _around(normal)), Asked(seen, _around(question)))
+        before = _steps(then, baseline, normal, many_usual, callees)
+        since = _steps(lately, observed, question, many_seen, callees)
         if not before or not since:
             return baseline, observed, sample
         return (
@@ -86,6 +89,10 @@ class Sampled:
     def _read(self, window: Window, interval: Interval) -> tuple[tuple[Span, ...], int]:
         each = _one_in(window, interval)
         return tuple(read_sample(self._reader, interval, each)), each
+
+
+def _around(interval: Interval) -> Interval:
+    return Interval(interval.start - AROUND_S, interval.end + AROUND_S)
 
 
 def normal_stretch(baseline: Window, observed: Window) -> Interval | None:
@@ -113,9 +120,11 @@ def _requests(window: Window, interval: Interval) -> int:
     return sum(calls(b for b in row.buckets if b.start in interval) for row in window.served if row.entry)
 
 
-def _steps(sampled: Window, counted: Window, interval: Interval, each: int) -> Sequence[Step]:
+def _steps(spoken: Spoken, counted: Window, interval: Interval, each: int, callees: Callees) -> Sequence[Step]:
     """Each standing for as many requests as it takes traces to find one in the sample; none where the spans stored are
     no fair sample of the requests counted."""
-    if sampled.entry_calls * each < _REPRESENTATIVE * _requests(counted, interval):
+    weight = each * spoken.one_in
+    sampled = window_of(spoken.spans, [interval], spoken.said, callees=callees)
+    if sampled.entry_calls * weight < _REPRESENTATIVE * _requests(counted, interval):
         return ()
-    return [replace(step, weight=float(each)) for step in sampled.steps]
+    return [replace(step, weight=weight) for step in sampled.steps]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from click.testing import CliRunner
 from collector.store.client import Reader
 from deploy.replay import command
 from rootcause.evaluate import rank_suite
-from tests.rootcause.cases import START, write_suite
+from rootcause.load.spans import Span
+from tests.rootcause.cases import START, add_lines, write_suite
 from tests.rootcause.stored import runs, store_url
 from tests.world.collectors import collector
 from tests.world.mesh_sim import Fault
@@ -25,7 +27,18 @@ BEGAN_AT = START + 3 * 3600 + 15
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fault = Fault("link", "inventory", 200, 0.0, source="cart")
     late = Fault("latency", "payments", 300, BEGAN_AT)
-    return write_suite(tmp_path_factory.mktemp("suites") / "shop", {"c1": (fault,), "c2": (), "c3": (late,)})
+    cases = {"c1": (fault,), "c2": (), "c3": (late,), "c4": ()}
+    suite = write_suite(tmp_path_factory.mktemp("suites") / "shop", cases)
+    add_lines(suite, "c4", what_cart_says)
+    return suite
+
+
+def what_cart_says(span: Span, normally: bool) -> Iterator[tuple[str, str]]:
+    """In the incident it swallows an exception."""
+    if span.service == "cart":
+        yield "INFO", f"cart {span.id} opened"
+        if not normally:
+            yield "ERROR", "prices not read, showing none: TimeoutError"
 
 
 def test_with_a_collector_of_its_own(suite: Path) -> None:
@@ -44,6 +57,7 @@ def test_into_a_running_collector_twice(suite: Path, tmp_path: Path) -> None:
         first = CliRunner().invoke(command, [str(suite / "c1"), "--json", *where])
         again = CliRunner().invoke(command, [str(suite / "c1"), "--json", *where])
         late = CliRunner().invoke(command, [str(suite / "c3"), "--json", *where])
+        swallowing = [CliRunner().invoke(command, [str(suite / "c4"), "--json", *where]) for _ in range(2)]
         quiet = CliRunner().invoke(command, [str(suite / "c2"), *where])
         sent = json.loads(first.stdout)["spans"]["sent"]
         assert json.loads(again.stdout)["spans"] == {"sent": 0, "stored_before": sent}
@@ -56,6 +70,13 @@ def test_into_a_running_collector_twice(suite: Path, tmp_path: Path) -> None:
         path = json.loads(late.stdout)["finding"]["path"]
         assert path[0]["where"] == "payments"
         assert path[0]["added_ms"] > 100, "of 300 ms, in more than half of the time"
+        for one in (json.loads(result.stdout) for result in swallowing):
+            assert one["ranking"] == rank_suite(suite)["c4"] == ["cart"]
+            (told,) = [part for part in one["finding"]["evidence"] if "prices" in part["statement"]]
+            with Reader(store_url(running)) as reader:
+                (row,) = reader.rows(told["sql"])
+            served = running.query("SELECT uniq(SpanId) FROM otel.otel_logs WHERE Body LIKE 'prices not read%'")
+            assert [(row["Lines"],)] == served, "once each, however often they were replayed"
         assert quiet.exit_code == 0, quiet.output
         assert "nothing_wrong" in quiet.stdout
 

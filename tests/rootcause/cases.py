@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as arrow
 import zstandard
+from pyarrow import parquet
 
+from rootcause.load import recorded
+from rootcause.load.spans import Kind, Span
 from tests.world.mesh_sim import Fault, Proxied, Shop, otlp
 
 START = 1_690_000_000.0
@@ -35,6 +40,38 @@ def write_suite(folder: Path, incidents: dict[str, tuple[Fault, ...]]) -> Path:
         }
         (folder / name / "case.json").write_text(json.dumps(case))
     return folder
+
+
+def add_lines(folder: Path, name: str, says: Callable[[Span, bool], Iterable[tuple[str, str]]]) -> None:
+    """Gives a case log lines, of normal time too: the severity and text of those that a request's span `says`, normally
+    or in the incident."""
+    _write_lines(folder / "baseline" / "w1", lambda span: says(span, True))
+    _write_lines(folder / name, lambda span: says(span, False))
+    file = folder / name / "case.json"
+    case = json.loads(file.read_text())
+    case["baseline_files"].append("baseline/w1.logs.parquet")
+    file.write_text(json.dumps(case))
+
+
+def _write_lines(where: Path, says: Callable[[Span], Iterable[tuple[str, str]]]) -> None:
+    rows = [
+        {
+            "time": datetime.fromtimestamp(span.start_ns // 10**6 / 1000, UTC),
+            "service": span.service,
+            "instance": span.instance,
+            "severity": severity,
+            "span_id": span.id,
+            "body": body,
+        }
+        for span in recorded.spans(_of(where, "spans.otlp.zst"))
+        if span.kind is Kind.SERVER
+        for severity, body in says(span)
+    ]
+    parquet.write_table(arrow.Table.from_pylist(rows), _of(where, "logs.parquet"))
+
+
+def _of(where: Path, kind: str) -> Path:
+    return where / kind if where.is_dir() else where.with_name(f"{where.name}.{kind}")
 
 
 def _write_spans(path: Path, spans: list[Proxied]) -> None:
