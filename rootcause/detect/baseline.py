@@ -127,6 +127,16 @@ def common_factor(shifts: Iterable[Shift]) -> float:
     return max(1.0, ratios[(len(ratios) - 1) // 2]) if ratios else 1.0
 
 
+def common_wait(waits: Mapping[tuple[str, str], Shift]) -> float:
+    """How many times longer all calls take, by their ends. Each callee has one vote, that of its least slowed caller: a
+    database that most links lead to is not the network."""
+    least: dict[str, Shift] = {}
+    for (_, callee), shift in waits.items():
+        if callee not in least or shift.ratio < least[callee].ratio:
+            least[callee] = shift
+    return common_factor(least.values())
+
+
 def beyond(shift: Shift, factor: float) -> Shift:
     """What is left of a shift when everything takes `factor` times longer."""
     usual = shift.baseline_ms + (factor - 1) * max(0.0, shift.baseline_ms)

@@ -21,7 +21,7 @@ from rootcause.attribute.saturation import Saturation, saturations
 from rootcause.attribute.silent import Silent, silent_services
 from rootcause.attribute.steps import StepShift, step_shifts
 from rootcause.attribute.surge import Surge, surges
-from rootcause.detect.baseline import Shift, beyond, common_factor
+from rootcause.detect.baseline import Shift, beyond, common_factor, common_wait
 from rootcause.detect.errors import UNLIKELY
 from rootcause.detect.latency import slower
 from rootcause.load.window import Window, calls
@@ -156,8 +156,9 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
 def _blame_time(evidence: Evidence, graph: Graph, felt: Set[str], against: dict[str, _Against]) -> None:
     """Only what a service or link that requests from outside wait for adds beyond what became slower everywhere."""
     waits = {ends: link.time for ends, link in evidence.links.items() if link.time is not None}
-    own = {service: ms for service, ms in _standing_out(evidence.own_time).items() if service in felt}
-    links = {ends: ms for ends, ms in _standing_out(waits).items() if ends[0] in felt}
+    own_factor = common_factor(evidence.own_time.values())
+    own = {service: ms for service, ms in _standing_out(evidence.own_time, own_factor).items() if service in felt}
+    links = {ends: ms for ends, ms in _standing_out(waits, common_wait(waits)).items() if ends[0] in felt}
     for service, added_ms in own.items():
         below = graph.below(service) - {service} if graph.guessed else ()
         against[service].own_time = evidence.own_time[service]
@@ -168,9 +169,8 @@ def _blame_time(evidence: Evidence, graph: Graph, felt: Set[str], against: dict[
         found.added_ms += added_ms
 
 
-def _standing_out(shifts: dict[K, Shift]) -> dict[K, float]:
+def _standing_out(shifts: dict[K, Shift], factor: float) -> dict[K, float]:
     """Those that are slower beyond what all share, and how many ms they added."""
-    factor = common_factor(shifts.values())
     left = {key: beyond(shift, factor) for key, shift in shifts.items()}
     return {key: shift.excess_ms for key, shift in left.items() if slower(shift)}
 

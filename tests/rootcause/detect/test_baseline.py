@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootcause.detect.baseline import Normal, Sample, normal_of, shift_of
+from rootcause.detect.baseline import Normal, Sample, Shift, common_wait, normal_of, shift_of
 
 
 def noisy(mean: float, buckets: int, calls: int = 100, sd: float = 3.0, seed: int = 1) -> list[Sample]:
@@ -88,3 +88,16 @@ def test_known_tails_widen_the_spread() -> None:
     shift = shift_of([(calm, at(noisy(50, 1, calls=20)))])
     assert shift is not None
     assert shift.z < 3
+
+
+def waiting(times: float) -> Shift:
+    return Shift(10.0, 10.0 * times, 100, 1000.0 * (times - 1), 50.0)
+
+
+def test_a_database_that_most_links_lead_to_is_not_the_network() -> None:
+    to_database = {(f"caller-{n}", "database"): waiting(4) for n in range(5)}
+    assert common_wait(to_database | {("front", "cart"): waiting(1), ("front", "search"): waiting(1)}) == 1.0
+
+
+def test_when_calls_to_everybody_take_longer_it_is_what_all_share() -> None:
+    assert common_wait({("front", callee): waiting(3) for callee in ("cart", "search", "database")}) == 3.0
