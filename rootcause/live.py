@@ -6,6 +6,7 @@ In: settings. Out: incidents in the store, notifications, the API's answers. Que
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from rootcause.incidents.closer_look import CloserLook
 from rootcause.incidents.journal import Delivery, Journal
 from rootcause.load.read_spans import read_request
 from rootcause.orders import Orders
-from rootcause.promises.alarm_book import AlarmBook
+from rootcause.promises.alarm_book import AlarmBook, AlarmTold
 from rootcause.promises.alarm_rows import AlarmRows
 from rootcause.promises.guard import Guard
+from rootcause.promises.symptoms import Felt, SymptomRules
 from rootcause.settings import Recording, Settings, Webhook, Webhooks
 from rootcause.telemetry import Telemetry
 from rootcause.watch import Answer, Watch
@@ -56,7 +58,9 @@ class Live:
         allow = settings.webhooks.allow_link_local
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(UNWRITTEN)
         self.telemetry = Telemetry(settings.telemetry, lambda: len(self.book.open), lambda: len(self.alarms.open))
-        self._guard = Guard(guard, self.alarms, settings.objectives, settings.rules, self.telemetry.burning)
+        self._symptoms = SymptomRules(settings.symptoms)
+        symptoms = self._symptoms.asked
+        self._guard = Guard(guard, self.alarms, settings.objectives, settings.rules, self.telemetry.burning, symptoms)
         outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
         targets = _targets(settings.webhooks)
         still_open = partial(told_of, self.book, self.alarms, time.time)
@@ -118,6 +122,18 @@ class Live:
                 self._looking = asyncio.create_task(self._closer_look.order(finding))
         self._announcer.incidents([finding for event, finding in news if event == "resolved"])
         await self._announcer.catch_up()
+        if answer.state != "not_enough_data":
+            await self._judge_symptoms(answer)
+
+    async def _judge_symptoms(self, answer: Answer) -> None:
+        try:
+            self._announcer.alarms(await asyncio.to_thread(self._felt, time.time(), answer.felt))
+        except (StoreUnavailable, QueryFailed) as error:
+            log.warning("symptoms are not judged: %s", error)
+
+    def _felt(self, now: float, felt: Sequence[Felt]) -> list[AlarmTold]:
+        self.alarms.resume()
+        return self.alarms.judge(now, self._symptoms.firing(now, felt), self._symptoms.asked)
 
     async def _guard_for_ever(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rootcause.promises.alarms import Severity
 from rootcause.promises.objective import SENSIBLE, Objective
 from rootcause.promises.rule import Rule
+from rootcause.promises.symptoms import UNEXPLAINED, SymptomRule
 
 
 class SettingsRefused(ValueError):
@@ -68,8 +69,8 @@ class Recording(_Settings):
 
 
 class Settings(_Settings):
-    """Everything the live engine can be told; `every_s` seconds pass between evaluations. Without `objectives` the
-    sensible ones hold; an empty list ends them."""
+    """Everything the live engine can be told; `every_s` seconds pass between evaluations. Without `objectives` or
+    `symptoms` sensible ones hold; an empty list ends them."""
 
     store: str = "clickhouse://rootcause@127.0.0.1:9000/otel"
     listen: str = "127.0.0.1:7470"
@@ -78,15 +79,17 @@ class Settings(_Settings):
     every_s: Annotated[float, Field(ge=0.5, le=300)] = 5.0
     webhooks: Webhooks = Webhooks()
     objectives: tuple[Objective, ...] = SENSIBLE
+    symptoms: tuple[SymptomRule, ...] = UNEXPLAINED
     rules: tuple[Rule, ...] = ()
     recording: Recording | None = None
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        names = [objective.name for objective in self.objectives] + [rule.name for rule in self.rules]
+        names = [objective.name for objective in self.objectives]
+        names += [rule.name for rule in self.symptoms] + [rule.name for rule in self.rules]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise ValueError(f"{twice} is there twice; each objective and rule is told from others by its name")
+            raise ValueError(f"{twice} is there twice; objectives, symptoms and rules are told apart by their names")
         return self
 
 

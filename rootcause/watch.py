@@ -14,7 +14,8 @@ from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.detect.onset import Began, began
 from rootcause.explain.changes import changed
 from rootcause.explain.finding import Finding, Onset
-from rootcause.explain.proof import by_errors, moment
+from rootcause.explain.proof import by_errors, felt_by_users, moment
+from rootcause.explain.queries import RollupQueries
 from rootcause.incidents.casebook import Casebook, News, Seen
 from rootcause.incidents.lifecycle import Event, Incident, Step
 from rootcause.incidents.vigil import Sight, Vigil
@@ -25,6 +26,7 @@ from rootcause.load.from_rollups import load_normal, load_question
 from rootcause.load.read_changes import read_changes
 from rootcause.load.read_moments import read_moments
 from rootcause.load.window import STEP_S, Interval, Window
+from rootcause.promises.symptoms import Felt
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +36,15 @@ USUAL_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `/v1/why` says. `finding` is the incident that is open longest, `also` are those open beside it."""
+    """What `/v1/why` says. `finding` is the incident that is open longest, `also` are those open beside it; `felt` is
+    what entry points show, whether somebody is blamed for it or not."""
 
     state: State
     summary: str
     finding: Finding | None = None
     checked: dict[str, Any] = field(default_factory=dict)
     also: tuple[Finding, ...] = ()
+    felt: tuple[Felt, ...] = ()
 
 
 class Watch:
@@ -66,7 +70,7 @@ class Watch:
         news = [told for event in events if (told := self._book.record(event, seen)) is not None]
         news += self._book.released(now)
         self._book.write()
-        return self._answer(sight), news
+        return replace(self._answer(sight), felt=_felt(sight, explained=bool(self._book.open))), news
 
     def _resume(self) -> Vigil:
         """Takes up incidents that were open when the engine stopped, with what was normal then."""
@@ -134,6 +138,24 @@ class Watch:
             summary = f"{verdict.suspects[0].service} strays from normal; not long enough yet to say that it is wrong"
             return Answer("nothing_wrong", summary, None, checked)
         return Answer(verdict.state, _plain(verdict), None, checked)
+
+
+def _felt(sight: Sight, *, explained: bool) -> tuple[Felt, ...]:
+    """The symptoms, the worst first."""
+    verdict, queries = sight.verdict, RollupQueries(sight.baseline, sight.observed)
+    found = ((symptom, felt_by_users(symptom, queries)) for symptom in verdict.symptoms)
+    return tuple(
+        Felt(
+            symptom.service,
+            symptom.route,
+            symptom.signal,
+            shown.statement,
+            shown.sql,
+            explained or verdict.blamed > 0,
+            verdict.reason,
+        )
+        for symptom, shown in found
+    )
 
 
 def _plain(verdict: Verdict) -> str:

@@ -5,6 +5,7 @@ In: a finding or an alarm. Out: a notice, which is also what waits in the outbox
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,10 +13,17 @@ from pydantic import BaseModel, ConfigDict
 
 from rootcause.explain import wording
 from rootcause.explain.finding import Finding
-from rootcause.promises.alarms import Alarm, Severity
+from rootcause.promises.alarms import Alarm, Kind, Severity
 
 Event = Literal["opened", "worsened", "acknowledged", "resolved"]
 """`worsened`: it goes on, and is graver than what was told before."""
+
+
+_ALARMS: Mapping[Kind, str] = {
+    "objective": "WhymeshObjective",
+    "rule": "WhymeshRule",
+    "symptom": "WhymeshSymptom",
+}
 
 
 class Notice(BaseModel):
@@ -75,7 +83,7 @@ def of_alarm(alarm: Alarm) -> Notice:
     return Notice(
         id=alarm.id,
         kind="alarm",
-        name="WhymeshObjective" if alarm.kind == "objective" else "WhymeshRule",
+        name=_ALARMS[alarm.kind],
         title=alarm.title,
         why=alarm.why,
         severity=alarm.severity,

@@ -17,6 +17,7 @@ from rootcause.promises.alarms import Severity, reaches
 _METADATA = frozenset(
     ipaddress.ip_address(address) for address in ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
 )
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class TargetRefused(ValueError):
@@ -90,11 +91,8 @@ def _check(url: str, *, allow_link_local: bool) -> URL:
         raise TargetRefused(f"webhook {url!r}: {error}") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise TargetRefused(f"webhook {url!r}: expected http://host/path or https://host/path")
-    try:
-        address = ipaddress.ip_address(parsed.host)
-    except ValueError:
-        return parsed
-    if forbidden(str(address)) and not allow_link_local:
+    address = _literal(parsed.host)
+    if address is not None and forbidden(str(address)) and not allow_link_local:
         raise TargetRefused(
             f"webhook {url!r}: {address} is a link-local or metadata address; set webhooks.allow_link_local: true"
             " if you mean it"
@@ -102,12 +100,33 @@ def _check(url: str, *, allow_link_local: bool) -> URL:
     return parsed
 
 
+def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is, in each way in which a system reads one: also `2852039166` or `0251.0376.43518`
+    (inet_aton(3)). None for a name."""
+    bare = host.partition("%")[0].rstrip(".")
+    try:
+        return ipaddress.ip_address(bare)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(bare))
+    except OSError:
+        return None
+
+
 def forbidden(address: str) -> bool:
-    """Whether an IP address is link-local (169.254/16, fe80::/10) or a known metadata service."""
+    """Whether an IP address is link-local (169.254/16, fe80::/10) or a known metadata service, or leads to one: mapped
+    (RFC 4291), translated (NAT64, RFC 6052) or tunnelled (6to4, RFC 3056)."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_link_local or parsed in _METADATA
+    inside = _inside(parsed) if isinstance(parsed, ipaddress.IPv6Address) else None
+    return any(one.is_link_local or one in _METADATA for one in (parsed, inside) if one is not None)
+
+
+def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address to which it leads."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour
 
 
 class CheckedResolver(AbstractResolver):

@@ -238,7 +238,7 @@ def _dropped(first: Suspect, queries: Queries) -> tuple[Evidence, ...]:
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
     first = verdict.suspects[0]
     inside = symptom.signal == "saturation" or only_fewer(first) or only_inside(verdict)
-    statements = [*([] if inside else [_felt_by_users(symptom, queries)]), *_dropped(first, queries)]
+    statements = [*([] if inside else [felt_by_users(symptom, queries)]), *_dropped(first, queries)]
     if first.strained is not None:
         full = Suspect(first.service, full=first.full, surge=first.surge)
         statements.append(
@@ -284,7 +284,8 @@ def _counterfactual(
     return (Evidence(statement=told, sql=queries.entries(symptom.service)),) if told else ()
 
 
-def _felt_by_users(symptom: Symptom, queries: Queries) -> Evidence:
+def felt_by_users(symptom: Symptom, queries: Queries) -> Evidence:
+    """What an entry point shows, in normal time and now."""
     what = {"errors": "failed requests", "latency": "mean time"}.get(symptom.signal, "requests")
     where = f"{symptom.service} {symptom.route}".strip()
     return Evidence(

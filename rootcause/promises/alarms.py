@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from rootcause.explain.finding import Note
 
 Severity = Literal["critical", "error", "warning"]
+Kind = Literal["objective", "rule", "symptom"]
 _RANKS: Mapping[Severity, int] = {"warning": 0, "error": 1, "critical": 2}
 CALM_S = 60.0
 """An alarm is over when its rule did not fire for so long, unless the rule says otherwise."""
@@ -33,7 +34,7 @@ class Alarm(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    kind: Literal["objective", "rule"]
+    kind: Kind
     rule: str
     service: str
     severity: Severity
@@ -59,7 +60,7 @@ class Alarm(BaseModel):
 class Firing:
     """What one rule found for one service (empty: for none in particular)."""
 
-    kind: Literal["objective", "rule"]
+    kind: Kind
     rule: str
     service: str
     severity: Severity

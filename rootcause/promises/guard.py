@@ -6,7 +6,7 @@ In: an open store, objectives, rules, the time. Out: what others are to be told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -54,7 +54,10 @@ class Guard:
         objectives: Sequence[Objective],
         rules: Sequence[Rule],
         burning: Burning = lambda *_: None,
+        others: Iterable[str] = (),
     ) -> None:
+        """`others` are names of rules whose alarms somebody else judges."""
+        self._others = frozenset(others)
         self._burning_at = burning
         self._reader = reader
         self._book = book
@@ -84,7 +87,7 @@ class Guard:
         """Alarms that are open and whose rule is in the settings no more: they are over when they are calm, too."""
         names = {question.name for question in self._questions}
         names |= {refused_name(question.rule) for question in self._questions if question.rule is not None}
-        return {alarm.rule: CALM_S for alarm in alarms if alarm.rule not in names}
+        return {alarm.rule: CALM_S for alarm in alarms if alarm.rule not in names | self._others}
 
     def _answer(self, question: _Question, now: float, asked: dict[str, float]) -> list[Firing]:
         """What fires; takes down in `asked` whose alarms may be over."""

@@ -18,6 +18,7 @@ from deploy.incidents import ack, note, silence, webhooks
 from deploy.why import command as why
 from rootcause.explain.finding import Finding
 from rootcause.explain.trace_story import TraceStory
+from rootcause.promises.alarms import Alarm
 from rootcause.schemas import Why
 from tests.rootcause.stored import send, store_url
 from tests.world.collectors import collector
@@ -27,10 +28,10 @@ from tests.world.processes import Process, free_port, get, running, until
 
 
 @contextmanager
-def engine(folder: Path, *arguments: str) -> Iterator[tuple[Process, str]]:
+def engine(folder: Path, *arguments: str, settings: str = "") -> Iterator[tuple[Process, str]]:
     """The engine on a free port, evaluating twice a second."""
     config = folder / "rootcause.yaml"
-    config.write_text("every_s: 0.5\n")
+    config.write_text(f"every_s: 0.5\n{settings}")
     url = f"http://127.0.0.1:{free_port()}"
     options = ("--config", str(config), "--listen", url.removeprefix("http://"), *arguments)
     with running("rootcause", *options, log=folder / "rootcause.log") as process:
@@ -74,6 +75,26 @@ def test_from_spans_to_the_pager(tmp_path: Path) -> None:
     assert (unknown[0], no_trace[0]) == (404, 404)
     assert "whymesh_rootcause_incidents_open 1.0" in metrics
     assert 'whymesh_rootcause_notifications_total{result="delivered"} 1.0' in metrics
+
+
+def test_what_users_feel_and_nobody_causes_is_an_alarm(tmp_path: Path) -> None:
+    with collector(tmp_path) as store, hook() as pager:
+        now = time.time()
+        send(store, Shop(52, rate=6, faults=(Fault("host", "", 3, now + 10),)).run(now - 80, 150))
+        rules = "symptoms: [{name: unexplained, for_s: 1, severity: error}]\n"
+        with engine(tmp_path, "--store", store_url(store), "--webhook", pager.url, settings=rules) as (process, url):
+            process.ready(f"{url}/readyz")
+            until(lambda: len(pager.got) > 0, "the webhook to be told")
+            told = Alarm.model_validate(pager.got[0]["alarm"])
+            shown = CliRunner().invoke(why, [told.id, "--url", url]).output
+            asked = store.query(told.sql)
+            assert json.loads(get(f"{url}/v1/incidents")[1])["incidents"] == []
+            assert process.terminate() == 0
+    assert (told.kind, told.service, told.severity) == ("symptom", "front", "error")
+    assert told.title in shown
+    assert "is slow, and no service or link explains it" in told.title
+    assert "everything takes about" in told.why
+    assert asked, "the SQL runs as printed"
 
 
 def test_without_a_store_it_is_alive_but_not_ready(tmp_path: Path) -> None:

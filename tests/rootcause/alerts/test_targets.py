@@ -15,6 +15,13 @@ from rootcause.alerts.targets import CheckedResolver, TargetRefused, forbidden, 
         "http://[::ffff:169.254.169.254]/",
         "http://[fd00:ec2::254]/",
         "http://100.100.100.200/",
+        "http://2852039166/",
+        "http://0xa9fea9fe/",
+        "http://169.254.43518/",
+        "http://0251.0376.0251.0376/",
+        "http://169.254.169.254./",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://[2002:a9fe:a9fe::]/",
         "ftp://example.com/",
         "file:///etc/passwd",
         "example.com/hook",
@@ -30,7 +37,9 @@ def test_link_local_when_allowed() -> None:
     assert read_target("http://169.254.1.1/hook", allow_link_local=True).url.host == "169.254.1.1"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9999/hook", "https://hooks.example.com/a?token=b", "http://[::1]/"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9999/hook", "https://hooks.example.com/a?token=b", "http://[::1]/", "http://10.1.2.3/"]
+)
 def test_taken(url: str) -> None:
     assert str(read_target(url, allow_link_local=False).url) == url
 
