@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from math import ceil
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed
@@ -18,24 +19,42 @@ from rootcause.load.window import STEP_S, Interval, Step
 
 log = logging.getLogger(__name__)
 
-MOST_KINDS = 2_000
-"""Of different lines in one reading, the most frequent ones; figures in them are left out before they are counted."""
+PART_S = 60.0
+"""As long as the time in question: where more is said than can be looked at, as much is left out of each such part of
+normal time, and what is said all the time does not seem new."""
+MOST_KINDS = 20
+"""Of different lines of a service in a part, the most frequent ones."""
+MOST_LINES = 2_000
+"""Of different lines of all services in a part."""
+_FIGURES = r"""[^\s,;=:\[\](){}<>"'|]*[0-9][^\s,;=:\[\](){}<>"'|]*"""
+"""Words with figures make no other line of it, as they make no other pattern."""
 _WORDS = ", ".join(f"'{word}'" for word in TROUBLE_WORDS)
-_TOLD = f"""
-SELECT toUnixTimestamp(toStartOfInterval(TimestampTime, INTERVAL 10 SECOND)) AS At, ServiceName, SeverityText,
-    replaceRegexpAll(substringUTF8(Body, 1, 300), '[0-9]+', '0') AS Said, count() AS Times
-FROM otel.otel_logs
-WHERE TimestampTime >= %(start)s AND TimestampTime < %(end)s
-    AND (SeverityNumber >= 13 OR multiSearchAnyCaseInsensitive(Body, [{_WORDS}]))
-GROUP BY At, ServiceName, SeverityText, Said ORDER BY Times DESC LIMIT {MOST_KINDS}
+# Lines by bucket, then in one row all buckets of what is the same.
+_KINDS = f"""
+SELECT ServiceName, SeverityText, Said, groupArray((At, Times)) AS Told
+FROM
+(
+    SELECT toUnixTimestamp(toStartOfInterval({{time}}, INTERVAL 10 SECOND)) AS At, ServiceName, {{what}},
+        count() AS Times
+    FROM {{table}}
+    WHERE {{time}} >= %(start)s AND {{time}} < %(end)s AND {{troubled}}
+    GROUP BY At, ServiceName, SeverityText, Said
+)
+GROUP BY intDiv(At - %(from)s, {PART_S:.0f}) AS Part, ServiceName, SeverityText, Said
+ORDER BY sum(Times) DESC, ServiceName, Said LIMIT {MOST_KINDS} BY Part, ServiceName LIMIT %(most)s
 """
-_THROWN = f"""
-SELECT toUnixTimestamp(toStartOfInterval(Timestamp, INTERVAL 10 SECOND)) AS At, ServiceName, 'ERROR' AS SeverityText,
-    'exception ' || more['exception.type'] AS Said, count() AS Times
-FROM otel.otel_traces ARRAY JOIN Events.Name AS event, Events.Attributes AS more
-WHERE Timestamp >= %(start)s AND Timestamp < %(end)s AND notEmpty(Events.Name) AND event = 'exception'
-GROUP BY At, ServiceName, Said ORDER BY Times DESC LIMIT {MOST_KINDS}
-"""
+_TOLD = _KINDS.format(
+    time="TimestampTime",
+    what="SeverityText, replaceRegexpAll(substringUTF8(Body, 1, 300), %(figures)s, '0') AS Said",
+    table="otel.otel_logs",
+    troubled=f"(SeverityNumber >= 13 OR multiSearchAnyCaseInsensitive(Body, [{_WORDS}]))",
+)
+_THROWN = _KINDS.format(
+    time="Timestamp",
+    what="'ERROR' AS SeverityText, 'exception ' || more['exception.type'] AS Said",
+    table="otel.otel_traces ARRAY JOIN Events.Name AS event, Events.Attributes AS more",
+    troubled="notEmpty(Events.Name) AND event = 'exception'",
+)
 
 
 class Complaints:
@@ -72,10 +91,14 @@ class Complaints:
         params = {
             "start": datetime.fromtimestamp(interval.start, UTC),
             "end": datetime.fromtimestamp(interval.end, UTC),
+            "from": round(interval.start),
+            "most": MOST_LINES * ceil(interval.seconds / PART_S),
+            "figures": _FIGURES,
         }
         for query in (_TOLD, _THROWN):
-            for at, service, severity, said, times in self._reader.table(query, params).rows:
-                found[float(at)].append(Log(float(at), service, severity, "", said, times))
+            for service, severity, said, told in self._reader.table(query, params).rows:
+                for at, times in told:
+                    found[float(at)].append(Log(float(at), service, severity, "", said, times))
         return found
 
 

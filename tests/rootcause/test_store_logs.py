@@ -16,6 +16,7 @@ from tests.rootcause.stored import post, store_url
 from tests.world.collectors import Collector, collector
 
 START = 1_700_000_000
+CHATTY, SERVICES = START + 1000, 60
 NORMAL, QUESTION = Interval(START, START + 200), Interval(START + 220, START + 280)
 
 
@@ -24,6 +25,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     folder: Path = tmp_path_factory.mktemp("collector")
     with collector(folder) as running:
         post(running.url("http", "/v1/logs"), logs().SerializeToString())
+        post(running.url("http", "/v1/logs"), chatter().SerializeToString())
         post(running.url("http", "/v1/traces"), exceptions().SerializeToString())
         running.settle()
         yield running
@@ -41,6 +43,28 @@ def logs() -> ExportLogsServiceRequest:
         if second >= 220:
             body = f"redis 10.0.0.{second}: connection reset by peer"
             scope.log_records.add(time_unix_nano=at, severity_number=17, severity_text="ERROR").body.string_value = body
+    return request
+
+
+def chatter() -> ExportLogsServiceRequest:
+    """Many services warn of three things all the time, the more often the one than the other; one of them of a session
+    by a name that nobody had before, and once a minute of something else."""
+    request = ExportLogsServiceRequest()
+    for number in range(SERVICES):
+        resource = request.resource_logs.add()
+        resource.resource.attributes.add(key="service.name").value.string_value = f"worker-{number}"
+        scope = resource.scope_logs.add()
+        for second in range(0, 280, 10):
+            said = ["retrying a job", "retrying a job", "retrying a job", "lost a worker", "lost a worker", "late"]
+            if number == 0:
+                said += [
+                    f"session {chr(97 + id % 26)}{second}{chr(97 + id // 26)} ended"
+                    for id in range(second, second + 10)
+                ]
+                said += ["zombie reaped"] if second % 60 == 0 else []
+            for what in said:
+                line = scope.log_records.add(time_unix_nano=(CHATTY + second) * 10**9, severity_number=13)
+                line.severity_text, line.body.string_value = "WARN", what
     return request
 
 
@@ -76,3 +100,16 @@ def test_time_in_question_is_not_normal(running: Collector) -> None:
     with Reader(store_url(running)) as reader:
         usual, _ = Complaints(reader).steps([Interval(START, START + 270)], QUESTION)
     assert {step.requests for step in usual} == {22}
+
+
+def test_what_is_said_all_the_time_is_not_new_however_many_say_it(running: Collector) -> None:
+    normal, question = Interval(CHATTY, CHATTY + 200), Interval(CHATTY + 220, CHATTY + 280)
+    with Reader(store_url(running)) as reader:
+        usual, now = Complaints(reader).steps([normal], question)
+    told = {(step.service, step.name) for step in now}
+    assert told == {(step.service, step.name) for step in usual}
+    assert {name for service, name in told if service == "worker-0"} >= {
+        'log "WARN late"',
+        'log "WARN session ended"',
+        'log "WARN zombie reaped"',
+    }
