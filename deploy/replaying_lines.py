@@ -14,7 +14,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import ScopeLogs
 from collector.store.client import Reader
 from rootcause.load.log_patterns import Log
 from rootcause.load.read_lines import read_lines
-from rootcause.load.recorded import LOGS, Case, logs
+from rootcause.load.recorded import LOGS, Case
+from rootcause.load.recorded_tables import logs
 from rootcause.load.request_lines import placed
 from rootcause.load.spans import Span
 from rootcause.load.window import Interval

@@ -32,6 +32,8 @@ def _told(suspect: Suspect, entry_calls: int) -> list[Symptom]:
     if suspect.full is not None:
         full = suspect.full
         found.append(Symptom(name, "", "saturation", full.baseline, full.observed, suspect.full_part, 0.0))
-    elif suspect.surge is not None:
+    for stray in suspect.strays[:1]:
+        found.append(Symptom(name, "", "saturation", 1.0, stray.grown, suspect.stray_part, stray.times))
+    if suspect.full is None and suspect.surge is not None:
         found.append(Symptom(name, "", "saturation", 1.0, suspect.surge.grown, suspect.full_part, 0.0))
     return found

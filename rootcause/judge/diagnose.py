@@ -10,6 +10,10 @@ from typing import Literal
 from rootcause.attribute.drilldown import UNNARROWED, Narrowed, narrow
 from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import LinkShift
+from rootcause.attribute.saturation import saturations
+from rootcause.attribute.steps import step_shifts
+from rootcause.attribute.strays import strays
+from rootcause.attribute.surge import surges
 from rootcause.detect.baseline import MIN_CALLS, common_factor
 from rootcause.detect.errors import failing_entries
 from rootcause.detect.fewer import Fall
@@ -18,6 +22,7 @@ from rootcause.detect.latency import NOTICEABLE, slow_entries
 from rootcause.detect.symptom import Symptom
 from rootcause.detect.throughput import less_asked, told, unasked_entries
 from rootcause.judge.every_day import EveryDay
+from rootcause.judge.measured import measured
 from rootcause.judge.prior import weighed
 from rootcause.judge.rank import STEP_SURE, Evidence, Suspect, gather, rank
 from rootcause.judge.runners_up import runners_up
@@ -64,6 +69,8 @@ def diagnose(
     """Says who degraded what, or that nothing is wrong, or that there is too little to tell. Degraded without suspects
     means that users feel something which nothing in the graph explains. `changed` are services that somebody changed
     just before, `days` windows of the same time on other days, by the minute."""
+    if not observed.served and (observed.series or observed.steps):
+        return _by_measure(baseline, observed)
     if observed.entry_calls < MIN_CALLS:
         return Verdict("not_enough_data", _hardly_asked(baseline, observed))
     if baseline.entry_calls < MIN_CALLS or baseline.covered_s < MIN_NORMAL_S:
@@ -80,6 +87,9 @@ def diagnose(
     ranked = weighed(rank(evidence, graph, observed), changed)
     suspects, blamed = cut(ranked, BARS)
     if not blamed:
+        strayed = measured(strays(baseline, observed), {}, {}, {}, graph)
+        if strayed:
+            return _blaming(strayed, tuple(symptoms), ranked=tuple(ranked))
         return replace(_unblamed(symptoms, evidence, less_asked(baseline, observed)), ranked=tuple(ranked))
     verdict = Verdict(
         "degraded",
@@ -91,6 +101,26 @@ def diagnose(
         ranked=tuple(ranked),
     )
     return turned_to(suspects[0].service, verdict, baseline, observed)
+
+
+def _by_measure(baseline: Window, observed: Window) -> Verdict:
+    """Where nobody tells of calls."""
+    if not baseline.series and not baseline.steps:
+        return Verdict("not_enough_data", "neither calls nor metrics nor log lines tell of normal time")
+    found = measured(
+        strays(baseline, observed),
+        saturations(baseline, observed),
+        surges(baseline, observed),
+        step_shifts(baseline, observed),
+        Graph([baseline, observed]),
+    )
+    return _blaming(found) if found else Verdict("nothing_wrong", "nothing that is measured strays from normal")
+
+
+def _blaming(found: Sequence[Suspect], symptoms: tuple[Symptom, ...] = (), ranked: tuple[Suspect, ...] = ()) -> Verdict:
+    """By what is measured of services alone."""
+    blamed = tuple(found[:MOST_SUSPECTS])
+    return Verdict("degraded", "", symptoms or (felt_inside(blamed[0], 1),), blamed, len(blamed), ranked=ranked)
 
 
 def turned_to(service: str, verdict: Verdict, baseline: Window, observed: Window) -> Verdict:

@@ -20,6 +20,7 @@ from rootcause.attribute.refused import refusals
 from rootcause.attribute.saturation import Saturation, saturations
 from rootcause.attribute.silent import Silent, silent_services
 from rootcause.attribute.steps import StepShift, step_shifts
+from rootcause.attribute.strays import Stray
 from rootcause.attribute.surge import Surge, surges
 from rootcause.detect.baseline import Shift, beyond, common_factor, common_wait
 from rootcause.detect.errors import UNLIKELY
@@ -39,7 +40,7 @@ about, and a restart alone changes some. One above it, up to UNLIKELY, is listed
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """One service and what speaks against it. Parts are shares (0..1) of what users feel; `links` are those blamed
-    on it."""
+    on it. Where no call tells what users feel, `stray_part` (0..1) grows with what is measured of it."""
 
     service: str
     time_part: float = 0.0
@@ -54,6 +55,8 @@ class Suspect:
     surge: Surge | None = None
     silent: Silent | None = None
     drops: tuple[Drop, ...] = ()
+    strays: tuple[Stray, ...] = ()
+    stray_part: float = 0.0
 
     @property
     def strained(self) -> Saturation | Surge | None:
@@ -62,7 +65,7 @@ class Suspect:
 
     @property
     def score(self) -> float:
-        return self.time_part + self.error_part + self.step_part + self.full_part
+        return self.time_part + self.error_part + self.step_part + self.full_part + self.stray_part
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _RESOURCES = {
     "cpu": ("cpu", "throttled", "throttling"),
     "memory": ("memory", "mem", "rss", "heap", "oom"),
@@ -28,7 +28,7 @@ _OTHERS = frozenset(
 @cache
 def resource_of(metric: str) -> str:
     """The resource that a metric tells the use of; empty for any other metric."""
-    words = [word.lower() for word in _WORDS.findall(metric)]
+    words = [word.lower() for word in WORDS.findall(metric)]
     if _OTHERS.intersection(words):
         return ""
     return next((_RESOURCE[word] for word in words if word in _RESOURCE), "")

@@ -8,15 +8,25 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from rootcause.load.recorded import CaseRefused, rows
+from rootcause.load.recorded import CaseRefused
+from rootcause.load.tables import Column, number, rows, seconds, text
 from rootcause.load.window import Interval, Quantiles
 
 _BY_CALLER = {"source", "client", "outbound", "caller"}
-_LEVELS = ("p50", "p90", "p95", "p99")
+_COLUMNS = (
+    Column("time", seconds, needed=True),
+    Column("source", text),
+    Column("destination", text, needed=True),
+    Column("reporter", text),
+    Column("instance", text),
+    Column("requests", number, needed=True),
+    Column("error_rate", number),
+    *(Column(f"latency_{name}", number) for name in ("avg", "p50", "p90", "p95", "p99")),
+)
+_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,45 +61,47 @@ def read_edges(path: Path, intervals: Iterable[Interval]) -> list[EdgeRow]:
     return [row for row in _all(path) if any(row.start in interval for interval in within)]
 
 
-@cache
+@lru_cache(_KEPT)
 def _all(path: Path) -> tuple[EdgeRow, ...]:
-    """Normal time is read once for all cases of a suite."""
-    try:
-        return tuple(_row(row) for row in rows(path) if row["requests"])
-    except KeyError as missing:
-        raise CaseRefused(f"{path}: has no column {missing}") from None
+    """Normal time is read once for the cases that share it."""
+    return tuple(_row(*row) for row in rows(path, _COLUMNS) if row[5] > 0)
 
 
 def read_graph(path: Path) -> dict[str, set[str]]:
     """Callees by caller from graph.csv; empty when there is none."""
     callees: dict[str, set[str]] = defaultdict(set)
     if path.exists():
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                callees[row["source"]].add(row["destination"])
+        try:
+            with path.open(newline="") as file:
+                for row in csv.DictReader(file):
+                    callees[row["source"]].add(row["destination"])
+        except (OSError, KeyError, UnicodeDecodeError) as error:
+            raise CaseRefused(f"{path}: {error}; it is to have the columns source and destination") from None
     return callees
 
 
-def _row(row: dict[str, Any]) -> EdgeRow:
-    source, reporter = row["source"] or "", (row.get("reporter") or "").lower()
+def _row(
+    time: float,
+    source: str,
+    destination: str,
+    reporter: str,
+    instance: str,
+    requests: float,
+    error_rate: float | None,
+    mean: float | None,
+    *levels: float | None,
+) -> EdgeRow:
+    """Latency in seconds; the median stands for the mean where only quantiles were kept."""
+    known = [level * 1000 for level in levels if level is not None]
+    by = reporter.lower()
     return EdgeRow(
-        row["time"].timestamp(),
+        time,
         source,
-        row["destination"],
-        bool(source) and (reporter in _BY_CALLER or reporter == source.lower()),
-        row.get("instance") or "",
-        row["requests"],
-        row["error_rate"] or 0.0,
-        _mean_ms(row),
-        _quantiles(row),
+        destination,
+        bool(source) and (by in _BY_CALLER or by == source.lower()),
+        instance,
+        requests,
+        max(0.0, error_rate or 0.0),
+        (mean or levels[0] or 0.0) * 1000,
+        Quantiles(*known) if len(known) == len(levels) else None,
     )
-
-
-def _mean_ms(row: dict[str, Any]) -> float:
-    """The mean, or the median where only quantiles were kept."""
-    return ((row.get("latency_avg") or row.get("latency_p50")) or 0.0) * 1000
-
-
-def _quantiles(row: dict[str, Any]) -> Quantiles | None:
-    levels = [row.get(f"latency_{name}") for name in _LEVELS]
-    return Quantiles(*(level * 1000 for level in levels if level is not None)) if None not in levels else None

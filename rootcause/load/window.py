@@ -4,7 +4,7 @@ In: nothing; these are plain values. Out: rows per service and per edge, in buck
 Times are Unix seconds, durations milliseconds. Two windows, a normal one and the one in question, make a diagnosis.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 STEP_S = 10.0
@@ -137,6 +137,17 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Any metric of one instance, as it was measured: `values` at `times` (Unix seconds, in order)."""
+
+    service: str
+    instance: str
+    metric: str
+    times: Sequence[float]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """Everything seen in the given intervals (one, unless normal time was recorded in pieces). `captured`: the share
     (0..1) of what proxies counted that has a span, by service, as far as it is known."""
@@ -147,6 +158,7 @@ class Window:
     steps: tuple[Step, ...] = ()
     usage: tuple[Usage, ...] = ()
     amounts: tuple[Amount, ...] = ()
+    series: tuple[Series, ...] = ()
     captured: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -20,7 +20,8 @@ from collector._columnar import encode_traces
 from collector.pairs import Pairs, Tide
 from collector.store.embedded import EmbeddedStore
 from collector.store.migrate import Migration
-from rootcause.load.recorded import SPANS, messages
+from rootcause.load.recorded import SPANS
+from rootcause.load.recorded_spans import messages
 from tests.world import otlp_requests as world
 from tests.world.collectors import collector
 from tests.world.processes import until

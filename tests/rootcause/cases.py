@@ -11,7 +11,7 @@ import pyarrow as arrow
 import zstandard
 from pyarrow import parquet
 
-from rootcause.load import recorded
+from rootcause.load import recorded_spans
 from rootcause.load.spans import Kind, Span
 from tests.world.mesh_sim import Fault, Proxied, Shop, otlp
 
@@ -63,7 +63,7 @@ def _write_lines(where: Path, says: Callable[[Span], Iterable[tuple[str, str]]])
             "span_id": span.id,
             "body": body,
         }
-        for span in recorded.spans(_of(where, "spans.otlp.zst"))
+        for span in recorded_spans.spans(_of(where, "spans.otlp.zst"))
         if span.kind is Kind.SERVER
         for severity, body in says(span)
     ]

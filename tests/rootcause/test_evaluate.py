@@ -14,7 +14,8 @@ import zstandard
 from click.testing import CliRunner
 
 from rootcause.evaluate import command, rank_suite
-from rootcause.load.recorded import Case, CaseFile, CaseRefused, messages, read_case
+from rootcause.load.recorded import Case, CaseFile, CaseRefused, read_case
+from rootcause.load.recorded_spans import messages
 from tests.rootcause.cases import write_suite
 from tests.world.mesh_sim import Fault
 
