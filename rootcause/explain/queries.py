@@ -3,6 +3,7 @@
 In: the two windows. Out: text with every value written out, for the roll-ups or for raw spans.
 """
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Protocol
@@ -156,7 +157,7 @@ def _lines(service: str, pattern: str, baseline: Window, observed: Window) -> st
         f"SELECT {which} AS Window, count() AS Lines, uniqIf(TraceId, TraceId != '') AS Traces,\n"
         "  any(substringUTF8(Body, 1, 300)) AS Example, anyIf(TraceId, TraceId != '') AS Trace\n"
         f"FROM otel.otel_logs\nWHERE ServiceName = {literal(service)} AND SeverityText IN ({literal(severity)}, '')\n"
-        f"  AND Body LIKE {literal(_like(text))}\n  AND {where}\nGROUP BY Window ORDER BY Window"
+        f"  AND {_holds('Body', text)}\n  AND {where}\nGROUP BY Window ORDER BY Window"
     )
 
 
@@ -169,6 +170,13 @@ def _events(service: str, pattern: str, baseline: Window, observed: Window) -> s
         f" AND concat(Event, ' ', More['exception.type']) LIKE {literal(_like(pattern))}\n"
         f"  AND {where}\nGROUP BY Window ORDER BY Window"
     )
+
+
+def _holds(column: str, pattern: str) -> str:
+    """Also where a logger writes JSON in nothing but ASCII."""
+    in_ascii = json.dumps(pattern)[1:-1]
+    forms = [pattern] if pattern.isascii() else [pattern, in_ascii]
+    return "(" + " OR ".join(f"{column} LIKE {literal(_like(form))}" for form in forms) + ")"
 
 
 def _like(pattern: str) -> str:

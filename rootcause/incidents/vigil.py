@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from math import inf
 
 from rootcause.explain.proof import felt
 from rootcause.incidents.lifecycle import Event, Incident, Lifecycle, Step
@@ -64,20 +65,22 @@ class Vigil:
         self._remembered = Remembered(load_normal or load)
         self._closer = closer
         self._glance = glance
-        self._glance_at = 0.0
+        self._glance_at = inf
         self._releases = Releases()
         self._lives = Lifecycle(already_open)
         self._past: list[Interval] = []
         self._normal = normal
 
     def compare(self, now: float, changed: Set[str] = frozenset()) -> Sight:
-        """Looks, and changes nothing; `changed` are services that somebody changed just before. Raises what loading
-        raises."""
+        """Looks, and changes nothing of incidents; `changed` are services that somebody changed just before. Raises
+        what loading raises."""
         looked_at = horizon(now, self._past)
         intervals, question = self._normal or looked_at.normal, looked_at.question
         recent = Interval(question.end - GAUGE_S, question.end)
         baseline, observed = self._remembered.window(intervals), self._load([question], [recent])
         verdict = diagnose(baseline, observed, changed)
+        # Not at once: an engine that has just begun has to read everything else.
+        self._glance_at = min(self._glance_at, now + GLANCE_S)
         if self._glance is not None and verdict.state == "nothing_wrong" and now >= self._glance_at:
             return self._glanced(Sight(verdict, baseline, observed, now), changed, self._glance)
         if self._closer is None or verdict.state != "degraded":

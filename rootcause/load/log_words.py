@@ -16,7 +16,6 @@ _MESSAGES = ("message", "msg", "@message", "@m", "event", "log", "body", "text",
 """Where loggers of most languages put what they say, the usual ones first."""
 _LEVELS = ("severity", "level", "levelname", "loglevel", "log.level", "@l", "lvl")
 _CUT_MESSAGE = re.compile(r'"(?:message|msg|@message|@m)"\s*:\s*"((?:[^"\\]|\\.)*)')
-_ESCAPED = re.compile(r"\\(.)")
 _NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Thai, Lao, Burmese, Khmer, kana and Han are written without spaces: each letter counts as a word."""
 _BETWEEN = (
@@ -55,13 +54,16 @@ def _structured(body: str) -> tuple[str, str]:
         found = json.loads(body)
     except (ValueError, RecursionError):  # also of one that was cut off
         begun = _CUT_MESSAGE.search(body)
-        return "", _first_line(_ESCAPED.sub(_unescaped, begun[1]) if begun else body)
+        return "", _first_line(_unescaped(begun[1]) if begun else body)
     level, message = _text(found, _LEVELS), _text(found, _MESSAGES)
     return level.upper(), _first_line(message or body)
 
 
-def _unescaped(sign: re.Match[str]) -> str:
-    return "\n" if sign[1] == "n" else sign[1]
+def _unescaped(text: str) -> str:
+    try:
+        return str(json.loads(f'"{text}"', strict=False))
+    except ValueError:
+        return text
 
 
 def _text(found: Mapping[str, Any], names: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from collector.store.client import Reader
 from rootcause.load.log_patterns import Log
 from rootcause.load.window import Interval
 
-MOST_LINES = 20_000
+MOST_LINES = 10_000
 MOST_TEXT = 1_000
 """Characters of a line that are looked at: a structured one has its message among the first of them."""
 SECONDS = 3

@@ -59,6 +59,8 @@ class RequestLines:
     def __init__(self, reader: Reader, most_lines: int = MOST_LINES) -> None:
         self._reader = reader
         self._most = most_lines
+        self._fit = MOST_TRACES
+        """Of so many traces it was not too much the last time."""
         self._patterns = Patterns()
         self._kept: tuple[Asked, _Listened | None] | None = None
 
@@ -91,7 +93,7 @@ class RequestLines:
     def _listen(self, asked: Asked) -> _Listened | None:
         # The last letters of an id are random also where the first are the time.
         traces = sorted({span.trace for span in asked.spans}, key=lambda id: id[::-1])
-        many = min(len(traces), MOST_TRACES)
+        many = min(len(traces), self._fit)
         try:
             lines = read_lines(self._reader, asked.within, traces[:many], self._most)
             while lines is None and many >= _FEWER * FEWEST_TRACES:
@@ -103,6 +105,7 @@ class RequestLines:
         if lines is None:
             log.warning("what requests log is not known: it is more than %d lines in %d requests", self._most, many)
             return None
+        self._fit = MOST_TRACES if len(lines) * _FEWER < self._most else max(many, FEWEST_TRACES)
         kept = set(traces[:many])
         spans = asked.spans if many == len(traces) else tuple(span for span in asked.spans if span.trace in kept)
         return _Listened(spans, tuple(self._patterns.place(placed(lines, spans))), len(traces) / max(many, 1))

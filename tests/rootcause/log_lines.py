@@ -15,7 +15,9 @@ class Lines:
     def __init__(self) -> None:
         self.request = ExportLogsServiceRequest()
 
-    def add(self, span: Span, body: str, severity: int = 9, text: str = "INFO", *, id: str | None = None) -> None:
+    def add(
+        self, span: Span, body: str | dict[str, str], severity: int = 9, text: str = "INFO", *, id: str | None = None
+    ) -> None:
         """One written in the span, whose id may be another or none."""
         resource = self.request.resource_logs.add()
         resource.resource.attributes.add(key="service.name").value.string_value = span.service
@@ -24,7 +26,11 @@ class Lines:
         )
         record.trace_id = bytes.fromhex(span.trace)
         record.span_id = bytes.fromhex(span.id if id is None else id)
-        record.body.string_value = body
+        if isinstance(body, str):
+            record.body.string_value = body
+        else:
+            for key, value in body.items():
+                record.body.kvlist_value.values.add(key=key).value.string_value = value
 
     def send(self, running: Collector) -> None:
         post(running.url("http", "/v1/logs"), self.request.SerializeToString())

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.store.client import Reader
+from rootcause.explain.queries import RollupQueries
 from rootcause.load.read_lines import MOST_LINES
 from rootcause.load.request_lines import Asked, RequestLines, Spoken
 from rootcause.load.spans import Kind, Span
-from rootcause.load.window import Interval
+from rootcause.load.window import Interval, Window
 from tests.rootcause.log_lines import Lines
-from tests.rootcause.stored import store_url
+from tests.rootcause.stored import post, store_url
 from tests.world.collectors import Collector, collector
+from tests.world.mesh_sim import Proxied, otlp
 
 START = 1_700_000_000
 BEFORE, SINCE = Interval(START, START + 60), Interval(START + 60, START + 90)
@@ -121,3 +125,51 @@ def test_a_store_that_refuses_costs_only_what_requests_log(reader: Reader) -> No
     with Reader(f"{reader.url}?max_rows_to_read=1") as bounded:
         assert said(bounded, usual, seen) == (Spoken(usual), Spoken(seen))
     assert said(reader, usual, seen) == (Spoken(usual), Spoken(seen)), "nor does it cost anything to say nothing"
+
+
+def test_a_structured_body_says_its_message(running: Collector, reader: Reader) -> None:
+    usual, seen = requests("structured", BEFORE), requests("structured", SINCE)
+    lines = Lines()
+    for span in entries((*usual, *seen)):
+        fields = {"at": span.id, "level": "warn", "message": "stock läuft aus:\n  shelf 7"}
+        lines.add(span, fields, 0, "")
+        lines.add(span, json.dumps({"id": span.id, "msg": "在庫切れ", "stack": "x" * 5000}), 0, "")
+    lines.send(running)
+    _, now = said(reader, usual, seen)
+    assert patterns(now) == {'log "WARN stock läuft aus"': 60, 'log " 在庫切れ"': 60}
+    for pattern in ("WARN stock läuft aus", " 在庫切れ"):
+        rows = reader.rows(RollupQueries(Window((BEFORE,)), Window((SINCE,))).lines("structured", pattern))
+        assert [(row["Window"], row["Lines"], row["Traces"]) for row in rows] == [
+            ("baseline", 60, 60),
+            ("incident", 60, 60),
+        ]
+
+
+def test_lines_without_a_trace_are_of_no_request(running: Collector, reader: Reader) -> None:
+    usual, seen = requests("traceless", BEFORE), requests("traceless", SINCE)
+    lines = Lines()
+    for span in entries((*usual, *seen)):
+        lines.add(replace(span, trace=""), "stock read", id="")
+    lines.send(running)
+    before, now = said(reader, usual, seen)
+    assert (before.said, now.said) == ({}, {})
+
+
+def test_an_instance_whose_logs_are_lost_has_not_changed_its_words(running: Collector, reader: Reader) -> None:
+    usual, seen = requests("halved", BEFORE), requests("halved", SINCE)
+    post(running.url("http", "/v1/traces"), served_by_two(seen).SerializeToString())
+    lines = Lines()
+    for span in entries(usual):
+        lines.add(span, "stock read")
+    for span in entries(seen)[::2]:
+        lines.add(span, "stock read")
+    lines.send(running)
+    before, now = said(reader, usual, seen)
+    assert (before.said, now.said) == ({}, {})
+
+
+def served_by_two(spans: Sequence[Span]) -> ExportTraceServiceRequest:
+    """Each second request by the other instance."""
+    proxied = [Proxied(replace(span, instance=f"{span.service}-{index // 2 % 2}")) for index, span in enumerate(spans)]
+    (request,) = otlp(proxied)
+    return request
