@@ -48,8 +48,19 @@ class Span:
         return self.start_ns + self.duration_ns
 
 
-PEER_ATTRIBUTES = ("mesh.destination.service", "peer.service", "db.system.name", "db.system", "server.address")
-"""Where a client span names the other side, best first (OpenTelemetry semantic conventions)."""
+PEER_ATTRIBUTES = (
+    "mesh.destination.service",
+    "peer.service",
+    "db.system.name",
+    "db.system",
+    "server.address",
+    "net.peer.name",
+)
+"""Where a client span names the other side, best first (OpenTelemetry semantic conventions, of old as well)."""
+INSTANCE_ATTRIBUTES = ("service.instance.id", "k8s.pod.name", "container.id", "host.name")
+"""Where a resource names the instance, best first."""
+HTTP_CODE_ATTRIBUTES = ("http.response.status_code", "http.status_code")
+"""How an HTTP call ended, now and before semantic conventions 1.21."""
 
 
 GRPC_CODE_ATTRIBUTES = ("rpc.response.status_code", "rpc.grpc.status_code")
@@ -60,6 +71,13 @@ REFUSALS = (
     *("1", "3", "5", "6", "7", "8", "9", "10", "11", "16"),
 )
 """gRPC codes that are no failure of the callee; the rest of them are errors of server spans, too."""
+
+
+FAILURES = (
+    *("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"),
+    *("2", "4", "12", "13", "14", "15"),
+)
+"""gRPC codes that are."""
 
 
 def from_otlp(request: ExportTraceServiceRequest) -> Iterator[Span]:
@@ -79,12 +97,12 @@ def _span(span: OtlpSpan, resource: dict[str, str]) -> Span:
         parent=span.parent_span_id.hex(),
         service=resource.get("service.name", ""),
         version=resource.get("service.version", ""),
-        instance=resource.get("service.instance.id", ""),
+        instance=next((resource[key] for key in INSTANCE_ATTRIBUTES if key in resource), ""),
         name=span.name,
         kind=_KINDS.get(span.kind, Kind.INTERNAL),
         start_ns=span.start_time_unix_nano,
         duration_ns=max(0, span.end_time_unix_nano - span.start_time_unix_nano),
-        failed=span.status.code == Status.STATUS_CODE_ERROR and not _refused(attributes),
+        failed=_failed(span.status, attributes),
         peer=next((attributes[key] for key in PEER_ATTRIBUTES if key in attributes), ""),
         events=tuple(_event(event) for event in span.events),
     )
@@ -97,18 +115,36 @@ def _event(event: OtlpSpan.Event) -> str:
     return " ".join(filter(None, (event.name, _strings(event.attributes).get(EXCEPTION_TYPE, ""))))
 
 
+def _failed(status: Status, attributes: dict[str, str]) -> bool:
+    """By the status; where an instrumentation sets none, by what it tells of the answer."""
+    if status.code == Status.STATUS_CODE_UNSET:
+        told = attributes.get("error") == "true" or attributes.get("otel.status_code") == "ERROR"
+        return (
+            told
+            or any(attributes.get(name, "").startswith("5") for name in HTTP_CODE_ATTRIBUTES)
+            or _broken(attributes)
+        )
+    return status.code == Status.STATUS_CODE_ERROR and not _refused(attributes)
+
+
+def _broken(attributes: dict[str, str]) -> bool:
+    return any(attributes.get(name) in FAILURES for name in GRPC_CODE_ATTRIBUTES)
+
+
 def _refused(attributes: dict[str, str]) -> bool:
     """A client span of a 4xx is marked as an error, yet nothing failed: the caller asked what it cannot have."""
-    return attributes.get("http.response.status_code", "").startswith("4") or any(
+    return any(attributes.get(name, "").startswith("4") for name in HTTP_CODE_ATTRIBUTES) or any(
         attributes.get(name) in REFUSALS for name in GRPC_CODE_ATTRIBUTES
     )
 
 
 def _strings(attributes: Iterable[KeyValue]) -> dict[str, str]:
-    """Strings and integers, as text."""
+    """Strings, integers and truths, as text."""
     found = {}
     for item in attributes:
         kind = item.value.WhichOneof("value")
         if kind in ("string_value", "int_value"):
             found[item.key] = str(getattr(item.value, kind))
+        elif kind == "bool_value":
+            found[item.key] = "true" if item.value.bool_value else "false"
     return found

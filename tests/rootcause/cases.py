@@ -78,10 +78,10 @@ def _write_spans(path: Path, spans: list[Proxied]) -> None:
     """Plain OpenTelemetry: what the mesh adds is left out, as in recordings of other systems."""
     bare = [Proxied(one.span) for one in sorted(spans, key=lambda one: one.span.start_ns)]
     bodies = [request.SerializeToString() for request in otlp(bare, batch=2000)]
-    path.write_bytes(zstandard.compress(b"".join(_varint(len(body)) + body for body in bodies)))
+    path.write_bytes(zstandard.compress(b"".join(varint(len(body)) + body for body in bodies)))
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     groups = bytearray()
     while value > 127:
         groups.append(value & 127 | 128)
