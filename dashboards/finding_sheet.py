@@ -52,6 +52,7 @@ class FindingSheet:
     title: str
     state: str
     opened_at: datetime | None
+    reopened_at: datetime | None
     resolved_at: datetime | None
     onset: Json
     symptom: Json
@@ -82,7 +83,7 @@ class FindingSheet:
     def culprit_name(self) -> str:
         """The culprit as far down as the evidence reaches: `payments v2 on payments-1, POST /charge`."""
         if self.culprit.get("link"):
-            return f"link {self.culprit['link']}"
+            return f"link {self.culprit['link']}".replace("link * -> ", "link to ")
         parts = [str(self.culprit.get("service") or "unknown")]
         if self.culprit.get("version"):
             parts.append(str(self.culprit["version"]))
@@ -101,6 +102,7 @@ def read(text: str) -> FindingSheet:
         title=str(found.get("title") or "Incident"),
         state=str(found.get("state") or ""),
         opened_at=moment(found.get("opened_at")),
+        reopened_at=moment(found.get("reopened_at")),
         resolved_at=moment(found.get("resolved_at")),
         onset=_object(found.get("onset")),
         symptom=_object(found.get("symptom")),

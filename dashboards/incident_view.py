@@ -43,6 +43,7 @@ def _heading(sheet: FindingSheet, now: datetime) -> None:
             lasted = figures.duration((until - sheet.opened_at).total_seconds() * 1e9)
             after = f" · {sheet.acknowledged.get('by', '')} looks after it" if sheet.acknowledged else ""
             course = f"opened {figures.clock(sheet.opened_at)} · {'lasting' if is_open else 'lasted'} {lasted}"
+            course += f" · came back {figures.clock(sheet.reopened_at)}" if sheet.reopened_at else ""
             course = f"began {sheet.began} · {course}" if sheet.began else course
             st.caption(plain(course + after))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from deploy.lines import hung, width
 from deploy.reasons import advice
 
+_CODE = re.compile(r"\(([a-z0-9_]+)\)")
 _FACT = 12
 """Characters before the value of a fact."""
 
@@ -63,11 +65,20 @@ def show_finding(finding: dict[str, Any]) -> None:
 def _facts(finding: dict[str, Any]) -> None:
     _fact("culprit", f"{_culprit(finding['culprit'])}  (confidence {finding['confidence']:.0%})", fg="red", bold=True)
     _fact("its part", _part(finding["contribution"], finding["symptom"]["signal"]))
+    _advice(finding)
     if onset := finding.get("onset"):
         _fact("began", f"{_moment(onset['at'])}, give or take {max(1, round(onset['within_s']))} s")
     if change := finding.get("change"):
         _fact("changed", f"{change['summary']}, {_moment(change['time'])}")
     _course(finding)
+
+
+def _advice(finding: dict[str, Any]) -> None:
+    """What the proxies' own word for it means, and what to do, where they have one."""
+    codes = _CODE.findall(finding["ranking"][0]["why"]) if finding["ranking"] else ()
+    if known := next(filter(None, map(advice, codes)), None):
+        _fact("cause", known.cause)
+        _fact("next", known.next)
 
 
 def _course(found: dict[str, Any]) -> None:
@@ -76,6 +87,8 @@ def _course(found: dict[str, Any]) -> None:
     lasted = (_time(over) if over else datetime.now(UTC)) - opened
     until = f"resolved {_moment(over)}, after {_long(lasted)}" if over else f"open for {_long(lasted)}"
     _fact("since", f"{_moment(found['opened_at'])}, {until}")
+    if many := found.get("reopened"):
+        _fact("came back", f"{'once' if many == 1 else f'{many} times'}, last {_moment(found['reopened_at'])}")
     _fact("alarm" if "rule" in found else "incident", found["id"])
     if said := found.get("acknowledged"):
         about = f": {said['text']}" if said["text"] else ""
@@ -92,7 +105,7 @@ def _notes(found: dict[str, Any]) -> None:
 def _culprit(culprit: dict[str, str]) -> str:
     """`payments v2, instance payments-3, route /charges`, or `the link cart -> payments`."""
     if culprit.get("link"):
-        return f"the link {culprit['link']}"
+        return f"the link {culprit['link']}".replace("link * -> ", "link to ")
     named = f"{culprit['service']} {culprit.get('version', '')}".strip()
     parts = [f"{key} {culprit[key]}" for key in ("instance", "route") if culprit.get(key)]
     return ", ".join([named, *parts])

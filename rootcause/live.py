@@ -118,7 +118,7 @@ class Live:
         self.telemetry.evaluations.labels(answer.state).inc()
         for event, finding in news:
             self.telemetry.incidents.labels(event).inc()
-            if event == "opened":
+            if event != "resolved":
                 self._looking = asyncio.create_task(self._closer_look.order(finding))
         self._announcer.incidents([finding for event, finding in news if event == "resolved"])
         await self._announcer.catch_up()

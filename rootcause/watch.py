@@ -61,7 +61,7 @@ class Watch:
 
         Raises StoreUnavailable, QueryFailed; then nothing has changed but what was already written.
         """
-        vigil = self._vigil = self._vigil or self._resume()
+        vigil = self._vigil = self._vigil or self._resume(now)
         changes = read_changes(self._reader, now)
         sight = vigil.compare(now, changed(changes))
         events = vigil.judge(sight)
@@ -72,20 +72,20 @@ class Watch:
         self._book.write()
         return replace(self._answer(sight), felt=_felt(sight, explained=bool(self._book.open))), news
 
-    def _resume(self) -> Vigil:
+    def _resume(self, now: float) -> Vigil:
         """Takes up incidents that were open when the engine stopped, with what was normal then."""
-        findings = self._book.resume()
+        findings = self._book.resume(now)
         normal: tuple[Interval, ...] | None = None
         for finding in findings:
-            start, end = finding.windows.baseline
-            normal = (Interval(start.timestamp(), end.timestamp()),)
-        left = (Incident(f.id, f.culprit.service, f.opened_at.timestamp(), f.updated_at.timestamp()) for f in findings)
+            if finding.state == "open":
+                start, end = finding.windows.baseline
+                normal = (Interval(start.timestamp(), end.timestamp()),)
         beside = self._beside
-        return Vigil(self._load, left, normal, beside.look, self._load_normal, beside.glance)
+        return Vigil(self._load, map(_left, findings), normal, beside.look, self._load_normal, beside.glance)
 
     def _onsets(self, events: Sequence[Event], sight: Sight) -> dict[str, Onset]:
         """When the troubles began that now are incidents; an incident opens also when the store does not tell."""
-        opened = [event.incident.culprit for event in events if event.step is Step.OPENED]
+        opened = [event.incident.culprit for event in events if event.step in (Step.OPENED, Step.REOPENED)]
         try:
             found = {culprit: self._began(culprit, sight) for culprit in opened}
         except (StoreUnavailable, QueryFailed) as error:
@@ -138,6 +138,19 @@ class Watch:
             summary = f"{verdict.suspects[0].service} strays from normal; not long enough yet to say that it is wrong"
             return Answer("nothing_wrong", summary, None, checked)
         return Answer(verdict.state, _plain(verdict), None, checked)
+
+
+def _left(finding: Finding) -> Incident:
+    """As an earlier run knew it."""
+    began, ended = finding.reopened_at or finding.opened_at, finding.resolved_at
+    return Incident(
+        finding.id,
+        finding.culprit.service,
+        began.timestamp(),
+        finding.updated_at.timestamp(),
+        ended.timestamp() if ended is not None else None,
+        finding.reopened,
+    )
 
 
 def _felt(sight: Sight, *, explained: bool) -> tuple[Felt, ...]:

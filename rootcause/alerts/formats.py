@@ -18,6 +18,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 _PAGERDUTY_ACTIONS: Mapping[Event, str] = {
     "opened": "trigger",
+    "reopened": "trigger",
     "worsened": "trigger",
     "acknowledged": "acknowledge",
     "resolved": "resolve",
@@ -130,6 +131,7 @@ def headline(event: Event, notice: Notice) -> str:
     kind = "Incident" if notice.kind == "finding" else "Alarm"
     marks: Mapping[Event, str] = {
         "opened": f"{kind} ({notice.severity})",
+        "reopened": f"{kind} again ({notice.severity})",
         "worsened": f"{kind}, now {notice.severity}",
         "acknowledged": f"Acknowledged by {notice.acknowledged_by}",
         "resolved": "Resolved",

@@ -15,8 +15,8 @@ from rootcause.explain import wording
 from rootcause.explain.finding import Finding
 from rootcause.promises.alarms import Alarm, Kind, Severity
 
-Event = Literal["opened", "worsened", "acknowledged", "resolved"]
-"""`worsened`: it goes on, and is graver than what was told before."""
+Event = Literal["opened", "reopened", "worsened", "acknowledged", "resolved"]
+"""`reopened`: it was over and is not; `worsened`: it goes on, and is graver than what was told before."""
 
 
 _ALARMS: Mapping[Kind, str] = {
@@ -29,7 +29,7 @@ _ALARMS: Mapping[Kind, str] = {
 class Notice(BaseModel):
     """`detail` is the whole finding or alarm; `labels` stay the same from first to last message; `facts` are what a
     person looks at first; `command` shows more; `until` is when it ended, or was last seen; `was` is the severity that
-    was told before it worsened."""
+    was told before it worsened; `again_at` is when it was reopened."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +42,7 @@ class Notice(BaseModel):
     was: Severity | None = None
     since: datetime
     until: datetime
+    again_at: datetime | None = None
     labels: dict[str, str]
     facts: tuple[tuple[str, str], ...]
     source: str
@@ -64,8 +65,9 @@ def of_finding(finding: Finding) -> Notice:
         title=finding.title,
         why=_why(finding),
         severity=_severity(finding),
-        since=finding.opened_at,
+        since=finding.reopened_at or finding.opened_at,
         until=finding.resolved_at or finding.updated_at,
+        again_at=finding.reopened_at,
         labels={"incident": finding.id, **named},
         facts=tuple(_facts(finding)),
         source=culprit.instance or culprit.service,
@@ -109,15 +111,14 @@ def _why(finding: Finding) -> str:
 
 def _facts(finding: Finding) -> list[tuple[str, str]]:
     symptom, culprit = finding.symptom, finding.culprit
-    narrowed = " ".join(filter(None, (culprit.version, culprit.instance, culprit.route, culprit.link)))
     facts = [
-        ("Culprit", f"{culprit.service} {narrowed}".strip()),
+        ("Culprit", wording.named(culprit)),
         (
             f"{symptom.signal.capitalize()} of {symptom.service} {symptom.route}".strip(),
             f"{wording.amount(symptom.baseline, symptom.unit)} -> {wording.amount(symptom.observed, symptom.unit)}",
         ),
         ("Explained", f"{wording.percent(finding.contribution.share)}, confidence {finding.confidence:.2f}"),
-        ("Since", f"{finding.opened_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Since", f"{finding.reopened_at or finding.opened_at:%Y-%m-%d %H:%M:%S} UTC"),
     ]
     return facts + [("Trace", trace) for trace in finding.exemplars[:1]]
 

@@ -94,15 +94,15 @@ class Outbox:
             raise OutboxRefused(f"outbox {path}: {error}; remove the file to start with an empty one") from None
 
     def put(self, target: str, event: Event, notice: Notice, now: float) -> Taken:
-        """Takes a message in, in the labels in which the target was told of the beginning; `opened` of what is known to
-        be open is `worsened` if it is graver now."""
+        """Takes a message in, in the labels in which the target was told of the beginning; `opened` of what was told
+        before is `reopened` or `worsened`, if it is."""
         news = self._told.news(target, event, notice)
         if news is None:
             return "known"
         (waiting,) = self._db.execute("SELECT count(*) FROM notice WHERE target = ?", (target,)).fetchone()
         full = bool(waiting >= MOST)
         self._db.execute("BEGIN")
-        if news == "opened":
+        if news in ("opened", "reopened"):
             self._told.begin(target, notice, now)
         elif news == "resolved":
             self._told.end(target, notice.id, now)

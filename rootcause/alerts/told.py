@@ -38,14 +38,15 @@ class Told:
         self._db.execute(_TABLE)
 
     def news(self, target: str, event: Event, notice: Notice) -> Event | None:
-        """What it is to the target: a beginning once; that it goes on if it is graver now; anything else only between
-        beginning and end."""
+        """What it is to the target: a beginning once, and again when it was reopened since its end was told; that it
+        goes on if it is graver now; anything else only between beginning and end."""
         row = self._row("ended_at, severity", target, notice.id)
         if row is None:
             return event if event == "opened" else None
         ended_at, severity = row
         if ended_at is not None:
-            return None
+            again = notice.again_at is not None and notice.again_at.timestamp() > float(ended_at)
+            return "reopened" if event == "opened" and again else None
         if event != "opened":
             return event
         return None if reaches(_severity(severity), notice.severity) else "worsened"
@@ -55,9 +56,9 @@ class Told:
         return self._row("ended_at", target, incident) == (None,)
 
     def begin(self, target: str, notice: Notice, now: float) -> None:
-        """From now on the target knows it by these labels."""
+        """From now on the target knows it, maybe once more, by these labels."""
         self._db.execute(
-            "INSERT INTO told (target, incident, severity, labels, began_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO told (target, incident, severity, labels, began_at) VALUES (?, ?, ?, ?, ?)",
             (target, notice.id, notice.severity, json.dumps(notice.labels), now),
         )
 

@@ -121,7 +121,8 @@ class Note(_Part):
 
 
 class Finding(_Part):
-    """One incident with one root cause. `acknowledged` is who looks after it, and since when; `held_back` while nobody
+    """One incident with one root cause. `reopened` counts how often it came back after its end, the last time at
+    `reopened_at`. `acknowledged` is who looks after it, and since when; `held_back` while nobody
     was told that it opened, because its culprit is silenced. `onset` is null where single requests do not tell. Parts
     of `path` add up to what requests with the symptom take longer, as far as their spans were looked at; for `gaps` the
     confidence is lower than it would be."""
@@ -129,6 +130,8 @@ class Finding(_Part):
     id: str
     state: Literal["open", "resolved"]
     opened_at: datetime
+    reopened: int = 0
+    reopened_at: datetime | None = None
     resolved_at: datetime | None = None
     updated_at: datetime
     title: str

@@ -141,7 +141,7 @@ def culprit_of(verdict: Verdict) -> Culprit:
 def title(verdict: Verdict) -> str:
     """One line for the pager."""
     first, symptom = verdict.suspects[0], felt(verdict)
-    who = _name(culprit_of(verdict))
+    who = wording.named(culprit_of(verdict))
     does = "fails requests" if by_errors(first) else "is slow"
     if symptom.signal == "saturation" and first.full is not None:
         usual, now = wording.percent(symptom.baseline), wording.percent(symptom.observed)
@@ -152,21 +152,16 @@ def title(verdict: Verdict) -> str:
         return f"{who}: {wording.dropped(first.drops[0])}"
     if only_inside(verdict):
         return f"{who}: {wording.against(first)}"
-    felt_as = f"{wording.amount(symptom.baseline, symptom.unit)} -> {wording.amount(symptom.observed, symptom.unit)}"
+    usual, now = (wording.amount(figure, symptom.unit) for figure in (symptom.baseline, symptom.observed))
     where = f"{symptom.service} {symptom.route}".strip()
-    return f"{who} {does}: {where} {'failures' if symptom.signal == 'errors' else 'mean'} {felt_as}"
+    if symptom.signal == "errors":
+        return f"{who} {does}: {now} of {where} fail, usually {usual}"
+    return f"{who} {does}: {where} takes {now} on average, usually {usual}"
 
 
 def moment(time: float) -> datetime:
     """Unix seconds as a UTC time, to the millisecond."""
     return datetime.fromtimestamp(round(time, 3), UTC)
-
-
-def _name(culprit: Culprit) -> str:
-    if culprit.link:
-        return f"the link {culprit.link}"
-    parts = [culprit.service, culprit.version, f"({culprit.instance})" if culprit.instance else "", culprit.route]
-    return " ".join(part for part in parts if part)
 
 
 def _contribution(verdict: Verdict, symptom: Symptom) -> Contribution:
@@ -238,7 +233,7 @@ def _dropped(first: Suspect, queries: Queries) -> tuple[Evidence, ...]:
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
     first = verdict.suspects[0]
     inside = symptom.signal == "saturation" or only_fewer(first) or only_inside(verdict)
-    statements = [*([] if inside else [felt_by_users(symptom, queries)]), *_dropped(first, queries)]
+    statements = [*([] if inside else [felt_by_users(symptom, queries)])]
     if first.strained is not None:
         full = Suspect(first.service, full=first.full, surge=first.surge)
         statements.append(
@@ -248,6 +243,7 @@ def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evi
         own = Suspect(first.service, error_part=first.error_part, own_time=first.own_time, own_errors=first.own_errors)
         sql = queries.service(first.service)
         statements.append(Evidence(statement=f"{first.service}: {wording.against(own)}", sql=sql))
+    statements += _dropped(first, queries)
     if first.steps is not None:
         step = Suspect(first.service, steps=first.steps)
         sql = step_sql(first.steps, queries)
@@ -280,7 +276,9 @@ def _counterfactual(
     if only_inside(verdict):
         return ()
     share = _contribution(verdict, symptom).share
-    told = without(verdict.suspects[0].service, symptom, share, *windows)
+    service = verdict.suspects[0].service
+    who = f"what the link to {service} adds" if verdict.links else service
+    told = without(who, symptom, share, *windows)
     return (Evidence(statement=told, sql=queries.entries(symptom.service)),) if told else ()
 
 

@@ -7,7 +7,7 @@ from rootcause.attribute.links import LinkShift
 from rootcause.attribute.refused import REFUSALS
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
-from rootcause.explain.finding import OnPath
+from rootcause.explain.finding import ANY_SOURCE, Culprit, OnPath
 from rootcause.judge.rank import Suspect
 from rootcause.load.window import OF_TIME
 
@@ -31,6 +31,15 @@ def amount(value: float, unit: str) -> str:
     if unit == "requests/s":
         return f"{value:.1f} requests/s"
     return ms(value) if unit == "ms" else percent(value)
+
+
+def named(culprit: Culprit) -> str:
+    """`payments v2 (payments-3) /charges`, `the link cart -> payments`, `the link to payments`: of whoever calls."""
+    if culprit.link:
+        one = culprit.link.removeprefix(f"{ANY_SOURCE} -> ")
+        return f"the link {culprit.link}" if one == culprit.link else f"the link to {one}"
+    parts = [culprit.service, culprit.version, f"({culprit.instance})" if culprit.instance else "", culprit.route]
+    return " ".join(part for part in parts if part)
 
 
 def arrow(link: LinkShift) -> str:
@@ -78,6 +87,8 @@ def _changed(step: StepShift) -> str:
         return f"says {step.name} in {shares[0]} of the time, {shares[1]}"
     if step.name.startswith("log "):
         return f"{shares[0]} of its {step.route} requests write {step.name.removeprefix('log ')}, {shares[1]}"
+    if step.name.startswith("-> "):
+        return f"{shares[0]} of its {step.route} requests call {step.name.replace('-> ', '')}, {shares[1]}"
     return f"{shares[0]} of its {step.route} requests do '{step.name or 'the request itself'}', {shares[1]}"
 
 

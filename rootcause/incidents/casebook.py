@@ -20,7 +20,7 @@ from rootcause.explain.finding import Finding, Note, Onset
 from rootcause.explain.proof import explain, moment
 from rootcause.explain.queries import RollupQueries
 from rootcause.incidents.journal import Journal
-from rootcause.incidents.lifecycle import Event, Incident, Step
+from rootcause.incidents.lifecycle import REOPENED_WITHIN_S, Event, Incident, Step
 from rootcause.incidents.silences import Silence, Silences
 from rootcause.judge.diagnose import Verdict, turned_to
 from rootcause.load.changes import Change
@@ -29,10 +29,12 @@ from rootcause.load.window import Window
 
 log = logging.getLogger(__name__)
 
+_STAYS = ("opened_at", "reopened", "reopened_at", "acknowledged", "notes", "held_back", "updated_at")
+"""Of a finding, however it is explained."""
 REWRITE_S = 30.0
 """An open incident is written again this often at most."""
 
-News = tuple[Literal["opened", "resolved"], Finding]
+News = tuple[Literal["opened", "reopened", "resolved"], Finding]
 """What others are told."""
 
 
@@ -67,6 +69,7 @@ class Casebook:
         self._memory = threading.Lock()
         self._writing = threading.Lock()  # taken first, and held while the store is asked: rows of one incident in turn
         self._kept: dict[str, _Kept] = {}
+        self._ended: dict[str, Finding] = {}  # those that may be reopened
         self._silences = Silences()
         self._unwritten: dict[str, Finding] = {}
 
@@ -76,13 +79,16 @@ class Casebook:
         with self._memory:
             return tuple(kept.finding for kept in self._kept.values())
 
-    def resume(self) -> list[Finding]:
-        """Takes up what an earlier run left: its open incidents. Raises StoreUnavailable, QueryFailed."""
+    def resume(self, now: float) -> list[Finding]:
+        """Takes up what an earlier run left: its open incidents, and those that may be reopened. Raises
+        StoreUnavailable, QueryFailed."""
         with self._writing:
-            findings, silences = self._journal.open_incidents(), Silences(self._journal.silences())
+            findings = self._journal.open_incidents(moment(now - REOPENED_WITHIN_S))
+            silences = Silences(self._journal.silences())
             with self._memory:
                 self._silences = silences
-                self._kept = {finding.id: _Kept(finding, 0.0, 0.0) for finding in findings}
+                self._kept = {one.id: _Kept(one, 0.0, 0.0) for one in findings if one.state == "open"}
+                self._ended = {one.id: one for one in findings if one.state == "resolved"}
             return findings
 
     def record(self, event: Event, seen: Seen) -> News | None:
@@ -146,7 +152,8 @@ class Casebook:
     def _resolve(self, incident: Incident, now: float) -> News | None:
         kept = self._kept.pop(incident.id)
         finding = _changed(kept.finding, moment(now), state="resolved", resolved_at=moment(now))
-        self._unwritten[incident.id] = finding
+        self._unwritten[incident.id] = self._ended[incident.id] = finding
+        self._ended = {id: one for id, one in self._ended.items() if _may_reopen(one, now)}
         log.info("resolved %s: %s", incident.id, finding.title)
         return None if finding.held_back else ("resolved", finding)
 
@@ -157,16 +164,19 @@ class Casebook:
         if before is None or (score >= before.score and not _poorer(before.finding, seen.verdict)):
             self._explain(incident, seen, score)
         kept = self._kept[incident.id]
-        opened = event.step is Step.OPENED
+        opened = event.step in (Step.OPENED, Step.REOPENED)
         kept.finding = _changed(kept.finding, moment(now))
         if opened:
             held_back = self._silences.cover(incident.culprit, moment(now))
             kept.finding = kept.finding.model_copy(update={"held_back": held_back})
-            log.info("opened %s%s: %s", incident.id, " in silence" if held_back else "", kept.finding.title)
+            silently = " in silence" if held_back else ""
+            log.info("%s %s%s: %s", event.step.value, incident.id, silently, kept.finding.title)
         if opened or now - kept.written_at >= REWRITE_S:
             self._unwritten[incident.id] = kept.finding
             kept.written_at = now
-        return ("opened", kept.finding) if opened and not kept.finding.held_back else None
+        if not opened or kept.finding.held_back:
+            return None
+        return ("opened" if event.step is Step.OPENED else "reopened", kept.finding)
 
     def _explain(self, incident: Incident, seen: Seen, score: float) -> None:
         before = self._kept.get(incident.id)
@@ -186,10 +196,9 @@ class Casebook:
         onset = seen.onsets.get(incident.culprit) if before is None else before.finding.onset
         finding = finding.model_copy(update={"opened_at": moment(incident.opened_at), "onset": onset})
         if before is not None:
-            kept = {
-                name: getattr(before.finding, name) for name in ("acknowledged", "notes", "held_back", "updated_at")
-            }
-            finding = finding.model_copy(update=kept)
+            finding = finding.model_copy(update={name: getattr(before.finding, name) for name in _STAYS})
+        elif (ended := self._ended.pop(incident.id, None)) is not None:
+            finding = _again(ended, finding, incident)
         written = before.written_at if before is not None else 0.0
         self._kept[incident.id] = _Kept(finding, score, written)
 
@@ -210,12 +219,32 @@ class Casebook:
                     changed = self._unwritten[id] = _changed(held, changed.updated_at, **change(held))
                 if id in self._kept:
                     self._kept[id].finding = changed
+                if id in self._ended:
+                    self._ended[id] = changed
             return changed
 
     def _held(self, id: str) -> Finding | None:
         """What memory has of an incident, newer than any row."""
         kept = self._kept.get(id)
         return kept.finding if kept else self._unwritten.get(id)
+
+
+def _may_reopen(finding: Finding, now: float) -> bool:
+    return finding.resolved_at is not None and now - finding.resolved_at.timestamp() <= REOPENED_WITHIN_S
+
+
+def _again(ended: Finding, anew: Finding, incident: Incident) -> Finding:
+    """The same incident, explained anew. Whoever looked after it took it for over, so somebody has to again."""
+    said = ended.acknowledged
+    looked = () if said is None else (said.model_copy(update={"text": said.text or "looked after it"}),)
+    update = {
+        "opened_at": ended.opened_at,
+        "reopened_at": anew.opened_at,
+        "reopened": incident.relapses,
+        "updated_at": max(anew.updated_at, ended.updated_at),
+        "notes": (*ended.notes, *looked),
+    }
+    return anew.model_copy(update=update)
 
 
 def _poorer(finding: Finding, verdict: Verdict) -> bool:

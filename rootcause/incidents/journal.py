@@ -4,6 +4,7 @@ In: findings, deliveries, silences. Out: rows of mesh_incidents (the newest row 
 mesh_silences (the newest row of a service).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,15 +92,15 @@ class Journal:
         """The newest 200 incidents, newest first; only those whose culprit is `service`, if given."""
         return self._read("WHERE Service = %(service)s" if service else "", {"service": service})
 
-    def open_incidents(self) -> list[Finding]:
-        """Incidents that were open when somebody last wrote."""
-        return self._read("WHERE State = 'open'", {})
+    def open_incidents(self, ended_since: datetime) -> list[Finding]:
+        """Incidents that were open when somebody last wrote, and those that ended later than that."""
+        return self._read("WHERE State = 'open' OR ResolvedAt >= %(since)s", {"since": ended_since})
 
     def incident(self, id: str) -> Finding | None:
         """One incident, None when there is none of this id."""
         found = self._read("WHERE Id = %(id)s", {"id": id})
         return found[0] if found else None
 
-    def _read(self, where: str, params: dict[str, str]) -> list[Finding]:
-        rows = self._reader.rows(_INCIDENTS.format(where=where), params or None)
+    def _read(self, where: str, params: Mapping[str, str | datetime]) -> list[Finding]:
+        rows = self._reader.rows(_INCIDENTS.format(where=where), dict(params) or None)
         return [Finding.model_validate_json(row["Finding"]) for row in rows]

@@ -53,21 +53,21 @@ class Vigil:
     def __init__(
         self,
         load: Load,
-        already_open: Iterable[Incident] = (),
+        known: Iterable[Incident] = (),
         normal: tuple[Interval, ...] | None = None,
         closer: Closer | None = None,
         load_normal: Load | None = None,
         glance: Closer | None = None,
     ) -> None:
-        """`normal` is what was normal before the incidents that are open already; `load_normal` loads long windows,
-        where less of them will do; `glance` looks into requests only."""
+        """`known` are incidents that an earlier run left; `normal` is what was normal before those that are open;
+        `load_normal` loads long windows, where less of them will do; `glance` looks into requests only."""
         self._load = load
         self._remembered = Remembered(load_normal or load)
         self._closer = closer
         self._glance = glance
         self._glance_at = inf
         self._releases = Releases()
-        self._lives = Lifecycle(already_open)
+        self._lives = Lifecycle(known)
         self._past: list[Interval] = []
         self._normal = normal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
@@ -181,7 +181,8 @@ def test_an_incident_opens_is_kept_and_resolves(running: Collector, reader: Read
     assert answer.state == "nothing_wrong"
     (kept,) = [finding for finding in journal.incidents() if finding.id == opened.id]
     assert kept == resolved == journal.incident(opened.id)
-    assert journal.open_incidents() == []
+    assert journal.open_incidents(resolved.resolved_at) == [kept], "it may be reopened"
+    assert journal.open_incidents(resolved.resolved_at + timedelta(seconds=1)) == []
     row = running.query(
         f"SELECT State, Service, Instance, Signal FROM otel.mesh_incidents FINAL WHERE Id = '{kept.id}'"
     )

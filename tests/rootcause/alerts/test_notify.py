@@ -9,6 +9,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,22 @@ async def test_what_turns_graver_is_told_once_more_and_first_to_who_wants_no_les
 
 def _said(body: Any) -> str:
     return f"{body['event_action']} {body.get('payload', {}).get('severity', '')}"
+
+
+async def test_what_comes_back_is_told_again_once(finding: Finding, tmp_path: Path) -> None:
+    before = finding.model_copy(update={"reopened": 1, "reopened_at": finding.opened_at})
+    async with receiver(lambda n: web.Response(status=204)) as (target, got):
+        for _ in range(2):  # the second time after a restart
+            notifier = Notifier([Target(target)], Outbox(tmp_path / "outbox.sqlite"), lambda delivery: None)
+            await notifier.start()
+            for event in ("opened", "resolved"):
+                notifier.tell(event, of_finding(finding))
+            again = finding.model_copy(update={"reopened": 1, "reopened_at": datetime.now(UTC) + timedelta(hours=1)})
+            for later in (before, again, again):  # the first is of an evaluation before the end was told
+                notifier.tell("opened", of_finding(later))
+            await notifier.stop(within_s=20.0)
+            assert [message["event"] for message in got[:3]] == ["opened", "resolved", "reopened"]
+    assert [message["event"] for message in got[3:]] == ["resolved", "reopened"], "its second end, and back again"
 
 
 async def test_alertmanager_is_reminded_of_what_is_open_and_nobody_else(

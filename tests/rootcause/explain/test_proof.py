@@ -26,7 +26,7 @@ def finding(*faults: Fault, change: Change | None = None) -> Finding:
 
 def test_slow_service() -> None:
     found = finding(Fault("latency", "payments", 300, FAULT_AT))
-    assert found.title.startswith("payments is slow: front POST /checkout mean")
+    assert found.title.startswith("payments is slow: front POST /checkout takes ")
     assert found.symptom.unit == "ms"
     assert found.symptom.observed - found.symptom.baseline == pytest.approx(300, rel=0.1)
     assert found.contribution.value == pytest.approx(300, rel=0.15)
@@ -48,7 +48,9 @@ def test_who_is_slow_while_users_see_the_failures_of_another_is_told_by_its_own_
     told = felt(replace(verdict, symptoms=(failing,)))
     assert (told.service, told.signal) == ("inventory", "latency")
     assert told.observed - told.baseline == pytest.approx(200, rel=0.1)
-    assert title(replace(verdict, symptoms=(failing,))).startswith("the link cart -> inventory is slow: inventory mean")
+    assert title(replace(verdict, symptoms=(failing,))).startswith(
+        "the link cart -> inventory is slow: inventory takes "
+    )
 
 
 def test_bad_version_is_compared_with_the_good_one() -> None:
@@ -76,7 +78,7 @@ def test_link_names_both_ends() -> None:
 def test_all_links_into_a_service() -> None:
     found = finding(Fault("link", "catalog", 100, FAULT_AT))
     assert found.culprit.link == "* -> catalog"
-    assert found.title.startswith("the link * -> catalog is slow")
+    assert found.title.startswith("the link to catalog is slow")
     assert len([one for one in found.evidence if one.statement.startswith("link ")]) == 2
 
 

@@ -39,8 +39,8 @@ class Store(Journal):
         self.rows: dict[str, Finding] = {}
         self.while_writing: Callable[[], object] | None = None
 
-    def open_incidents(self) -> list[Finding]:
-        return []
+    def open_incidents(self, ended_since: datetime) -> list[Finding]:
+        return [one for one in self.rows.values() if one.resolved_at is None or one.resolved_at >= ended_since]
 
     def silences(self) -> list[Silence]:
         return []
@@ -70,7 +70,7 @@ def seen() -> Seen:
 def opened(seen: Seen) -> tuple[Casebook, Store]:
     store = Store()
     book = Casebook(store)
-    book.resume()
+    book.resume(NOW)
     book.record(Event(Step.OPENED, incident()), seen)
     book.write()
     assert store.rows["i1"].state == "open"
@@ -162,3 +162,32 @@ def test_what_was_resolved_can_still_be_noted(opened: tuple[Casebook, Store], se
     said = book.note("test", note("seen"))
     assert said
     assert store.rows["test"].notes[0].text == "seen"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_is_reopened_is_the_same_explained_anew_and_somebody_has_to_look_after_it_again(
+    opened: tuple[Casebook, Store], seen: Seen, restarted: bool
+) -> None:
+    book, store = opened
+    book.acknowledge("i1", note("on it"))
+    book.record(Event(Step.RESOLVED, incident()), seen)
+    book.note("i1", note("it was the disk"))
+    book.write()
+    assert book.open == ()
+    if restarted:
+        book = Casebook(store)
+        book.resume(NOW + 60)
+        assert book.open == ()
+    later = NOW + 90
+    again = replace(incident(), opened_at=later, relapses=1)
+    told = book.record(Event(Step.REOPENED, again), replace(seen, now=later))
+    assert told is not None
+    event, finding = told
+    assert (event, finding.id, finding.state, finding.resolved_at) == ("reopened", "i1", "open", None)
+    assert (finding.opened_at, finding.reopened_at, finding.reopened) == (moment(NOW), moment(later), 1)
+    assert finding.acknowledged is None
+    assert [one.text for one in finding.notes] == ["it was the disk", "on it"]
+    book.record(Event(Step.UPDATED, again), replace(seen, now=later + 40))
+    assert (book.open[0].opened_at, book.open[0].reopened) == (moment(NOW), 1)
+    book.write()
+    assert store.rows["i1"].state == "open"
