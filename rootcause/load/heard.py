@@ -32,17 +32,21 @@ def heard(
     now: Sequence[Placed],
     instances: Instances,
 ) -> tuple[list[Placed], list[Placed]]:
-    """Without the lines of a service that has an instance which writes none any more, in any request: who says nothing
-    may not be heard. Of one that wrote none before, with those only that tell of trouble."""
+    """Without DEBUG and TRACE, which are turned on and off, and without the lines of a service that has an instance
+    which writes none any more, in any request: who says nothing may not be heard. Of one that wrote none before, with
+    those only that tell of trouble."""
     of = {span.id: span.service for span in (*spans_before, *spans)}
     usual = {of[line.span] for line in before}
     silent = _silent(
         spans, {line.span for line in now}, _shares(spans_before, {line.span for line in before}), instances
     )
-    return (
-        [line for line in before if of[line.span] not in silent],
-        [line for line in now if of[line.span] not in silent and (of[line.span] in usual or _of_trouble(line))],
-    )
+    left = [[line for line in lines if of[line.span] not in silent and not _verbose(line)] for lines in (before, now)]
+    return left[0], [line for line in left[1] if of[line.span] in usual or _of_trouble(line)]
+
+
+def _verbose(line: Placed) -> bool:
+    """Written for those who look for bugs, by the level that a structured body names."""
+    return line.group.text.startswith(("DEBUG ", "TRACE "))
 
 
 def _of_trouble(line: Placed) -> bool:

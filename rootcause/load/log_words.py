@@ -12,10 +12,13 @@ from itertools import islice
 from typing import Any
 
 MOST_WORDS = 40
-_MESSAGES = ("message", "msg", "@message", "@m", "event", "log", "body", "text", "short_message")
+_MESSAGES = ("message", "msg", "@message", "@mt", "@m", "event", "log", "body", "text", "short_message")
 """Where loggers of most languages put what they say, the usual ones first."""
 _LEVELS = ("severity", "level", "levelname", "loglevel", "log.level", "@l", "lvl")
-_CUT_MESSAGE = re.compile(r'"(?:message|msg|@message|@m)"\s*:\s*"((?:[^"\\]|\\.)*)')
+_NUMBERED = ((10, "TRACE"), (20, "DEBUG"), (30, "INFO"), (40, "WARN"), (50, "ERROR"), (60, "FATAL"))
+"""Levels as numbers, of Bunyan and Pino."""
+_FIELD = re.compile(r'"([\w@.]+)"\s*:\s*(?:"((?:[^"\\]|\\.)*)|(\d+)\b)')
+"""A field of a text or number, of an object that was cut off."""
 _NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Thai, Lao, Burmese, Khmer, kana and Han are written without spaces: each letter counts as a word."""
 _BETWEEN = (
@@ -52,11 +55,17 @@ def said_in(body: str) -> tuple[str, str]:
 def _structured(body: str) -> tuple[str, str]:
     try:
         found = json.loads(body)
-    except (ValueError, RecursionError):  # also of one that was cut off
-        begun = _CUT_MESSAGE.search(body)
-        return "", _first_line(_unescaped(begun[1]) if begun else body)
-    level, message = _text(found, _LEVELS), _text(found, _MESSAGES)
-    return level.upper(), _first_line(message or body)
+    except (ValueError, RecursionError):
+        found = _begun(body)
+    return _level(found), _first_line(_text(found, _MESSAGES) or body)
+
+
+def _begun(body: str) -> dict[str, Any]:
+    """What is left of an object that was cut off."""
+    found: dict[str, Any] = {}
+    for name, text, number in _FIELD.findall(body):
+        found.setdefault(name, int(number) if number else _unescaped(text))
+    return found
 
 
 def _unescaped(text: str) -> str:
@@ -64,6 +73,13 @@ def _unescaped(text: str) -> str:
         return str(json.loads(f'"{text}"', strict=False))
     except ValueError:
         return text
+
+
+def _level(found: Mapping[str, Any]) -> str:
+    number = found.get("level")
+    if isinstance(number, int):
+        return next((name for least, name in reversed(_NUMBERED) if number >= least), "")
+    return _text(found, _LEVELS).upper()
 
 
 def _text(found: Mapping[str, Any], names: tuple[str, ...]) -> str:

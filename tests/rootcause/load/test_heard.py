@@ -59,3 +59,8 @@ def test_an_instance_whose_logs_are_lost_is_not_an_instance_that_lost_its_words(
 
 def test_of_whom_nobody_heard_before_only_trouble_counts() -> None:
     assert compared([], ["read", "cache failed"], always) == (set(), {'log " cache failed"'})
+
+
+def test_what_is_turned_on_and_off_is_left_out() -> None:
+    debug = '{"level": "debug", "msg": "entering loop"}'
+    assert compared(["read", debug], ["read"], always) == ({'log " read"'}, {'log " read"'})

@@ -15,6 +15,7 @@ from rootcause.load.log_words import MOST_WORDS, words, written
         ("stock read in 3 ms", "INFO stock read in ms"),
         ('{"ts": "12:03", "msg": "stock read in 3 ms", "sku": "x-1"}', "INFO stock read in ms"),
         ('{"level": "warn", "message": "bank is away\\n  at pay()"}', "INFO bank is away"),
+        ('{"@mt": "stock {Sku} read", "Sku": "x-1"}', "INFO stock Sku read"),
         ('{"event": "stock read", "logger": "shop.stock"}', "INFO stock read"),
         ('{"message": {"code": 7}, "text": "stock read"}', "INFO stock read"),
         ('{"message": "bank \\"north\\" is away", "stack": "java.lang.Ill', "INFO bank north is away"),
@@ -34,9 +35,22 @@ def test_what_a_line_says(body: str, expected: str) -> None:
     assert written(list(words("INFO", body))) == expected
 
 
-def test_the_level_of_a_structured_line_counts_where_there_is_no_other() -> None:
-    body = '{"level": "error", "msg": "bank is away"}'
-    assert words("", body)[0] == "ERROR"
+@pytest.mark.parametrize(
+    ("body", "level"),
+    [
+        ('{"level": "error", "msg": "away"}', "ERROR"),
+        ('{"level": 50, "msg": "away"}', "ERROR"),
+        ('{"level": 35, "msg": "away"}', "INFO"),
+        ('{"level": 3, "msg": "away"}', ""),
+        ('{"@l": "Warning", "@mt": "away"}', "WARNING"),
+        ('{"severity": "error", "message": "away", "stack": "java.lang.Ill', "ERROR"),
+        ('{"level": 50, "message": "away", "stack": "java.lang.Ill', "ERROR"),
+        ('{"msg": "away"}', ""),
+        ("level=error away", ""),
+    ],
+)
+def test_the_level_of_a_structured_line_counts_where_there_is_no_other(body: str, level: str) -> None:
+    assert words("", body)[0] == level
     assert words("WARN", body)[0] == "WARN"
 
 
