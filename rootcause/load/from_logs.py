@@ -1,13 +1,14 @@
 """Reads what services complain of: troubled log lines, and the exceptions that spans record, counted by bucket.
 
-In: an open Reader and intervals on bucket boundaries. Out: steps of time for a Window (log_trouble). A bucket is kept
-while it is part of normal time: asking again reads those in question only.
+In: an open Reader and intervals on bucket boundaries. Out: steps of time for a Window (log_trouble). Of normal time
+only those are read who complain now, for trouble that is over is no fault. A bucket is kept while it is part of normal
+time: asking again reads those in question only.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import UTC, datetime
 from math import ceil
 
@@ -37,7 +38,7 @@ FROM
     SELECT toUnixTimestamp(toStartOfInterval({{time}}, INTERVAL 10 SECOND)) AS At, ServiceName, {{what}},
         count() AS Times
     FROM {{table}}
-    WHERE {{time}} >= %(start)s AND {{time}} < %(end)s AND {{troubled}}
+    WHERE {{time}} >= %(start)s AND {{time}} < %(end)s AND (%(all)s OR ServiceName IN %(services)s) AND {{troubled}}
     GROUP BY At, ServiceName, SeverityText, Said
 )
 GROUP BY intDiv(At - %(from)s, {PART_S:.0f}) AS Part, ServiceName, SeverityText, Said
@@ -63,6 +64,7 @@ class Complaints:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._kept: dict[float, list[Log]] = {}
+        self._services: Set[str] = frozenset()  # who is in all that is kept
 
     def steps(self, normal: Sequence[Interval], question: Interval) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Of normal time before the time in question, and of that; nothing when there is too much to be heard in time.
@@ -78,20 +80,35 @@ class Complaints:
     def _steps(self, normal: Sequence[Interval], question: Interval) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         before = [Interval(part.start, min(part.end, question.start)) for part in normal if part.start < question.start]
         wanted = _buckets(before)
-        for missing in _runs(wanted - self._kept.keys()):
-            self._kept |= self._read(missing)
         now = self._read(question)
+        self._hear(wanted, {line.service for lines in now.values() for line in lines})
         usual = [line for at in sorted(wanted) for line in self._kept[at]]
         told = trouble_told((usual, before), ([line for at in sorted(now) for line in now[at]], [question]))
         self._kept = {at: lines for at, lines in (self._kept | now).items() if at in wanted or at in question}
         return told[0], told[1]
 
-    def _read(self, interval: Interval) -> dict[float, list[Log]]:
+    def _hear(self, wanted: Set[float], speaking: Set[str]) -> None:
+        """Makes sure that all buckets are kept, with these services in them."""
+        known = wanted & self._kept.keys()
+        before = self._services if known else frozenset[str]()
+        new = speaking - before
+        found = {at: self._kept[at] + lines for run in _runs(known) for at, lines in self._read(run, new).items()}
+        for run in _runs(wanted - known):
+            found |= self._read(run, before | new)
+        self._kept |= found
+        self._services = before | new
+
+    def _read(self, interval: Interval, services: Set[str] | None = None) -> dict[float, list[Log]]:
+        """Of these services; of all when none are given."""
         found: dict[float, list[Log]] = {at: [] for at in _buckets([interval])}
+        if services is not None and not services:
+            return found
         params = {
             "start": datetime.fromtimestamp(interval.start, UTC),
             "end": datetime.fromtimestamp(interval.end, UTC),
             "from": round(interval.start),
+            "all": services is None,
+            "services": tuple(sorted(services or {""})),
             "most": MOST_LINES * ceil(interval.seconds / PART_S),
             "figures": _FIGURES,
         }

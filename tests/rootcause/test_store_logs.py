@@ -113,3 +113,11 @@ def test_what_is_said_all_the_time_is_not_new_however_many_say_it(running: Colle
         'log "WARN session ended"',
         'log "WARN zombie reaped"',
     }
+
+
+def test_who_begins_to_complain_is_held_against_all_of_its_own_normal_time(running: Collector) -> None:
+    normal, question = Interval(CHATTY, CHATTY + 200), Interval(CHATTY + 220, CHATTY + 280)
+    with Reader(store_url(running)) as reader:
+        complaints = Complaints(reader)
+        assert complaints.steps([normal], Interval(CHATTY + 400, CHATTY + 460)) == ((), ())
+        assert complaints.steps([normal], question) == Complaints(reader).steps([normal], question)
