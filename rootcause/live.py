@@ -188,7 +188,8 @@ def _targets(told: Webhooks) -> list[Target]:
     except SecretRefused as error:
         raise ValueError(f"webhooks.secret_file {told.secret_file}: {error}") from None
     allow = told.allow_link_local
-    return [read_target(one.url, allow_link_local=allow, key=key, secret=secret, wish=_wish(one)) for one in told.urls]
+    told_so = partial(read_target, allow_link_local=allow, key=key, secret=secret, ui=told.ui)
+    return [told_so(one.url, wish=_wish(one)) for one in told.urls]
 
 
 def _wish(told: Webhook) -> Wish:

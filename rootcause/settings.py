@@ -42,10 +42,12 @@ class Webhook(_Settings):
 
 
 class Webhooks(_Settings):
-    """Who is told. `allow_link_local`: also addresses from which clouds hand out credentials."""
+    """Who is told. `allow_link_local`: also addresses from which clouds hand out credentials. `ui` is where people find
+    the web UI, for links to it."""
 
     urls: tuple[Webhook, ...] = ()
     allow_link_local: bool = False
+    ui: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
     secret_file: Path | None = None
     pagerduty_key_file: Path | None = None
 

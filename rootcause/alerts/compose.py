@@ -12,6 +12,7 @@ from typing import Any
 
 from rootcause.alerts import digest, formats
 from rootcause.alerts.formats import Format, Told
+from rootcause.alerts.notice import linked
 from rootcause.alerts.targets import Target
 
 MOST = 100
@@ -36,6 +37,7 @@ def forgets(target: Target) -> bool:
 
 def compose(target: Target, told: Sequence[Told], sent_at: datetime) -> bytes:
     """The body; as many notices as `together` allows, the oldest first. Raises TemplateRefused."""
+    told = [(event, linked(notice, target.ui)) for event, notice in told]
     event, notice = told[0]
     if target.template is not None:
         return target.template.render(event, notice, sent_at)

@@ -64,6 +64,8 @@ def _alert(event: Event, notice: Notice) -> dict[str, Any]:
         "annotations": annotations,
         "startsAt": notice.since.isoformat(),
     }
+    if notice.link:
+        alert["generatorURL"] = notice.link
     if event == "resolved":
         alert["endsAt"] = notice.until.isoformat()
     return alert
@@ -78,7 +80,7 @@ def _slack(event: Event, notice: Notice) -> Any:
             {"type": "header", "text": {"type": "plain_text", "text": line[:_LONGEST_HEADER]}},
             {"type": "section", "text": {"type": "mrkdwn", "text": escaped(notice.why)[:3_000]}},
             {"type": "section", "fields": fields},
-            {"type": "context", "elements": [{"type": "mrkdwn", "text": f"`{notice.command}`"}]},
+            {"type": "context", "elements": [{"type": "mrkdwn", "text": _next(notice)}]},
         ],
     }
 
@@ -90,6 +92,8 @@ def _pagerduty(event: Event, notice: Notice, key: str) -> Any:
         "dedup_key": notice.id,
         "client": "whymesh",
     }
+    if notice.link:
+        told["client_url"] = notice.link
     if told["event_action"] == "trigger":
         told["payload"] = {
             "summary": notice.title[:_LONGEST_SUMMARY],
@@ -105,13 +109,14 @@ def _pagerduty(event: Event, notice: Notice, key: str) -> Any:
 
 
 def _teams(event: Event, notice: Notice) -> Any:
-    return card(
-        [
-            {"type": "TextBlock", "size": "Large", "weight": "Bolder", "wrap": True, "text": headline(event, notice)},
-            {"type": "TextBlock", "wrap": True, "text": notice.why},
-            {"type": "FactSet", "facts": [{"title": name, "value": text} for name, text in notice.facts]},
-        ]
-    )
+    parts: list[dict[str, Any]] = [
+        {"type": "TextBlock", "size": "Large", "weight": "Bolder", "wrap": True, "text": headline(event, notice)},
+        {"type": "TextBlock", "wrap": True, "text": notice.why},
+        {"type": "FactSet", "facts": [{"title": name, "value": text} for name, text in notice.facts]},
+    ]
+    if notice.link:
+        parts.append({"type": "TextBlock", "wrap": True, "text": f"[Open in the web UI]({notice.link})"})
+    return card(parts)
 
 
 def card(parts: Sequence[Mapping[str, Any]]) -> Any:
@@ -137,6 +142,11 @@ def headline(event: Event, notice: Notice) -> str:
         "resolved": "Resolved",
     }
     return f"{marks[event]}: {notice.title}"
+
+
+def _next(notice: Notice) -> str:
+    """What Slack's reader does next."""
+    return f"<{notice.link}|Open in the web UI> or `{notice.command}`" if notice.link else f"`{notice.command}`"
 
 
 def escaped(text: str) -> str:

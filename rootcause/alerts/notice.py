@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,7 +30,8 @@ _ALARMS: Mapping[Kind, str] = {
 class Notice(BaseModel):
     """`detail` is the whole finding or alarm; `labels` stay the same from first to last message; `facts` are what a
     person looks at first; `command` shows more; `until` is when it ended, or was last seen; `was` is the severity that
-    was told before it worsened; `again_at` is when it was reopened."""
+    was told before it worsened; `again_at` is when it was reopened; `link`
+    leads to it in the web UI."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,8 +52,17 @@ class Notice(BaseModel):
     group: str
     signal: str
     command: str
+    link: str = ""
     acknowledged_by: str = ""
     detail: dict[str, Any]
+
+
+def linked(notice: Notice, ui: str) -> Notice:
+    """With the page of the incident, or the one that shows alarms; as it is where nobody says where the web UI is."""
+    if not ui:
+        return notice
+    chosen = f"?{urlencode({'id': notice.id})}" if notice.kind == "finding" else ""
+    return notice.model_copy(update={"link": f"{ui.rstrip('/')}/incidents{chosen}"})
 
 
 def of_finding(finding: Finding) -> Notice:

@@ -38,13 +38,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One webhook: its address, its format, PagerDuty's `key`, what messages are signed with, what it wishes for."""
+    """One webhook: its address, its format, PagerDuty's `key`, what messages are signed with, what it wishes for, where
+    its readers find the web UI."""
 
     url: URL
     format: Format = "json"
     key: str = ""
     secret: bytes | None = None
     wish: Wish = Wish()
+    ui: str = ""
 
     @property
     def name(self) -> str:
@@ -67,7 +69,13 @@ class Target:
 
 
 def read_target(
-    text: str, *, allow_link_local: bool, key: str = "", secret: bytes | None = None, wish: Wish = Wish()
+    text: str,
+    *,
+    allow_link_local: bool,
+    key: str = "",
+    secret: bytes | None = None,
+    wish: Wish = Wish(),
+    ui: str = "",
 ) -> Target:
     """A webhook as people write it: a URL, after the format and a plus when it is not `json`
     (`slack+https://hooks.slack.com/...`). Raises TargetRefused. Names are checked again each time they are resolved."""
@@ -80,7 +88,7 @@ def read_target(
     if found == "pagerduty" and not key:
         raise TargetRefused(f"webhook {text!r}: PagerDuty needs an integration key; set webhooks.pagerduty_key_file")
     return Target(
-        _check(rest, allow_link_local=allow_link_local), found, key if found == "pagerduty" else "", secret, wish
+        _check(rest, allow_link_local=allow_link_local), found, key if found == "pagerduty" else "", secret, wish, ui
     )
 
 

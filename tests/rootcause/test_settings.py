@@ -26,6 +26,7 @@ def test_the_command_line_overrides_the_file_and_keeps_its_rest(tmp_path: Path) 
         ("webhooks: {urls: 7}", "webhooks.urls"),
         ("webhooks: {urls: [{url: 'http://a/', per_minute: 0}]}", "per_minute"),
         ("webhooks: {urls: ['http://a/', {url: 'http://a/'}]}", "http://a/ is there twice"),
+        ("webhooks: {ui: mesh.example}", "webhooks.ui"),
         ("- 1", "expected a mapping"),
         ("a: [", "rootcause.yaml"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import jsonschema
@@ -40,6 +41,16 @@ def target(kind: Format) -> Target:
 def test_one_message_alone_is_what_the_format_has(kind: Format, most: int) -> None:
     assert together(target(kind)) == most
     assert b"incident <0>" in compose(target(kind), told(1), NOW).replace(b"&lt;", b"<").replace(b"&gt;", b">")
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_who_is_told_gets_to_the_page_of_it(kind: Format) -> None:
+    (event, notice), *_ = told(1)
+    page = f"https://mesh.example/ui/incidents?id={notice.id}"
+    body = compose(replace(target(kind), ui="https://mesh.example/ui/"), [(event, notice)], NOW)
+    assert page.encode() in body
+    jsonschema.validate(json.loads(body), SCHEMAS[kind])
+    assert b"incidents?id=" not in compose(target(kind), [(event, notice)], NOW)
 
 
 def test_alertmanager_takes_as_many_alerts_as_there_are() -> None:
