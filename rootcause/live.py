@@ -57,11 +57,13 @@ class Live:
         self._alerts = Journal(alerts)
         allow = settings.webhooks.allow_link_local
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(UNWRITTEN)
-        self.telemetry = Telemetry(settings.telemetry, lambda: len(self.book.open), lambda: len(self.alarms.open))
+        outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
+        self.telemetry = Telemetry(
+            settings.telemetry, lambda: len(self.book.open), lambda: len(self.alarms.open), outbox.waiting
+        )
         self._symptoms = SymptomRules(settings.symptoms)
         symptoms = self._symptoms.asked
         self._guard = Guard(guard, self.alarms, settings.objectives, settings.rules, self.telemetry.burning, symptoms)
-        outbox = Outbox(settings.state / "outbox.sqlite" if settings.state else None)
         targets = _targets(settings.webhooks)
         still_open = partial(told_of, self.book, self.alarms, time.time)
         self._notifier = Notifier(targets, outbox, self._delivered, still_open=still_open, allow_link_local=allow)
@@ -116,6 +118,7 @@ class Live:
             span.set_attribute("whymesh.state", answer.state)
         self.answer = answer
         self.telemetry.evaluations.labels(answer.state).inc()
+        self.telemetry.evaluated_at.set_to_current_time()
         for event, finding in news:
             self.telemetry.incidents.labels(event).inc()
             if event != "resolved":
@@ -127,9 +130,12 @@ class Live:
 
     async def _judge_symptoms(self, answer: Answer) -> None:
         try:
-            self._announcer.alarms(await asyncio.to_thread(self._felt, time.time(), answer.felt))
+            self._announce(await asyncio.to_thread(self._felt, time.time(), answer.felt))
         except (StoreUnavailable, QueryFailed) as error:
             log.warning("symptoms are not judged: %s", error)
+        except Exception:
+            # A mistake of ours in one round must not end all later ones unseen.
+            log.exception("symptoms are not judged")
 
     def _felt(self, now: float, felt: Sequence[Felt]) -> list[AlarmTold]:
         self.alarms.resume()
@@ -138,7 +144,7 @@ class Live:
     async def _guard_for_ever(self) -> None:
         while True:
             try:
-                self._announcer.alarms(await asyncio.to_thread(self._guard.look, time.time()))
+                self._announce(await asyncio.to_thread(self._guard.look, time.time()))
             except (StoreUnavailable, QueryFailed) as error:
                 log.warning("objectives and rules are not judged: %s", error)
                 self.telemetry.burning_unknown()
@@ -146,6 +152,11 @@ class Live:
                 # A mistake of ours in one round must not end all later ones unseen.
                 log.exception("objectives and rules are not judged")
             await asyncio.sleep(max(LEAST_PAUSE_S, min(self._every_s, self._guard.pause_s(time.time()))))
+
+    def _announce(self, news: Sequence[AlarmTold]) -> None:
+        for event, _ in news:
+            self.telemetry.alarms.labels(event).inc()
+        self._announcer.alarms(news)
 
     def _failed(self, span: Span, error: Exception) -> None:
         span.set_attribute("error.type", type(error).__name__)

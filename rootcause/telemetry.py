@@ -11,9 +11,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class Telemetry:
-    """Spans and counters of one engine; `endpoint` is the base URL of an OTLP/HTTP receiver, empty for none."""
+    """Spans and counters of one engine; `endpoint` is the base URL of an OTLP/HTTP receiver, empty for none. What is
+    open or waits is asked when somebody reads the metrics."""
 
-    def __init__(self, endpoint: str, open_incidents: Callable[[], float], open_alarms: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        open_incidents: Callable[[], float],
+        open_alarms: Callable[[], float],
+        waiting: Callable[[], float],
+    ) -> None:
         self._provider = TracerProvider(resource=Resource.create({"service.name": "whymesh-rootcause"}))
         if endpoint:
             exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
@@ -34,6 +41,16 @@ class Telemetry:
         opened.set_function(open_incidents)
         alarms = Gauge("whymesh_rootcause_alarms_open", "Alarms open now.", registry=self.metrics)
         alarms.set_function(open_alarms)
+        unsent = Gauge(
+            "whymesh_rootcause_notifications_waiting", "Webhook messages not delivered yet.", registry=self.metrics
+        )
+        unsent.set_function(waiting)
+        self.evaluated_at = Gauge(
+            "whymesh_rootcause_evaluated_timestamp_seconds",
+            "When an evaluation last succeeded; what is older holds no more.",
+            registry=self.metrics,
+        )
+        self.alarms = Counter("whymesh_rootcause_alarms", "Alarms by event.", ["event"], registry=self.metrics)
         self._burn = Gauge(
             "whymesh_rootcause_objective_burn",
             "How many times faster than allowed the budget of an objective burns.",

@@ -89,6 +89,7 @@ def test_what_users_feel_and_nobody_causes_is_an_alarm(tmp_path: Path) -> None:
             shown = CliRunner().invoke(why, [told.id, "--url", url]).output
             asked = store.query(told.sql)
             assert json.loads(get(f"{url}/v1/incidents")[1])["incidents"] == []
+            assert 'whymesh_rootcause_alarms_total{event="opened"} 1.0' in get(f"{url}/metrics")[1]
             assert process.terminate() == 0
     assert (told.kind, told.service, told.severity) == ("symptom", "front", "error")
     assert told.title in shown

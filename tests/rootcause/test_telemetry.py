@@ -12,7 +12,7 @@ from rootcause.telemetry import Telemetry
 
 @pytest.fixture
 def telemetry() -> Iterator[Telemetry]:
-    telemetry = Telemetry("", lambda: 0, lambda: 0)
+    telemetry = Telemetry("", lambda: 1, lambda: 2, lambda: 3)
     yield telemetry
     telemetry.close()
 
@@ -20,6 +20,15 @@ def telemetry() -> Iterator[Telemetry]:
 def burning(telemetry: Telemetry) -> list[str]:
     lines = generate_latest(telemetry.metrics).decode().splitlines()
     return sorted(line.partition("burn")[2] for line in lines if line.startswith("whymesh_rootcause_objective_burn{"))
+
+
+def test_what_is_open_and_waits_is_asked_for(telemetry: Telemetry) -> None:
+    lines = generate_latest(telemetry.metrics).decode().splitlines()
+    assert {
+        "whymesh_rootcause_incidents_open 1.0",
+        "whymesh_rootcause_alarms_open 2.0",
+        "whymesh_rootcause_notifications_waiting 3.0",
+    } <= set(lines)
 
 
 def test_a_service_that_is_gone_burns_nothing_any_more(telemetry: Telemetry) -> None:
