@@ -24,7 +24,7 @@ BEYOND = 2.0
 _NOISE = 0.05
 """Part of the level that any measure may be off by."""
 _FEWEST = 5
-_ROUNDS = 8
+_ROUNDS = 4
 """Normal time is cut into as many pieces at least, to know how far they differ."""
 _UNNOTICED = 0.1
 """Chance, in a time like the one in question, that any service strays as far by any kind of metric."""

@@ -12,8 +12,9 @@ from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import LinkShift
 from rootcause.attribute.saturation import saturations
 from rootcause.attribute.steps import step_shifts
-from rootcause.attribute.strays import strays
+from rootcause.attribute.strays import Stray, strays
 from rootcause.attribute.surge import surges
+from rootcause.attribute.vanished import vanished
 from rootcause.detect.baseline import MIN_CALLS, common_factor
 from rootcause.detect.errors import failing_entries
 from rootcause.detect.fewer import Fall
@@ -69,7 +70,7 @@ def diagnose(
     """Says who degraded what, or that nothing is wrong, or that there is too little to tell. Degraded without suspects
     means that users feel something which nothing in the graph explains. `changed` are services that somebody changed
     just before, `days` windows of the same time on other days, by the minute."""
-    if not observed.served and (observed.series or observed.steps):
+    if not (baseline.served or observed.served) and (observed.series or observed.steps):
         return _by_measure(baseline, observed)
     if observed.entry_calls < MIN_CALLS:
         return Verdict("not_enough_data", _hardly_asked(baseline, observed))
@@ -87,7 +88,7 @@ def diagnose(
     ranked = weighed(rank(evidence, graph, observed), changed)
     suspects, blamed = cut(ranked, BARS)
     if not blamed:
-        strayed = measured(strays(baseline, observed), {}, {}, {}, graph)
+        strayed = measured(_strays(baseline, observed), {}, {}, {}, graph)
         if strayed:
             return _blaming(strayed, tuple(symptoms), ranked=tuple(ranked))
         return replace(_unblamed(symptoms, evidence, less_asked(baseline, observed)), ranked=tuple(ranked))
@@ -108,13 +109,19 @@ def _by_measure(baseline: Window, observed: Window) -> Verdict:
     if not baseline.series and not baseline.steps:
         return Verdict("not_enough_data", "neither calls nor metrics nor log lines tell of normal time")
     found = measured(
-        strays(baseline, observed),
+        _strays(baseline, observed),
         saturations(baseline, observed),
         surges(baseline, observed),
         step_shifts(baseline, observed),
         Graph([baseline, observed]),
     )
     return _blaming(found) if found else Verdict("nothing_wrong", "nothing that is measured strays from normal")
+
+
+def _strays(baseline: Window, observed: Window) -> dict[str, tuple[Stray, ...]]:
+    """Services whose metrics stray, and those that measure nothing any more."""
+    gone = {service: (stray,) for service, stray in vanished(baseline, observed).items()}
+    return strays(baseline, observed) | gone
 
 
 def _blaming(found: Sequence[Suspect], symptoms: tuple[Symptom, ...] = (), ranked: tuple[Suspect, ...] = ()) -> Verdict:

@@ -99,11 +99,13 @@ def _values(batch: Any, column: Column) -> list[Any]:
 
 
 def _plain(values: Any) -> Any:
-    """Without dictionaries; times in whole microseconds, for Python's own know no smaller ones."""
+    """Without dictionaries; times as seconds."""
     import pyarrow as arrow  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
 
     if arrow.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if arrow.types.is_timestamp(values.type):
-        return values.cast(arrow.timestamp("us", values.type.tz), safe=False)
+        micros = values.cast(arrow.timestamp("us", values.type.tz), safe=False).cast(arrow.int64())
+        return compute.divide(micros.cast(arrow.float64()), 1e6)
     return values

@@ -41,6 +41,14 @@ def test_three_times_the_users_are_nobodys_fault(tmp_path: Path) -> None:
     assert by_metrics(tmp_path, Meters(asked=3.0)) == []
 
 
+def test_whoever_is_not_measured_any_more_is_gone(tmp_path: Path) -> None:
+    rows = Meters().rows(INCIDENT)
+    left = [row for row in rows if row["service"] != "emailservice"]
+    assert ranked(tmp_path / "gone", {"metrics": Meters().rows(NORMAL)}, {"metrics": left}) == ["emailservice"]
+    few = [row for row in rows if row["service"] in ("frontend", "adservice")]
+    assert ranked(tmp_path / "deaf", {"metrics": Meters().rows(NORMAL)}, {"metrics": few}) == []
+
+
 def test_a_call_graph_tells_who_passes_it_on(tmp_path: Path) -> None:
     wrong = Wrong("productcatalogservice", slow_ms=20)
     assert by_metrics(tmp_path, Meters(wrong=wrong), graph=True)[0] == "productcatalogservice"
