@@ -77,7 +77,7 @@ def _in_turn(caller: str, baseline: Window) -> set[Ends]:
     for step in baseline.steps:
         if step.service == caller and ", then -> " in step.name:
             one, other = step.name.removeprefix("-> ").split(", then -> ", 1)
-            pairs.add((one, other.split(" (")[0]))
+            pairs.add((one, other))
     return pairs
 
 

@@ -25,7 +25,7 @@ from rootcause.detect.throughput import less_asked, told, unasked_entries
 from rootcause.judge.every_day import EveryDay
 from rootcause.judge.measured import measured
 from rootcause.judge.prior import weighed
-from rootcause.judge.rank import STEP_SURE, Evidence, Suspect, gather, rank
+from rootcause.judge.rank import Evidence, Suspect, gather, rank
 from rootcause.judge.runners_up import runners_up
 from rootcause.load.window import Window
 
@@ -152,7 +152,7 @@ def _worth_it(suspect: Suspect, bars: Bars) -> bool:
     sure = (
         suspect.silent is not None
         or suspect.drops
-        or (suspect.steps is not None and suspect.steps.log_chance <= STEP_SURE)
+        or (suspect.steps is not None and suspect.steps.sure)
     )
     steps = suspect.step_part if sure else 0.0
     failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= bars.errors

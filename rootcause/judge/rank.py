@@ -32,9 +32,6 @@ FULL_WEIGHT = 0.1
 """Something full is where a fault may come from, not what users feel; it counts for a tenth of requests it meets."""
 STEP_WEIGHT = 0.5
 """A changed step is the trace of a fault, not what users feel, so it counts for half."""
-STEP_SURE = 2 * UNLIKELY
-"""Log of the probability of chance below which a changed step is blamed: there are hundreds of steps to be wrong
-about, and a restart alone changes some. One above it, up to UNLIKELY, is listed only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +228,7 @@ def _excess(raised: dict[str, ErrorShift], services: Iterable[str]) -> float:
 def _blame_steps(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
     """Only the deepest service that changed: its callers change what they do because of its answers, or of none."""
     changed = {s: shift for s, shift in evidence.steps.items() if shift.log_chance <= UNLIKELY}
-    sure = {s for s, shift in changed.items() if shift.log_chance <= STEP_SURE}
+    sure = {s for s, shift in changed.items() if shift.sure}
     explain = sure | {service for service, found in against.items() if found.failed > 0}
     for service, shift in changed.items():
         if not explain & (graph.below(service) - {service}):

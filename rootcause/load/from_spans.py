@@ -36,14 +36,31 @@ class _Inside:
         self.names[f"-> {callee}"] += 1
         self.called.append((span.start_ns, callee))
 
-    def steps(self) -> set[str]:
-        """Everything it did, what it did twice and four times and so on, and in which order it called others."""
-        found = {REQUEST, *self.names}
-        for name, times in self.names.items():
-            found.update(f"{name} ({2**power} times)" for power in range(1, times.bit_length()))
+    def steps(self) -> dict[str, int]:
+        """Everything it did and how many times, and in which order it called others."""
         order = [callee for _, callee in sorted(self.called)]
-        found.update(f"-> {one}, then -> {other}" for one, other in pairwise(order) if one != other)
-        return found
+        turns = {f"-> {one}, then -> {other}": 1 for one, other in pairwise(order) if one != other}
+        return {REQUEST: 1, **self.names, **turns}
+
+
+class _Steps:
+    """What requests did inside, by stretch of time, service and route."""
+
+    def __init__(self) -> None:
+        self._requests: Counter[tuple[int, str, str]] = Counter()
+        self._often: dict[tuple[int, str, str, str], Counter[int]] = defaultdict(Counter)
+
+    def add(self, part: int, request: Span, inside: _Inside) -> None:
+        where = part, request.service, request.name
+        self._requests[where] += 1
+        for name, times in inside.steps().items():
+            self._often[*where, name][times] += 1
+
+    def rows(self) -> tuple[Step, ...]:
+        return tuple(
+            Step(service, route, name, self._requests[part, service, route], tuple(sorted(often.items())), part=part)
+            for (part, service, route, name), often in self._often.items()
+        )
 
 
 class _Forest:
@@ -88,24 +105,17 @@ def window_of(
     call was for that nobody received.
     """
     forest = _Forest(spans, said, callees)
-    requests, edges = Requests(step_s), Edges(step_s)
-    names: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    count: Counter[tuple[str, str]] = Counter()
+    requests, edges, steps = Requests(step_s), Edges(step_s), _Steps()
     for span, parent in forest.requests:
-        if not any(span.start_ns / 1e9 in interval for interval in intervals):
+        part = next((at for at, interval in enumerate(intervals) if span.start_ns / 1e9 in interval), None)
+        if part is None:
             continue
         inside = _walk(forest, span, edges)
         own_ns = span.duration_ns - covered_ns(inside.busy, span)
         key = ServedKey(span.service, span.version, span.instance, span.name, forest.enters(span, parent))
         requests.add(key, span, own_ns / 1e6, inside.failed_here)
-        count[span.service, span.name] += 1
-        names[span.service, span.name].update(inside.steps())
-    steps = tuple(
-        Step(service, route, name, count[service, route], present)
-        for (service, route), counter in names.items()
-        for name, present in counter.items()
-    )
-    return Window(tuple(intervals), requests.rows(), edges.rows(), steps)
+        steps.add(part, span, inside)
+    return Window(tuple(intervals), requests.rows(), edges.rows(), steps.rows())
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ def tells_of_trouble(severity: str, body: str) -> bool:
 
 
 def trouble_told(*windows: Lines) -> list[tuple[Step, ...]]:
-    """For each window, in how many of its buckets each service told of which trouble, and how often in one (once,
-    twice, four times and so on); the same patterns in all windows."""
+    """For each window, in how many of its buckets each service told of which trouble, and how often in one; the
+    same patterns in all windows."""
     patterns = Patterns()
     placed = [[(patterns.group(log), log) for log in logs if _counts(log, within)] for logs, within in windows]
     services = {log.service for lines in placed for _, log in lines}
@@ -55,11 +55,12 @@ def _counts(log: Log, within: Sequence[Interval]) -> bool:
 
 
 def _steps(services: Set[str], often: Counter[tuple[str, str, float]], buckets: int) -> tuple[Step, ...]:
-    present: dict[str, Counter[str]] = defaultdict(Counter)
+    """Parts of buckets at either end of a stretch count as one."""
+    told: dict[tuple[str, str], list[int]] = defaultdict(list)
     for (service, pattern, _), times in often.items():
-        present[service].update([pattern, *(f"{pattern} ({2**power} times)" for power in range(1, times.bit_length()))])
-    return tuple(
-        Step(service, OF_TIME, name, buckets, min(many, buckets))
-        for service in sorted(services)
-        for name, many in {REQUEST: buckets, **present[service]}.items()
-    )
+        told[service, pattern].append(times)
+    found = [Step(service, OF_TIME, REQUEST, buckets, ((1, buckets),)) for service in sorted(services)]
+    for (service, pattern), times in sorted(told.items()):
+        most = Counter(sorted(times, reverse=True)[:buckets])
+        found.append(Step(service, OF_TIME, pattern, buckets, tuple(sorted(most.items()))))
+    return tuple(found)

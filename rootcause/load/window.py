@@ -104,16 +104,25 @@ OF_TIME = "*"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing requests of a service and route do inside: `present` of `requests` did `name` (a local span, or
-    `-> callee`) at least once. Only spans tell this; roll-ups leave it out. Where only some requests were looked at,
-    each stands for `weight`."""
+    """One thing that requests of a service and route do inside (a local span, a line logged, or `-> callee`): `often`
+    holds, by how many times they did it, how many of the `requests` did; those that did not do it are left out.
+
+    Only spans tell this; roll-ups leave it out. Where only some requests were looked at, each stands for `weight`.
+    `part` is the stretch of the window's intervals that they began in.
+    """
 
     service: str
     route: str
     name: str
     requests: int
-    present: int
+    often: tuple[tuple[int, int], ...]
     weight: float = 1.0
+    part: int = 0
+
+    @property
+    def present(self) -> int:
+        """How many did it at least once."""
+        return sum(many for _, many in self.often)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,8 @@ def test_steps_count_requests_that_take_them() -> None:
         span("c", "a", "front", 40, 20, kind=Kind.INTERNAL, name="SELECT"),
         span("x", "", "front", 0, 100),
     ]
-    steps = {step.name: (step.present, step.requests) for step in window_of(spans, HOUR).steps}
-    assert steps == {"": (2, 2), "SELECT": (1, 2), "SELECT (2 times)": (1, 2)}
+    steps = {step.name: (step.often, step.requests) for step in window_of(spans, HOUR).steps}
+    assert steps == {"": (((1, 2),), 2), "SELECT": (((2, 1),), 2)}
 
 
 def test_spans_outside_the_intervals_are_left_out() -> None:
