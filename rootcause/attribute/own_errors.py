@@ -1,14 +1,19 @@
 """How many more requests each service fails by its own doing, by exact tests on counts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from rootcause.detect.chance import log_fisher
-from rootcause.load.window import Served, Window
+from rootcause.load.window import Bucket, Served, Window
 
 MIN_ERRORS = 3
 """One or two failures are nobody's incident."""
+
+Route = tuple[str, str]
+"""Service and route."""
+Counts = tuple[int, int]
+"""How many failed, of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +35,23 @@ class ErrorShift:
 
 
 def own_error_shifts(baseline: Window, observed: Window) -> dict[str, ErrorShift]:
-    """Services with more own errors than chance explains, on their worst route at least."""
-    before, now = _by_route(baseline.served), _by_route(observed.served)
+    """Services with more own errors than chance explains, on their worst route at least, or on those together that
+    never failed. Errors that are swallowed count; where normal ones hide what now reaches the caller, that alone."""
     reasons = _reasons(observed.served)
     found: dict[str, ErrorShift] = {}
-    for service in {service for service, _ in now}:
-        routes = [key for key in now if key[0] == service]
-        tests = [compare(*now[key], *before.get(key, (0, 0))) for key in routes]
-        new = [compare(*now[key], *_whole(before, service)) for key in routes if key not in before]
-        raised = [shift for shift in tests + new if shift is not None]
-        if raised:
-            found[service] = _together(raised, sum(now[key][1] for key in routes), reasons.get(service, ""))
+    for counted in (_own, _own_told):
+        before, now = _by_route(baseline.served, counted), _by_route(observed.served, counted)
+        for service in sorted({service for service, _ in now}):
+            routes = [key for key in now if key[0] == service]
+            tests = [compare(*now[key], *before.get(key, (0, 0))) for key in routes]
+            new = [compare(*now[key], *_whole(before, service)) for key in routes if key not in before]
+            raised = [shift for shift in tests + new if shift is not None]
+            if raised:
+                calls = sum(now[key][1] for key in routes)
+                chance = _never_failed(routes, before, now)
+                shift = _together(raised, calls, reasons.get(service, ""), chance)
+                if service not in found or shift.log_chance < found[service].log_chance:
+                    found[service] = shift
     return found
 
 
@@ -54,28 +65,50 @@ def compare(failed: int, of: int, failed_before: int, of_before: int) -> ErrorSh
     return ErrorShift(usual, rate, of, failed - usual * of, log_fisher(failed, of, failed_before, of_before))
 
 
-def _together(raised: list[ErrorShift], calls: int, reason: str) -> ErrorShift:
-    """Several routes of one service: their failures add up, the clearest one says how sure that is."""
+def _together(raised: list[ErrorShift], calls: int, reason: str, together: float) -> ErrorShift:
+    """Several routes of one service: their failures add up, the clearest one, or those `together` that never failed,
+    say how sure that is."""
     of = sum(shift.calls for shift in raised)
     usual = sum(shift.baseline_rate * shift.calls for shift in raised) / of
     excess = sum(shift.excess for shift in raised)
-    chance = min(shift.log_chance for shift in raised)
+    chance = min(together, *(shift.log_chance for shift in raised))
     return ErrorShift(usual, usual + excess / of, calls, excess, chance, reason)
 
 
-def _by_route(rows: Iterable[Served]) -> dict[tuple[str, str], tuple[int, int]]:
-    sums: dict[tuple[str, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+def _never_failed(routes: Iterable[Route], before: Mapping[Route, Counts], now: Mapping[Route, Counts]) -> float:
+    """Log of the chance that routes which never failed do so now: few requests of each are many of all, and what mix of
+    them is asked for makes no difference."""
+    clean = [route for route in routes if route in before and before[route][0] == 0]
+    shift = compare(*_sum(now[route] for route in clean), *_sum(before[route] for route in clean))
+    return shift.log_chance if shift is not None else 0.0
+
+
+def _sum(counts: Iterable[Counts]) -> Counts:
+    together = list(counts)
+    return sum(failed for failed, _ in together), sum(of for _, of in together)
+
+
+def _own(bucket: Bucket) -> int:
+    return bucket.own_errors
+
+
+def _own_told(bucket: Bucket) -> int:
+    """At most so many of its own errors can have reached the caller."""
+    return min(bucket.own_errors, bucket.errors)
+
+
+def _by_route(rows: Iterable[Served], counted: Callable[[Bucket], int]) -> dict[Route, Counts]:
+    sums: dict[Route, Counts] = defaultdict(lambda: (0, 0))
     for row in rows:
         failed, of = sums[row.service, row.route]
         for bucket in row.buckets:
-            failed, of = failed + bucket.own_errors, of + bucket.calls
+            failed, of = failed + counted(bucket), of + bucket.calls
         sums[row.service, row.route] = failed, of
     return dict(sums)
 
 
-def _whole(by_route: dict[tuple[str, str], tuple[int, int]], service: str) -> tuple[int, int]:
-    parts = [value for key, value in by_route.items() if key[0] == service]
-    return sum(failed for failed, _ in parts), sum(of for _, of in parts)
+def _whole(by_route: Mapping[Route, Counts], service: str) -> Counts:
+    return _sum(value for key, value in by_route.items() if key[0] == service)
 
 
 def _reasons(rows: Iterable[Served]) -> dict[str, str]:

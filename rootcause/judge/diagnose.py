@@ -43,6 +43,9 @@ class Bars:
 
 
 BARS = Bars()
+PERCEIVED_MS = 100.0
+"""What is added to each request that few make is blamed from here on, however little it is of all waiting: a person
+feels it (R. B. Miller, "Response time in man-computer conversational transactions", 1968)."""
 MOST_SUSPECTS = 10
 MIN_NORMAL_S = 30.0
 
@@ -149,15 +152,12 @@ def cut(suspects: Sequence[Suspect], bars: Bars) -> tuple[list[Suspect], int]:
 
 
 def _worth_it(suspect: Suspect, bars: Bars) -> bool:
-    sure = (
-        suspect.silent is not None
-        or suspect.drops
-        or (suspect.steps is not None and suspect.steps.sure)
-    )
+    sure = suspect.silent is not None or suspect.drops or (suspect.steps is not None and suspect.steps.sure)
     steps = suspect.step_part if sure else 0.0
     failing = suspect.own_errors is not None and suspect.own_errors.added_rate >= bars.errors
     felt = suspect.time_part + steps >= bars.time or suspect.error_part >= bars.errors
-    return felt or failing or suspect.strained is not None
+    slow = suspect.each_ms >= max(PERCEIVED_MS, NOTICEABLE * suspect.usual_ms)
+    return felt or failing or slow or suspect.strained is not None
 
 
 def _narrowed(first: Suspect, baseline: Window, observed: Window) -> Narrowed:

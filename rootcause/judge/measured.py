@@ -19,7 +19,8 @@ from rootcause.attribute.saturation import Saturation
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.strays import BEYOND, Stray
 from rootcause.attribute.surge import Surge
-from rootcause.judge.rank import STEP_SURE, Suspect
+from rootcause.detect.errors import UNLIKELY
+from rootcause.judge.rank import Suspect
 from rootcause.load.metric_names import FELT, USED, Tells
 
 _SUPPORT = 0.25
@@ -63,8 +64,8 @@ def measured(
     for service in full.keys() | surges.keys():
         against[service].used.setdefault("full", 1.0)
     for service, shift in complaints.items():
-        if shift.log_chance <= STEP_SURE:
-            against[service].felt["complaints"] = 1.0 + log(shift.log_chance / STEP_SURE)
+        if shift.sure:
+            against[service].felt["complaints"] = 1.0 + log(shift.log_chance / UNLIKELY)
     own = {service for service, found in against.items() if found.own}
     suspects = []
     for service in own:

@@ -37,7 +37,8 @@ STEP_WEIGHT = 0.5
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """One service and what speaks against it. Parts are shares (0..1) of what users feel; `links` are those blamed
-    on it. Where no call tells what users feel, `stray_part` (0..1) grows with what is measured of it."""
+    on it. Where no call tells what users feel, `stray_part` (0..1) grows with what is measured of it. `each_ms` is what
+    it adds to each of the requests that it meets, which usually take `usual_ms`."""
 
     service: str
     time_part: float = 0.0
@@ -52,6 +53,8 @@ class Suspect:
     surge: Surge | None = None
     silent: Silent | None = None
     drops: tuple[Drop, ...] = ()
+    each_ms: float = 0.0
+    usual_ms: float = 0.0
     strays: tuple[Stray, ...] = ()
     stray_part: float = 0.0
 
@@ -147,10 +150,18 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
             found.surge,
             found.silent,
             tuple(found.drops),
+            *_each_ms(service, found.added_ms, observed),
         )
         for service, found in against.items()
     ]
     return sorted((s for s in suspects if s.score > 0), key=lambda suspect: (-suspect.score, suspect.service))
+
+
+def _each_ms(service: str, added_ms: float, observed: Window) -> tuple[float, float]:
+    """What is added to each request of the service, and what these take without it; nothing where they are not seen."""
+    buckets = [bucket for row in observed.served if row.service == service for bucket in row.buckets]
+    met, total_ms = calls(buckets), sum(bucket.total_ms for bucket in buckets)
+    return (added_ms / met, max(0.0, total_ms - added_ms) / met) if met else (0.0, 0.0)
 
 
 def _blame_time(evidence: Evidence, graph: Graph, felt: Set[str], against: dict[str, _Against]) -> None:
@@ -176,12 +187,13 @@ def _standing_out(shifts: dict[K, Shift], factor: float) -> dict[K, float]:
 
 
 def _end_at_fault(ends: Ends, slow: Set[str], slow_links: Set[Ends], graph: Graph) -> str:
-    """A slow link is the callee's, unless the caller is slow itself and waits longer for several others too, while
-    nobody else waits longer for this callee: then the caller is starved."""
+    """A slow link is the callee's, unless the caller is slow itself, or waited for longer than it works, and waits
+    longer for several others too, while nobody else waits longer for this callee: then the caller is starved."""
     source, destination = ends
     callee_slow_for_others = any((other, destination) in slow_links for other in graph.callers(destination) - {source})
     slow_out = sum((source, callee) in slow_links for callee in graph.callees(source))
-    starved = source in slow and slow_out > 1 and not callee_slow_for_others
+    slow_in = any((caller, source) in slow_links for caller in graph.callers(source))
+    starved = (source in slow or slow_in) and slow_out > 1 and not callee_slow_for_others
     return source if starved else destination
 
 

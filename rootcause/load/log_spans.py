@@ -18,7 +18,7 @@ Lines = tuple[Iterable[Log], Sequence[Interval]]
 
 
 def steps_said(*windows: Lines) -> list[tuple[Step, ...]]:
-    """For each window, in how many of the spans of each service which pattern was logged."""
+    """For each window, in how many of the spans of each service which pattern was logged, and how often."""
     inside = [
         [log for log in logs if log.span and any(log.time in part for part in within)] for logs, within in windows
     ]
@@ -31,8 +31,9 @@ def _steps(lines: Iterable[Log], patterns: Said) -> tuple[Step, ...]:
         spans[line.service].add(line.span)
     found = []
     for service, ids in sorted(spans.items()):
-        present: Counter[str] = Counter(name for id in ids for name in patterns.get(id, ()))
-        found += [
-            Step(service, OF_SPANS, name, len(ids), many) for name, many in {REQUEST: len(ids), **present}.items()
-        ]
+        often: dict[str, Counter[int]] = defaultdict(Counter)
+        often[REQUEST][1] = len(ids)
+        for name, times in (pair for id in ids for pair in patterns.get(id, {}).items()):
+            often[name][times] += 1
+        found += [Step(service, OF_SPANS, name, len(ids), tuple(sorted(many.items()))) for name, many in often.items()]
     return tuple(found)

@@ -60,7 +60,7 @@ def _steps(services: Set[str], often: Counter[tuple[str, str, float]], buckets: 
     for (service, pattern, _), times in often.items():
         told[service, pattern].append(times)
     found = [Step(service, OF_TIME, REQUEST, buckets, ((1, buckets),)) for service in sorted(services)]
-    for (service, pattern), times in sorted(told.items()):
-        most = Counter(sorted(times, reverse=True)[:buckets])
+    for (service, pattern), each in sorted(told.items()):
+        most = Counter(sorted(each, reverse=True)[:buckets])
         found.append(Step(service, OF_TIME, pattern, buckets, tuple(sorted(most.items()))))
     return tuple(found)

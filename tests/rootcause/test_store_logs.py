@@ -86,7 +86,10 @@ def test_what_services_complain_of_is_counted_by_bucket(running: Collector) -> N
         usual, now = complaints.steps([NORMAL], QUESTION)
         again = complaints.steps([NORMAL], QUESTION)
     reset, thrown = 'log "ERROR redis connection reset by peer"', 'log "ERROR exception SmtpTimeout"'
-    assert set(usual) == {Step("cart", OF_TIME, REQUEST, 20, ((1, 20),)), Step("mail", OF_TIME, REQUEST, 20, ((1, 20),))}
+    assert set(usual) == {
+        Step("cart", OF_TIME, REQUEST, 20, ((1, 20),)),
+        Step("mail", OF_TIME, REQUEST, 20, ((1, 20),)),
+    }
     assert set(now) == {
         Step("cart", OF_TIME, REQUEST, 6, ((1, 6),)),
         Step("cart", OF_TIME, reset, 6, ((1, 6),)),

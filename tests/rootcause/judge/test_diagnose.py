@@ -98,6 +98,21 @@ def test_a_service_that_few_use_is_blamed_for_its_own_failures() -> None:
     assert [suspect.service for suspect in found.suspects[: found.blamed]] == ["payments"]
 
 
+def test_a_service_that_few_use_is_blamed_for_what_a_person_feels() -> None:
+    """Payments takes 300 ms more, which is little of all that everybody waits."""
+    baseline, observed = windows(4, Fault("latency", "payments", 300, FAULT_AT), rate=60.0)
+    busier = replace(
+        observed,
+        served=tuple(
+            _times(row, 200) if row.entry and row.route != "POST /checkout" else row for row in observed.served
+        ),
+    )
+    found = diagnose(baseline, busier)
+    assert found.suspects[0].time_part < BARS.time
+    assert [suspect.service for suspect in found.suspects[: found.blamed]] == ["payments"]
+    assert found.suspects[0].each_ms == pytest.approx(300, rel=0.2)
+
+
 def _times(row: Served, factor: int) -> Served:
     """As if so many more had asked, with the same answers."""
     return replace(

@@ -11,7 +11,7 @@ READ = 'log "INFO read"'
 
 
 def window(steps: dict[str, int]) -> Window:
-    found = [Step("cart", "GET /", name, 100, present) for name, present in {REQUEST: 100, **steps}.items()]
+    found = [Step("cart", "GET /", name, 100, ((1, present),)) for name, present in {REQUEST: 100, **steps}.items()]
     return Window((Interval(0, 10),), steps=tuple(found))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 from rootcause.judge.diagnose import diagnose
@@ -39,19 +38,11 @@ def test_different_things_stay_apart() -> None:
     assert len(patterns(line("stock found"), line("order refused by bank"), line("stock found", severity="WARN"))) == 3
     assert len(patterns(line("stock found"), line("stock found", service="catalog"))) == 1, "said in one span here"
     by_span = said([line("stock found", "a"), line("nothing there", "b"), line("nowhere", "")])[0]
-<<<<<<< HEAD
     assert by_span == {"a": {'log "INFO stock found"': 1}, "b": {'log "INFO nothing there"': 1}}
-=======
-    assert {span: set(often) for span, often in by_span.items()} == {
-        "a": {'log "INFO stock found"'},
-        "b": {'log "INFO nothing there"'},
-    }
->>>>>>> b573d09 (Compare how often requests take each step)
 
 
 def test_windows_share_their_patterns() -> None:
     usual, now = said([line("read 1 from disk fast")], [line("read 2 from disk slow")])
-<<<<<<< HEAD
     assert usual == now == {"s": {'log "INFO read from disk *"': 1}}
 
 
@@ -61,9 +52,6 @@ def test_a_window_without_lines_is_not_one_in_which_nothing_was_said() -> None:
 
 def test_scripts_without_spaces_are_words_too() -> None:
     assert patterns(line("用户张三登录失败"), line("用户李四登录失败")) == ['log "INFO 用户* *登录失败"']
-=======
-    assert usual == now == {"s": Counter(['log "INFO read from disk *"'])}
->>>>>>> b573d09 (Compare how often requests take each step)
 
 
 def test_a_service_that_says_something_new_each_time_is_bounded() -> None:
