@@ -16,7 +16,7 @@ from rootcause.detect.chance import log_fisher
 from rootcause.detect.fewer import HALF, Counted, Fall, fall_of
 from rootcause.load.window import Window, calls
 
-_NOTABLE = -4.6
+NOTABLE = -4.6
 """Log of the probability, one in a hundred, below which a route's share has changed."""
 _STILL = 0.05
 
@@ -36,8 +36,8 @@ class Drop:
 
 def drops(baseline: Window, observed: Window) -> dict[Ends, Drop]:
     """Links that are hardly used any more."""
-    asked_before, asked = _asked(baseline), _asked(observed)
-    made_before, made = _made(baseline), _made(observed)
+    asked_before, asked = requests_by_bucket(baseline), requests_by_bucket(observed)
+    made_before, made = calls_by_bucket(baseline), calls_by_bucket(observed)
     recorded = {(row.source, row.destination) for row in baseline.called if row.by_source}
     usually, parentless = _parentless(baseline), _parentless(observed)
     found = {}
@@ -61,7 +61,7 @@ def _against(done: Series, chances: Series) -> dict[float, Counted]:
     return {start: Counted(many, done.get(start, 0)) for start, many in chances.items()}
 
 
-def _asked(window: Window) -> Mapping[str, Series]:
+def requests_by_bucket(window: Window) -> Mapping[str, Series]:
     """Requests by service and bucket."""
     found: dict[str, Series] = defaultdict(dict)
     for row in window.served:
@@ -71,7 +71,7 @@ def _asked(window: Window) -> Mapping[str, Series]:
     return found
 
 
-def _made(window: Window) -> dict[Ends, Series]:
+def calls_by_bucket(window: Window) -> dict[Ends, Series]:
     """Calls by link and bucket, as the end that saw more of them."""
     views: dict[tuple[bool, Ends], Series] = defaultdict(dict)
     for row in window.called:
@@ -100,17 +100,18 @@ def _parentless(window: Window) -> Counter[str]:
 
 def _other_routes(service: str, baseline: Window, observed: Window) -> float:
     """How much of what the service did on routes that are asked less often now is not asked for, 0..1 at the most."""
-    before, now = _by_route(service, baseline), _by_route(service, observed)
+    before, now = requests_by_route(service, baseline), requests_by_route(service, observed)
     of_before, of = before.total(), now.total()
     lost = 0.0
     for route, many in before.items():
         expected = many / of_before * of
-        if now[route] < expected and log_fisher(of - now[route], of, of_before - many, of_before) < _NOTABLE:
+        if now[route] < expected and log_fisher(of - now[route], of, of_before - many, of_before) < NOTABLE:
             lost += 1 - now[route] / expected
     return min(1.0, lost)
 
 
-def _by_route(service: str, window: Window) -> Counter[str]:
+def requests_by_route(service: str, window: Window) -> Counter[str]:
+    """Of one service."""
     found: Counter[str] = Counter()
     for row in window.served:
         if row.service == service:

@@ -5,12 +5,13 @@ A callee that sends no spans has no view of its own; then all of the caller's wa
 """
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rootcause.attribute.own_errors import ErrorShift, compare
 from rootcause.attribute.own_time import call_spread
-from rootcause.detect.baseline import Sample, Shift, normal_of, shift_of
-from rootcause.load.window import Window
+from rootcause.detect.baseline import Sample, Shift, at_least, normal_of, shift_of
+from rootcause.detect.exceeding import Measured, exceeding
+from rootcause.load.window import Window, calls
 
 Ends = tuple[str, str]
 """Source and destination."""
@@ -41,6 +42,7 @@ class _Link:
     source: dict[float, _View]
     destination: dict[float, _View]
     tail_ms: float = 0.0
+    waits: list[Measured] = field(default_factory=list)
     lost: int | None = None
 
     def gaps(self, usual_work_ms: float | None = None) -> dict[float, Sample]:
@@ -108,7 +110,8 @@ def _time(usual: _Link, link: _Link) -> Shift | None:
     if usual.destination and not link.destination and work_ms is None:
         return None
     normal = normal_of(list(usual.gaps().values()), usual.tail_ms)
-    return shift_of([(normal, link.gaps(work_ms))]) if normal is not None else None
+    shift = shift_of([(normal, link.gaps(work_ms))]) if normal is not None else None
+    return at_least(shift, exceeding(usual.waits, link.waits)) if shift is not None else None
 
 
 def _links(window: Window) -> dict[Ends, _Link]:
@@ -127,6 +130,7 @@ def _links(window: Window) -> dict[Ends, _Link]:
             view.errors += bucket.errors
         if row.by_source and row.durations is not None and not row.destination_instance:
             link.tail_ms = max(link.tail_ms, call_spread(row.durations))
+            link.waits.append((calls(row.buckets), row.durations))
     return links
 
 

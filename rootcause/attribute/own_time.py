@@ -6,7 +6,8 @@ Each (service, route) is compared with its own normal, so that a changed mix of 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from rootcause.detect.baseline import Normal, Sample, Shift, normal_of, shift_of
+from rootcause.detect.baseline import Normal, Sample, Shift, at_least, normal_of, shift_of
+from rootcause.detect.exceeding import Measured, exceeding
 from rootcause.load.window import Quantiles, Served, Window
 
 Figure = Callable[[Served], tuple[dict[float, tuple[int, float]], Quantiles | None]]
@@ -27,12 +28,23 @@ def own_time_shifts(baseline: Window, observed: Window) -> dict[str, Shift]:
     """Shift of own time by service, where both windows hold enough of it."""
     normal = normals(baseline.served, own)
     strata = defaultdict(list)
+    surely: dict[str, float] = defaultdict(float)
+    before, now = _measured(baseline.served), _measured(observed.served)
     for (service, route), samples in samples_by_route(observed.served, own).items():
         usual = normal.get((service, route))
         if usual is not None:
             strata[service].append((usual, samples))
+            surely[service] = max(surely[service], exceeding(before[service, route], now[service, route]))
     shifts = {service: shift_of(parts) for service, parts in strata.items()}
-    return {service: shift for service, shift in shifts.items() if shift is not None}
+    return {service: at_least(shift, surely[service]) for service, shift in shifts.items() if shift is not None}
+
+
+def _measured(rows: Iterable[Served]) -> dict[tuple[str, str], list[Measured]]:
+    """Own times by service and route."""
+    found: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    for row in rows:
+        found[row.service, row.route].append((sum(bucket.own_calls for bucket in row.buckets), row.own))
+    return found
 
 
 def normals(rows: Iterable[Served], figure: Figure) -> dict[tuple[str, str], Normal]:

@@ -6,7 +6,7 @@ like one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, sqrt
 from statistics import median
@@ -116,6 +116,11 @@ def shift_of(strata: Sequence[tuple[Normal, dict[float, Sample]]]) -> Shift | No
     lasting = max(0.0, min(mean, max(usual, _lasting(per_call)))) if mean > 0 else min(0.0, max(mean, usual))
     added = lasting * total
     return Shift(expected / total, expected / total + lasting, total, added, added / sqrt(variance + drift**2))
+
+
+def at_least(shift: Shift, z: float) -> Shift:
+    """The shift, if it is one for the worse, as surely as another test of the same says."""
+    return replace(shift, z=max(shift.z, z)) if shift.excess_ms > 0 else shift
 
 
 def common_factor(shifts: Iterable[Shift]) -> float:

@@ -18,8 +18,8 @@ SURE = 2 * UNLIKELY
 """Log of the probability of chance: there are hundreds of routes and links to be wrong about."""
 HALF = 0.5
 """What is done more than this of what is usual goes on."""
-_FEWEST_BUCKETS = 3
-_TELLING = 3.0
+FEWEST_BUCKETS = 3
+TELLING = 3.0
 """A bucket in which fewer are expected says nothing by itself."""
 
 
@@ -48,13 +48,13 @@ def fall_of(before: Mapping[float, Counted], now: Mapping[float, Counted]) -> Fa
     usual = [one for one in before.values() if one.chances]
     chances_before, done_before = _sums(usual)
     chances, done = _sums(now.values())
-    if len(usual) < _FEWEST_BUCKETS or not done_before or not chances:
+    if len(usual) < FEWEST_BUCKETS or not done_before or not chances:
         return None
     rate = done_before / chances_before
     expected = rate * chances
     if done >= HALF * expected or not _lasts(now, rate) or not _less_in_all(usual, now):
         return None
-    bursts = _dispersion(usual, rate)
+    bursts = dispersion(usual, rate)
     were, are = round(done_before / bursts), round(done / bursts)
     chance = log_binomial(were, were + are, chances_before / (chances_before + chances))
     return Fall(rate, done / chances, expected, expected - done, chance) if chance <= SURE else None
@@ -62,7 +62,7 @@ def fall_of(before: Mapping[float, Counted], now: Mapping[float, Counted]) -> Fa
 
 def _lasts(now: Mapping[float, Counted], rate: float) -> bool:
     """Whether it holds in each bucket that can tell."""
-    telling = [one for one in now.values() if rate * one.chances >= _TELLING]
+    telling = [one for one in now.values() if rate * one.chances >= TELLING]
     return bool(telling) and all(one.done < HALF * rate * one.chances for one in telling)
 
 
@@ -71,7 +71,8 @@ def _less_in_all(usual: list[Counted], now: Mapping[float, Counted]) -> bool:
     return max(one.done for one in now.values()) < HALF * sum(one.done for one in usual) / len(usual)
 
 
-def _dispersion(usual: list[Counted], rate: float) -> float:
+def dispersion(usual: list[Counted], rate: float) -> float:
+    """How much more counts vary than independent ones at this rate a chance; 1 at the least."""
     strays = [(one.done - rate * one.chances) ** 2 / (rate * one.chances) for one in usual]
     return max(1.0, sum(strays) / len(strays))
 

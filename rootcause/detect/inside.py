@@ -1,5 +1,6 @@
 """Words a trouble that no entry point shows clearly in terms of the suspect itself."""
 
+from rootcause.detect.fewer import SURE
 from rootcause.detect.symptom import Symptom
 from rootcause.judge.rank import Suspect
 
@@ -18,6 +19,9 @@ def _told(suspect: Suspect, entry_calls: int) -> list[Symptom]:
         if errors is not None:
             rates = errors.baseline_rate, errors.observed_rate
             found.append(Symptom(name, "", "errors", *rates, suspect.error_part, -errors.log_chance))
+    for loop in suspect.loops:
+        calls_ms = (loop.expected * loop.mean_ms / loop.requests, loop.made * loop.mean_ms / loop.requests)
+        found.append(Symptom(name, "", "latency", *calls_ms, suspect.time_part, -SURE))
     for drop in suspect.drops:
         rates = drop.baseline_rate, drop.observed_rate
         strength = -drop.fall.log_chance

@@ -102,8 +102,10 @@ def felt(verdict: Verdict) -> Symptom:
         signal = "saturation" if only_full(first) else "throughput"
     alike = next((symptom for symptom in verdict.symptoms if symptom.signal == signal), None)
     links = tuple(replace(link, errors=None) for link in first.links if link.time is not None)
-    if alike is None and signal == "latency" and (first.own_time is not None or links):
-        slow = Suspect(first.service, time_part=first.time_part, own_time=first.own_time, links=links)
+    if alike is None and signal == "latency" and (first.own_time is not None or links or first.loops):
+        slow = Suspect(
+            first.service, time_part=first.time_part, own_time=first.own_time, links=links, loops=first.loops
+        )
         return felt_inside(slow, entry_calls=1)
     return alike or verdict.symptoms[0]
 
@@ -230,6 +232,13 @@ def _dropped(first: Suspect, queries: Queries) -> tuple[Evidence, ...]:
     )
 
 
+def _looped(first: Suspect, queries: Queries) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(statement=f"{first.service} {wording.looped(loop)}", sql=queries.link(loop.source, loop.destination))
+        for loop in first.loops
+    )
+
+
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
     first = verdict.suspects[0]
     inside = symptom.signal == "saturation" or only_fewer(first) or only_inside(verdict)
@@ -243,7 +252,7 @@ def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evi
         own = Suspect(first.service, error_part=first.error_part, own_time=first.own_time, own_errors=first.own_errors)
         sql = queries.service(first.service)
         statements.append(Evidence(statement=f"{first.service}: {wording.against(own)}", sql=sql))
-    statements += _dropped(first, queries)
+    statements += [*_looped(first, queries), *_dropped(first, queries)]
     if first.steps is not None:
         step = Suspect(first.service, steps=first.steps)
         sql = step_sql(first.steps, queries)

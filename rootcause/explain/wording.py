@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rootcause.attribute.attempts import Attempts
 from rootcause.attribute.drops import Drop
 from rootcause.attribute.links import LinkShift
 from rootcause.attribute.refused import REFUSALS
@@ -64,6 +65,7 @@ def against(suspect: Suspect) -> str:
     if suspect.steps is not None:
         step = suspect.steps
         parts.append(_changed(step))
+    parts += [looped(loop) for loop in suspect.loops]
     parts += [dropped(drop) for drop in suspect.drops]
     if suspect.silent is not None:
         parts.append(f"takes none of the about {suspect.silent.expected:.0f} requests that its callers make as usual")
@@ -99,6 +101,12 @@ def dropped(drop: Drop) -> str:
         f"{drop.source} hardly calls {drop.destination} any more: {fall.observed:.2f} calls a request,"
         f" usually {fall.baseline:.2f}; about {fall.missing:.0f} did not come"
     )
+
+
+def looped(loop: Attempts) -> str:
+    """How often it calls whom for each of its requests."""
+    now, usual = loop.made / loop.requests, loop.expected / loop.requests
+    return f"calls {loop.destination} {now:.2f} times a request, usually {usual:.2f}, {ms(loop.mean_ms)} each"
 
 
 def waited(path: Sequence[OnPath]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from rootcause.attribute.attempts import Attempts, attempts
 from rootcause.attribute.drops import Drop, drops
 from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import Ends, LinkShift, link_shifts
@@ -55,6 +56,7 @@ class Suspect:
     drops: tuple[Drop, ...] = ()
     each_ms: float = 0.0
     usual_ms: float = 0.0
+    loops: tuple[Attempts, ...] = ()
     strays: tuple[Stray, ...] = ()
     stray_part: float = 0.0
 
@@ -81,6 +83,7 @@ class Evidence:
     silent: dict[str, Silent] = field(default_factory=dict)
     refused: dict[Ends, ErrorShift] = field(default_factory=dict)
     drops: dict[Ends, Drop] = field(default_factory=dict)
+    attempts: dict[Ends, Attempts] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -93,6 +96,7 @@ class _Against:
     surge: Surge | None = None
     silent: Silent | None = None
     drops: list[Drop] = field(default_factory=list)
+    loops: list[Attempts] = field(default_factory=list)
     added_ms: float = 0.0
     failed: float = 0.0
     changed: float = 0.0
@@ -112,6 +116,7 @@ def gather(baseline: Window, observed: Window) -> Evidence:
         silent_services(baseline, observed, own_time),
         refusals(baseline, observed),
         drops(baseline, observed),
+        attempts(baseline, observed),
     )
 
 
@@ -129,6 +134,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     felt = graph.waited_for(row.service for row in observed.served if row.entry)
     _blame_time(evidence, graph, felt, against)
     _blame_errors(evidence, graph, against)
+    _blame_attempts(evidence, graph, felt, against)
     _blame_steps(evidence, graph, against)
     _blame_drops(evidence, graph, against)
     _blame_full(evidence, observed, against)
@@ -151,6 +157,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
             found.silent,
             tuple(found.drops),
             *_each_ms(service, found.added_ms, observed),
+            tuple(found.loops),
         )
         for service, found in against.items()
     ]
@@ -198,7 +205,8 @@ def _end_at_fault(ends: Ends, slow: Set[str], slow_links: Set[Ends], graph: Grap
 
 
 def _blame_errors(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:
-    """Own errors of a service whose callees have some too are those callees' first: bad answers make bad callers."""
+    """Own errors of a service whose callees have some too are those callees' first: bad answers make bad callers. So
+    are those of calls that are not even made any more while others fail: a breaker is open."""
     raised = {s: shift for s, shift in evidence.own_errors.items() if shift.log_chance <= UNLIKELY}
     refused = {ends: shift for ends, shift in evidence.refused.items() if shift.log_chance <= UNLIKELY}
     for (source, destination), shift in refused.items():
@@ -213,6 +221,7 @@ def _blame_errors(evidence: Evidence, graph: Graph, against: dict[str, _Against]
     for service, shift in raised.items():
         below = _excess(raised, graph.below(service) - {service})
         below += sum(one.excess for ends, one in refused.items() if ends[0] == service)
+        below += sum(one.missing for ends, one in evidence.attempts.items() if ends[0] == service and one.failing)
         against[service].own_errors = shift
         against[service].failed += max(0.0, shift.excess - below)
 
@@ -235,6 +244,22 @@ def _behind(service: str, reason: str, graph: Graph, against: Mapping[str, _Agai
 
 def _excess(raised: dict[str, ErrorShift], services: Iterable[str]) -> float:
     return sum(raised[service].excess for service in services if service in raised)
+
+
+def _blame_attempts(evidence: Evidence, graph: Graph, felt: Set[str], against: dict[str, _Against]) -> None:
+    """Who calls several times as often for each request is to blame for the time of these calls. Calls that fail are
+    tried again, and what a caller waits in between is not its own time but of whoever fails."""
+    for (source, _), one in evidence.attempts.items():
+        if not (one.many or one.again) or source not in felt:
+            continue
+        failing = [name for name in graph.below(source) - {source} if name in against and against[name].failed > 0]
+        if one.again and failing:
+            worst = max(failing, key=lambda name: (against[name].failed, name))
+            against[worst].added_ms += against[source].added_ms
+            against[source].added_ms = 0.0
+        elif not one.failing and not failing and one.extra_ms > 0:
+            against[source].loops.append(one)
+            against[source].added_ms += one.extra_ms
 
 
 def _blame_steps(evidence: Evidence, graph: Graph, against: dict[str, _Against]) -> None:

@@ -120,7 +120,9 @@ def _served(
                 share = sums.requests / step.sums[node].requests
                 buckets[node, instance].append(_bucket(start, sums, passed.part(share)))
     for (node, instance), series in buckets.items():
-        yield Served(node, "", instance or node, "", node in entries, tuple(series), levels.get(node), levels.get(node))
+        # How own times spread is known of those only that wait for nobody.
+        own = None if callees.get(node) else levels.get(node)
+        yield Served(node, "", instance or node, "", node in entries, tuple(series), levels.get(node), own)
 
 
 def _instances(rows: Iterable[EdgeRow]) -> dict[str, _Sums]:

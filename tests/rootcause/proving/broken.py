@@ -9,6 +9,8 @@ from tests.rootcause.proving.faults import Effect
 from tests.rootcause.proving.system import Service
 from tests.rootcause.proving.trials import Draw, Gauge, Kind, Trial
 
+MOST_TIMES = 50
+
 
 def one(name: str) -> tuple[frozenset[str], ...]:
     """A single culprit."""
@@ -169,15 +171,22 @@ def _loop(draw: Draw) -> Trial | None:
     if found is None:
         return None
     source, call = found
-    return Trial(
-        "calls in a loop (N+1)", (Effect("repeat", call.to, draw.dice.randint(4, 15), source=source),), one(source)
-    )
+    calls = draw.profile.calls[source, call.to]
+    times = 1 + draw.added_ms(calls) * calls / draw.profile.waited_ms[source, call.to]
+    if times > MOST_TIMES:
+        return None
+    effect = Effect("repeat", call.to, max(2.0, times), source=source)
+    return Trial("calls in a loop (N+1)", (effect,), one(source))
 
 
 def _cold_cache(draw: Draw) -> Trial | None:
     known = sorted({source for source, call in draw.system.links() if call.cached})
     found = draw.service(lambda service: service.name in known)
     if found is None:
+        return None
+    behind = [call.to for source, call in draw.system.links() if source == found.name and call.cached]
+    seldom = sum(draw.profile.waited_ms[found.name, leaf] for leaf in behind)
+    if 9 * seldom < 0.15 * draw.profile.mean_ms * draw.profile.requests:
         return None
     caches = {call.to for source, call in draw.system.links() if source == found.name and not call.cached}
     return Trial(

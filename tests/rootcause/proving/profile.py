@@ -26,6 +26,8 @@ class Profile:
         self.mean_ms = sum(span.duration_ns for span in roots) / 1e6 / self.requests
         self.calls: Counter[Link] = Counter()
         self.served: Counter[str] = Counter()
+        self.waited_ms: dict[Link, float] = defaultdict(float)
+        """By each link, in all."""
         met: dict[str, set[str]] = defaultdict(set)
         used: dict[Link, set[str]] = defaultdict(set)
         by_id = {span.id: span for span in spans}
@@ -37,10 +39,12 @@ class Profile:
                 if caller is not None:
                     used[caller.service, span.service].add(span.trace)
                     self.calls[caller.service, span.service] += 1
+                    self.waited_ms[caller.service, span.service] += span.duration_ns / 1e6
             elif span.peer in system.leaves:
                 met[span.peer].add(span.trace)
                 used[span.service, span.peer].add(span.trace)
                 self.calls[span.service, span.peer] += 1
+                self.waited_ms[span.service, span.peer] += span.duration_ns / 1e6
         self.share = {name: len(traces) / self.requests for name, traces in met.items()}
         self.links = {link: len(traces) / self.requests for link, traces in used.items()}
         self.aside = _aside(system)

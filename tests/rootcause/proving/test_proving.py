@@ -24,6 +24,7 @@ FEW_CALLS = {
     "a slow database or third party",
     "two at once",
     "latency of a service",
+    "calls in a loop (N+1)",
 }
 """Kinds that this system, asked once a second, shows in too few calls to be sure of."""
 SYSTEMS = [build(seed) for seed in range(200)]
