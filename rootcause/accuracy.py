@@ -17,7 +17,7 @@ import click
 from rootcause.crossvalidate import Judged, JudgedCase, crossvalidated, place
 from rootcause.evaluate import judge_suite, services
 from rootcause.judge.diagnose import Verdict
-from rootcause.load.recorded import LOGS, METRICS, SPANS, CaseRefused
+from rootcause.load.recorded import EDGES, LOGS, METRICS, SPANS, CaseRefused
 
 ANSWERS = "answers.csv"
 _Z = 1.96
@@ -149,7 +149,8 @@ def _signals(suite: Path) -> list[tuple[str, bool]]:
     """What the cases hold, in words, and whether to read what is beside the spans; all of it first."""
     names = {path.name for path in suite.glob("*/*")}
     if SPANS not in names:
-        return [("node series", True)]
+        kinds = (("node series", EDGES), ("logs", LOGS), ("metrics", METRICS))
+        return [(", ".join(word for word, name in kinds if name in names), True)]
     beside = [word for word, name in (("logs", LOGS), ("metrics", METRICS)) if name in names]
     whole = [(", ".join(["spans", *beside]), True)]
     return [*whole, ("spans", False)] if beside else whole

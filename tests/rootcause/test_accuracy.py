@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from rootcause.accuracy import Answer, command, score, wilson
 from tests.rootcause.cases import write_suite
+from tests.rootcause.recordings import INCIDENT, NORMAL, Meters, Wrong
+from tests.rootcause.recordings import suite as recorded
 from tests.world.mesh_sim import Fault
 
 ANSWERS = """case_id,service,kind,detail,aliases,source
@@ -31,6 +33,14 @@ def test_a_suite_is_scored(tmp_path: Path) -> None:
     assert "| shop | spans | 2 | 0.500 [0.09, 0.91] | 0.500 [0.09, 0.91] | 1 of 2 |" in text
     assert "| shop | errors | 1 | 0.000 [0.00, 0.79] |" in text
     assert "| shop | latency | 1 | 1.000 [0.21, 1.00] |" in text
+
+
+def test_a_suite_of_metrics_alone_is_scored(tmp_path: Path) -> None:
+    meters = Meters(wrong=Wrong("adservice", "cpu", 12))
+    folder = recorded(tmp_path / "bare", {"metrics": meters.rows(NORMAL)}, {"metrics": meters.rows(INCIDENT)})
+    (folder / "answers.csv").write_text("case_id,service,kind,detail,aliases,source\nc1,adservice,cpu,,,\n")
+    ran = CliRunner().invoke(command, [str(folder)])
+    assert "| bare | metrics | 1 | 1.000 [0.21, 1.00] |" in ran.output
 
 
 def test_a_suite_without_answers_is_refused(tmp_path: Path) -> None:
