@@ -75,15 +75,18 @@ def _judged(case: Case, normal_spans: ReadSpans, *, beside: bool) -> Verdict:
 
 
 def verdict_of(case: Case, normal_spans: ReadSpans, *, beside: bool = True) -> Verdict:
-    """The engine's verdict on one case: of the first view of it in which somebody is blamed, else of the first that
-    tells enough. Raises CaseRefused."""
+    """The engine's verdict on one case: of the first view of its calls in which somebody is blamed, else of the first
+    view that tells enough. Raises CaseRefused."""
     changed = _changed(case) if beside else frozenset()
-    verdicts = []
+    told: list[Verdict] = []
     for windows in windows_of(case, normal_spans, beside=beside):
-        verdicts.append(diagnose(*windows, changed))
-        if verdicts[-1].suspects:
-            return verdicts[-1]
-    return next((verdict for verdict in verdicts if verdict.state != "not_enough_data"), verdicts[0])
+        # Who is seen to answer as usual is not to be blamed for what is logged and measured beside it.
+        if not windows[1].served and any(verdict.state != "not_enough_data" for verdict in told):
+            continue
+        told.append(diagnose(*windows, changed))
+        if told[-1].suspects:
+            return told[-1]
+    return next((verdict for verdict in told if verdict.state != "not_enough_data"), told[0])
 
 
 def _changed(case: Case) -> frozenset[str]:

@@ -91,7 +91,7 @@ def diagnose(
     ranked = weighed(rank(evidence, graph, observed), changed)
     suspects, blamed = cut(ranked, BARS)
     if not blamed:
-        strayed = measured(_strays(baseline, observed), {}, {}, {}, graph)
+        strayed = measured(_strays(baseline, observed), {}, {}, {}, graph) if symptoms else []
         if strayed:
             return _blaming(strayed, tuple(symptoms), ranked=tuple(ranked))
         return replace(_unblamed(symptoms, evidence, less_asked(baseline, observed)), ranked=tuple(ranked))
