@@ -24,7 +24,7 @@ def gaps_of(verdict: Verdict, graph: Graph, observed: Window) -> tuple[Gap, ...]
         Gap(
             service=name,
             captured=round(share, 3),
-            statement=f"only {wording.percent(share)} of what the proxies of {name} counted has spans",
+            statement=f"only {wording.percent(share)} of the requests and calls of {name} have spans",
         )
         for share, name in sorted(found)
     )

@@ -26,6 +26,7 @@ from rootcause.attribute.surge import Surge, surges
 from rootcause.detect.baseline import Shift, beyond, common_factor, common_wait
 from rootcause.detect.errors import UNLIKELY
 from rootcause.detect.latency import slower
+from rootcause.load.alike import alike
 from rootcause.load.window import Window, calls
 
 K = TypeVar("K")
@@ -110,7 +111,7 @@ def gather(baseline: Window, observed: Window) -> Evidence:
         own_time,
         _clearer(own_error_shifts(baseline, observed), newcomer_error_shifts(baseline, observed)),
         link_shifts(baseline, observed),
-        step_shifts(baseline, observed),
+        step_shifts(*alike(baseline, observed)),
         saturations(baseline, observed),
         surges(baseline, observed),
         silent_services(baseline, observed, own_time),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from rootcause.load.lost import lost_of
 from rootcause.load.spans import Kind, Span
 
 Calling = tuple[str, str, str]
@@ -37,9 +38,10 @@ def callees_of(*windows: Iterable[Span]) -> Callees:
             led[calling(parent)][span.service] += (parent.trace, parent.id) not in leading
             leading.add((parent.trace, parent.id))
     made = Counter(calling(span) for span in spans if calling(span) in led)
+    lost = lost_of(spans, by_id)
     found = {}
     for call, counted in led.items():
         callee, times = counted.most_common(1)[0]
-        if times >= _FEWEST and times >= _NEARLY_ALWAYS * made[call] and callee != call[0]:
+        if times >= _FEWEST and times >= _NEARLY_ALWAYS * made[call] * (1 - lost.at_most(callee)) and callee != call[0]:
             found[call] = callee
     return found

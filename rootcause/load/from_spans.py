@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rootcause.load.callees import NOTHING_LEARNED, Callees, calling
+from rootcause.load.lost import lost_of
 from rootcause.load.spans import Kind, Span
 from rootcause.load.tally import EdgeKey, Edges, Requests, ServedKey
+from rootcause.load.unseen import Call, Seen, unseen_ns
 from rootcause.load.window import REQUEST, STEP_S, Interval, Step, Window
 
 NOTHING_SAID: Mapping[str, Counter[str]] = {}
@@ -26,19 +28,21 @@ class _Inside:
     """What was found below one request without leaving its service."""
 
     names: Counter[str] = field(default_factory=Counter)
-    called: list[tuple[int, str]] = field(default_factory=list)
-    busy: list[tuple[int, int]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     failed_here: bool = False
 
-    def call(self, span: Span, callee: str) -> None:
+    def call(self, span: Span, callee: str, *, measured: bool) -> None:
         """Notes a call that `span` measured."""
-        self.busy.append((span.start_ns, span.end_ns))
+        self.calls.append(Call(span.start_ns, span.end_ns, callee, measured))
         self.names[f"-> {callee}"] += 1
-        self.called.append((span.start_ns, callee))
+
+    def busy(self) -> Iterator[tuple[int, int]]:
+        """When calls were in flight."""
+        return ((call.start_ns, call.end_ns) for call in self.calls)
 
     def steps(self) -> dict[str, int]:
         """Everything it did and how many times, and in which order it called others."""
-        order = [callee for _, callee in sorted(self.called)]
+        order = [call.callee for call in sorted(self.calls, key=lambda call: (call.start_ns, call.callee))]
         turns = {f"-> {one}, then -> {other}": 1 for one, other in pairwise(order) if one != other}
         return {REQUEST: 1, **self.names, **turns}
 
@@ -81,10 +85,16 @@ class _Forest:
                 self.children[parent.trace, parent.id].append(span)
             if parent is None or parent.service != span.service or span.kind is Kind.SERVER:
                 self.requests.append((span, parent))
+        self.lost = lost_of(self.spans, known)
         self._called = {span.service for span, parent in self.requests if parent is not None}
 
     def below(self, span: Span) -> list[Span]:
         return self.children.get((span.trace, span.id), [])
+
+    def torn(self, span: Span, parent: Span | None) -> bool:
+        """Whether it is a part of a request whose own span was lost."""
+        inside = span.kind is not Kind.SERVER and span.service in self.lost.inside
+        return inside and bool(span.parent) and parent is None
 
     def enters(self, span: Span, parent: Span | None) -> bool:
         """Whether the request comes from outside. A parent that nobody recorded is a caller that sends no spans, or a
@@ -106,16 +116,21 @@ def window_of(
     """
     forest = _Forest(spans, said, callees)
     requests, edges, steps = Requests(step_s), Edges(step_s), _Steps()
+    walked: list[tuple[int, Span, Span | None, _Inside]] = []
     for span, parent in forest.requests:
         part = next((at for at, interval in enumerate(intervals) if span.start_ns / 1e9 in interval), None)
         if part is None:
             continue
         inside = _walk(forest, span, edges)
-        own_ns = span.duration_ns - covered_ns(inside.busy, span)
+        if not forest.torn(span, parent):
+            walked.append((part, span, parent, inside))
+    unseen = unseen_ns([Seen(span, inside.calls) for _, span, _, inside in walked], forest.lost, step_s)
+    for (part, span, parent, inside), hidden_ns in zip(walked, unseen, strict=True):
+        own_ns = span.duration_ns - covered_ns(inside.busy(), span) - hidden_ns
         key = ServedKey(span.service, span.version, span.instance, span.name, forest.enters(span, parent))
         requests.add(key, span, own_ns / 1e6, inside.failed_here)
         steps.add(part, span, inside)
-    return Window(tuple(intervals), requests.rows(), edges.rows(), steps.rows())
+    return Window(tuple(intervals), requests.rows(), edges.rows(), steps.rows(), captured=forest.lost.captured())
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +149,7 @@ def received(spans: Iterable[Span]) -> Iterator[Received]:
     forest, edges = _Forest(spans, NOTHING_SAID, NOTHING_LEARNED), Edges(STEP_S)
     for span, parent in forest.requests:
         inside = _walk(forest, span, edges)
-        yield Received(span, parent, span.duration_ns - covered_ns(inside.busy, span), inside.failed_here)
+        yield Received(span, parent, span.duration_ns - covered_ns(inside.busy(), span), inside.failed_here)
 
 
 def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:
@@ -183,7 +198,7 @@ def _call(span: Span, child: Span, inside: _Inside, edges: Edges, failed: set[st
     """A call that reached another service; only a client span says how long the caller waited."""
     measured = span.kind is Kind.CLIENT
     outer = span if measured else child
-    inside.call(outer, child.service)
+    inside.call(outer, child.service, measured=measured)
     edge = EdgeKey(span.service, child.service, span.instance, child.version, child.instance)
     if child.failed or (measured and span.failed):
         failed.add(span.id)
@@ -194,13 +209,13 @@ def _call(span: Span, child: Span, inside: _Inside, edges: Edges, failed: set[st
 
 def _leave(span: Span, callee: str, inside: _Inside, edges: Edges, failed: set[str]) -> None:
     """A call without a span of the other end."""
-    inside.call(span, callee)
+    inside.call(span, callee, measured=True)
     if span.failed:
         failed.add(span.id)
     edges.add(True, EdgeKey(span.service, callee, span.instance, "", ""), span, span.failed)
 
 
-def covered_ns(busy: Sequence[tuple[int, int]], request: Span) -> int:
+def covered_ns(busy: Iterable[tuple[int, int]], request: Span) -> int:
     """Nanoseconds of the request in which at least one call was in flight (the union, for calls may overlap)."""
     covered, upto = 0, request.start_ns
     for start, end in sorted(busy):

@@ -15,10 +15,11 @@ from math import ceil
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed
-from rootcause.load.callees import Callees, callees_of
+from rootcause.load.alike import alike
+from rootcause.load.callees import callees_of
 from rootcause.load.from_spans import window_of
 from rootcause.load.read_sample import AROUND_S, MOST_SAMPLED, read_sample
-from rootcause.load.request_lines import Asked, RequestLines, Spoken
+from rootcause.load.request_lines import Asked, RequestLines
 from rootcause.load.spans import Span
 from rootcause.load.window import STEP_S, Interval, Step, Window, calls
 
@@ -70,8 +71,12 @@ class Sampled:
         sample = Sample(usual, seen)
         callees = callees_of(usual)
         then, lately = self._lines.said(Asked(usual, _around(normal)), Asked(seen, _around(question)))
-        before = _steps(then, baseline, normal, many_usual, callees)
-        since = _steps(lately, observed, question, many_seen, callees)
+        both = alike(
+            window_of(then.spans, [normal], then.said, callees=callees),
+            window_of(lately.spans, [question], lately.said, callees=callees),
+        )
+        before = _steps(both[0], baseline, normal, many_usual * then.one_in)
+        since = _steps(both[1], observed, question, many_seen * lately.one_in)
         if not before or not since:
             return baseline, observed, sample
         return (
@@ -120,11 +125,9 @@ def _requests(window: Window, interval: Interval) -> int:
     return sum(calls(b for b in row.buckets if b.start in interval) for row in window.served if row.entry)
 
 
-def _steps(spoken: Spoken, counted: Window, interval: Interval, each: int, callees: Callees) -> Sequence[Step]:
+def _steps(sampled: Window, counted: Window, interval: Interval, weight: float) -> Sequence[Step]:
     """Each standing for as many requests as it takes traces to find one in the sample; none where the spans stored are
     no fair sample of the requests counted."""
-    weight = each * spoken.one_in
-    sampled = window_of(spoken.spans, [interval], spoken.said, callees=callees)
     if sampled.entry_calls * weight < _REPRESENTATIVE * _requests(counted, interval):
         return ()
     return [replace(step, weight=weight) for step in sampled.steps]

@@ -159,7 +159,7 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class Window:
     """Everything seen in the given intervals (one, unless normal time was recorded in pieces). `captured`: the share
-    (0..1) of what proxies counted that has a span, by service, as far as it is known."""
+    (0..1) of its requests and calls that has a span, by service, as far as it is known."""
 
     intervals: tuple[Interval, ...]
     served: tuple[Served, ...] = ()

@@ -24,6 +24,7 @@ Spans = list[Span]
 Perturb = Callable[[Spans], Spans]
 
 TROUBLES = [("slow", "postgresql", 60), ("fail", "recommendationservice", 0.5), ("far", "emailservice", 80)]
+LOSSES = [*TROUBLES, ("far", "currencyservice", 60), ("slow", "frontend", 40), ("repeat", "recommendationservice", 6)]
 
 
 def as_it_was(spans: Spans) -> Spans:
@@ -78,8 +79,7 @@ def verdict(perturb: Perturb, *troubles: Trouble, only_now: bool = False) -> Ver
 @pytest.mark.parametrize(
     ("perturb", "kind", "service", "value"),
     [(perturb, *trouble) for perturb in (renamed, at_another_time, told_twice) for trouble in TROUBLES]
-    # Without a third of the spans a slow link may look like its caller's own time.
-    + [(thinned, *trouble) for trouble in TROUBLES[:2]],
+    + [(thinned, *trouble) for trouble in LOSSES],
 )
 def test_the_culprit_is_the_same(perturb: Perturb, kind: str, service: str, value: float) -> None:
     trouble = Trouble(kind, service, value, QUESTION.start)
@@ -93,5 +93,13 @@ def test_nobody_is_blamed_when_nothing_is_wrong(perturb: Perturb) -> None:
     assert verdict(perturb).suspects == ()
 
 
-def test_spans_that_begin_to_come_twice_are_no_loop() -> None:
-    assert verdict(told_twice, only_now=True).suspects == ()
+@pytest.mark.parametrize(("kind", "service", "value"), LOSSES)
+def test_the_culprit_is_the_same_when_spans_begin_to_be_lost(kind: str, service: str, value: float) -> None:
+    trouble = Trouble(kind, service, value, QUESTION.start)
+    found = verdict(thinned, trouble, only_now=True).suspects[0]
+    assert found.service.split(":")[0] == service
+
+
+@pytest.mark.parametrize("perturb", [told_twice, thinned])
+def test_spans_that_begin_to_come_twice_or_not_at_all_are_no_fault(perturb: Perturb) -> None:
+    assert verdict(perturb, only_now=True).suspects == ()
