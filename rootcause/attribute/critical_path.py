@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from rootcause.load.spans import Kind, Span
 
-_TICK_NS = 100_000
+TICK_NS = 100_000
 """What begins this little before another ends began after it: clocks and rounding are no finer."""
 
 Below = Mapping[tuple[str, str], Sequence[Span]]
@@ -22,10 +22,12 @@ Below = Mapping[tuple[str, str], Sequence[Span]]
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Nanoseconds by service, or by `source -> destination` for what is lost between both: on the path, and beside."""
+    """Nanoseconds by service, or by `source -> destination` for what is lost between both: on the path, and beside;
+    `aside` are the calls that nobody waited for."""
 
     on: Mapping[str, int] = field(default_factory=dict)
     beside: Mapping[str, int] = field(default_factory=dict)
+    aside: tuple[Span, ...] = ()
 
 
 def children(spans: Iterable[Span]) -> Below:
@@ -41,30 +43,45 @@ def critical_path(request: Span, below: Below) -> Path:
     """Of one request and all that it led to."""
     on: Counter[str] = Counter()
     beside: Counter[str] = Counter()
+    aside: list[Span] = []
     waiting, walked = [(request, 0, request.start_ns, request.end_ns)], {request.id}
     while waiting:
         span, moved, since, at = waiting.pop()
-        for child, its_move in _last_first(span, moved, below):
+        for child, its_move in sorted(moved_in(span, moved, below), key=_end, reverse=True):
             if child.id in walked:
                 continue
             begin, end = child.start_ns + its_move, child.end_ns + its_move
-            if end > at + _TICK_NS or begin < since - _TICK_NS:
+            if end > at + TICK_NS or begin < since - TICK_NS:
                 beside[_callee(child, below) or child.service] += child.duration_ns
+                aside.append(child)
                 continue
             last = min(end, at)
             first = min(max(begin, since), last)
-            on[_where(span, below)] += at - last
+            on[place_of(span, below)] += at - last
             waiting.append((child, its_move, first, last))
             walked.add(child.id)
             at = first
-        on[_where(span, below)] += at - since
-    return Path(+on, +beside)
+        on[place_of(span, below)] += at - since
+    return Path(+on, +beside, tuple(aside))
 
 
-def _last_first(span: Span, moved: int, below: Below) -> list[tuple[Span, int]]:
-    """Children with how far they have to be moved to lie where they were, the last to end first."""
-    found = [(child, _move(span, moved, child)) for child in below.get((span.trace, span.id), ())]
-    return sorted(found, key=lambda one: one[0].end_ns + one[1], reverse=True)
+def moved_in(span: Span, moved: int, below: Below) -> list[tuple[Span, int]]:
+    """Calls of a request, or the request behind a call, with how far they have to be moved to lie where they were. What
+    goes on inside of the service is its own, and no rival of a call that it may be waiting for."""
+    found, passed = [], {span.id}
+    waiting = list(below.get((span.trace, span.id), ()))
+    while waiting:
+        child = waiting.pop()
+        if child.kind is not Kind.INTERNAL or child.service != span.service:
+            found.append((child, _move(span, moved, child)))
+        elif child.id not in passed:
+            passed.add(child.id)
+            waiting += below.get((child.trace, child.id), ())
+    return found
+
+
+def _end(child: tuple[Span, int]) -> int:
+    return child[0].end_ns + child[1]
 
 
 def _move(span: Span, moved: int, child: Span) -> int:
@@ -77,7 +94,7 @@ def _move(span: Span, moved: int, child: Span) -> int:
     return span.start_ns + moved + (span.duration_ns - child.duration_ns) // 2 - child.start_ns
 
 
-def _where(span: Span, below: Below) -> str:
+def place_of(span: Span, below: Below) -> str:
     """A call's own time is the link's, or of the callee that tells nothing."""
     if span.kind is not Kind.CLIENT:
         return span.service

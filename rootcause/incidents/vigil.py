@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
+from rootcause.attribute.on_path import on_path
 from rootcause.explain.proof import felt
 from rootcause.incidents.lifecycle import Event, Incident, Lifecycle, Step
 from rootcause.judge.diagnose import Verdict, diagnose
@@ -86,8 +87,11 @@ class Vigil:
         if self._closer is None or verdict.state != "degraded":
             return Sight(verdict, baseline, observed, now)
         found = self._closer(baseline, observed, now)
-        verdict = diagnose(found.baseline, found.observed, changed, found.days)
-        return Sight(verdict, found.baseline, found.observed, now, found.sample)
+        entries = {row.service for row in observed.served if row.entry}
+        path = on_path(found.sample.before, found.sample.now, entries)
+        observed = replace(found.observed, on_path=path)
+        verdict = diagnose(found.baseline, observed, changed, found.days)
+        return Sight(verdict, found.baseline, observed, now, found.sample)
 
     def _glanced(self, sight: Sight, changed: Set[str], glance: Closer) -> Sight:
         """What is wrong inside of requests, though nobody feels it; looked at each time while something is."""

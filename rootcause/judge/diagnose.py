@@ -90,6 +90,10 @@ def diagnose(
     graph = Graph([baseline, observed])
     ranked = weighed(rank(evidence, graph, observed), changed)
     suspects, blamed = cut(ranked, BARS)
+    if not blamed and observed.on_path:
+        # What became slower beside the path is not in front of whoever is felt, and not nothing either.
+        ranked = weighed(rank(evidence, graph, replace(observed, on_path={})), changed)
+        suspects, blamed = cut(ranked, BARS)
     if not blamed:
         strayed = measured(_strays(baseline, observed), {}, {}, {}, graph) if symptoms else []
         if strayed:

@@ -15,6 +15,7 @@ from rootcause.attribute.drops import Drop, drops
 from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import Ends, LinkShift, link_shifts
 from rootcause.attribute.newcomers import newcomer_error_shifts
+from rootcause.attribute.on_path import waited_for
 from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
 from rootcause.attribute.own_time import own_time_shifts
 from rootcause.attribute.refused import refusals
@@ -133,7 +134,7 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     """Suspects, best first."""
     against: dict[str, _Against] = defaultdict(_Against)
     felt = graph.waited_for(row.service for row in observed.served if row.entry)
-    _blame_time(evidence, graph, felt, against)
+    _blame_time(evidence, graph, felt, observed.on_path, against)
     _blame_errors(evidence, graph, against)
     _blame_attempts(evidence, graph, felt, against)
     _blame_steps(evidence, graph, against)
@@ -172,12 +173,15 @@ def _each_ms(service: str, added_ms: float, observed: Window) -> tuple[float, fl
     return (added_ms / met, max(0.0, total_ms - added_ms) / met) if met else (0.0, 0.0)
 
 
-def _blame_time(evidence: Evidence, graph: Graph, felt: Set[str], against: dict[str, _Against]) -> None:
+def _blame_time(
+    evidence: Evidence, graph: Graph, felt: Set[str], on_path: Mapping[str, float], against: dict[str, _Against]
+) -> None:
     """Only what a service or link that requests from outside wait for adds beyond what became slower everywhere."""
     waits = {ends: link.time for ends, link in evidence.links.items() if link.time is not None}
     own_factor = common_factor(evidence.own_time.values())
     own = {service: ms for service, ms in _standing_out(evidence.own_time, own_factor).items() if service in felt}
     links = {ends: ms for ends, ms in _standing_out(waits, common_wait(waits)).items() if ends[0] in felt}
+    own, links = waited_for(own, on_path), waited_for(links, on_path)
     for service, added_ms in own.items():
         below = graph.below(service) - {service} if graph.guessed else ()
         against[service].own_time = evidence.own_time[service]

@@ -6,9 +6,11 @@ each with what logs and metrics say beside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 
+from rootcause.attribute.on_path import on_path
 from rootcause.load.callees import callees_of
 from rootcause.load.case_rest import Pair, Rest, rest_of
 from rootcause.load.edge_rows import read_edges, read_graph
@@ -19,7 +21,7 @@ from rootcause.load.log_spans import steps_said
 from rootcause.load.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefused
 from rootcause.load.recorded_spans import spans
 from rootcause.load.spans import Span
-from rootcause.load.window import Called, Window
+from rootcause.load.window import Called, Interval, Window
 
 ReadSpans = Callable[[Path], list[Span]]
 Graph = Mapping[str, Set[str]]
@@ -53,7 +55,14 @@ def _of_spans(case: Case, rest: Rest, normal_spans: ReadSpans) -> Pair[Window]:
     callees = callees_of(before)
     normal = window_of(before, case.baseline, logs[0], callees=callees)
     incident = window_of(since, case.incident, logs[1], callees=callees)
+    entries = {row.service for row in incident.served if row.entry}
+    path = on_path(_within(before, case.baseline), _within(since, case.incident), entries)
+    incident = replace(incident, on_path=path)
     return rest.known_as(normal.services | incident.services).added_to((normal, incident), case)
+
+
+def _within(spans: Iterable[Span], intervals: Sequence[Interval]) -> Iterator[Span]:
+    return (span for span in spans if any(span.start_ns / 1e9 in interval for interval in intervals))
 
 
 def _of_edges(case: Case, rest: Rest, _: ReadSpans) -> Pair[Window]:

@@ -159,7 +159,8 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class Window:
     """Everything seen in the given intervals (one, unless normal time was recorded in pieces). `captured`: the share
-    (0..1) of its requests and calls that has a span, by service, as far as it is known."""
+    (0..1) of its requests and calls that has a span, by service, as far as it is known. `on_path`: of the time that a
+    service, or a link `source -> destination`, adds to normal time, the part that requests from outside wait for."""
 
     intervals: tuple[Interval, ...]
     served: tuple[Served, ...] = ()
@@ -169,6 +170,7 @@ class Window:
     amounts: tuple[Amount, ...] = ()
     series: tuple[Series, ...] = ()
     captured: Mapping[str, float] = field(default_factory=dict)
+    on_path: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

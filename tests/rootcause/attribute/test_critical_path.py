@@ -54,6 +54,13 @@ def test_calls_one_after_the_other_are_all_waited_for() -> None:
     assert not found.beside
 
 
+def test_what_goes_on_inside_of_a_service_hides_no_call_that_it_waits_for() -> None:
+    handler = span("h", "r", "front", Kind.INTERNAL, 1, 99)
+    found = path(handler, *call("1", "r", "front", "a", 5, 95), *call("2", "h", "front", "b", 2, 4))
+    assert in_ms(dict(found.on)) == {"front": 8, "front -> a": 2, "a": 88, "front -> b": 2}
+    assert not found.beside
+
+
 def test_rounding_makes_no_call_overlap_the_next() -> None:
     first = call("1", "r", "front", "a", 10, 40)
     longer = replace(first[0], duration_ns=first[0].duration_ns + 240)
