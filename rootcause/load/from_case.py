@@ -13,6 +13,7 @@ from pathlib import Path
 from rootcause.attribute.on_path import on_path
 from rootcause.load.callees import callees_of
 from rootcause.load.case_rest import Pair, Rest, rest_of
+from rootcause.load.clocks import on_one_clock
 from rootcause.load.edge_rows import read_edges, read_graph
 from rootcause.load.from_edges import entry_nodes, window_of_edges
 from rootcause.load.from_spans import window_of
@@ -49,7 +50,7 @@ def windows_of(case: Case, normal_spans: ReadSpans, *, beside: bool = True) -> I
 
 def _of_spans(case: Case, rest: Rest, normal_spans: ReadSpans) -> Pair[Window]:
     before = [span for path in case.baseline_files(SPANS) for span in normal_spans(path)]
-    since = list(spans(case.folder / SPANS))
+    since = on_one_clock(spans(case.folder / SPANS))
     rest = rest.of_spans({span.id for span in before}, {span.id for span in since})
     logs = said(*rest.lines)
     callees = callees_of(before)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rootcause.load.callees import NOTHING_LEARNED, Callees, calling
+from rootcause.load.clocks import on_one_clock
 from rootcause.load.lost import lost_of
 from rootcause.load.spans import Kind, Span
 from rootcause.load.tally import EdgeKey, Edges, Requests, ServedKey
@@ -73,9 +74,8 @@ class _Forest:
     def __init__(self, spans: Iterable[Span], said: Mapping[str, Counter[str]], callees: Callees) -> None:
         self.said = said
         self.callees = callees
-        # An exporter that tries again may tell a span twice.
-        known = {(span.trace, span.id): span for span in spans}
-        self.spans = list(known.values())
+        self.spans = on_one_clock(spans)
+        known = {(span.trace, span.id): span for span in self.spans}
         self.services = {span.service for span in self.spans}
         self.children: dict[tuple[str, str], list[Span]] = defaultdict(list)
         self.requests: list[tuple[Span, Span | None]] = []

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from rootcause.load.clocks import on_one_clock
 from rootcause.load.recorded import CaseRefused
 from rootcause.load.spans import Span, from_otlp
 
@@ -61,7 +62,7 @@ class NormalSpans:
     def read(self, path: Path) -> list[Span]:
         """Raises CaseRefused."""
         found = self._kept.pop(path, None)
-        self._kept[path] = list(spans(path)) if found is None else found
+        self._kept[path] = on_one_clock(spans(path)) if found is None else found
         while len(self._kept) > 1 and sum(map(len, self._kept.values())) > self._most:
             self._kept.popitem(last=False)
         return self._kept[path]
