@@ -2,7 +2,7 @@
 
 from rootcause.detect.fewer import SURE
 from rootcause.detect.symptom import Symptom
-from rootcause.judge.rank import Suspect
+from rootcause.judge.suspect import Suspect
 
 
 def felt_inside(suspect: Suspect, entry_calls: int) -> Symptom:

@@ -32,7 +32,7 @@ from rootcause.explain.queries import Queries, step_sql
 from rootcause.explain.waited import waited_for
 from rootcause.judge.confidence import confidence
 from rootcause.judge.diagnose import Verdict
-from rootcause.judge.rank import Suspect
+from rootcause.judge.suspect import Suspect
 from rootcause.load.changes import Change
 from rootcause.load.sampled import NO_SAMPLE, Sample
 from rootcause.load.window import Window

@@ -9,7 +9,7 @@ from rootcause.attribute.refused import REFUSALS
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
 from rootcause.explain.finding import ANY_SOURCE, Culprit, OnPath
-from rootcause.judge.rank import Suspect
+from rootcause.judge.suspect import Suspect
 from rootcause.load.window import OF_TIME
 
 _WORTH_SAYING = 0.05

@@ -23,10 +23,12 @@ from rootcause.detect.latency import NOTICEABLE, slow_entries
 from rootcause.detect.symptom import Symptom
 from rootcause.detect.throughput import less_asked, told, unasked_entries
 from rootcause.judge.every_day import EveryDay
+from rootcause.judge.evidence import Evidence, gather
 from rootcause.judge.measured import measured
 from rootcause.judge.prior import weighed
-from rootcause.judge.rank import Evidence, Suspect, gather, rank
+from rootcause.judge.rank import rank
 from rootcause.judge.runners_up import runners_up
+from rootcause.judge.suspect import Suspect
 from rootcause.load.window import Window
 
 State = Literal["nothing_wrong", "not_enough_data", "degraded"]

@@ -15,7 +15,7 @@ from rootcause.attribute.own_errors import ErrorShift
 from rootcause.detect.baseline import Shift
 from rootcause.detect.hour import of_the_hour
 from rootcause.detect.symptom import Signal, Symptom
-from rootcause.judge.rank import Evidence
+from rootcause.judge.evidence import Evidence
 from rootcause.load.window import Bucket, Called, Served, Window
 
 Figure = Callable[[Bucket], tuple[float, float]]

@@ -20,7 +20,7 @@ from rootcause.attribute.steps import StepShift
 from rootcause.attribute.strays import BEYOND, Stray
 from rootcause.attribute.surge import Surge
 from rootcause.detect.errors import UNLIKELY
-from rootcause.judge.rank import Suspect
+from rootcause.judge.suspect import Suspect
 from rootcause.load.metric_names import FELT, USED, Tells
 
 _SUPPORT = 0.25

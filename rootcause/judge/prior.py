@@ -6,7 +6,7 @@ alone makes nobody a suspect, and one that explains much more is not passed over
 
 from collections.abc import Iterable, Set
 
-from rootcause.judge.rank import Suspect
+from rootcause.judge.suspect import Suspect
 
 CHANGED = 1.5
 """How much more the evidence against whoever was changed counts: about seven in ten outages come from a change, but

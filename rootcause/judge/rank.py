@@ -10,24 +10,21 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rootcause.attribute.attempts import Attempts, attempts
-from rootcause.attribute.drops import Drop, drops
+from rootcause.attribute.attempts import Attempts
+from rootcause.attribute.drops import Drop
 from rootcause.attribute.graph import Graph
-from rootcause.attribute.links import Ends, LinkShift, link_shifts
-from rootcause.attribute.newcomers import newcomer_error_shifts
+from rootcause.attribute.links import Ends, LinkShift
 from rootcause.attribute.on_path import waited_for
-from rootcause.attribute.own_errors import ErrorShift, own_error_shifts
-from rootcause.attribute.own_time import own_time_shifts
-from rootcause.attribute.refused import refusals
-from rootcause.attribute.saturation import Saturation, saturations
-from rootcause.attribute.silent import Silent, silent_services
-from rootcause.attribute.steps import StepShift, step_shifts
-from rootcause.attribute.strays import Stray
-from rootcause.attribute.surge import Surge, surges
+from rootcause.attribute.own_errors import ErrorShift
+from rootcause.attribute.saturation import Saturation
+from rootcause.attribute.silent import Silent
+from rootcause.attribute.steps import StepShift
+from rootcause.attribute.surge import Surge
 from rootcause.detect.baseline import Shift, beyond, common_factor, common_wait
 from rootcause.detect.errors import UNLIKELY
 from rootcause.detect.latency import slower
-from rootcause.load.alike import alike
+from rootcause.judge.evidence import Evidence
+from rootcause.judge.suspect import Suspect
 from rootcause.load.window import Window, calls
 
 K = TypeVar("K")
@@ -35,57 +32,6 @@ FULL_WEIGHT = 0.1
 """Something full is where a fault may come from, not what users feel; it counts for a tenth of requests it meets."""
 STEP_WEIGHT = 0.5
 """A changed step is the trace of a fault, not what users feel, so it counts for half."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """One service and what speaks against it. Parts are shares (0..1) of what users feel; `links` are those blamed
-    on it. Where no call tells what users feel, `stray_part` (0..1) grows with what is measured of it. `each_ms` is what
-    it adds to each of the requests that it meets, which usually take `usual_ms`."""
-
-    service: str
-    time_part: float = 0.0
-    error_part: float = 0.0
-    step_part: float = 0.0
-    full_part: float = 0.0
-    own_time: Shift | None = None
-    own_errors: ErrorShift | None = None
-    links: tuple[LinkShift, ...] = ()
-    steps: StepShift | None = None
-    full: Saturation | None = None
-    surge: Surge | None = None
-    silent: Silent | None = None
-    drops: tuple[Drop, ...] = ()
-    each_ms: float = 0.0
-    usual_ms: float = 0.0
-    loops: tuple[Attempts, ...] = ()
-    strays: tuple[Stray, ...] = ()
-    stray_part: float = 0.0
-
-    @property
-    def strained(self) -> Saturation | Surge | None:
-        """What it runs on that is full, or that it uses up much more of than ever."""
-        return self.full or self.surge
-
-    @property
-    def score(self) -> float:
-        return self.time_part + self.error_part + self.step_part + self.full_part + self.stray_part
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All shifts, significant or not: what the ranking was made from."""
-
-    own_time: dict[str, Shift]
-    own_errors: dict[str, ErrorShift]
-    links: dict[Ends, LinkShift]
-    steps: dict[str, StepShift]
-    full: dict[str, Saturation]
-    surges: dict[str, Surge] = field(default_factory=dict)
-    silent: dict[str, Silent] = field(default_factory=dict)
-    refused: dict[Ends, ErrorShift] = field(default_factory=dict)
-    drops: dict[Ends, Drop] = field(default_factory=dict)
-    attempts: dict[Ends, Attempts] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -105,31 +51,6 @@ class _Against:
     met: int = 0
 
 
-def gather(baseline: Window, observed: Window) -> Evidence:
-    """Compares the two windows in every way."""
-    own_time = own_time_shifts(baseline, observed)
-    return Evidence(
-        own_time,
-        _clearer(own_error_shifts(baseline, observed), newcomer_error_shifts(baseline, observed)),
-        link_shifts(baseline, observed),
-        step_shifts(*alike(baseline, observed)),
-        saturations(baseline, observed),
-        surges(baseline, observed),
-        silent_services(baseline, observed, own_time),
-        refusals(baseline, observed),
-        drops(baseline, observed),
-        attempts(baseline, observed),
-    )
-
-
-def _clearer(one: dict[str, ErrorShift], other: dict[str, ErrorShift]) -> dict[str, ErrorShift]:
-    """Of two views of the same service, the one that chance explains less."""
-    return {
-        service: min((view[service] for view in (one, other) if service in view), key=lambda shift: shift.log_chance)
-        for service in one.keys() | other.keys()
-    }
-
-
 def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     """Suspects, best first."""
     against: dict[str, _Against] = defaultdict(_Against)
@@ -146,22 +67,24 @@ def rank(evidence: Evidence, graph: Graph, observed: Window) -> list[Suspect]:
     suspects = [
         Suspect(
             service,
-            min(1.0, found.added_ms / waited) if waited else 0.0,
-            min(1.0, found.failed / asked) if asked else 0.0,
-            STEP_WEIGHT * min(1.0, found.changed / asked) if asked else 0.0,
-            FULL_WEIGHT * min(1.0, found.met / asked) if asked else 0.0,
-            found.own_time,
-            found.own_errors,
-            tuple(found.links),
-            found.steps,
-            found.full,
-            found.surge,
-            found.silent,
-            tuple(found.drops),
-            *_each_ms(service, found.added_ms, observed),
-            tuple(found.loops),
+            time_part=min(1.0, found.added_ms / waited) if waited else 0.0,
+            error_part=min(1.0, found.failed / asked) if asked else 0.0,
+            step_part=STEP_WEIGHT * min(1.0, found.changed / asked) if asked else 0.0,
+            full_part=FULL_WEIGHT * min(1.0, found.met / asked) if asked else 0.0,
+            own_time=found.own_time,
+            own_errors=found.own_errors,
+            links=tuple(found.links),
+            steps=found.steps,
+            full=found.full,
+            surge=found.surge,
+            silent=found.silent,
+            drops=tuple(found.drops),
+            loops=tuple(found.loops),
+            each_ms=each_ms,
+            usual_ms=usual_ms,
         )
         for service, found in against.items()
+        for each_ms, usual_ms in (_each_ms(service, found.added_ms, observed),)
     ]
     return sorted((s for s in suspects if s.score > 0), key=lambda suspect: (-suspect.score, suspect.service))
 

@@ -6,7 +6,8 @@ In: the evidence, and who is ranked already. Out: suspects without a score, whoe
 
 from collections.abc import Iterable
 
-from rootcause.judge.rank import Evidence, Suspect
+from rootcause.judge.evidence import Evidence
+from rootcause.judge.suspect import Suspect
 
 _WORTH_A_LOOK = 4.6
 """Surprise, in minus the log of the probability of chance, of one in a hundred."""

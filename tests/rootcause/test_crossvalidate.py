@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootcause.crossvalidate import Judged, JudgedCase, best, crossvalidated, outcome, place
 from rootcause.detect.symptom import Symptom
 from rootcause.judge.diagnose import Bars, Verdict
-from rootcause.judge.rank import Suspect
+from rootcause.judge.suspect import Suspect
 
 SLOW = Symptom("front", "/", "latency", 10.0, 20.0, 0.5, 20.0)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rootcause.explain.changes import changed
 from rootcause.judge.diagnose import diagnose
 from rootcause.judge.prior import weighed
-from rootcause.judge.rank import Suspect
+from rootcause.judge.suspect import Suspect
 from rootcause.load.changes import Change
 from tests.rootcause.windows import FAULT_AT, windows
 from tests.world.mesh_sim import Fault

@@ -6,8 +6,9 @@ from rootcause.attribute.own_errors import ErrorShift
 from rootcause.attribute.steps import StepShift
 from rootcause.detect.baseline import Shift
 from rootcause.explain.wording import against
-from rootcause.judge.rank import Evidence, Suspect
+from rootcause.judge.evidence import Evidence
 from rootcause.judge.runners_up import runners_up
+from rootcause.judge.suspect import Suspect
 
 FAILS = ErrorShift(0.0, 0.2, 50, 10.0, -9.0)
 CHANGED = StepShift("travel", "/trips", "-> seat", 1.0, 0.5, 20.0, -16.0)
