@@ -112,4 +112,4 @@ async def test_an_id_from_a_log_or_a_complaint_is_enough(tmp_path: Path) -> None
     assert "the call from front (front-1) to late ended in upstream_timeout" in told["late-1"].output
     assert told["late-1"].output.count("upstream_timeout]") == 2, "both attempts are shown"
     assert (well.exit_code, "nothing failed" in well.output) == (0, True)
-    assert (nobody.exit_code, "is the id of no request that is stored" in nobody.output) == (0, True)
+    assert (nobody.exit_code, "is the id of no alarm and no request that is stored" in nobody.output) == (0, True)
