@@ -4,9 +4,11 @@ what they mean.
 All answers are natural logarithms of probabilities (0 = certain, -20 = two in a billion); zero traffic proves nothing.
 """
 
+from collections.abc import Callable
 from math import comb, exp, inf, lgamma, log, log1p
 
-_EXACT_ROWS = 100_000
+_NEGLIGIBLE = -45.0
+"""Log of the part of a sum that a double does not hold any more."""
 
 
 def log_fisher(hits: int, of: int, hits_before: int, of_before: int) -> float:
@@ -17,9 +19,11 @@ def log_fisher(hits: int, of: int, hits_before: int, of_before: int) -> float:
     if of == 0 or of_before == 0:
         return 0.0
     drawn, marked, total = of, hits + hits_before, of + of_before
-    tail = _upto(hits, min(drawn, marked))
-    terms = [_log_choose(marked, k) + _log_choose(total - marked, drawn - k) for k in tail]
-    return min(0.0, _log_sum(terms) - _log_choose(total, drawn))
+    mode = (drawn + 1) * (marked + 1) // (total + 2)
+    tail = _log_tail(
+        lambda k: _log_choose(marked, k) + _log_choose(total - marked, drawn - k), hits, min(drawn, marked), mode
+    )
+    return min(0.0, tail - _log_choose(total, drawn))
 
 
 def log_binomial(hits: int, of: int, rate: float) -> float:
@@ -28,12 +32,24 @@ def log_binomial(hits: int, of: int, rate: float) -> float:
         return 0.0
     if of == 0 or rate <= 0:
         return 0.0 if of == 0 else -inf
-    terms = [_log_choose(of, k) + k * log(rate) + (of - k) * log1p(-rate) for k in _upto(hits, of)]
-    return min(0.0, _log_sum(terms))
+    yes, no = log(rate), log1p(-rate)
+    return min(0.0, _log_tail(lambda k: _log_choose(of, k) + k * yes + (of - k) * no, hits, of, int((of + 1) * rate)))
 
 
-def _upto(low: int, high: int) -> range:
-    return range(low, min(high, low + _EXACT_ROWS) + 1)
+def _log_tail(term: Callable[[int], float], low: int, high: int, mode: int) -> float:
+    """Log of the sum of the terms `low` to `high`, by their logs. They fall off on both sides of `mode`, and are left
+    out from where they are too small to change anything: of millions some thousands are left."""
+    top = min(max(mode, low), high)
+    most, total = term(top), 1.0
+    if most == -inf:
+        return -inf
+    for places in (range(top + 1, high + 1), range(top - 1, low - 1, -1)):
+        for k in places:
+            less = term(k) - most
+            if less < _NEGLIGIBLE:
+                break
+            total += exp(less)
+    return most + log(total)
 
 
 def _log_choose(n: int, k: int) -> float:
@@ -42,8 +58,3 @@ def _log_choose(n: int, k: int) -> float:
     if n < 60:
         return log(comb(n, k))
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
-
-
-def _log_sum(logs: list[float]) -> float:
-    most = max(logs)
-    return most + log(sum(exp(value - most) for value in logs)) if most > -inf else -inf

@@ -46,3 +46,10 @@ def test_the_binomial_tail_is_that_of_tables() -> None:
     assert log_binomial(0, 10, 0.1) == log_binomial(0, 0, 0.1) == log_binomial(5, 5, 1.0) == 0.0
     assert log_binomial(3, 10, 0.0) == -inf
     assert log_binomial(2_000, 1_000_000, 0.001) < -300
+
+
+def test_millions_are_counted_to_the_end() -> None:
+    """The middle of a wide distribution is half of it, wherever it lies."""
+    assert log_binomial(1_000_000, 10_000_000, 0.1) == pytest.approx(log(0.5), abs=1e-2)
+    assert log_binomial(1, 10_000_000, 0.5) == pytest.approx(0.0, abs=1e-9)
+    assert log_fisher(500_000, 1_000_000, 5_000_000, 10_000_000) == pytest.approx(log(0.5), abs=1e-2)
