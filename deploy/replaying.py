@@ -25,11 +25,11 @@ from rootcause.load.callees import callees_of
 from rootcause.load.changes import LOOK_BACK_S
 from rootcause.load.from_spans import window_of
 from rootcause.load.log_patterns import said
+from rootcause.load.looked import Sample
 from rootcause.load.moments import Wanted, moments_of
 from rootcause.load.read_spans import read_spans
 from rootcause.load.recorded import LOGS, SPANS, Case, CaseRefused
 from rootcause.load.recorded_spans import messages
-from rootcause.load.sampled import Sample
 from rootcause.load.spans import Span, from_otlp
 from rootcause.load.window import Interval
 from rootcause.watch import USUAL_S

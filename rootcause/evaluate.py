@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from rootcause.attribute.on_path import with_path
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.load.changes import LOOK_BACK_S
 from rootcause.load.from_case import ReadSpans, windows_of
@@ -79,11 +80,11 @@ def verdict_of(case: Case, normal_spans: ReadSpans, *, beside: bool = True) -> V
     view that tells enough. Raises CaseRefused."""
     changed = _changed(case) if beside else frozenset()
     told: list[Verdict] = []
-    for windows in windows_of(case, normal_spans, beside=beside):
+    for looked in windows_of(case, normal_spans, beside=beside):
         # Who is seen to answer as usual is not to be blamed for what is logged and measured beside it.
-        if not windows[1].served and any(verdict.state != "not_enough_data" for verdict in told):
+        if not looked.observed.served and any(verdict.state != "not_enough_data" for verdict in told):
             continue
-        told.append(diagnose(*windows, changed))
+        told.append(diagnose(looked.baseline, with_path(looked.observed, looked.sample), changed))
         if told[-1].suspects:
             return told[-1]
     return next((verdict for verdict in told if verdict.state != "not_enough_data"), told[0])

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from zlib import crc32
 
 from rootcause.attribute.critical_path import Below, children, critical_path
 from rootcause.attribute.replay import replayed_ns
+from rootcause.load.looked import Sample
 from rootcause.load.spans import Kind, Span
+from rootcause.load.window import Window
 
 K = TypeVar("K", str, tuple[str, str])
 
@@ -45,6 +47,12 @@ class _Sums:
     @property
     def took(self) -> int:
         return sum(request.duration_ns for request in self.received)
+
+
+def with_path(observed: Window, sample: Sample) -> Window:
+    """The window, with what the sample tells of whom requests from outside wait for."""
+    entries = {row.service for row in observed.served if row.entry}
+    return replace(observed, on_path=on_path(sample.before, sample.now, entries))
 
 
 def on_path(before: Iterable[Span], now: Iterable[Span], entries: Set[str]) -> Mapping[str, float]:

@@ -12,17 +12,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import log
 
+from rootcause.load.moments import Moment
+
 _CLEARLY_LESS = 1.92
 """Log-likelihood below the best: 95 % of a chi-squared variable with one degree of freedom, halved."""
 _FEWEST = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A request that began `at` (Unix seconds), and whether it failed, or took longer than nearly all usually do."""
-
-    at: float
-    bad: bool
 
 
 @dataclass(frozen=True, slots=True)

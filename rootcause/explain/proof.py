@@ -34,7 +34,7 @@ from rootcause.judge.confidence import confidence
 from rootcause.judge.diagnose import Verdict
 from rootcause.judge.suspect import Suspect
 from rootcause.load.changes import Change
-from rootcause.load.sampled import NO_SAMPLE, Sample
+from rootcause.load.looked import NO_SAMPLE, Sample
 from rootcause.load.window import Window
 
 MOST_RULED_OUT = 20

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from rootcause.attribute.critical_path import children, critical_path
 from rootcause.detect.symptom import Symptom
 from rootcause.explain.finding import OnPath
-from rootcause.load.sampled import Sample
+from rootcause.load.looked import Sample
 from rootcause.load.spans import Kind, Span
 
 MOST = 8

@@ -24,7 +24,7 @@ from rootcause.incidents.lifecycle import REOPENED_WITHIN_S, Event, Incident, St
 from rootcause.incidents.silences import Silence, Silences
 from rootcause.judge.diagnose import Verdict, turned_to
 from rootcause.load.changes import Change
-from rootcause.load.sampled import NO_SAMPLE, Sample
+from rootcause.load.looked import NO_SAMPLE, Sample
 from rootcause.load.window import Window
 
 log = logging.getLogger(__name__)

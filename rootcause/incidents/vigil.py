@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
-from rootcause.attribute.on_path import on_path
+from rootcause.attribute.on_path import with_path
 from rootcause.explain.proof import felt
 from rootcause.incidents.lifecycle import Event, Incident, Lifecycle, Step
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.judge.releases import Releases
 from rootcause.judge.unfelt import unfelt
-from rootcause.load.beside import Looked
 from rootcause.load.horizon import around, horizon
+from rootcause.load.looked import NO_SAMPLE, Looked, Sample
 from rootcause.load.remembered import Remembered
-from rootcause.load.sampled import NO_SAMPLE, Sample
 from rootcause.load.window import Interval, Window
 
 STRONG = 30.0
@@ -87,9 +86,7 @@ class Vigil:
         if self._closer is None or verdict.state != "degraded":
             return Sight(verdict, baseline, observed, now)
         found = self._closer(baseline, observed, now)
-        entries = {row.service for row in observed.served if row.entry}
-        path = on_path(found.sample.before, found.sample.now, entries)
-        observed = replace(found.observed, on_path=path)
+        observed = with_path(found.observed, found.sample)
         verdict = diagnose(found.baseline, observed, changed, found.days)
         return Sight(verdict, found.baseline, observed, now, found.sample)
 

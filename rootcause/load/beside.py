@@ -7,28 +7,19 @@ makes none where nothing strays. Never: an evaluation that fails because a part 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from collector.store.client import Reader
 from rootcause.load.from_amounts import amounts_around
 from rootcause.load.from_captured import captured
 from rootcause.load.from_history import History
 from rootcause.load.from_logs import Complaints
-from rootcause.load.sampled import NO_SAMPLE, Sample, Sampled
+from rootcause.load.looked import Looked
+from rootcause.load.sampled import Sampled
 from rootcause.load.window import Interval, Window
 
 HEARD_S = 60.0
 """Complaints are counted over this time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """Both windows with everything, the same time of other days, and the spans of some requests."""
-
-    baseline: Window
-    observed: Window
-    days: tuple[Window, ...] = ()
-    sample: Sample = NO_SAMPLE
 
 
 class Beside:

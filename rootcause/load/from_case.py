@@ -1,16 +1,14 @@
 """Reads a recorded incident into the windows of normal time and of the incident, from whatever it holds.
 
-In: a case. Out: pairs of windows, the one that tells most first: of spans, of series of nodes and edges, of neither;
-each with what logs and metrics say beside.
+In: a case. Out: pairs of windows, the one that tells most first: of spans (with these), of series of nodes and
+edges, of neither; each with what logs and metrics say beside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
 from pathlib import Path
 
-from rootcause.attribute.on_path import on_path
 from rootcause.load.callees import callees_of
 from rootcause.load.case_rest import Pair, Rest, rest_of
 from rootcause.load.clocks import on_one_clock
@@ -19,6 +17,7 @@ from rootcause.load.from_edges import entry_nodes, window_of_edges
 from rootcause.load.from_spans import window_of
 from rootcause.load.log_patterns import said
 from rootcause.load.log_spans import steps_said
+from rootcause.load.looked import Looked, Sample
 from rootcause.load.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefused
 from rootcause.load.recorded_spans import spans
 from rootcause.load.spans import Span
@@ -28,7 +27,7 @@ ReadSpans = Callable[[Path], list[Span]]
 Graph = Mapping[str, Set[str]]
 
 
-def windows_of(case: Case, normal_spans: ReadSpans, *, beside: bool = True) -> Iterator[Pair[Window]]:
+def windows_of(case: Case, normal_spans: ReadSpans, *, beside: bool = True) -> Iterator[Looked]:
     """Every view of the incident that there are files for; without what is `beside` the calls if so told.
 
     Raises CaseRefused when there is none, or none can be read.
@@ -43,12 +42,12 @@ def windows_of(case: Case, normal_spans: ReadSpans, *, beside: bool = True) -> I
         except CaseRefused as error:
             refused = error
     if beside and (case.has(LOGS) or case.has(METRICS)):
-        yield _of_neither(case, rest)
+        yield Looked(*_of_neither(case, rest))
     elif not found:
         raise refused
 
 
-def _of_spans(case: Case, rest: Rest, normal_spans: ReadSpans) -> Pair[Window]:
+def _of_spans(case: Case, rest: Rest, normal_spans: ReadSpans) -> Looked:
     before = [span for path in case.baseline_files(SPANS) for span in normal_spans(path)]
     since = on_one_clock(spans(case.folder / SPANS))
     rest = rest.of_spans({span.id for span in before}, {span.id for span in since})
@@ -56,17 +55,15 @@ def _of_spans(case: Case, rest: Rest, normal_spans: ReadSpans) -> Pair[Window]:
     callees = callees_of(before)
     normal = window_of(before, case.baseline, logs[0], callees=callees)
     incident = window_of(since, case.incident, logs[1], callees=callees)
-    entries = {row.service for row in incident.served if row.entry}
-    path = on_path(_within(before, case.baseline), _within(since, case.incident), entries)
-    incident = replace(incident, on_path=path)
-    return rest.known_as(normal.services | incident.services).added_to((normal, incident), case)
+    windows = rest.known_as(normal.services | incident.services).added_to((normal, incident), case)
+    return Looked(*windows, sample=Sample(_within(before, case.baseline), _within(since, case.incident)))
 
 
-def _within(spans: Iterable[Span], intervals: Sequence[Interval]) -> Iterator[Span]:
-    return (span for span in spans if any(span.start_ns / 1e9 in interval for interval in intervals))
+def _within(spans: Iterable[Span], intervals: Sequence[Interval]) -> tuple[Span, ...]:
+    return tuple(span for span in spans if any(span.start_ns / 1e9 in interval for interval in intervals))
 
 
-def _of_edges(case: Case, rest: Rest, _: ReadSpans) -> Pair[Window]:
+def _of_edges(case: Case, rest: Rest, _: ReadSpans) -> Looked:
     graph = _graph(case)
     normally = [row for path in case.baseline_files(EDGES) for row in read_edges(path, case.baseline)]
     incident = read_edges(case.folder / EDGES, case.incident)
@@ -76,7 +73,8 @@ def _of_edges(case: Case, rest: Rest, _: ReadSpans) -> Pair[Window]:
         window_of_edges(normally, graph, entries, case.baseline),
         window_of_edges(incident, graph, entries, case.incident),
     )
-    return rest.of_no_spans().known_as(windows[0].services | windows[1].services).added_to(windows, case)
+    known = windows[0].services | windows[1].services
+    return Looked(*rest.of_no_spans().known_as(known).added_to(windows, case))
 
 
 def _of_neither(case: Case, rest: Rest) -> Pair[Window]:

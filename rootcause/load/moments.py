@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rootcause.detect.onset import Moment
 from rootcause.load.from_spans import Received, received
 from rootcause.load.spans import Kind, Span
 
 NEARLY_ALL = 0.95
 FEWEST = 20
 """Of fewer normal requests nobody knows what nearly all of them take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A request that began `at` (Unix seconds), and whether it failed, or took longer than nearly all usually do."""
+
+    at: float
+    bad: bool
 
 
 @dataclass(frozen=True, slots=True)

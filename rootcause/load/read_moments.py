@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from collector.store.client import Reader
-from rootcause.detect.onset import Moment
-from rootcause.load.moments import FEWEST, NEARLY_ALL
+from rootcause.load.moments import FEWEST, NEARLY_ALL, Moment
 from rootcause.load.window import Interval
 
 MOST = 20_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 
 from collector.store.client import Reader
@@ -18,6 +18,7 @@ from collector.store.errors import QueryFailed
 from rootcause.load.alike import alike
 from rootcause.load.callees import callees_of
 from rootcause.load.from_spans import window_of
+from rootcause.load.looked import NO_SAMPLE, Sample
 from rootcause.load.read_sample import AROUND_S, MOST_SAMPLED, read_sample
 from rootcause.load.request_lines import Asked, RequestLines
 from rootcause.load.spans import Span
@@ -32,17 +33,6 @@ ENOUGH = 10_000
 """Requests in it are enough to choose from: in a busy mesh less of normal time is read, which costs by the second."""
 _REPRESENTATIVE = 0.5
 """Where fewer of the requests counted have their spans stored, those that have are the odd ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Spans of some requests, all of each: of normal time, and of the time in question."""
-
-    before: tuple[Span, ...] = ()
-    now: tuple[Span, ...] = ()
-
-
-NO_SAMPLE = Sample()
 
 
 class Sampled:

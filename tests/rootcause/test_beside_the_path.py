@@ -11,9 +11,8 @@ import pytest
 from rootcause.attribute.on_path import on_path, waited_for
 from rootcause.incidents.vigil import Vigil
 from rootcause.judge.diagnose import Verdict, diagnose
-from rootcause.load.beside import Looked
 from rootcause.load.from_spans import window_of
-from rootcause.load.sampled import Sample
+from rootcause.load.looked import Looked, Sample
 from rootcause.load.spans import Kind, Span
 from rootcause.load.window import STEP_S, Interval, Window
 

@@ -7,7 +7,8 @@ from itertools import cycle, islice
 
 import pytest
 
-from rootcause.detect.onset import Moment, began
+from rootcause.detect.onset import began
+from rootcause.load.moments import Moment
 
 START = 1_000.0
 

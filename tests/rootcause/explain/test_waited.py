@@ -10,7 +10,7 @@ from rootcause.detect.symptom import Symptom
 from rootcause.explain.finding import OnPath
 from rootcause.explain.waited import MOST, THE_REST, waited_for
 from rootcause.explain.wording import waited
-from rootcause.load.sampled import Sample
+from rootcause.load.looked import Sample
 from rootcause.load.spans import Span
 from tests.world.mesh_sim import Fault, Shop
 
