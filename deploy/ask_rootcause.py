@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from deploy.asking import Unanswered, ask_json
+from deploy.asking import TIMEOUT_S, Unanswered, ask_json
 from deploy.local.state import default_state, find_running
 
 DEFAULT_URL = "http://127.0.0.1:7470"
@@ -36,10 +36,12 @@ class Engine:
         self._who = f"the root-cause engine at {self.base}"
         self._command = command
 
-    def ask(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
+    def ask(
+        self, path: str, method: str = "GET", body: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S
+    ) -> Any:
         """The JSON it answers, None when it answers nothing. Raises SystemExit."""
         try:
-            return ask_json(self.base + path, self._who, method=method, body=body)
+            return ask_json(self.base + path, self._who, method=method, body=body, timeout_s=timeout_s)
         except Unanswered as error:
             raise self._refused(error) from None
 

@@ -19,6 +19,8 @@ from deploy.lines import columns, width
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SHOWN = 50
+_TEST_S = 30.0
+"""A webhook has ten seconds for each of the two messages of a test."""
 _by = click.option("--by", default=getpass.getuser, help="Who says so [default: your user name].")
 
 
@@ -146,22 +148,44 @@ def silence(
 
 
 @click.command(name="webhooks")
-@click.option("--test", "test", is_flag=True, required=True, help="Send each a message that opens and is resolved.")
+@click.option("--test", "test", is_flag=True, help="Send each a message that opens and is resolved.")
 @_by
 @where
 def webhooks(test: bool, by: str, url: str | None, state: Path | None) -> None:
-    """Try whether the webhooks are told.
+    """List the webhooks, with what waits for them and why; or try whether each takes what it is told.
+
+    A test goes to each webhook at once, whatever it wishes to hear of and whatever waits for it.
 
     \b
-    Example:
+    Examples:
+      whymesh webhooks
       whymesh webhooks --test
-      whymesh sql "SELECT Target, Event, Delivered, Error FROM otel.mesh_alerts ORDER BY Time DESC LIMIT 9"
+      whymesh sql "SELECT Time, Target, Event, Delivered, Error FROM otel.mesh_alerts ORDER BY Time DESC LIMIT 9"
+    \b
+    Exit codes: 0 all is well, 1 a webhook does not take what it is told, 3 the engine does not answer.
     """
-    told = Engine("webhooks", url, state).ask("/v1/webhooks/test", "POST", {"by": by})
-    for target in told["told"]:
-        click.echo(f"told {target}")
-    if not told["told"]:
-        click.echo("there are no webhooks; see webhooks.urls in docs/rootcause.md")
+    engine = Engine("webhooks", url, state)
+    if test:
+        found = engine.ask("/v1/webhooks/test", "POST", {"by": by}, timeout_s=_TEST_S)["webhooks"]
+        lines = [_tried(one) for one in found]
+    else:
+        found = engine.ask("/v1/webhooks")["webhooks"]
+        lines = [_standing(one) for one in found]
+    click.echo(
+        "\n".join(lines) or "nobody is told of incidents: there are no webhooks; see webhooks.urls in docs/rootcause.md"
+    )
+    raise SystemExit(1 if any(one["error"] for one in found) else 0)
+
+
+def _tried(webhook: dict[str, Any]) -> str:
+    return f"told {webhook['target']}" if webhook["delivered"] else f"{webhook['target']} not told: {webhook['error']}"
+
+
+def _standing(webhook: dict[str, Any]) -> str:
+    of = ", ".join(webhook["services"]) or "all services"
+    graver = "" if webhook["severity"] == "warning" else f", from {webhook['severity']} on"
+    waiting = f"; {webhook['waiting']} waiting" if webhook["waiting"] else ""
+    return f"{webhook['target']}: of {of}{graver}{waiting}" + (f"; {webhook['error']}" if webhook["error"] else "")
 
 
 def _ordered(engine: Engine, id: str, order: str, body: dict[str, Any]) -> Any:

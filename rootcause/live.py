@@ -69,7 +69,7 @@ class Live:
         self._notifier = Notifier(targets, outbox, self._delivered, still_open=still_open, allow_link_local=allow)
         self._announcer = Announcer(self._notifier, still_open, Journal(evaluate), AlarmRows(evaluate))
         self._closer_look = _closer_look(settings.recording)
-        self.orders = Orders(self.book, self.alarms, self._notifier.tell, tuple(target.name for target in targets))
+        self.orders = Orders(self.book, self.alarms, self._notifier)
         self._tasks: list[asyncio.Task[None]] = []
         self._looking: asyncio.Task[None] | None = None
         self.answer: Answer | None = None

@@ -16,7 +16,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from collector.store.errors import QueryFailed, StoreUnavailable
-from rootcause.alerts.notice import Event, Notice, of_alarm, of_finding
+from rootcause.alerts.notice import of_alarm, of_finding
+from rootcause.alerts.notify import Notifier
 from rootcause.alerts.trial import trial
 from rootcause.explain.finding import Finding, Note
 from rootcause.incidents.casebook import Casebook
@@ -53,15 +54,14 @@ class _Hush(_Body):
 
 
 class Orders:
-    """Carries out what people order; `tell` takes a message for every webhook, `targets` are their names."""
+    """Carries out what people order, and tells the webhooks of it by `notifier`."""
 
-    def __init__(
-        self, book: Casebook, alarms: AlarmBook, tell: Callable[[Event, Notice], None], targets: tuple[str, ...]
-    ) -> None:
+    def __init__(self, book: Casebook, alarms: AlarmBook, notifier: Notifier) -> None:
         self._book = book
         self._alarms = alarms
-        self._tell = tell
-        self._targets = targets
+        self._tell = notifier.tell
+        self._notifier = notifier
+        self._trying = asyncio.Lock()
 
     def add_to(self, app: web.Application) -> None:
         """Adds the routes."""
@@ -72,6 +72,7 @@ class Orders:
         app.router.add_get("/v1/silences", self._silences)
         app.router.add_put("/v1/silences/{service}", self._silence)
         app.router.add_delete("/v1/silences/{service}", self._end_silence)
+        app.router.add_get("/v1/webhooks", self._webhooks)
         app.router.add_post("/v1/webhooks/test", self._test)
 
     async def _acknowledge(self, request: web.Request) -> web.Response:
@@ -116,12 +117,28 @@ class Orders:
         await _stored(lambda: self._book.silence(over, now.timestamp()))
         return web.json_response(over.model_dump(mode="json"))
 
+    async def _webhooks(self, _: web.Request) -> web.Response:
+        told = [
+            {
+                "target": one.target.name,
+                "services": list(one.target.wish.services),
+                "severity": one.target.wish.severity,
+                "waiting": one.waiting,
+                "error": one.error,
+            }
+            for one in self._notifier.standings()
+        ]
+        return web.json_response({"webhooks": told})
+
     async def _test(self, request: web.Request) -> web.Response:
         await _body(request, _Body)
+        if self._trying.locked():
+            raise problem(web.HTTPConflict, "a test is under way; wait for its end, some seconds")
         opened, resolved = trial(datetime.now(UTC))
-        self._tell("opened", of_finding(opened))
-        self._tell("resolved", of_finding(resolved))
-        return web.json_response({"id": opened.id, "told": list(self._targets)})
+        async with self._trying:
+            became = await self._notifier.try_out([("opened", of_finding(opened)), ("resolved", of_finding(resolved))])
+        told = [{"target": one.target, "delivered": one.delivered, "error": one.error} for one in became]
+        return web.json_response({"id": opened.id, "webhooks": told})
 
 
 def problem(kind: type[web.HTTPException], message: str) -> web.HTTPException:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from rootcause.alerts.formats import Told
 from rootcause.alerts.notice import Event, Notice
 from rootcause.alerts.outbox import Batch, Outbox
 from rootcause.alerts.pace import Pace
+from rootcause.alerts.refusals import refusal
 from rootcause.alerts.targets import CheckedResolver, Target
 from rootcause.alerts.template import TemplateRefused
 from rootcause.incidents.journal import Delivery
@@ -41,6 +43,15 @@ REMIND_S = 60.0
 """A target that forgets what it does not hear of again is reminded so often."""
 _LATER = frozenset({408, 425, 429})
 """Refusals that say: not now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many messages wait for a target, and why the last attempt failed; empty when it did not."""
+
+    target: Target
+    waiting: int
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ class Notifier:
         self._still_open = still_open
         self._targets = {target: asyncio.Event() for target in targets}
         self._idle = {target: asyncio.Event() for target in self._targets}
+        self._errors = dict.fromkeys(self._targets, "")
         self._outbox = outbox
         self._record = record
         self._allow_link_local = allow_link_local
@@ -103,6 +115,25 @@ class Notifier:
                 error = "too many messages wait for this target"
                 log.error("webhook %s: %s of %s not delivered: %s", target.name, event, notice.id, error)
                 self._record(Delivery(datetime.now(UTC), notice.id, event, target.name, False, 0, error))
+
+    async def try_out(self, told: Sequence[Told]) -> list[Delivery]:
+        """Sends test messages to every target at once, whatever it wishes to hear of and whatever waits for it: in
+        order, each once, no further than the first that is not taken. What became of the last one sent, by target."""
+        return list(await asyncio.gather(*(self._tried_out(target, told) for target in self._targets)))
+
+    async def _tried_out(self, target: Target, told: Sequence[Told]) -> Delivery:
+        assert self._session is not None, "started"
+        for event, notice in told:
+            answer = await _send(self._session, target, [(event, notice)], f"{notice.id}.{event}")
+            became = Delivery(datetime.now(UTC), notice.id, event, target.name, not answer.error, 1, answer.error)
+            self._record(became)
+            if answer.error:
+                break
+        return became
+
+    def standings(self) -> list[Standing]:
+        """Of all targets, as they stand in the settings."""
+        return [Standing(one, self._outbox.waiting(one.queue), error) for one, error in self._errors.items()]
 
     def unended(self) -> list[str]:
         """Incidents and alarms of whose end somebody was not told yet, the oldest first."""
@@ -153,6 +184,7 @@ class Notifier:
         while True:
             batch = self._outbox.tried(batch)
             answer = await _post(session, target, batch)
+            self._errors[target] = answer.error
             too_old = time.time() - batch.messages[0].queued_at > GIVE_UP_S
             if not answer.error or too_old or batch.attempts >= answer.enough:
                 break
@@ -187,8 +219,16 @@ async def _send(session: aiohttp.ClientSession, target: Target, told: Sequence[T
             if 200 <= answer.status < 300:
                 return _Answer("")
             refused = answer.status < 500 and answer.status not in _LATER
-            return _Answer(f"answered {answer.status}", enough=REFUSALS if refused else math.inf)
+            said = refusal(answer.status, answer.headers.get("Location", ""))
+            return _Answer(said, enough=REFUSALS if refused else math.inf)
     except TimeoutError:
-        return _Answer(f"no answer within {TIMEOUT_S:.0f} s")
+        return _Answer(f"no answer within {TIMEOUT_S:.0f} s; is it the right address, and is its receiver busy?")
+    except aiohttp.ClientConnectorError as error:
+        return _Answer(f"cannot connect: {_plain(error.os_error)}")
     except (aiohttp.ClientError, OSError) as error:
         return _Answer(str(error) or type(error).__name__)
+
+
+def _plain(error: OSError) -> str:
+    """Without the address, which everybody knows; those of names have no number of the system."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

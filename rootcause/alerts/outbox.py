@@ -1,20 +1,24 @@
 """Keeps messages on disk until they are delivered, each target's in order, and who was told of what.
 
 In: messages for targets. Out: the oldest one of a target. Never: one that was taken in lost over a restart, unless the
-disk is; a message of which nobody knows whether it arrived is sent again, with the same id; the beginning or the end of
-one incident taken in twice for a target, or an end without a beginning.
+disk is, or full; a message of which nobody knows whether it arrived is sent again, with the same id; the beginning or
+the end of one incident taken in twice for a target, or an end without a beginning.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from rootcause.alerts.notice import Event, Notice
 from rootcause.alerts.told import Told
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS notice (
@@ -91,11 +95,15 @@ class Outbox:
             self._db.execute(_TABLE)
             self._told = Told(self._db)
         except (sqlite3.Error, OSError) as error:
-            raise OutboxRefused(f"outbox {path}: {error}; remove the file to start with an empty one") from None
+            raise OutboxRefused(f"outbox {path}: {error}; {_cure(error)}") from None
+        self._path = path
 
     def put(self, target: str, event: Event, notice: Notice, now: float) -> Taken:
         """Takes a message in, in the labels in which the target was told of the beginning; `opened` of what was told
         before is `reopened` or `worsened`, if it is."""
+        return self._written(lambda: self._put(target, event, notice, now))
+
+    def _put(self, target: str, event: Event, notice: Notice, now: float) -> Taken:
         news = self._told.news(target, event, notice)
         if news is None:
             return "known"
@@ -126,7 +134,7 @@ class Outbox:
 
     def forget(self, incident: str) -> None:
         """Lets go of an incident that is nowhere else any more."""
-        self._told.forget(incident)
+        self._written(lambda: self._told.forget(incident))
 
     def next(self, target: str, most: int = 1) -> Batch:
         """The oldest messages of a target, up to `most`; none when none wait."""
@@ -139,20 +147,48 @@ class Outbox:
 
     def tried(self, batch: Batch) -> Batch:
         """Counts an attempt."""
-        self._db.execute(f"UPDATE notice SET attempts = attempts + 1 WHERE number IN ({_marks(batch)})", batch.numbers)
+        counted = f"UPDATE notice SET attempts = attempts + 1 WHERE number IN ({_marks(batch)})"
+        self._written(lambda: self._db.execute(counted, batch.numbers))
         return self.next(batch.messages[0].target, len(batch.messages))
 
     def done(self, batch: Batch) -> None:
         """Lets go of messages."""
-        self._db.execute(f"DELETE FROM notice WHERE number IN ({_marks(batch)})", batch.numbers)
+        gone = f"DELETE FROM notice WHERE number IN ({_marks(batch)})"
+        self._written(lambda: self._db.execute(gone, batch.numbers))
 
-    def waiting(self) -> int:
-        """Messages of all targets."""
-        (count,) = self._db.execute("SELECT count(*) FROM notice").fetchone()
+    def waiting(self, target: str = "") -> int:
+        """Messages of a target, of all of them without one."""
+        asked = "SELECT count(*) FROM notice WHERE ? IN ('', target)"
+        (count,) = self._db.execute(asked, (target,)).fetchone()
         return int(count)
+
+    def _written(self, write: Callable[[], T]) -> T:
+        """What a write returns. A disk that takes nothing must not keep anybody from being told: from then on messages
+        are in memory."""
+        try:
+            return write()
+        except sqlite3.OperationalError as error:
+            if self._path is None:
+                raise
+            log.error(
+                "outbox %s: %s; until the next start messages are kept in memory; %s", self._path, error, _cure(error)
+            )
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._db.backup(memory)
+        self._db.close()
+        self._db, self._told, self._path = memory, Told(memory), None
+        return write()
 
     def close(self) -> None:
         self._db.close()
+
+
+def _cure(error: Exception) -> str:
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return "remove the file to start with an empty one"
+    return "make room there, or name another folder (--state) that this user may write to"
 
 
 def _marks(batch: Batch) -> str:

@@ -154,6 +154,11 @@ def test_people_look_after_incidents_and_silence_services(tmp_path: Path) -> Non
             # Later evaluations keep what people said.
             until(lambda: listed(url)[0].updated_at > found.updated_at and not listed(url)[0].held_back, "an update")
             (kept,) = listed(url)
+            assert f"{pager.url}: of all services" in whymesh(webhooks)
+            pager.open = False
+            not_told = CliRunner().invoke(webhooks, ["--test", "--url", url])
+            assert (not_told.exit_code, pager.url in not_told.output) == (1, True)
+            assert "answered 503: the receiver is in trouble" in not_told.output
             cross_site = post_text(f"{url}/v1/webhooks/test", '{"by": "a page"}')
             empty = CliRunner().invoke(silence, ["--url", url]).output
             assert process.terminate() == 0

@@ -18,13 +18,15 @@ from aiohttp import web
 from yarl import URL
 
 from rootcause.alerts import notify
-from rootcause.alerts.formats import FORMATS
+from rootcause.alerts.formats import FORMATS, Told
 from rootcause.alerts.notice import Event, of_finding
 from rootcause.alerts.notify import Notifier, pause_s
 from rootcause.alerts.outbox import Outbox
 from rootcause.alerts.pace import BURST
+from rootcause.alerts.refusals import refusal
 from rootcause.alerts.targets import Target, Wish
 from rootcause.alerts.template import Template
+from rootcause.alerts.trial import trial
 from rootcause.explain.finding import Finding
 from rootcause.explain.proof import explain
 from rootcause.explain.queries import RollupQueries
@@ -33,6 +35,9 @@ from rootcause.judge.diagnose import diagnose
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
 from tests.world.mesh_sim import Fault
 from tests.world.otlp_sink import eventually
+from tests.world.processes import free_port
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +229,7 @@ async def test_gives_up_and_says_so(finding: Finding, monkeypatch: pytest.Monkey
     monkeypatch.setattr(notify, "FIRST_PAUSE_S", 0.001)
     async with receiver(lambda n: web.Response(status=404)) as (target, got):
         (delivery,) = await delivered(target, ("opened", finding))
-    assert (delivery.delivered, delivery.attempts, delivery.error) == (False, notify.REFUSALS, "answered 404")
+    assert (delivery.delivered, delivery.attempts, delivery.error) == (False, notify.REFUSALS, refusal(404))
     assert len(got) == notify.REFUSALS
 
 
@@ -232,7 +237,7 @@ async def test_an_old_message_is_given_up(finding: Finding, monkeypatch: pytest.
     monkeypatch.setattr(notify, "GIVE_UP_S", 0.0)
     async with receiver(lambda n: web.Response(status=500)) as (target, _):
         (delivery,) = await delivered(target, ("opened", finding))
-    assert (delivery.delivered, delivery.attempts, delivery.error) == (False, 1, "answered 500")
+    assert (delivery.delivered, delivery.attempts, delivery.error) == (False, 1, refusal(500))
 
 
 async def test_what_was_not_delivered_goes_out_after_a_restart(finding: Finding, tmp_path: Path) -> None:
@@ -277,7 +282,43 @@ async def test_follows_no_redirect(finding: Finding, monkeypatch: pytest.MonkeyP
     elsewhere = web.Response(status=307, headers={"Location": "http://169.254.169.254/"})
     async with receiver(lambda n: elsewhere) as (target, _):
         (delivery,) = await delivered(target, ("opened", finding))
-    assert (delivery.delivered, delivery.error) == (False, "answered 307")
+    assert not delivery.delivered
+    assert "a redirect to http://169.254.169.254/, which is not followed" in delivery.error
+
+
+async def test_a_trial_says_at_once_what_became_of_it(finding: Finding) -> None:
+    opened, resolved = (of_finding(one) for one in trial(NOW))
+    told: list[Told] = [("opened", opened), ("resolved", resolved)]
+    recorded: list[Delivery] = []
+    async with (
+        receiver(lambda n: web.Response(status=200)) as (good, got),
+        receiver(lambda n: web.Response(status=500)) as (bad, refused),
+    ):
+        picky = Target(good, wish=Wish(services=("nobody",), severity="critical"))
+        notifier = Notifier([picky, Target(bad)], Outbox(None), recorded.append)
+        await notifier.start()
+        notifier.tell("opened", of_finding(finding))
+        await eventually(lambda: notifier.standings()[1].error != "", "the bad one to refuse what is no test")
+        waiting = notifier.standings()
+        taken, not_taken = await notifier.try_out(told)
+        await notifier.stop(0.0)
+    assert [message["event"] for message in got] == ["opened", "resolved"], "whatever it wishes to hear of"
+    assert (taken.delivered, taken.error) == (True, "")
+    assert (not_taken.delivered, not_taken.error) == (False, refusal(500)), "though another message waits for it"
+    assert [(one.waiting, one.error) for one in waiting] == [(0, ""), (1, refusal(500))]
+    assert [message["finding"]["id"] for message in refused].count(opened.id) == 1, "the end of what was not told"
+    assert [(one.event, one.delivered) for one in recorded if one.target == picky.name] == [
+        ("opened", True),
+        ("resolved", True),
+    ]
+
+
+async def test_whoever_is_not_there_is_said_so(finding: Finding) -> None:
+    notifier = Notifier([Target(URL(f"http://127.0.0.1:{free_port()}/"))], Outbox(None), lambda delivery: None)
+    await notifier.start()
+    (delivery,) = await notifier.try_out([("opened", of_finding(finding))])
+    await notifier.stop(0.0)
+    assert (delivery.delivered, delivery.error) == (False, "cannot connect: Connection refused")
 
 
 async def test_a_dead_target_holds_up_nobody_else(finding: Finding) -> None:
