@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from rootcause.attribute.steps import StepShift
+from rootcause.load.step_names import written
 from rootcause.load.window import OF_TIME, Interval, Window
 
 
@@ -34,37 +35,64 @@ class Queries(Protocol):
         """How often that is an event in spans of a service, an exception with its type."""
 
 
-_TOLD = re.compile(r'(log|event) "(.*)"')
 _THROWN = re.compile("ERROR (exception .*)")
 """How exceptions of spans are counted among what is logged, where no request is known (load/from_logs.py)."""
 
 
 def step_sql(step: StepShift, queries: Queries) -> str:
     """What shows how often the step is taken."""
-    told = _TOLD.match(step.name)
+    told = written(step.name)
     if told is None:
         return queries.service(step.service)
-    thrown = _THROWN.match(told[2]) if step.route == OF_TIME else None
+    thrown = _THROWN.match(told.text) if step.route == OF_TIME else None
     if thrown is not None:
         return queries.events(step.service, thrown[1])
-    return queries.lines(step.service, told[2]) if told[1] == "log" else queries.events(step.service, told[2])
+    return queries.lines(step.service, told.text) if told.where == "log" else queries.events(step.service, told.text)
 
 
-class RollupQueries:
-    """Over `mesh_routes` and `mesh_edges`."""
+class _BesideCalls:
+    """What is asked of the same tables, whoever recorded the calls."""
 
     def __init__(self, baseline: Window, observed: Window) -> None:
         self._windows = baseline, observed
-        self._which, self._where = _which("Bucket", baseline, observed)
 
     def usage(self, service: str) -> str:
-        return _usage(service, *self._windows)
+        which, where = _which("TimeUnix", *self._windows)
+        return (
+            f"SELECT {which} AS Window, ResourceAttributes['service.instance.id'] AS Instance, MetricName,\n"
+            "  count() AS Samples, round(quantileExact(0.95)(Value), 3) AS P95, round(max(Value), 3) AS Most\n"
+            f"FROM otel.otel_metrics_gauge\nWHERE ServiceName = {literal(service)} AND {_RESOURCES}"
+            f" AND {where}\nGROUP BY Window, Instance, MetricName ORDER BY MetricName, Instance, Window"
+        )
 
     def lines(self, service: str, pattern: str) -> str:
-        return _lines(service, pattern, *self._windows)
+        which, where = _which("TimestampTime", *self._windows)
+        severity, _, text = pattern.partition(" ")
+        return (
+            f"SELECT {which} AS Window, count() AS Lines, uniqIf(TraceId, TraceId != '') AS Traces,\n"
+            "  any(substringUTF8(Body, 1, 300)) AS Example, anyIf(TraceId, TraceId != '') AS Trace\n"
+            f"FROM otel.otel_logs\nWHERE ServiceName = {literal(service)}\n"
+            f"  AND SeverityText IN ({literal(severity)}, '') AND {_holds('Body', text)}\n  AND {where}\n"
+            "GROUP BY Window ORDER BY Window"
+        )
 
     def events(self, service: str, pattern: str) -> str:
-        return _events(service, pattern, *self._windows)
+        which, where = _which("Timestamp", *self._windows)
+        return (
+            f"SELECT {which} AS Window, count() AS Times, uniq(TraceId) AS Traces, any(TraceId) AS Trace\n"
+            "FROM otel.otel_traces ARRAY JOIN Events.Name AS Event, Events.Attributes AS More\n"
+            f"WHERE ServiceName = {literal(service)}"
+            f" AND concat(Event, ' ', More['exception.type']) LIKE {literal(_like(pattern))}\n"
+            f"  AND {where}\nGROUP BY Window ORDER BY Window"
+        )
+
+
+class RollupQueries(_BesideCalls):
+    """Over `mesh_routes` and `mesh_edges`."""
+
+    def __init__(self, baseline: Window, observed: Window) -> None:
+        super().__init__(baseline, observed)
+        self._which, self._where = _which("Bucket", baseline, observed)
 
     def entries(self, service: str) -> str:
         return (
@@ -94,21 +122,12 @@ class RollupQueries:
         )
 
 
-class SpanQueries:
+class SpanQueries(_BesideCalls):
     """Over `otel_traces`, for spans that the mesh did not make."""
 
     def __init__(self, baseline: Window, observed: Window) -> None:
-        self._windows = baseline, observed
+        super().__init__(baseline, observed)
         self._which, self._where = _which("Timestamp", baseline, observed)
-
-    def usage(self, service: str) -> str:
-        return _usage(service, *self._windows)
-
-    def lines(self, service: str, pattern: str) -> str:
-        return _lines(service, pattern, *self._windows)
-
-    def events(self, service: str, pattern: str) -> str:
-        return _events(service, pattern, *self._windows)
 
     def entries(self, service: str) -> str:
         return self._spans(service, "ParentSpanId = ''")
@@ -138,38 +157,6 @@ class SpanQueries:
 
 _OF_LIKE = re.compile(r"[\\%_]")
 _RESOURCES = "match(MetricName, '(?i)cpu|mem|heap|disk|filesystem|socket|thread|restart')"
-
-
-def _usage(service: str, baseline: Window, observed: Window) -> str:
-    which, where = _which("TimeUnix", baseline, observed)
-    return (
-        f"SELECT {which} AS Window, ResourceAttributes['service.instance.id'] AS Instance, MetricName,\n"
-        "  count() AS Samples, round(quantileExact(0.95)(Value), 3) AS P95, round(max(Value), 3) AS Most\n"
-        f"FROM otel.otel_metrics_gauge\nWHERE ServiceName = {literal(service)} AND {_RESOURCES}"
-        f" AND {where}\nGROUP BY Window, Instance, MetricName ORDER BY MetricName, Instance, Window"
-    )
-
-
-def _lines(service: str, pattern: str, baseline: Window, observed: Window) -> str:
-    which, where = _which("TimestampTime", baseline, observed)
-    severity, _, text = pattern.partition(" ")
-    return (
-        f"SELECT {which} AS Window, count() AS Lines, uniqIf(TraceId, TraceId != '') AS Traces,\n"
-        "  any(substringUTF8(Body, 1, 300)) AS Example, anyIf(TraceId, TraceId != '') AS Trace\n"
-        f"FROM otel.otel_logs\nWHERE ServiceName = {literal(service)} AND SeverityText IN ({literal(severity)}, '')\n"
-        f"  AND {_holds('Body', text)}\n  AND {where}\nGROUP BY Window ORDER BY Window"
-    )
-
-
-def _events(service: str, pattern: str, baseline: Window, observed: Window) -> str:
-    which, where = _which("Timestamp", baseline, observed)
-    return (
-        f"SELECT {which} AS Window, count() AS Times, uniq(TraceId) AS Traces, any(TraceId) AS Trace\n"
-        "FROM otel.otel_traces ARRAY JOIN Events.Name AS Event, Events.Attributes AS More\n"
-        f"WHERE ServiceName = {literal(service)}"
-        f" AND concat(Event, ' ', More['exception.type']) LIKE {literal(_like(pattern))}\n"
-        f"  AND {where}\nGROUP BY Window ORDER BY Window"
-    )
 
 
 def _holds(column: str, pattern: str) -> str:

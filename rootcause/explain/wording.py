@@ -10,6 +10,7 @@ from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
 from rootcause.explain.finding import ANY_SOURCE, Culprit, OnPath
 from rootcause.judge.suspect import Suspect
+from rootcause.load.step_names import written
 from rootcause.load.window import OF_TIME
 
 _WORTH_SAYING = 0.05
@@ -87,8 +88,9 @@ def _changed(step: StepShift) -> str:
     shares = f"{percent(step.observed_share)}", f"usually {percent(step.baseline_share)}"
     if step.route == OF_TIME:
         return f"says {step.name} in {shares[0]} of the time, {shares[1]}"
-    if step.name.startswith("log "):
-        return f"{shares[0]} of its {step.route} requests write {step.name.removeprefix('log ')}, {shares[1]}"
+    told = written(step.name)
+    if told is not None and told.where == "log":
+        return f'{shares[0]} of its {step.route} requests write "{told.text}", {shares[1]}'
     if step.name.startswith("-> "):
         return f"{shares[0]} of its {step.route} requests call {step.name.replace('-> ', '')}, {shares[1]}"
     return f"{shares[0]} of its {step.route} requests do '{step.name or 'the request itself'}', {shares[1]}"

@@ -8,18 +8,17 @@ business.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from rootcause.load.log_trouble import tells_of_trouble
+from rootcause.load.step_names import written
 from rootcause.load.window import REQUEST, Step, Window
 
 _NEARLY_ALL = 0.95
 Place = tuple[str, str, str]
 """Service, route and name of a step."""
-_TOLD = re.compile(r'(?:log|event) "(.*)"')
 
 
 def unfelt(baseline: Window, observed: Window, changed: Set[str]) -> tuple[Window, Window]:
@@ -33,7 +32,8 @@ def _said_by_nearly_all(steps: Iterable[Step]) -> Mapping[Place, int]:
     requests: Counter[Place] = Counter()
     often: dict[Place, Counter[int]] = defaultdict(Counter)
     for step in steps:
-        if step.name.startswith("log "):
+        told = written(step.name)
+        if told is not None and told.where == "log":
             requests[_place(step)] += step.requests
             often[_place(step)].update(dict(step.often))
     found = {place: _at_least(often[place], _NEARLY_ALL * of) for place, of in requests.items()}
@@ -52,8 +52,8 @@ def _with(window: Window, usual: Mapping[Place, int]) -> Window:
 
 def _kept(step: Step, usual: Mapping[Place, int]) -> Step | None:
     """Of what is no trouble no more than nearly all said: that something is said more often is no loss."""
-    told = _TOLD.match(step.name)
-    if step.name == REQUEST or (told is not None and tells_of_trouble(told[1], told[1])):
+    told = written(step.name)
+    if step.name == REQUEST or (told is not None and tells_of_trouble(told.text, told.text)):
         return step
     most = usual.get(_place(step))
     if most is None:

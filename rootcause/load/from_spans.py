@@ -17,6 +17,7 @@ from rootcause.load.callees import NOTHING_LEARNED, Callees, calling
 from rootcause.load.clocks import on_one_clock
 from rootcause.load.lost import lost_of
 from rootcause.load.spans import Kind, Span
+from rootcause.load.step_names import happened
 from rootcause.load.tally import EdgeKey, Edges, Requests, ServedKey
 from rootcause.load.unseen import Call, Seen, unseen_ns
 from rootcause.load.window import REQUEST, STEP_S, Interval, Step, Window
@@ -159,7 +160,7 @@ def _walk(forest: _Forest, request: Span, edges: Edges) -> _Inside:
     failed: set[str] = set()
     for span, _ in local:
         inside.names.update(forest.said.get(span.id, ()))
-        inside.names.update(f'event "{event}"' for event in span.events)
+        inside.names.update(happened(event) for event in span.events)
         remote = []
         for child in forest.below(span):
             if child.service != span.service or child.kind is Kind.SERVER:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rootcause.load.log_words import Words, words, written
+from rootcause.load.step_names import logged
 
 _ALIKE = 0.6
 """Share of equal words from which two lines say the same thing."""
@@ -120,7 +121,7 @@ def by_span(lines: Iterable[Placed]) -> Said:
     """In the words that their groups have by now."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for line in lines:
-        found[line.span][f'log "{line.group.text}"'] += line.times
+        found[line.span][logged(line.group.text)] += line.times
     return dict(found)
 
 

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence, Set
 
 from rootcause.load.log_patterns import Log, Patterns
+from rootcause.load.step_names import logged
 from rootcause.load.window import OF_TIME, REQUEST, STEP_S, Interval, Step
 
 _SEVERE = re.compile(r"^(warn|err|fatal|crit|alert|emerg|severe|panic)", re.IGNORECASE)
@@ -45,7 +46,7 @@ def trouble_told(*windows: Lines) -> list[tuple[Step, ...]]:
         often: Counter[tuple[str, str, float]] = Counter()
         for group, log in lines:
             if group is not None:
-                often[log.service, f'log "{group.text}"', log.time // STEP_S] += log.times
+                often[log.service, logged(group.text), log.time // STEP_S] += log.times
         found.append(_steps(services, often, max(1, round(sum(part.seconds for part in within) / STEP_S))))
     return found
 

@@ -87,13 +87,7 @@ def test_the_same_windows_give_the_same_verdict() -> None:
 def test_a_service_that_few_use_is_blamed_for_its_own_failures() -> None:
     """One in seven of its requests fails, which is less than one in two hundred of all."""
     baseline, observed = windows(4, Fault("errors", "payments", 0.15, FAULT_AT), rate=60.0)
-    busier = replace(
-        observed,
-        served=tuple(
-            _times(row, 12) if row.entry and row.route != "POST /checkout" else row for row in observed.served
-        ),
-    )
-    found = diagnose(baseline, busier)
+    found = diagnose(baseline, _hardly_used(observed, 12))
     assert found.suspects[0].error_part < BARS.errors
     assert [suspect.service for suspect in found.suspects[: found.blamed]] == ["payments"]
 
@@ -101,16 +95,17 @@ def test_a_service_that_few_use_is_blamed_for_its_own_failures() -> None:
 def test_a_service_that_few_use_is_blamed_for_what_a_person_feels() -> None:
     """Payments takes 300 ms more, which is little of all that everybody waits."""
     baseline, observed = windows(4, Fault("latency", "payments", 300, FAULT_AT), rate=60.0)
-    busier = replace(
-        observed,
-        served=tuple(
-            _times(row, 200) if row.entry and row.route != "POST /checkout" else row for row in observed.served
-        ),
-    )
-    found = diagnose(baseline, busier)
+    found = diagnose(baseline, _hardly_used(observed, 200))
     assert found.suspects[0].time_part < BARS.time
     assert [suspect.service for suspect in found.suspects[: found.blamed]] == ["payments"]
     assert found.suspects[0].each_ms == pytest.approx(300, rel=0.2)
+
+
+def _hardly_used(observed: Window, factor: int) -> Window:
+    """As if everything but the checkout were asked for so many times as often."""
+    few = "POST /checkout"
+    served = tuple(_times(row, factor) if row.entry and row.route != few else row for row in observed.served)
+    return replace(observed, served=served)
 
 
 def _times(row: Served, factor: int) -> Served:

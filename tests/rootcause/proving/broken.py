@@ -5,11 +5,15 @@ In: dice. Out: a Trial, or None where the system has no part of this kind.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.rootcause.proving.faults import Effect
 from tests.rootcause.proving.system import Service
 from tests.rootcause.proving.trials import Draw, Gauge, Kind, Trial
 
 MOST_TIMES = 50
+RETRANSMITTED_MS = 280.0
+"""What a lost packet costs, on average."""
 
 
 def one(name: str) -> tuple[frozenset[str], ...]:
@@ -45,21 +49,29 @@ def _slow_route(draw: Draw) -> Trial | None:
 
 
 def _slow_link(draw: Draw) -> Trial | None:
+    return _slower_calls(draw, "latency of a link", "link")
+
+
+def _lossy_link(draw: Draw) -> Trial | None:
+    return _slower_calls(draw, "packets lost on a link", "loss", lambda added: min(0.9, added / RETRANSMITTED_MS))
+
+
+def _slower_calls(
+    draw: Draw,
+    kind: str,
+    effect: str,
+    value: Callable[[float], float] = lambda added_ms: added_ms,
+    *,
+    of_caller: bool = False,
+) -> Trial | None:
+    """Of one link, by as much as users feel; `value` is how strong an effect adds so many ms."""
     found = draw.link()
     if found is None:
         return None
     source, call = found
     added = draw.added_ms(draw.profile.calls[source, call.to])
-    return Trial("latency of a link", (Effect("link", call.to, added, source=source),), one(call.to))
-
-
-def _lossy_link(draw: Draw) -> Trial | None:
-    found = draw.link()
-    if found is None:
-        return None
-    source, call = found
-    lost = draw.added_ms(draw.profile.calls[source, call.to]) / 280
-    return Trial("packets lost on a link", (Effect("loss", call.to, min(0.9, lost), source=source),), one(call.to))
+    culprit = source if of_caller else call.to
+    return Trial(kind, (Effect(effect, call.to, value(added), source=source),), one(culprit))
 
 
 def _cut_link(draw: Draw) -> Trial | None:
@@ -221,12 +233,7 @@ def _config(draw: Draw) -> Trial | None:
 
 
 def _pool(draw: Draw) -> Trial | None:
-    found = draw.link()
-    if found is None:
-        return None
-    source, call = found
-    effect = Effect("pool", call.to, draw.added_ms(draw.profile.calls[source, call.to]), source=source)
-    return Trial("a pool or lock of the caller exhausted", (effect,), one(source))
+    return _slower_calls(draw, "a pool or lock of the caller exhausted", "pool", of_caller=True)
 
 
 def _surge(draw: Draw) -> Trial | None:
