@@ -17,6 +17,7 @@ from typing import Any
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed
 from rootcause.load.amounts import resource_of
+from rootcause.load.first_told import INSTANCE
 from rootcause.load.from_gauges import GAUGES
 from rootcause.load.usage import Sample, used_up
 from rootcause.load.window import Amount, Interval
@@ -25,10 +26,8 @@ log = logging.getLogger(__name__)
 
 RECENT_S = 180.0
 """Collectors ask once a minute or more often; three points tell a level."""
-_INSTANCE = """if(ResourceAttributes['service.instance.id'] != '', ResourceAttributes['service.instance.id'],
-        ResourceAttributes['k8s.pod.name'])"""
 _POINTS = f"""
-SELECT ServiceName, {_INSTANCE} AS Instance, MetricName, toUnixTimestamp64Milli(TimeUnix) / 1000 AS At,
+SELECT ServiceName, {INSTANCE} AS Instance, MetricName, toUnixTimestamp64Milli(TimeUnix) / 1000 AS At,
     sum(Value) AS Amount, {{grows}} AS Grows
 FROM otel.{{table}} WHERE MetricName IN %(names)s AND ({{where}})
 GROUP BY ServiceName, Instance, MetricName, At, Grows ORDER BY ServiceName, Instance, MetricName, At

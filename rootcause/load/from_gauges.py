@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collector.store.client import Reader
+from rootcause.load.first_told import INSTANCE
 from rootcause.load.usage import Sample, used
 from rootcause.load.window import Interval, Usage
 
@@ -23,11 +24,10 @@ GAUGES = {
 }
 """Gauges that are a share (0..1) of what the instance may use."""
 
-_USAGE = """
-SELECT ServiceName, if(ResourceAttributes['service.instance.id'] != '', ResourceAttributes['service.instance.id'],
-        ResourceAttributes['k8s.pod.name']) AS Instance,
+_USAGE = f"""
+SELECT ServiceName, {INSTANCE} AS Instance,
     MetricName, toUnixTimestamp64Milli(TimeUnix) / 1000 AS At, sum(Value) AS Share
-FROM otel.otel_metrics_gauge WHERE MetricName IN %(gauges)s AND ({where})
+FROM otel.otel_metrics_gauge WHERE MetricName IN %(gauges)s AND ({{where}})
 GROUP BY ServiceName, Instance, MetricName, At
 """
 """Summed, for a processor's share comes apart by mode (user, system)."""

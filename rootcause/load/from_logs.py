@@ -27,6 +27,9 @@ MOST_KINDS = 20
 """Of different lines of a service in a part, the most frequent ones."""
 MOST_LINES = 2_000
 """Of different lines of all services in a part."""
+SECONDS = 5
+"""What the store may take over one query of them: what supports a verdict is not to hold it up longer than from one
+evaluation to the next."""
 _FIGURES = r"""[^\s,;=:\[\](){}<>"'|]*[0-9][^\s,;=:\[\](){}<>"'|]*"""
 """Words with figures make no other line of it, as they make no other pattern."""
 _WORDS = ", ".join(f"'{word}'" for word in TROUBLE_WORDS)
@@ -43,6 +46,7 @@ FROM
 )
 GROUP BY intDiv(At - %(from)s, {PART_S:.0f}) AS Part, ServiceName, SeverityText, Said
 ORDER BY sum(Times) DESC, ServiceName, Said LIMIT {MOST_KINDS} BY Part, ServiceName LIMIT %(most)s
+SETTINGS max_execution_time = {SECONDS}
 """
 _TOLD = _KINDS.format(
     time="TimestampTime",

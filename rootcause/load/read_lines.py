@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from collector.store.client import Reader
+from rootcause.load.first_told import INSTANCE
 from rootcause.load.log_patterns import Log
-from rootcause.load.spans import INSTANCE_ATTRIBUTES
 from rootcause.load.window import Interval
 
 MOST_LINES = 10_000
@@ -33,9 +33,8 @@ ORDER BY Last, TraceId, SpanId, Said
 LIMIT %(most)s
 SETTINGS max_execution_time = {SECONDS}
 """
-_INSTANCE = ", ".join(f"nullIf(ResourceAttributes['{name}'], '')" for name in INSTANCE_ATTRIBUTES)
 _SERVED_BY = f"""
-SELECT SpanId, coalesce({_INSTANCE}, '') FROM otel.otel_traces
+SELECT SpanId, {INSTANCE} FROM otel.otel_traces
 WHERE ServiceName IN %(services)s AND Timestamp >= %(start)s AND Timestamp < %(end)s AND TraceId IN %(traces)s
 SETTINGS max_execution_time = {SECONDS}
 """

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collector.store.client import Reader
-from rootcause.load.read_spans import EVENTS, KINDS, PEER
+from rootcause.load.first_told import PEER
+from rootcause.load.read_spans import EVENTS, KINDS
 from rootcause.load.spans import Kind, Span
 from rootcause.load.window import Interval
 
@@ -31,7 +32,7 @@ SELECT TraceId, SpanId, ParentSpanId, ServiceName, SpanName, SpanKind, toUnixTim
 """
 # An attribute by itself is read by going through all of them; several are better looked up in what was read once.
 _PEERS = f"""
-SELECT TraceId, SpanId, coalesce({PEER}, '') {_SAMPLE} AND {{calls}}
+SELECT TraceId, SpanId, {PEER} {_SAMPLE} AND {{calls}}
 SETTINGS optimize_functions_to_subcolumns = 0
 """
 _BY_NAME, _BY_SERVICE = "(ServiceName, SpanName) IN %(names)s", "ServiceName IN %(services)s"

@@ -7,34 +7,38 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collector.store.client import Reader
-from rootcause.load.spans import EXCEPTION_TYPE, GRPC_CODE_ATTRIBUTES, PEER_ATTRIBUTES, REFUSALS, Kind, Span
+from rootcause.load.first_told import INSTANCE, PEER, first_told
+from rootcause.load.spans import (
+    END_ATTRIBUTES,
+    EXCEPTION_TYPE,
+    GRPC_CODE_ATTRIBUTES,
+    HTTP_CODE_ATTRIBUTES,
+    Kind,
+    Span,
+    failed,
+)
 from rootcause.load.traced import TracedSpan
 from rootcause.load.window import Interval
 
 KINDS = {"Server": Kind.SERVER, "Consumer": Kind.SERVER, "Client": Kind.CLIENT, "Producer": Kind.CLIENT}
-PEER = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in PEER_ATTRIBUTES)
 EVENTS = f"arrayMap((name, more) -> trimRight(name || ' ' || more['{EXCEPTION_TYPE}']), Events.Name, Events.Attributes)"
-_CODES = ", ".join(f"SpanAttributes['{name}']" for name in GRPC_CODE_ATTRIBUTES)
-_REFUSALS = ", ".join(f"'{code}'" for code in REFUSALS)
+_ENDS = ", ".join(f"SpanAttributes['{name}']" for name in END_ATTRIBUTES)
 _SPAN = f"""TraceId, SpanId, ParentSpanId, ServiceName,
-    ResourceAttributes['service.version'], ResourceAttributes['service.instance.id'],
+    ResourceAttributes['service.version'], {INSTANCE},
     SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp), Duration,
-    StatusCode = 'Error' AND NOT startsWith(SpanAttributes['http.response.status_code'], '4')
-        AND NOT hasAny([{_CODES}], [{_REFUSALS}]), coalesce({PEER}, ''),
-    {EVENTS}"""
+    StatusCode, [{_ENDS}], {PEER}, {EVENTS}"""
 _SPANS = f"""
 SELECT {_SPAN}
 FROM otel.otel_traces WHERE Timestamp >= %(start)s AND Timestamp < %(end)s
 """
-_STATUSES = (*GRPC_CODE_ATTRIBUTES, "http.response.status_code")
-_STATUS = ", ".join(f"nullIf(SpanAttributes['{name}'], '')" for name in _STATUSES)
+_STATUS = first_told("SpanAttributes", (*GRPC_CODE_ATTRIBUTES, *HTTP_CODE_ATTRIBUTES))
 MOST_OF_A_TRACE = 10_000
 # The end is a DateTime64 like what it is compared with: of "before 12:00:01" as a DateTime, ClickHouse 26.9 makes
 # "up to 12:00:00" when it chooses parts, and leaves out those of the last second.
 _TRACE = f"""
 WITH (SELECT (min(Start), toDateTime64(max(End) + 1, 9)) FROM otel.otel_traces_trace_id_ts
     WHERE TraceId = %(trace)s) AS times
-SELECT {_SPAN}, coalesce({_STATUS}, ''), SpanAttributes['mesh.reason'],
+SELECT {_SPAN}, {_STATUS}, SpanAttributes['mesh.reason'],
     coalesce(nullIf(SpanAttributes['mesh.policy'], ''), SpanAttributes['mesh.limit']),
     SpanAttributes['mesh.policy.missed']
 FROM otel.otel_traces
@@ -84,8 +88,6 @@ def read_request(reader: Reader, id: str) -> list[TracedSpan]:
 
 
 def _span(row: Sequence[Any]) -> Span:
-    trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer, events = row
-    kind, failed = KINDS.get(kind, Kind.INTERNAL), bool(failed)
-    return Span(
-        trace, span, parent, service, version, instance, name, kind, start, duration, failed, peer, tuple(events)
-    )
+    trace, span, parent, service, version, instance, name, kind, start, duration, status, ends, peer, events = row
+    kind, bad = KINDS.get(kind, Kind.INTERNAL), failed(status, dict(zip(END_ATTRIBUTES, ends, strict=True)))
+    return Span(trace, span, parent, service, version, instance, name, kind, start, duration, bad, peer, tuple(events))

@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.store.client import Reader
 from rootcause.attribute.own_time import call_spread
@@ -24,7 +25,7 @@ from rootcause.load.from_rollups import load_normal, load_question
 from rootcause.load.from_spans import window_of
 from rootcause.load.read_changes import read_changes
 from rootcause.load.read_spans import read_spans
-from rootcause.load.spans import Kind, Span
+from rootcause.load.spans import Kind, Span, from_otlp
 from rootcause.load.window import Interval, Served, Usage, Window, calls, errors, own_errors
 from rootcause.watch import Watch
 from tests.rootcause.stored import post, runs, send, store_url
@@ -122,6 +123,59 @@ def own_ms(window: Window, service: str) -> float:
 def test_spans_read_back_are_those_sent(reader: Reader) -> None:
     sent = {one.span for one in traffic() if one.span.start_ns / 1e9 in QUESTION}
     assert {span for span in read_spans(reader, [QUESTION]) if span.name != "mesh.change"} == sent
+
+
+def test_spans_of_others_are_read_from_the_store_as_from_a_recording(running: Collector, reader: Reader) -> None:
+    request = of_others()
+    post(running.url("http", "/v1/traces"), request.SerializeToString())
+    running.settle()
+    stored = {span.name: span for span in read_spans(reader, [Interval(OTHERS, OTHERS + 10)])}
+    assert stored == {span.name: span for span in from_otlp(request)}
+    assert {name for name, span in stored.items() if span.failed} == {f"{index}" for index in FAILED}
+    assert {span.instance for span in stored.values()} == {"pod-7"}
+
+
+OTHERS = START - 600
+ENDS: list[tuple[int, str, str | int | bool]] = [
+    (0, "error", True),
+    (0, "otel.status_code", "ERROR"),
+    (0, "http.response.status_code", 500),
+    (0, "http.status_code", 503),
+    (0, "rpc.grpc.status_code", 14),
+    (0, "rpc.response.status_code", "INTERNAL"),
+    (2, "http.method", "GET"),
+    (0, "http.status_code", 404),
+    (0, "error", False),
+    (0, "rpc.grpc.status_code", 5),
+    (1, "http.status_code", 500),
+    (2, "http.status_code", 404),
+    (2, "rpc.grpc.status_code", 5),
+]
+"""Status and what a span says beside it; it failed in the first seven."""
+FAILED = range(7)
+
+
+def of_others() -> ExportTraceServiceRequest:
+    """A span of each, from a pod that has no id of its own."""
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    for name, value in (("service.name", "shop"), ("service.instance.id", ""), ("k8s.pod.name", "pod-7")):
+        resource.resource.attributes.add(key=name).value.string_value = value
+    spans = resource.scope_spans.add().spans
+    for index, (status, name, value) in enumerate(ENDS):
+        span = spans.add(name=f"{index}", trace_id=bytes([index + 1] * 16), span_id=bytes([index + 1] * 8), kind=3)
+        span.start_time_unix_nano, span.end_time_unix_nano = round(OTHERS + 1) * 10**9, round(OTHERS + 2) * 10**9
+        span.status.code = status  # type: ignore[assignment]
+        told = span.attributes.add(key=name).value
+        if isinstance(value, bool):
+            told.bool_value = value
+        elif isinstance(value, int):
+            told.int_value = value
+        else:
+            told.string_value = value
+        span.attributes.add(key="peer.service").value.string_value = ""
+        span.attributes.add(key="server.address").value.string_value = "db"
+    return request
 
 
 def test_the_verdict_is_the_same_from_both(reader: Reader) -> None:
