@@ -10,6 +10,7 @@ import click
 
 from deploy.lines import hung, width
 from deploy.reasons import advice
+from rootcause.explain.quantities import added_ms, ms, percent
 
 _CODE = re.compile(r"\(([a-z0-9_]+)\)")
 _FACT = 12
@@ -20,7 +21,7 @@ def explain(answer: dict[str, Any]) -> None:
     """What is wrong now."""
     finding = answer.get("finding")
     if finding:
-        show_finding(finding)
+        show_finding(finding, others=len(answer.get("also", ())))
     else:
         _say(answer.get("summary", ""))
     for other in answer.get("also", ()):
@@ -45,9 +46,11 @@ def show_alarm(alarm: dict[str, Any]) -> None:
     _say(f"  {alarm['sql']}", hang=2)
 
 
-def show_finding(finding: dict[str, Any]) -> None:
-    """One incident."""
+def show_finding(finding: dict[str, Any], *, others: int = 0) -> None:
+    """One incident; `others` are open beside it and told below."""
     _say(finding["title"], bold=True)
+    if others:
+        _say(f"(one of {others + 1} open incidents; the others are below)")
     _say("")
     _facts(finding)
     _list("why", [e["statement"] for e in finding["evidence"]])
@@ -59,12 +62,21 @@ def show_finding(finding: dict[str, Any]) -> None:
     good = [f"whymesh why {trace}  (went well)" for trace in finding["counter_exemplars"][:1]]
     _list("requests to look at", bad + good)
     _notes(finding)
-    _say(f"\nThe SQL behind each number: whymesh why {finding['id']} --json", hang=2)
+    _say(f"\nThe SQL behind each statement: whymesh why {finding['id']} --sql", hang=2)
+
+
+def show_proof(finding: dict[str, Any]) -> None:
+    """The statements of an incident, each with the SQL that shows it: to be pasted into any client of the store."""
+    for evidence in finding["evidence"]:
+        _say(f"-- {evidence['statement']}", bold=True)
+        click.echo(f"{evidence['sql']};\n")
 
 
 def _facts(finding: dict[str, Any]) -> None:
-    _fact("culprit", f"{_culprit(finding['culprit'])}  (confidence {finding['confidence']:.0%})", fg="red", bold=True)
-    _fact("its part", _part(finding["contribution"], finding["symptom"]["signal"]))
+    _fact(
+        "culprit", f"{_culprit(finding['culprit'])}  (confidence {percent(finding['confidence'])})", fg="red", bold=True
+    )
+    _fact("its part", _part(finding["contribution"], finding["symptom"]))
     _advice(finding)
     if onset := finding.get("onset"):
         _fact("began", f"{_moment(onset['at'])}, give or take {max(1, round(onset['within_s']))} s")
@@ -111,18 +123,19 @@ def _culprit(culprit: dict[str, str]) -> str:
     return ", ".join([named, *parts])
 
 
-def _part(contribution: dict[str, Any], signal: str) -> str:
+def _part(contribution: dict[str, Any], symptom: dict[str, Any]) -> str:
     """How much of what users feel is its doing, in their unit."""
-    value, share = contribution["value"], f"{contribution['share']:.0%} of what was added"
-    if signal == "latency":
-        return f"{value:,.0f} ms a request, {share}"
-    return f"{value:.1%} of requests failed by it, {share}" if signal == "errors" else share
+    value, share = contribution["value"], f"{percent(contribution['share'])} of what was added"
+    whose = f"{symptom['service']} {symptom['route']}".strip()
+    if symptom["signal"] == "latency":
+        return f"{added_ms(value)} a request to {whose}, {share}"
+    return f"{percent(value)} of requests to {whose} fail by it, {share}" if symptom["signal"] == "errors" else share
 
 
 def _on_path(part: dict[str, Any]) -> str:
-    """`payments: 12 -> 310 ms (+298 ms), 40 ms beside it`."""
-    beside = f", {part['beside_ms']:,.0f} ms beside it" if part["beside_ms"] >= 1 else ""
-    figures = f"{part['baseline_ms']:,.0f} -> {part['observed_ms']:,.0f} ms ({part['added_ms']:+,.0f} ms)"
+    """`payments: 12 ms -> 310 ms (+298 ms), 40 ms beside it`."""
+    beside = f", {ms(part['beside_ms'])} beside it" if part["beside_ms"] >= 1 else ""
+    figures = f"{ms(part['baseline_ms'])} -> {ms(part['observed_ms'])} ({added_ms(part['added_ms'])})"
     return f"{part['where']}: {figures}{beside}"
 
 
@@ -147,7 +160,7 @@ def show_trace(story: dict[str, Any]) -> None:
     _say("\nhops", bold=True)
     for hop in story["hops"]:
         _say(_hop(hop, origin), hang=18 + 2 * hop["depth"], fg="red" if hop["bad"] else None)
-    _list("time", [f"{s['ms']:.1f} ms ({s['share']:.0%}) {s['where']}" for s in story["spent"]])
+    _list("where the time went", [f"{s['where']}: {ms(s['ms'])} ({percent(s['share'])})" for s in story["spent"]])
 
 
 def _hop(hop: dict[str, Any], origin: dict[str, Any] | None) -> str:

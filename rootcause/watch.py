@@ -15,6 +15,7 @@ from rootcause.detect.onset import Began, began
 from rootcause.explain.changes import changed
 from rootcause.explain.finding import Finding, Onset
 from rootcause.explain.proof import by_errors, felt_by_users, moment
+from rootcause.explain.quantities import percent
 from rootcause.explain.queries import RollupQueries
 from rootcause.incidents.casebook import Casebook, News, Seen
 from rootcause.incidents.lifecycle import Event, Incident, Step
@@ -178,5 +179,5 @@ def _plain(verdict: Verdict) -> str:
 
 def _summary(finding: Finding) -> str:
     first = finding.ranking[0]
-    share = f"{finding.contribution.share:.0%} of what was added is its doing"
+    share = f"{percent(finding.contribution.share)} of what was added is its doing"
     return f"{finding.title}. {first.service}: {first.why}; {share}."

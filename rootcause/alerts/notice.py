@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rootcause.explain import wording
 from rootcause.explain.finding import Finding
+from rootcause.explain.quantities import amount, percent
 from rootcause.promises.alarms import Alarm, Kind, Severity
 
 Event = Literal["opened", "reopened", "worsened", "acknowledged", "resolved"]
@@ -126,9 +127,12 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
         ("Culprit", wording.named(culprit)),
         (
             f"{symptom.signal.capitalize()} of {symptom.service} {symptom.route}".strip(),
-            f"{wording.amount(symptom.baseline, symptom.unit)} -> {wording.amount(symptom.observed, symptom.unit)}",
+            f"{amount(symptom.baseline, symptom.unit)} -> {amount(symptom.observed, symptom.unit)}",
         ),
-        ("Explained", f"{wording.percent(finding.contribution.share)}, confidence {finding.confidence:.2f}"),
+        (
+            "Explained",
+            f"{percent(finding.contribution.share)}, confidence {percent(finding.confidence)}",
+        ),
         ("Since", f"{finding.reopened_at or finding.opened_at:%Y-%m-%d %H:%M:%S} UTC"),
     ]
     return facts + [("Trace", trace) for trace in finding.exemplars[:1]]

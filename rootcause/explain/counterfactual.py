@@ -5,7 +5,7 @@ to have added the same part to slow requests as to all of them.
 """
 
 from rootcause.detect.symptom import Symptom
-from rootcause.explain import wording
+from rootcause.explain.quantities import ms, percent
 from rootcause.load.window import Window, calls
 
 
@@ -16,13 +16,13 @@ def without(culprit: str, symptom: Symptom, share: float, baseline: Window, obse
     where = f"{symptom.service} {symptom.route}".strip()
     if symptom.signal == "errors":
         left = symptom.observed - share * (symptom.observed - symptom.baseline)
-        rates = f"{wording.percent(left)} of {where} would fail, not {wording.percent(symptom.observed)}"
+        rates = f"{percent(left)} of requests to {where} would fail, not {percent(symptom.observed)}"
         return f"without {culprit}, about {rates}"
     usual, now = _p95_ms(baseline, symptom), _p95_ms(observed, symptom)
     if usual is None or now is None or now <= usual:
         return ""
     left = now - share * (now - usual)
-    return f"without {culprit}, p95 of {where} would be about {wording.ms(left)}, not {wording.ms(now)}"
+    return f"without {culprit}, p95 of {where} would be about {ms(left)}, not {ms(now)}"
 
 
 def _p95_ms(window: Window, symptom: Symptom) -> float | None:

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterable
 
+from rootcause.detect.symptom import Symptom
 from rootcause.explain.finding import ANY_SOURCE, Culprit
+from rootcause.explain.waited import is_of
+from rootcause.load.looked import Sample
+from rootcause.load.spans import Kind, Span
 from rootcause.load.window import Called, Served, Window, calls
 
 MOST = 3
@@ -19,11 +23,30 @@ def exemplars(observed: Window, culprit: Culprit, *, by_errors: bool) -> tuple[s
     return _first(row.error_trace if by_errors else row.slow_trace for row in rows)
 
 
-def counter_exemplars(baseline: Window, observed: Window, culprit: Culprit) -> tuple[str, ...]:
-    """Traces through healthy siblings at the same time, then through the culprit in normal time."""
+def counter_exemplars(
+    baseline: Window, observed: Window, culprit: Culprit, symptom: Symptom, sample: Sample
+) -> tuple[str, ...]:
+    """The most usual trace through the culprit in normal time, where whole traces are at hand, then traces through
+    healthy siblings at the same time, then others of normal time."""
     siblings = [row for row in observed.served if row.service == culprit.service and not _serves(row, culprit)]
     normal = [row for row in baseline.served if row.service == culprit.service]
-    return _first(row.slow_trace for row in (*siblings, *normal) if row.slow_trace != row.error_trace)
+    others = (row.slow_trace for row in (*siblings, *normal) if row.slow_trace != row.error_trace)
+    return _first((_usual(sample.before, culprit.service, symptom), *others))
+
+
+def _usual(spans: Iterable[Span], service: str, symptom: Symptom) -> str:
+    """Of the traces that reach the service, where nothing fails, the one whose request with the symptom takes as long
+    as half of them."""
+    through, failing, times = set(), set(), []
+    for span in spans:
+        if span.service == service:
+            through.add(span.trace)
+        if span.failed:
+            failing.add(span.trace)
+        if span.service == symptom.service and span.kind is Kind.SERVER and is_of(span, symptom.route):
+            times.append((span.duration_ns, span.trace))
+    usual = sorted(one for one in times if one[1] in through - failing)
+    return usual[len(usual) // 2][1] if usual else ""
 
 
 def _serves(row: Served, culprit: Culprit) -> bool:

@@ -6,8 +6,8 @@ In: the verdict, the shares of traffic that have spans. Out: gaps, worst first, 
 from __future__ import annotations
 
 from rootcause.attribute.graph import Graph
-from rootcause.explain import wording
 from rootcause.explain.finding import Gap
+from rootcause.explain.quantities import percent
 from rootcause.judge.diagnose import Verdict
 from rootcause.load.window import Window
 
@@ -24,7 +24,7 @@ def gaps_of(verdict: Verdict, graph: Graph, observed: Window) -> tuple[Gap, ...]
         Gap(
             service=name,
             captured=round(share, 3),
-            statement=f"only {wording.percent(share)} of the requests and calls of {name} have spans",
+            statement=f"only {percent(share)} of the requests and calls of {name} have spans",
         )
         for share, name in sorted(found)
     )

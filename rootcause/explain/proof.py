@@ -28,6 +28,7 @@ from rootcause.explain.finding import (
 )
 from rootcause.explain.finding import Symptom as SymptomPart
 from rootcause.explain.gaps import gaps_of
+from rootcause.explain.quantities import amount, ms, percent
 from rootcause.explain.queries import Queries, step_sql
 from rootcause.explain.waited import waited_for
 from rootcause.judge.confidence import confidence
@@ -77,7 +78,7 @@ def explain(
         ranking=tuple(_ranked(suspect) for suspect in verdict.suspects),
         ruled_out=_ruled_out(verdict, baseline, observed),
         exemplars=exemplars(observed, culprit, by_errors=by_errors(first)),
-        counter_exemplars=counter_exemplars(baseline, observed, culprit),
+        counter_exemplars=counter_exemplars(baseline, observed, culprit, symptom, sample),
         change=change,
         evidence=(
             *_evidence(verdict, symptom, queries),
@@ -146,7 +147,7 @@ def title(verdict: Verdict) -> str:
     who = wording.named(culprit_of(verdict))
     does = "fails requests" if by_errors(first) else "is slow"
     if symptom.signal == "saturation" and first.full is not None:
-        usual, now = wording.percent(symptom.baseline), wording.percent(symptom.observed)
+        usual, now = percent(symptom.baseline), percent(symptom.observed)
         return f"{who} is at its limit: {first.full.resource} in use {usual} -> {now}"
     if symptom.signal == "saturation" and first.surge is not None:
         return f"{who} uses {symptom.observed:.1f} times as much as ever: {first.surge.metric}"
@@ -154,10 +155,10 @@ def title(verdict: Verdict) -> str:
         return f"{who}: {wording.dropped(first.drops[0])}"
     if only_inside(verdict):
         return f"{who}: {wording.against(first)}"
-    usual, now = (wording.amount(figure, symptom.unit) for figure in (symptom.baseline, symptom.observed))
+    usual, now = (amount(figure, symptom.unit) for figure in (symptom.baseline, symptom.observed))
     where = f"{symptom.service} {symptom.route}".strip()
     if symptom.signal == "errors":
-        return f"{who} {does}: {now} of {where} fail, usually {usual}"
+        return f"{who} {does}: {now} of requests to {where} fail, usually {usual}"
     return f"{who} {does}: {where} takes {now} on average, usually {usual}"
 
 
@@ -193,7 +194,9 @@ def _ranked(suspect: Suspect) -> Ranked:
         if errors
         else None,
         link_ms=_figures(link),
-        why=wording.against(suspect) if suspect.score > 0 else f"not blamed, but strays: {wording.against(suspect)}",
+        why=wording.against(suspect)
+        if suspect.score > 0
+        else f"not to blame, but not as usual: {wording.against(suspect)}",
     )
 
 
@@ -215,7 +218,7 @@ def _ruled_out(verdict: Verdict, baseline: Window, observed: Window) -> tuple[Ru
         time = verdict.evidence.own_time.get(service)
         carries = f"it waits for {culprit}" if culprit in graph.below(service) else f"it does not call {culprit}"
         own = (
-            f"its own time is {wording.ms(time.observed_ms)}, usually {wording.ms(time.baseline_ms)}"
+            f"its own time is {ms(time.observed_ms)}, usually {ms(time.baseline_ms)}"
             if time is not None
             else "it was hardly called"
         )
@@ -297,8 +300,8 @@ def felt_by_users(symptom: Symptom, queries: Queries) -> Evidence:
     where = f"{symptom.service} {symptom.route}".strip()
     return Evidence(
         statement=(
-            f"{where}: {what} {wording.amount(symptom.baseline, symptom.unit)} in normal time,"
-            f" {wording.amount(symptom.observed, symptom.unit)} now"
+            f"{where}: {what} {amount(symptom.observed, symptom.unit)},"
+            f" usually {amount(symptom.baseline, symptom.unit)}"
         ),
         sql=queries.entries(symptom.service),
     )

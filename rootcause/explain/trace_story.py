@@ -7,12 +7,13 @@ that there are incidents.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from rootcause.explain import wording
+from rootcause.attribute.critical_path import children, critical_path
+from rootcause.explain.quantities import ms, percent
 from rootcause.load.from_spans import covered_ns
 from rootcause.load.spans import Kind, Span
 from rootcause.load.traced import TracedSpan
@@ -44,7 +45,7 @@ class Hop(_Part):
 
 
 class Spent(_Part):
-    """Time that a service (or a link, `source -> destination`) took by itself, and its share of the whole (0..1)."""
+    """Time that the request waited for a service itself (or a link, `source -> destination`), and its share (0..1)."""
 
     where: str
     ms: float
@@ -73,7 +74,7 @@ def tell(spans: Sequence[TracedSpan]) -> TraceStory:
     hops = {traced.span.id: _hop(traced, depth, below[traced.span.id]) for traced, depth in walked}
     entry = roots[0]
     origin = _origin(entry, below)
-    spent = _spent(hops.values(), entry.span.duration_ns / 1e6)
+    spent = _spent(entry.span, spans)
     first = hops[entry.span.id]
     return TraceStory(
         trace=entry.span.trace,
@@ -155,27 +156,21 @@ def _origin(entry: TracedSpan, below: _Below) -> TracedSpan | None:
     return at
 
 
-def _spent(hops: Iterable[Hop], whole_ms: float) -> tuple[Spent, ...]:
-    """The time of a call that its callee does not account for is the link's."""
-    sums: dict[str, float] = defaultdict(float)
-    for hop in hops:
-        sums[_where(hop)] += hop.own_ms
-    ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SPENDERS]
-    return tuple(Spent(where=where, ms=ms, share=min(1.0, ms / whole_ms) if whole_ms else 0.0) for where, ms in ordered)
-
-
-def _where(hop: Hop) -> str:
-    return f"{hop.service} -> {hop.peer}" if hop.kind == Kind.CLIENT.value and hop.peer else hop.service
+def _spent(entry: Span, spans: Sequence[TracedSpan]) -> tuple[Spent, ...]:
+    """Whom the request waited for: of calls side by side only the last to end counts, so that all of it adds up to the
+    whole. The time of a call that its callee does not account for is the link's."""
+    path = critical_path(entry, children(traced.span for traced in spans)).on
+    ordered = sorted(path.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SPENDERS]
+    whole = max(1, entry.duration_ns)
+    return tuple(Spent(where=where, ms=ns / 1e6, share=ns / whole) for where, ns in ordered)
 
 
 def _summary(entry: Hop, origin: Hop | None, spent: Sequence[Spent]) -> str:
     answered = f" answered {entry.status}" if entry.status else " failed" if entry.bad else ""
-    start = f"{entry.service} [{entry.name}]{answered} after {wording.ms(entry.ms)}"
+    start = f"{entry.service} [{entry.name}]{answered} after {ms(entry.ms)}"
     if origin is None:
         first = spent[0]
-        return (
-            f"{start}; nothing failed. {first.where} took {wording.ms(first.ms)} of it ({wording.percent(first.share)})"
-        )
+        return f"{start}; nothing failed. {first.where} took {ms(first.ms)} of it ({percent(first.share)})"
     return f"{start}: {_blame(origin)}"
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from rootcause.attribute.critical_path import children, critical_path
 from rootcause.detect.symptom import Symptom
 from rootcause.explain.finding import OnPath
+from rootcause.explain.wording import THE_REST
 from rootcause.load.looked import Sample
 from rootcause.load.spans import Kind, Span
 
 MOST = 8
-THE_REST = "all others"
 _FEWEST = 3
 
 
@@ -73,7 +73,7 @@ def _sums(spans: Iterable[Span], symptom: Symptom) -> Mapping[str, _Sums]:
     found: dict[str, _Sums] = defaultdict(_Sums)
     for span in spans:
         received = span.kind is Kind.SERVER or known.get((span.trace, span.parent)) != span.service
-        if span.service == symptom.service and received and _is_of(span, symptom.route):
+        if span.service == symptom.service and received and is_of(span, symptom.route):
             path, sums = critical_path(span, below), found[span.name]
             sums.requests += 1
             sums.on.update(path.on)
@@ -81,8 +81,8 @@ def _sums(spans: Iterable[Span], symptom: Symptom) -> Mapping[str, _Sums]:
     return found
 
 
-def _is_of(span: Span, route: str) -> bool:
-    """A route is a path, a span's name the method before it; names of other makes are taken as they are."""
+def is_of(span: Span, route: str) -> bool:
+    """Whether a request is of a route: a path, before which a span's name has the method; others are taken as they are."""
     return not route or route == span.name or span.name.endswith(f" {route}")
 
 

@@ -1,4 +1,4 @@
-"""Numbers and names as a person reads them at night."""
+"""What speaks against whom, as a person reads it at night."""
 
 from collections.abc import Sequence
 
@@ -9,30 +9,13 @@ from rootcause.attribute.refused import REFUSALS
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
 from rootcause.explain.finding import ANY_SOURCE, Culprit, OnPath
+from rootcause.explain.quantities import added_ms, ms, percent
 from rootcause.judge.suspect import Suspect
 from rootcause.load.step_names import written
 from rootcause.load.window import OF_TIME
 
 _WORTH_SAYING = 0.05
-
-
-def ms(value: float) -> str:
-    """`0.4 ms`, `38 ms`, `2.1 s`."""
-    if abs(value) >= 1000:
-        return f"{value / 1000:.1f} s"
-    return f"{value:.1f} ms" if abs(value) < 10 else f"{value:.0f} ms"
-
-
-def percent(share: float) -> str:
-    """`0.4 %`, `38 %`."""
-    return f"{100 * share:.1f} %" if 0 < abs(share) < 0.01 else f"{100 * share:.0f} %"
-
-
-def amount(value: float, unit: str) -> str:
-    """A figure in the unit of a symptom."""
-    if unit == "requests/s":
-        return f"{value:.1f} requests/s"
-    return ms(value) if unit == "ms" else percent(value)
+THE_REST = "all others"
 
 
 def named(culprit: Culprit) -> str:
@@ -59,9 +42,10 @@ def against(suspect: Suspect) -> str:
             f"fails {percent(shift.observed_rate)} of its requests by its own doing{because},"
             f" usually {percent(shift.baseline_rate)}"
         )
-    if suspect.own_time is not None:
-        time = suspect.own_time
-        parts.append(f"own time {ms(time.baseline_ms)} -> {ms(time.observed_ms)} a request")
+    own = suspect.own_time
+    usual, now = ("", "") if own is None else (ms(own.baseline_ms), ms(own.observed_ms))
+    if usual != now:
+        parts.append(f"own time {usual} -> {now} a request")
     parts += [link_against(link) for link in suspect.links]
     if suspect.steps is not None:
         step = suspect.steps
@@ -77,7 +61,7 @@ def against(suspect: Suspect) -> str:
         )
     if suspect.surge is not None:
         parts.append(f"{suspect.surge.metric} of {suspect.surge.instance}: {_surged(suspect.surge)}")
-    return "; ".join(parts)
+    return "; ".join(parts) or f"own time {now} a request, about as usual"
 
 
 def _surged(surge: Surge) -> str:
@@ -114,12 +98,14 @@ def looped(loop: Attempts) -> str:
 def waited(path: Sequence[OnPath]) -> str:
     """Who made requests longer or shorter, and what ran beside without holding them up."""
     whole = sum(part.added_ms for part in path)
-    parts = [
-        f"{part.where} {part.added_ms:+.1f} ms" for part in path if abs(part.added_ms) >= _WORTH_SAYING * abs(whole)
-    ]
+    least = _WORTH_SAYING * abs(whole)
+    told = [(part.where, part.added_ms) for part in path if abs(part.added_ms) >= least and part.where != THE_REST]
+    rest = whole - sum(added for _, added in told)
+    told += [(THE_REST, rest)] if abs(rest) >= least and told else []
+    parts = ", ".join(f"{where} {added_ms(added)}" for where, added in told)
     beside = [f"{part.where} {ms(part.beside_ms)}" for part in path if part.beside_ms >= 1]
-    told = f"{', '.join(parts)}; all together {whole:+.1f} ms"
-    return f"{told}; beside it, waited for by nobody: {', '.join(beside)}" if beside else told
+    summed = f"{parts}; all together {added_ms(whole)}"
+    return f"{summed}; beside it, holding up nobody: {', '.join(beside)}" if beside else summed
 
 
 def link_against(link: LinkShift) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 
 from collector.store.client import Reader
 from collector.store.errors import QueryFailed
-from rootcause.explain import wording
+from rootcause.explain.quantities import ms, percent
 from rootcause.promises.alarm_book import AlarmBook, AlarmTold
 from rootcause.promises.alarms import CALM_S, Alarm, Firing
 from rootcause.promises.burn import PACES, Counts, Pace, burns, known
@@ -141,8 +141,8 @@ def _firing(objective: Objective, service: str, pace: Pace, short: Counts, long:
         severity=pace.severity,
         title=f"{service} breaks its objective: {_promise(objective)}",
         why=(
-            f"{wording.percent(long.share)} of {long.calls} requests in the last {hours:g} h {bad}, {burn:.0f} times"
-            f" what the objective allows, and {wording.percent(short.share)} in the last {pace.short_s / 60:g} min"
+            f"{percent(long.share)} of {long.calls} requests in the last {hours:g} h {bad}, {burn:.0f} times"
+            f" what the objective allows, and {percent(short.share)} in the last {pace.short_s / 60:g} min"
         ),
         value=burn,
         limit=pace.factor,
@@ -153,5 +153,5 @@ def _firing(objective: Objective, service: str, pace: Pace, short: Counts, long:
 def _promise(objective: Objective) -> str:
     of = f"of {objective.route} requests" if objective.route else "of requests"
     if objective.latency is not None:
-        return f"{objective.latency.share:g} % {of} within {wording.ms(objective.latency.within_ms)}"
+        return f"{objective.latency.share:g} % {of} within {ms(objective.latency.within_ms)}"
     return f"{objective.availability:g} % {of} do not fail"

@@ -131,9 +131,10 @@ def test_a_finding_is_told_with_culprit_change_and_proof_and_is_exit_code_1() ->
     with engine(DEGRADED) as url:
         ran = CliRunner().invoke(command, ["--url", url])
     assert ran.exit_code == 1
-    for part in (FINDING.title, "payments v2, instance payments-3", "confidence 93%",
-                 "payments now serves v1, v2", "240 ms a request, 100% of what was added", "why a1 --json",
-                 "shipping: its own time is as usual", "payments: 12 -> 250 ms (+238 ms), 40 ms beside it",
+    for part in (FINDING.title, "payments v2, instance payments-3", "confidence 93 %",
+                 "payments now serves v1, v2", "+240 ms a request to front /checkout, 100 % of what was added",
+                 "why a1 --sql",
+                 "shipping: its own time is as usual", "payments: 12 ms -> 250 ms (+238 ms), 40 ms beside it",
                  "only 50 % of what the proxies of cart counted has spans",
                  "v2 is affected, v1 beside it is not", FINDING.exemplars[0]):  # fmt: skip
         assert part in ran.output
@@ -144,6 +145,7 @@ def test_every_open_incident_is_told_and_how_long_one_lasted() -> None:
     with engine({**DEGRADED, "also": [other]}) as url:
         ran = CliRunner().invoke(command, ["--url", url])
     assert "also open since 2026-05-04 12:00:00 UTC: cart is slow\n  whymesh why b2" in ran.output
+    assert ran.output.splitlines()[1] == "(one of 2 open incidents; the others are below)"
     over = {**DEGRADED["finding"], "state": "resolved", "resolved_at": "2026-05-04T14:05:09Z"}
     with engine({"incidents": [over]}, "/v1/incidents") as url:
         ran = CliRunner().invoke(command, ["--url", url, "last"])
@@ -163,7 +165,13 @@ def test_on_a_narrow_terminal_every_line_fits_and_goes_on_under_its_beginning() 
     assert max(map(len, lines)) <= 80
     (first,) = (number for number, line in enumerate(lines) if line.startswith("  front /checkout"))
     assert lines[first + 1].startswith("    a long") or lines[first + 1].startswith("    story")
-    assert "culprit     payments v2, instance payments-3  (confidence 93%)" in lines
+    assert "culprit     payments v2, instance payments-3  (confidence 93 %)" in lines
+
+
+def test_the_sql_behind_each_statement_can_be_pasted() -> None:
+    with engine(DEGRADED) as url:
+        ran = CliRunner().invoke(command, ["--url", url, "--sql"])
+    assert (ran.exit_code, ran.output) == (1, "-- v2 is affected, v1 beside it is not\nSELECT 1;\n\n")
 
 
 def test_json_is_the_answer_of_the_engine() -> None:
@@ -217,7 +225,7 @@ def test_a_trace_is_told_hop_by_hop(what: str, asked: str) -> None:
     assert ran.exit_code == 1, ran.output
     assert "front [op] answered 503 after 40 ms: the call from front to payments ended in connect_refused" in ran.output
     assert "  front -> payments [op connect_refused]  <- began here" in ran.output
-    assert "36.0 ms (90%) front -> payments" in ran.output
+    assert "front -> payments: 36 ms (90 %)" in ran.output
 
 
 def test_what_the_engine_does_not_know_is_its_sentence_and_exit_code_3() -> None:

@@ -27,7 +27,7 @@ def test_time() -> None:
 
 def test_failures() -> None:
     told = without("payments", FAILING, 0.5, window(200.0), window(200.0))
-    assert told == "without payments, about 11 % of front /pay would fail, not 21 %"
+    assert told == "without payments, about 11 % of requests to front /pay would fail, not 21 %"
 
 
 def test_nothing_is_made_up() -> None:

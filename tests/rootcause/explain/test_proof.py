@@ -13,8 +13,10 @@ from rootcause.explain.proof import explain, felt, title
 from rootcause.explain.queries import RollupQueries
 from rootcause.judge.diagnose import diagnose
 from rootcause.load.changes import Change
+from rootcause.load.looked import Sample
+from rootcause.load.spans import Span
 from tests.rootcause.windows import FAULT_AT, QUESTION, windows
-from tests.world.mesh_sim import Fault
+from tests.world.mesh_sim import Fault, Shop
 
 
 def finding(*faults: Fault, change: Change | None = None) -> Finding:
@@ -92,6 +94,29 @@ def test_traces_show_the_trouble_and_how_it_should_be() -> None:
     assert set(found.exemplars) <= failing
     assert found.counter_exemplars
     assert not set(found.counter_exemplars) & failing
+
+
+def test_the_first_to_compare_with_is_the_most_usual_of_normal_time() -> None:
+    def spans(seed: int, *faults: Fault) -> tuple[Span, ...]:
+        return tuple(one.span for one in Shop(seed, rate=10, faults=faults).run(FAULT_AT, 30))
+
+    fault = Fault("latency", "payments", 300, FAULT_AT)
+    sample = Sample(spans(1), spans(2, fault))
+    normal, question = windows(1, fault)
+    found = explain(
+        diagnose(normal, question),
+        normal,
+        question,
+        RollupQueries(normal, question),
+        incident="abc",
+        now=QUESTION.end,
+        sample=sample,
+    )
+    through = {span.trace for span in sample.before if span.service == "payments"}
+    took = sorted(span.duration_ns for span in sample.before if not span.parent and span.trace in through)
+    first = next(one for one in sample.before if not one.parent and one.trace == found.counter_exemplars[0])
+    assert first.trace in through
+    assert took[len(took) // 3] <= first.duration_ns <= took[2 * len(took) // 3]
 
 
 def test_json_is_read_back_as_it_was() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import pytest
+
 from rootcause.explain.trace_story import TraceStory, tell
 from rootcause.load.spans import Kind, Span
 from rootcause.load.traced import TracedSpan
@@ -89,6 +91,18 @@ def test_a_retry_that_helped_is_no_failure_and_the_time_is_told() -> None:
     assert story.origin is None
     assert story.summary == "front [op] answered 200 after 100 ms; nothing failed. cart took 60 ms of it (60 %)"
     assert {spent.where: round(spent.ms) for spent in story.spent} == {"cart": 60, "front": 20, "front -> cart": 20}
+
+
+def test_the_time_of_calls_side_by_side_is_told_once() -> None:
+    story = tell(
+        [
+            traced("1", "", "front", Kind.SERVER, 0, 100),
+            traced("2", "1", "cart", Kind.SERVER, 5, 90),
+            traced("3", "1", "catalog", Kind.SERVER, 5, 80),
+        ]
+    )
+    assert {spent.where: round(spent.ms) for spent in story.spent} == {"cart": 90, "front": 10}
+    assert sum(spent.share for spent in story.spent) == pytest.approx(1.0)
 
 
 def test_a_clock_that_is_off_does_not_move_time_between_hops() -> None:

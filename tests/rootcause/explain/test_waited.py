@@ -50,7 +50,7 @@ def test_what_runs_beside_a_slower_call_is_not_waited_for() -> None:
     assert found["cart"].added_ms < 10
     assert found["cart"].beside_ms > 90
     told = waited(tuple(found.values()))
-    assert "cart 1" in told.split("; beside it, waited for by nobody: ")[1]
+    assert "cart 1" in told.split("; beside it, holding up nobody: ")[1]
 
 
 def test_a_mesh_names_routes_without_their_method() -> None:
