@@ -82,7 +82,7 @@ def _sums(spans: Iterable[Span], symptom: Symptom) -> Mapping[str, _Sums]:
 
 
 def is_of(span: Span, route: str) -> bool:
-    """Whether a request is of a route: a path, before which a span's name has the method; others are taken as they are."""
+    """Whether a request is of a route: a path, before which a span's name has the method; others are as they are."""
     return not route or route == span.name or span.name.endswith(f" {route}")
 
 
