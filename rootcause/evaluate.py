@@ -12,9 +12,10 @@ import click
 
 from rootcause.attribute.on_path import with_path
 from rootcause.judge.diagnose import Verdict, diagnose
+from rootcause.load.case_odds import odds
 from rootcause.load.changes import LOOK_BACK_S
 from rootcause.load.from_case import ReadSpans, windows_of
-from rootcause.load.recorded import Case, CaseRefused, cases_of
+from rootcause.load.recorded import Case, CaseRefused, folders_of, read_case
 from rootcause.load.recorded_spans import NormalSpans
 
 
@@ -59,20 +60,39 @@ def services(verdict: Verdict) -> list[str]:
 
 
 def judge_suite(suite: Path, *, beside: bool = True) -> dict[str, Verdict]:
-    """Verdicts by case; one that cannot be read is said on standard error, and nobody is blamed in it.
+    """Verdicts by case; what is wrong with one is said on standard error, and nobody is blamed in one that cannot be
+    read. A case whose id cannot be read, or is another's, goes by its folder.
 
     Raises CaseRefused when there are no cases.
     """
     normal = NormalSpans()
-    return {case.file.id: _judged(case, normal.read, beside=beside) for case in cases_of(suite)}
+    found: dict[str, Verdict] = {}
+    folders = folders_of(suite)
+    others = {folder.name for folder in folders}
+    for folder in folders:
+        id, verdict = _judged(folder, normal.read, beside=beside)
+        if id != folder.name and id in found.keys() | others:
+            click.echo(f"{folder}: another case is called {id}, too; it goes by its folder", err=True)
+            id = folder.name
+        found[id] = verdict
+    return found
 
 
-def _judged(case: Case, normal_spans: ReadSpans, *, beside: bool) -> Verdict:
+def _judged(folder: Path, normal_spans: ReadSpans, *, beside: bool) -> tuple[str, Verdict]:
+    id = folder.name
     try:
-        return verdict_of(case, normal_spans, beside=beside)
+        case = read_case(folder)
+        id = case.file.id
+        for odd in odds(case):
+            click.echo(f"{id}: {odd}", err=True)
+        verdict = verdict_of(case, normal_spans, beside=beside)
     except CaseRefused as error:
-        click.echo(f"{case.file.id}: {error}", err=True)
-        return Verdict("not_enough_data", str(error))
+        verdict = Verdict("not_enough_data", str(error))
+    except Exception as error:  # One case, whatever is in it, is not to cost the others theirs.
+        verdict = Verdict("not_enough_data", f"the engine failed: {type(error).__name__}: {error}")
+    if verdict.state == "not_enough_data":
+        click.echo(f"{id}: {verdict.reason}", err=True)
+    return id, verdict
 
 
 def verdict_of(case: Case, normal_spans: ReadSpans, *, beside: bool = True) -> Verdict:

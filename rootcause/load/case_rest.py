@@ -21,7 +21,7 @@ from rootcause.load.recorded import LOGS, METRICS, Case, CaseRefused
 from rootcause.load.recorded_tables import logs, series
 from rootcause.load.same_names import same_names
 from rootcause.load.shares import share_of
-from rootcause.load.window import Amount, Series, Step, Usage, Window
+from rootcause.load.window import Amount, Interval, Series, Step, Usage, Window
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,10 @@ class Rest:
     def added_to(self, windows: Pair[Window], case: Case) -> Pair[Window]:
         """The windows, and what is beside them."""
         before, since = windows
-        usual, now = trouble_told((self.lines[0], case.baseline), (self.lines[1], case.incident))
+        usual: tuple[Step, ...] = ()
+        now: tuple[Step, ...] = ()
+        if _heard(self.lines[0], case.baseline) and _heard(self.lines[1], case.incident):
+            usual, now = trouble_told((self.lines[0], case.baseline), (self.lines[1], case.incident))
         return _with(before, self.metered[0], usual), _with(since, self.metered[1], now)
 
 
@@ -95,6 +98,11 @@ def _renamed(parts: Iterable[Named], names: Mapping[str, str]) -> list[Named]:
 def _mostly(lines: Sequence[Log], known: Set[str]) -> bool:
     named = [line.span for line in lines if line.span]
     return sum(span in known for span in named) >= _MOSTLY * len(named)
+
+
+def _heard(lines: Iterable[Log], within: Sequence[Interval]) -> bool:
+    """Whether there is a line at all: where nobody says anything, nobody is heard."""
+    return any(line.time in part for line in lines for part in within)
 
 
 def _with(window: Window, metered: Sequence[Series], steps: Sequence[Step]) -> Window:

@@ -6,6 +6,7 @@ edges, of neither; each with what logs and metrics say beside.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from rootcause.load.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefus
 from rootcause.load.recorded_spans import spans
 from rootcause.load.spans import Span
 from rootcause.load.window import Called, Interval, Window
+
+log = logging.getLogger(__name__)
 
 ReadSpans = Callable[[Path], list[Span]]
 Graph = Mapping[str, Set[str]]
@@ -40,6 +43,7 @@ def windows_of(case: Case, normal_spans: ReadSpans, *, beside: bool = True) -> I
                 yield read(case, rest, normal_spans)
                 found = True
         except CaseRefused as error:
+            log.warning("done without: %s", error)
             refused = error
     if beside and (case.has(LOGS) or case.has(METRICS)):
         yield Looked(*_of_neither(case, rest))

@@ -4,13 +4,23 @@ In: a case folder with case.json, and the suite's baseline files it names. Out: 
 Times are UTC. Baseline rows inside the case's own incident are dropped, so that a quiet case is not its own normal.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from rootcause.load.window import Interval
 
@@ -28,13 +38,19 @@ class CaseRefused(ValueError):
 
 Utc = Annotated[datetime, AfterValidator(lambda time: time if time.tzinfo else time.replace(tzinfo=UTC))]
 """A time without a zone is of the format's own."""
-Stretches = Annotated[tuple[tuple[Utc, Utc], ...], BeforeValidator(lambda given: () if given is None else given)]
+_NONE_IS_EMPTY = BeforeValidator(lambda given: () if given is None else given)
+Stretches = Annotated[tuple[tuple[Utc, Utc], ...], _NONE_IS_EMPTY]
+Names = Annotated[tuple[str, ...], _NONE_IS_EMPTY]
 
 
 class Target(BaseModel):
     """The node that raised the alert."""
 
     service: str
+
+
+Alerting = Annotated[Target, BeforeValidator(lambda given: {"service": given} if isinstance(given, str) else given)]
+"""Some only name the node."""
 
 
 class Rollout(BaseModel):
@@ -50,16 +66,25 @@ _ROLLOUTS = TypeAdapter(tuple[Rollout, ...])
 class CaseFile(BaseModel):
     """case.json. What it holds beyond this is not needed."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     id: str
-    suite: str
+    suite: str = ""
     fault_start: Utc
     fault_end: Utc
     baseline: Stretches
-    baseline_files: tuple[str, ...]
+    baseline_files: Names
     coverage: Stretches = ()
-    target: Target | None = None
+    target: Alerting | None = None
+    inputs: Names = ()
+    alert_time: Any = None
+    """Nothing is made of it, so that it may be anything."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_began(self) -> CaseFile:
+        if self.fault_end <= self.fault_start:
+            raise ValueError(f"fault_end ({self.fault_end}) is to be after fault_start ({self.fault_start})")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +96,23 @@ class Case:
 
     @property
     def incident(self) -> tuple[Interval, ...]:
-        """The parts of the incident that have data."""
-        parts = self.file.coverage or ((self.file.fault_start, self.file.fault_end),)
-        return tuple(Interval(start.timestamp(), end.timestamp()) for start, end in parts)
+        """The parts of the incident that have data; all of it where none of those told is of it."""
+        return self.covered or (self.whole,)
+
+    @property
+    def whole(self) -> Interval:
+        """The incident, whether there is data or not."""
+        return Interval(self.file.fault_start.timestamp(), self.file.fault_end.timestamp())
+
+    @property
+    def covered(self) -> tuple[Interval, ...]:
+        """The parts of the incident that are told to have data."""
+        own = self.whole
+        parts = [
+            Interval(max(own.start, start.timestamp()), min(own.end, end.timestamp()))
+            for start, end in self.file.coverage
+        ]
+        return tuple(part for part in parts if part.seconds > 0)
 
     @property
     def metered(self) -> tuple[Interval, ...]:
@@ -90,7 +129,7 @@ class Case:
     @property
     def baseline(self) -> tuple[Interval, ...]:
         """Normal time, without the incident's own."""
-        own = Interval(self.file.fault_start.timestamp(), self.file.fault_end.timestamp())
+        own = self.whole
         pieces = []
         for start, end in self.file.baseline:
             first, last = start.timestamp(), end.timestamp()
@@ -106,8 +145,7 @@ class Case:
         try:
             rollouts = _ROLLOUTS.validate_json(path.read_bytes())
         except ValidationError as error:
-            first = error.errors()[0]
-            raise CaseRefused(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise CaseRefused(f"{path}: {_first(error)}") from None
         return frozenset(rollout.service for rollout in rollouts if since <= rollout.time <= until)
 
     def has(self, suffix: str) -> bool:
@@ -123,17 +161,23 @@ def read_case(folder: Path) -> Case:
     """Raises CaseRefused."""
     path = folder / "case.json"
     try:
-        return Case(folder, CaseFile.model_validate_json(path.read_text()))
+        return Case(folder, CaseFile.model_validate_json(path.read_bytes()))
     except OSError as error:
         raise CaseRefused(f"{path}: {error.strerror}; a case is a folder with a case.json") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise CaseRefused(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise CaseRefused(f"{path}: {_first(error)}") from None
 
 
-def cases_of(suite: Path) -> list[Case]:
+def _first(error: ValidationError) -> str:
+    """What is wrong, and where; of a text that is no JSON there is no where."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+def folders_of(suite: Path) -> list[Path]:
     """All cases of a suite, by name. Raises CaseRefused when there are none."""
     folders = sorted(path.parent for path in suite.glob("*/case.json"))
     if not folders:
         raise CaseRefused(f"{suite}: no folder in it has a case.json")
-    return [read_case(folder) for folder in folders]
+    return folders

@@ -98,7 +98,7 @@ def test_normal_time_leaves_out_the_incident_s_own(tmp_path: Path) -> None:
 
 def test_a_broken_description_is_named(tmp_path: Path) -> None:
     (tmp_path / "case.json").write_text('{"id": "x"}')
-    with pytest.raises(CaseRefused, match=r"case\.json: suite"):
+    with pytest.raises(CaseRefused, match=r"case\.json: fault_start"):
         read_case(tmp_path)
 
 
