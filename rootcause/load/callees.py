@@ -27,9 +27,10 @@ def calling(span: Span) -> Calling:
 
 
 def callees_of(*windows: Iterable[Span]) -> Callees:
-    """Callees by the calling span. A name that leads to several services, or often to none, says nothing."""
-    spans = [span for window in windows for span in window]
-    by_id = {(span.trace, span.id): span for span in spans}
+    """Callees by the calling span. A name that leads to several services, or often to none, says nothing. A span that
+    was sent twice counts once."""
+    by_id = {(span.trace, span.id): span for window in windows for span in window}
+    spans = by_id.values()
     led: dict[Calling, Counter[str]] = defaultdict(Counter)
     leading: set[tuple[str, str]] = set()
     for span in spans:

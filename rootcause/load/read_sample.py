@@ -53,11 +53,11 @@ def read_sample(reader: Reader, interval: Interval, each: int) -> list[Span]:
     rows = reader.table(_SPANS, params).rows
     if len(rows) >= MOST_SAMPLED:
         return []
-    spans = [_span(row) for row in rows]
+    spans = {(span.trace, span.id): span for span in map(_span, rows)}.values()  # exporters try again
     inside = {span.trace for span in spans if span.start_ns / 1e9 in interval}
-    spans = [span for span in spans if span.trace in inside]
-    peers = _peers(reader, params, unanswered(spans))
-    return [replace(span, peer=peer) if (peer := peers.get((span.trace, span.id))) else span for span in spans]
+    whole = [span for span in spans if span.trace in inside]
+    peers = _peers(reader, params, unanswered(whole))
+    return [replace(span, peer=peer) if (peer := peers.get((span.trace, span.id))) else span for span in whole]
 
 
 def unanswered(spans: Collection[Span]) -> set[Name]:
