@@ -49,8 +49,11 @@ class OnPath:
 class FindingSheet:
     """One incident's proof."""
 
+    id: str
     title: str
     state: str
+    held_back: bool
+    reopened: int
     opened_at: datetime | None
     reopened_at: datetime | None
     resolved_at: datetime | None
@@ -99,8 +102,11 @@ def read(text: str) -> FindingSheet:
         raise ValueError("a Finding is a JSON object")
     windows = _object(found.get("windows"))
     return FindingSheet(
+        id=str(found.get("id") or ""),
         title=str(found.get("title") or "Incident"),
         state=str(found.get("state") or ""),
+        held_back=bool(found.get("held_back")),
+        reopened=int(found.get("reopened") or 0),
         opened_at=moment(found.get("opened_at")),
         reopened_at=moment(found.get("reopened_at")),
         resolved_at=moment(found.get("resolved_at")),

@@ -13,6 +13,7 @@ from dashboards.palette import Palette
 from dashboards.trace_view import show_trace
 from dashboards.verbatim import plain
 from dashboards.window import Window
+from rootcause.explain.quantities import added_ms
 
 MARGIN = timedelta(minutes=3)
 CHART_HEIGHT = 250
@@ -22,15 +23,15 @@ def show(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     """The whole proof, the conclusion first."""
     _heading(sheet, now)
     _facts(sheet)
-    _notes(sheet)
-    _course(sheet, colours, now)
     if sheet.change:
         _change(sheet.change, sheet.opened_at)
-    _ranking(sheet)
+    _notes(sheet)
+    _evidence(sheet)
+    _course(sheet, colours, now)
     _path(sheet)
+    _ranking(sheet)
     _ruled_out(sheet)
     _examples(sheet, colours)
-    _evidence(sheet)
 
 
 def _heading(sheet: FindingSheet, now: datetime) -> None:
@@ -41,11 +42,27 @@ def _heading(sheet: FindingSheet, now: datetime) -> None:
         if sheet.opened_at:
             until = now if is_open else sheet.resolved_at or now
             lasted = figures.duration((until - sheet.opened_at).total_seconds() * 1e9)
-            after = f" · {sheet.acknowledged.get('by', '')} looks after it" if sheet.acknowledged else ""
             course = f"opened {figures.clock(sheet.opened_at)} · {'lasting' if is_open else 'lasted'} {lasted}"
-            course += f" · came back {figures.clock(sheet.reopened_at)}" if sheet.reopened_at else ""
-            course = f"began {sheet.began} · {course}" if sheet.began else course
-            st.caption(plain(course + after))
+            course += _came_back(sheet)
+            st.caption(plain(f"began {sheet.began} · {course}" if sheet.began else course))
+    st.caption(_owner(sheet))
+
+
+def _came_back(sheet: FindingSheet) -> str:
+    if not sheet.reopened_at:
+        return ""
+    often = f"{sheet.reopened} times, last" if sheet.reopened > 1 else "once,"
+    return f" · came back {often} {figures.clock(sheet.reopened_at)}"
+
+
+def _owner(sheet: FindingSheet) -> str:
+    """Its id, and who looks after it; what to type for what a page that knows nobody cannot do."""
+    told = f"Incident {plain(sheet.id)}" + (" · silenced: no webhook is told" if sheet.held_back else "")
+    if sheet.acknowledged:
+        return f"{told} · {plain(str(sheet.acknowledged.get('by', '')))} looks after it"
+    if sheet.state == "open" and sheet.id:
+        return f"{told} · nobody looks after it yet: `whymesh ack {sheet.id}`"
+    return told
 
 
 def _notes(sheet: FindingSheet) -> None:
@@ -97,7 +114,8 @@ def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:
     rows = reads.service_series(ask.rows, window, service, route)
     title, lines, unit = _drawn(str(sheet.symptom.get("signal")), window)
     shaded = []
-    begun = min((at for at in (sheet.opened_at, sheet.incident and sheet.incident[0]) if at), default=None)
+    known = (sheet.opened_at, sheet.incident and sheet.incident[0])
+    begun = finding_sheet.moment(sheet.onset.get("at")) or min((at for at in known if at), default=None)
     if begun:
         shaded = [series_chart.Span(begun, sheet.resolved_at or end, "incident")]
     marks = []
@@ -136,29 +154,26 @@ def _ranking(sheet: FindingSheet) -> None:
     st.table(
         {
             "service": [f"**{plain(line.service)}**" for line in sheet.ranking],
-            "score": [f"{line.score:.2f}" for line in sheet.ranking],
-            "own time": [figures.change(*line.own_time, "ms") for line in sheet.ranking],
-            "own errors": [figures.change(*line.own_errors, "share") for line in sheet.ranking],
-            "link": [figures.change(*line.link, "ms") for line in sheet.ranking],
+            "explains": [figures.share(line.score) for line in sheet.ranking],
             "why": [plain(line.why) for line in sheet.ranking],
         },
         border="horizontal",
     )
+    st.caption("Explains: so much of all waiting, or of all requests, is the time or the failures that it added.")
 
 
 def _path(sheet: FindingSheet) -> None:
     """Whom requests wait for, then and now."""
     if sheet.path:
         st.markdown("**Where a request spends its time**")
-        st.table(
-            {
-                "where": [f"**{plain(part.where)}**" for part in sheet.path],
-                "time": [figures.change(*part.change, "ms") for part in sheet.path],
-                "added": [f"{part.added:+,.1f} ms" for part in sheet.path],
-                "beside, not waited for": [figures.measured(part.beside, "ms") for part in sheet.path],
-            },
-            border="horizontal",
-        )
+        columns = {
+            "where": [f"**{plain(part.where)}**" for part in sheet.path],
+            "time": [figures.change(*part.change, "ms") for part in sheet.path],
+            "added": [added_ms(part.added) for part in sheet.path],
+        }
+        if any(part.beside for part in sheet.path):
+            columns["beside, not waited for"] = [figures.measured(part.beside, "ms") for part in sheet.path]
+        st.table(columns, border="horizontal")
     for gap in sheet.gaps:
         st.caption(f"Less certain, for {plain(gap)}.")
 
@@ -197,9 +212,9 @@ def _examples(sheet: FindingSheet, colours: Palette) -> None:
 def _evidence(sheet: FindingSheet) -> None:
     if not sheet.evidence:
         return
-    st.markdown("**Evidence**")
-    for index, item in enumerate(sheet.evidence):
-        with st.expander(plain(item.statement), expanded=index == 0):
+    st.markdown("**Why**, with the SQL behind each statement")
+    for item in sheet.evidence:
+        with st.expander(plain(item.statement)):
             if not item.sql:
                 st.caption("This statement carries no SQL.")
                 continue

@@ -138,6 +138,16 @@ FROM otel.mesh_incidents FINAL
 ORDER BY state = 'open' DESC, opened_at DESC
 LIMIT 200"""
 
+DELIVERIES = """
+SELECT Target AS target, max(Time) AS time, argMax(Event, Time) AS event, argMax(Delivered, Time) AS delivered,
+       argMax(Error, Time) AS error
+FROM otel.mesh_alerts
+WHERE Time >= now() - INTERVAL 7 DAY
+GROUP BY Target
+ORDER BY time DESC
+LIMIT 50
+"""
+
 ALARMS = """
 SELECT Id AS id, Severity AS severity, OpenedAt AS opened_at, Title AS title, Why AS why, Sql AS sql,
        JSONExtractString(Acknowledged, 'by') AS owner
@@ -252,6 +262,11 @@ def incidents(ask: Ask) -> Rows:
 def alarms(ask: Ask) -> Rows:
     """Objectives and rules that do not hold now, critical ones first."""
     return ask(ALARMS, {})
+
+
+def deliveries(ask: Ask) -> Rows:
+    """The last message to each webhook in a week and what became of it, the newest first."""
+    return ask(DELIVERIES, {})
 
 
 def finding(ask: Ask, incident: str) -> str | None:

@@ -15,6 +15,8 @@ Row = Mapping[str, Any]
 Option = dict[str, Any]
 ROW_HEIGHT = 24
 LABEL_WIDTH = 250
+NARROW = 560  # pixels
+NARROW_LABEL_WIDTH = 150
 INDENT = "\u00a0\u00a0"  # a plain space at the start of a label is dropped
 
 
@@ -61,7 +63,8 @@ def option(drawn: Sequence[Bar], colours: Palette) -> Option:
     hue = {service: colours.series[index % len(colours.series)] for index, service in enumerate(services)}
     return {
         "animation": False,
-        "grid": {"left": LABEL_WIDTH, "right": 100, "top": 26, "bottom": 4, "outerBoundsMode": "none"},
+        "media": _by_width(drawn),
+        "grid": {"top": 26, "bottom": 4, "outerBoundsMode": "none"},
         "tooltip": {"confine": True},
         "xAxis": {
             "type": "value",
@@ -72,14 +75,7 @@ def option(drawn: Sequence[Bar], colours: Palette) -> Option:
         "yAxis": {
             "type": "category",
             "inverse": True,
-            "data": [_name(bar) for bar in drawn],
-            "axisLabel": {
-                "color": colours.text,
-                "align": "left",
-                "margin": LABEL_WIDTH - 4,
-                "width": LABEL_WIDTH - 14,
-                "overflow": "truncate",
-            },
+            "axisLabel": {"color": colours.text, "align": "left", "overflow": "truncate"},
             "axisTick": {"show": False},
             "axisLine": {"show": False},
         },
@@ -101,10 +97,23 @@ def option(drawn: Sequence[Bar], colours: Palette) -> Option:
     }
 
 
+def _by_width(drawn: Sequence[Bar]) -> list[Option]:
+    """Names as far in as their spans are deep, and on a narrow screen, which has no room for that, with fewer ticks."""
+    names = [_name(bar) for bar in drawn]
+    indented = [INDENT * bar.depth + name for bar, name in zip(drawn, names, strict=True)]
+    narrow = {**_named(names, NARROW_LABEL_WIDTH, right=64), "xAxis": {"splitNumber": 2}}
+    return [{"option": _named(indented, LABEL_WIDTH, right=100)}, {"query": {"maxWidth": NARROW}, "option": narrow}]
+
+
+def _named(names: list[str], width: int, right: int) -> Option:
+    label = {"margin": width - 4, "width": width - 14}
+    return {"grid": {"left": width, "right": right}, "yAxis": {"axisLabel": label, "data": names}}
+
+
 def _name(bar: Bar) -> str:
     """Who, and what: a call as its caller saw it has an arrow."""
     who = f"{bar.service} →" if bar.kind == "Client" else bar.instance or bar.service
-    return f"{INDENT * bar.depth}{who} {bar.span}"
+    return f"{who} {bar.span}"
 
 
 def _bar(span: Row, depth: int, first: int) -> Bar:

@@ -36,16 +36,24 @@ def streamlit_arguments(listen: str) -> tuple[str, ...]:
     show_default=True,
     help="The store to read (also from WHYMESH_STORE).",
 )
-def command(listen: str, store: str) -> None:
+@click.option(
+    "--rootcause",
+    envvar="WHYMESH_ROOTCAUSE",
+    default="",
+    help="The root-cause engine, such as http://127.0.0.1:7470: shows the webhooks, with a button that tries them, to"
+    " everybody who opens the page.",
+)
+def command(listen: str, store: str, rootcause: str) -> None:
     """Show the service graph, the incidents and a SQL page in a browser.
 
     \b
     Example:
-      whymesh ui --listen 127.0.0.1:8501
+      whymesh ui --listen 127.0.0.1:8501 --rootcause http://127.0.0.1:7470
     """
     if importlib.util.find_spec("streamlit") is None:
         raise ModuleNotFoundError("No module named 'streamlit'", name="streamlit")
     os.environ["WHYMESH_STORE"] = store
+    os.environ["WHYMESH_ROOTCAUSE"] = rootcause
     sys.stdout.flush()
     arguments = [sys.executable, "-P", "-m", "streamlit", *streamlit_arguments(listen)]
     os.execv(sys.executable, arguments)  # noqa: S606 (Streamlit wants to be the main program)

@@ -45,7 +45,7 @@ class Live:
 
     def __init__(self, settings: Settings) -> None:
         self._every_s = settings.every_s
-        self._readers = [Reader(settings.store) for _ in range(6)]
+        self._readers = _readers(settings.store)
         evaluate, book, guard, alarms, alerts, answers = self._readers
         self.store = str(evaluate.url)
         self.journal = Journal(answers)
@@ -190,6 +190,14 @@ class Live:
         return True
 
 
+def _readers(store: str) -> list[Reader]:
+    """Raises ValueError."""
+    try:
+        return [Reader(store) for _ in range(6)]
+    except ValueError as error:
+        raise ValueError(f"store: {error}") from None
+
+
 def _targets(told: Webhooks) -> list[Target]:
     """The webhooks of the settings, with what the files beside them hold. Raises ValueError."""
     key = _content("webhooks.pagerduty_key_file", told.pagerduty_key_file)
@@ -218,3 +226,5 @@ def _content(field: str, path: Path | None) -> str:
         return path.read_text().strip() if path is not None else ""
     except OSError as error:
         raise ValueError(f"{field} {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{field} {path}: this is no text") from None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from rootcause.promises.alarms import Severity
 from rootcause.promises.objective import SENSIBLE, Objective
@@ -99,9 +100,9 @@ def read_settings(path: Path | None, given: dict[str, Any], control: dict[str, A
     """The file, if any, with what was `given` on the command line on top, and the `control` plane below: of what runs
     around us, for a file that wants recordings and does not say whose. Raises SettingsRefused."""
     try:
-        written = yaml.safe_load(path.read_text()) if path is not None else {}
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsRefused(f"{path}: {error}") from None
+        written = yaml.safe_load(path.read_text(encoding="utf-8")) if path is not None else {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsRefused(f"{path}{_unread(error)}") from None
     if written is not None and not isinstance(written, dict):
         raise SettingsRefused(f"{path}: expected a mapping such as `every_s: 5`")
     written = written or {}
@@ -110,9 +111,29 @@ def read_settings(path: Path | None, given: dict[str, Any], control: dict[str, A
     try:
         return Settings.model_validate(_merge(written, given))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SettingsRefused(f"{path or 'command line'}: {where}: {first['msg']}") from None
+        told = "; ".join(_mistake(one) for one in error.errors()[:_TOLD])
+        raise SettingsRefused(f"{path or 'command line'}: {told}") from None
+
+
+_TOLD = 5
+
+
+def _unread(error: Exception) -> str:
+    """Why a file is not read, after its name: with the line where YAML ends."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        at = error.problem_mark
+        return f":{at.line + 1}:{at.column + 1}: {error.problem}; this is no YAML"
+    if isinstance(error, OSError):
+        return f": {error.strerror}"
+    return f": {' '.join(str(error).split())}; this is no YAML in UTF-8"
+
+
+def _mistake(one: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in one["loc"])
+    if one["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting; docs/rootcause.md lists them"
+    said = one["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def _merge(written: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

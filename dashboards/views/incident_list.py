@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from dashboards import ask, figures, finding_sheet, reads
+from dashboards import ask, ask_engine, figures, finding_sheet, reads, webhook_sheet
 from dashboards.incident_view import show
 from dashboards.palette import palette
 from dashboards.verbatim import plain
@@ -18,23 +18,50 @@ CHECKED_MINUTES = 15
 
 def draw() -> None:
     """Reads the list and draws it with the chosen incident beside it."""
+    away = webhooks()[1]
+    if away:
+        webhook_sheet.away(away)
     with ask.answered():
         found = reads.incidents(ask.rows)
         broken = reads.alarms(ask.rows)
         for row in broken:
             alarm(row, datetime.now(UTC))
-        if not broken and not any(row["state"] == "open" for row in found):
+        if not away and not broken and not any(row["state"] == "open" for row in found):
             nothing_wrong()
         if found:
             browse(found)
 
 
+def who_is_told() -> None:
+    """By itself, so that what is above neither waits for a test nor moves what was opened here."""
+    told, away = webhooks()
+    if not away:
+        with ask.answered():
+            webhook_sheet.show(told)
+
+
+def webhooks() -> tuple[list[dict[str, Any]] | None, str]:
+    """What the engine says of its webhooks, None when nobody said where it is; and why it does not answer."""
+    try:
+        return (ask_engine.webhooks() if ask_engine.engine_url() else None), ""
+    except ask_engine.EngineAway as error:
+        return None, str(error)
+
+
 def alarm(row: dict[str, Any], now: datetime) -> None:
     """An objective or rule that does not hold, who looks after it, and the SQL that shows it."""
     said = f"**{plain(row['title'])}**, {figures.ago(row['opened_at'], now)}: {plain(row['why'])}"
-    said += f" · {plain(row['owner'])} looks after it" if row["owner"] else ""
+    said += f" · {_owner(row)}"
     tell = st.error if row["severity"] == "critical" else st.warning
     tell(f"{said} · [SQL](sql?run=true&sql={quote(row['sql'])})", icon=":material/notifications_active:")
+
+
+def _owner(row: dict[str, Any]) -> str:
+    return (
+        f"{plain(row['owner'])} looks after it"
+        if row["owner"]
+        else f"nobody looks after it yet: `whymesh ack {row['id']}`"
+    )
 
 
 def nothing_wrong() -> None:
@@ -95,3 +122,4 @@ def _caption(row: dict[str, Any], now: datetime) -> str:
 
 
 st.fragment(draw, run_every=REFRESH_SECONDS)()
+st.fragment(who_is_told, run_every=REFRESH_SECONDS)()

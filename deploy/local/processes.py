@@ -110,7 +110,7 @@ def mesh_processes(
             Spec(
                 "ui",
                 ours("streamlit", *streamlit_arguments(ports.address("ui"))),
-                {**environment, "WHYMESH_STORE": ports.store},
+                {**environment, "WHYMESH_STORE": ports.store, "WHYMESH_ROOTCAUSE": ports.url("rootcause")},
                 ready=f"{ports.url('ui')}/_stcore/health",
                 after=("collector",),
             )

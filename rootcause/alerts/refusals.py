@@ -22,7 +22,7 @@ def refusal(status: int, location: str = "") -> str:
         to = urlsplit(location)
         where = f" to {to._replace(netloc=to.netloc.rpartition('@')[2], query='', fragment='').geturl()}"
         there = where if location else ""
-        return f"answered {status}: a redirect{there}, which is not followed; put that address into webhooks.urls"
+        return f"answered {status}: a redirect{there}, which is not followed; name the receiver itself in webhooks.urls"
     if status >= 500:
         return f"answered {status}: the receiver is in trouble; its own log says why"
     advice = _ADVICE.get(status)

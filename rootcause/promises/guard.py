@@ -141,7 +141,7 @@ def _firing(objective: Objective, service: str, pace: Pace, short: Counts, long:
         severity=pace.severity,
         title=f"{service} breaks its objective: {_promise(objective)}",
         why=(
-            f"{percent(long.share)} of {long.calls} requests in the last {hours:g} h {bad}, {burn:.0f} times"
+            f"{percent(long.share)} of {long.calls:,} requests in the last {hours:g} h {bad}, {burn:.0f} times"
             f" what the objective allows, and {percent(short.share)} in the last {pace.short_s / 60:g} min"
         ),
         value=burn,

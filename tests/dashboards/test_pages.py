@@ -1,6 +1,8 @@
 """The pages as Streamlit runs them, over a real store."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 import dashboards
 from dashboards import ask
-from tests.world.processes import free_port
+from tests.world.hooks import hook
+from tests.world.processes import free_port, running
 from tests.world.telemetry import SERVICES, TITLE
 
 APP = Path(dashboards.__file__).with_name("app.py")
@@ -26,6 +29,17 @@ def page(monkeypatch: pytest.MonkeyPatch, store: str, path: str = GRAPH, **query
     for name, value in query.items():
         app.query_params[name] = value
     return whole(app.run())
+
+
+@contextmanager
+def engine_over(store: str, folder: Path, *webhooks: str) -> Iterator[str]:
+    """A root-cause engine that has webhooks, and the address of its API."""
+    url = f"http://127.0.0.1:{free_port()}"
+    told = [part for hook in webhooks for part in ("--webhook", hook)]
+    options = ("--store", store, "--listen", url.removeprefix("http://"), *told)
+    with running("rootcause", *options, log=folder / "rootcause.log") as process:
+        process.ready(f"{url}/healthz")
+        yield url
 
 
 def whole(app: AppTest) -> AppTest:
@@ -86,13 +100,42 @@ def test_the_incident_page_shows_the_whole_proof(monkeypatch: pytest.MonkeyPatch
     text = words(app)
     assert TITLE in text
     assert "build 41 to build 42" in text
-    assert list(app.table[1].value["where"]) == ["**payments**", "**front**"]
-    assert list(app.table[1].value["added"]) == ["+226.0 ms", "+14.0 ms"]
+    assert "Incident inc-payments · ann looks after it" in text
+    assert list(app.table[0].value["where"]) == ["**payments**", "**front**"]
+    assert list(app.table[0].value["added"]) == ["+226 ms", "+14 ms"]
     assert "only 60 % of what the proxies of shipping counted has spans" in text
     assert list(app.table[2].value["service"]) == ["**inventory**", "**checkout**"]
     assert "FROM otel.mesh_routes" in text
-    assert list(app.table[0].value["service"]) == ["**payments**", "**shipping**"]
+    assert list(app.table[1].value["service"]) == ["**payments**", "**shipping**"]
+    assert list(app.table[1].value["explains"]) == ["94 %", "3 %"]
     assert len(app.get("echarts_chart")) == 2
+
+
+def test_nobody_is_told_by_a_page_that_does_not_know_the_engine(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:
+    app = page(monkeypatch, shop, INCIDENTS)
+    assert "whymesh webhooks --test" in words(app)
+    assert not app.button
+
+
+def test_the_webhooks_are_tried_from_the_page(monkeypatch: pytest.MonkeyPatch, shop: str, tmp_path: Path) -> None:
+    with hook() as good, hook() as bad, engine_over(shop, tmp_path, good.url, bad.url) as url:
+        bad.open = False
+        monkeypatch.setenv("WHYMESH_ROOTCAUSE", url)
+        app = page(monkeypatch, shop, INCIDENTS)
+        assert f"`{good.url}`  \nof all services" in words(app)
+        whole(app.button(key="try-webhooks").click().run())
+        (delivered,), (failed,) = app.success, app.error[-1:]
+        assert "delivered" in delivered.value
+        assert "answered 503: the receiver is in trouble" in failed.value.replace("\\", "")
+        assert [message["finding"]["title"] for message in good.got][-1] == "Test message: nothing is wrong"
+
+
+def test_an_engine_that_is_away_is_said_above_what_it_found(monkeypatch: pytest.MonkeyPatch, calm: str) -> None:
+    monkeypatch.setenv("WHYMESH_ROOTCAUSE", f"http://127.0.0.1:{free_port()}")
+    app = page(monkeypatch, calm, INCIDENTS)
+    assert "The root-cause engine does not answer" in app.error[0].value
+    assert "Connection refused" in app.error[0].value
+    assert not app.success, "nobody knows whether something is wrong"
 
 
 def test_a_query_runs_and_shows_rows_and_figures(monkeypatch: pytest.MonkeyPatch, shop: str) -> None:

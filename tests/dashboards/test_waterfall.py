@@ -51,3 +51,10 @@ def test_a_failed_span_says_so_and_why() -> None:
     option = waterfall.option(drawn, LIGHT)
     json.dumps(option)
     assert option["series"][1]["data"][0]["label"]["formatter"] == "5 ms  failed breaker_open"
+
+
+def test_names_are_indented_where_there_is_room_only() -> None:
+    wide, narrow = waterfall.option(waterfall.bars([row("a", "", 0, 5), row("b", "a", 1, 2)]), LIGHT)["media"]
+    assert wide["option"]["yAxis"]["data"] == ["front-1 GET /", f"{waterfall.INDENT}front-1 GET /"]
+    assert narrow["option"]["yAxis"]["data"] == ["front-1 GET /", "front-1 GET /"]
+    assert narrow["query"] == {"maxWidth": waterfall.NARROW}

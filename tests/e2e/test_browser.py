@@ -153,6 +153,7 @@ def test_the_incident_leads_from_the_graph_to_its_proof_and_its_sql(app: str, pa
     expect(page.locator(".st-key-symptom canvas").first).to_be_visible()
     assert painted(page, ".st-key-symptom canvas"), "the course of the symptom is blank"
     shoot(page, tmp_path, "incident")
+    page.get_by_text("own time went from 21 ms").click()
     page.get_by_role("link", name="Run it on the SQL page").click()
     expect(page.get_by_label("Query")).to_have_value(re.compile("FROM otel.mesh_routes"))
     expect(page.get_by_test_id("stDataFrame")).to_contain_text("own_ms")

@@ -28,13 +28,23 @@ def test_the_command_line_overrides_the_file_and_keeps_its_rest(tmp_path: Path) 
         ("webhooks: {urls: ['http://a/', {url: 'http://a/'}]}", "http://a/ is there twice"),
         ("webhooks: {ui: mesh.example}", "webhooks.ui"),
         ("- 1", "expected a mapping"),
-        ("a: [", "rootcause.yaml"),
+        ("a: [", r"rootcause\.yaml:1:5: .*this is no YAML"),
+        ("a: 1\n b: 2", r"rootcause\.yaml:2:3: "),
+        ("every_s: soon\nwebhoks: {}", "every_s: .*; webhoks: there is no such setting"),
+        ("rules: [{name: disk, sql: DROP TABLE x}]", "sql: a rule asks"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, path: str) -> None:
     file = tmp_path / "rootcause.yaml"
     file.write_text(text)
     with pytest.raises(SettingsRefused, match=path):
+        read_settings(file, {})
+
+
+def test_what_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "rootcause.yaml"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsRefused, match=r"rootcause\.yaml: .*no YAML in UTF-8"):
         read_settings(file, {})
 
 

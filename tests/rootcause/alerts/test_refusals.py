@@ -8,7 +8,10 @@ from rootcause.alerts.refusals import refusal
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (302, "answered 302: a redirect, which is not followed; put that address into webhooks.urls"),
+        (
+            302,
+            "answered 302: a redirect, which is not followed; name the receiver itself in webhooks.urls",
+        ),
         (400, "slack+"),
         (401, "webhooks.secret_file"),
         (404, "look at the address"),
