@@ -20,6 +20,8 @@ _FACT = 12
 def explain(answer: dict[str, Any]) -> None:
     """What is wrong now."""
     finding = answer.get("finding")
+    if finding and answer.get("blind"):
+        _say(f"{answer['blind']}; what follows is from before\n", fg="red", bold=True)
     if finding:
         show_finding(finding, others=len(answer.get("also", ())))
     else:

@@ -68,6 +68,7 @@ async def _serve(settings: Settings) -> None:
     live = Live(settings)
     api = Api(
         lambda: live.answer,
+        lambda: live.ready,
         live.book,
         live.journal,
         live.alarms,

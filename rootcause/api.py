@@ -30,7 +30,8 @@ class Api:
 
     def __init__(
         self,
-        answer: Callable[[], Answer | None],
+        answer: Callable[[], Answer],
+        ready: Callable[[], bool],
         book: Casebook,
         journal: Journal,
         alarms: AlarmBook,
@@ -40,6 +41,7 @@ class Api:
         metrics: CollectorRegistry,
     ) -> None:
         self._answer = answer
+        self._ready = ready
         self._book = book
         self._journal = journal
         self._alarms = alarms
@@ -66,12 +68,11 @@ class Api:
 
     async def _why(self, _: web.Request) -> web.Response:
         answer = self._answer()
-        if answer is None:
-            answer = Answer("not_enough_data", "not enough data yet: the store has not answered so far")
         return web.json_response(
             {
                 "state": answer.state,
                 "summary": answer.summary,
+                "blind": answer.blind,
                 "finding": answer.finding.model_dump(mode="json") if answer.finding else None,
                 "also": [finding.model_dump(mode="json") for finding in answer.also],
                 "checked": answer.checked,
@@ -121,7 +122,7 @@ class Api:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        if self._answer() is None:
+        if not self._ready():
             raise web.HTTPServiceUnavailable(text="the store has not answered yet\n")
         return web.Response(text="ready\n")
 

@@ -20,6 +20,7 @@ from rootcause.alerts.signing import SecretRefused, read_secret
 from rootcause.alerts.targets import Target, Wish, read_target
 from rootcause.alerts.template import Template
 from rootcause.announce import Announcer, told_of
+from rootcause.blind import as_of
 from rootcause.incidents.casebook import Casebook
 from rootcause.incidents.closer_look import CloserLook
 from rootcause.incidents.journal import Delivery, Journal
@@ -72,7 +73,19 @@ class Live:
         self.orders = Orders(self.book, self.alarms, self._notifier)
         self._tasks: list[asyncio.Task[None]] = []
         self._looking: asyncio.Task[None] | None = None
-        self.answer: Answer | None = None
+        self._answer: Answer | None = None
+        self._answered_at = 0.0
+        self._failure = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the store has answered once."""
+        return self._answer is not None
+
+    @property
+    def answer(self) -> Answer:
+        """What is wrong, as far as that is known now."""
+        return as_of(self._answer, self._answered_at, self._failure, time.time())
 
     async def start(self) -> None:
         """Starts evaluating and notifying."""
@@ -116,7 +129,7 @@ class Live:
                 self._failed(span, error)
                 return
             span.set_attribute("whymesh.state", answer.state)
-        self.answer = answer
+        self._answer, self._answered_at, self._failure = answer, time.time(), ""
         self.telemetry.evaluations.labels(answer.state).inc()
         self.telemetry.evaluated_at.set_to_current_time()
         for event, finding in news:
@@ -143,15 +156,18 @@ class Live:
 
     async def _guard_for_ever(self) -> None:
         while True:
+            least_s = LEAST_PAUSE_S
             try:
                 self._announce(await asyncio.to_thread(self._guard.look, time.time()))
             except (StoreUnavailable, QueryFailed) as error:
                 log.warning("objectives and rules are not judged: %s", error)
                 self.telemetry.burning_unknown()
+                least_s = self._every_s
             except Exception:
                 # A mistake of ours in one round must not end all later ones unseen.
                 log.exception("objectives and rules are not judged")
-            await asyncio.sleep(max(LEAST_PAUSE_S, min(self._every_s, self._guard.pause_s(time.time()))))
+                least_s = self._every_s
+            await asyncio.sleep(max(least_s, min(self._every_s, self._guard.pause_s(time.time()))))
 
     def _announce(self, news: Sequence[AlarmTold]) -> None:
         for event, _ in news:
@@ -159,6 +175,7 @@ class Live:
         self._announcer.alarms(news)
 
     def _failed(self, span: Span, error: Exception) -> None:
+        self._failure = str(error) or type(error).__name__
         span.set_attribute("error.type", type(error).__name__)
         self.telemetry.evaluations.labels("failed").inc()
 

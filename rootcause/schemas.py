@@ -45,10 +45,12 @@ class AlarmMessage(_Shape):
 
 class Why(_Shape):
     """`GET /v1/why` and `whymesh why --json`: `finding` is the incident that is open longest, `also` those beside it;
-    `checked` says what the answer rests on."""
+    `checked` says what the answer rests on; `blind` since when and why nothing is known, so that the rest is old,
+    empty as long as all is seen."""
 
     state: State
     summary: str
+    blind: str
     finding: Finding | None
     also: tuple[Finding, ...]
     checked: dict[str, Any]

@@ -38,7 +38,7 @@ USUAL_S = 60.0
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What `/v1/why` says. `finding` is the incident that is open longest, `also` are those open beside it; `felt` is
-    what entry points show, whether somebody is blamed for it or not."""
+    what entry points show, whether somebody is blamed for it or not; `blind` is why all this may be old."""
 
     state: State
     summary: str
@@ -46,6 +46,7 @@ class Answer:
     checked: dict[str, Any] = field(default_factory=dict)
     also: tuple[Finding, ...] = ()
     felt: tuple[Felt, ...] = ()
+    blind: str = ""
 
 
 class Watch:

@@ -83,7 +83,8 @@ class Casebook:
         """Takes up what an earlier run left: its open incidents, and those that may be reopened. Raises
         StoreUnavailable, QueryFailed."""
         with self._writing:
-            findings = self._journal.open_incidents(moment(now - REOPENED_WITHIN_S))
+            found = self._journal.open_incidents(moment(now - REOPENED_WITHIN_S))
+            findings = sorted(found, key=lambda finding: finding.opened_at)
             silences = Silences(self._journal.silences())
             with self._memory:
                 self._silences = silences

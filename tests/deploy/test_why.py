@@ -140,6 +140,13 @@ def test_a_finding_is_told_with_culprit_change_and_proof_and_is_exit_code_1() ->
         assert part in ran.output
 
 
+def test_what_may_be_old_is_told_so_first() -> None:
+    blind = "nothing is known since 2026-05-04 12:00:00 UTC: the store does not answer"
+    with engine({**DEGRADED, "blind": blind}) as url:
+        ran = CliRunner().invoke(command, ["--url", url])
+    assert ran.output.startswith(f"{blind}; what follows is from before\n\n{FINDING.title}")
+
+
 def test_every_open_incident_is_told_and_how_long_one_lasted() -> None:
     other = {**DEGRADED["finding"], "id": "b2", "title": "cart is slow"}
     with engine({**DEGRADED, "also": [other]}) as url:

@@ -104,7 +104,9 @@ def test_without_a_store_it_is_alive_but_not_ready(tmp_path: Path) -> None:
         process.ready(f"{url}/healthz")
         until(lambda: "does not answer" in process.output(), "the engine to say what is wrong")
         assert get(f"{url}/readyz")[0] == 503
-        assert json.loads(get(f"{url}/v1/why")[1])["state"] == "not_enough_data"
+        why = Why.model_validate_json(get(f"{url}/v1/why")[1])
+        assert why.state == "not_enough_data"
+        assert "does not answer" in why.summary
         assert get(f"{url}/v1/incidents")[0] == 503
         assert process.terminate() == 0
     assert "Traceback" not in process.output()

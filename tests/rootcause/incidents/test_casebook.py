@@ -191,3 +191,12 @@ def test_what_is_reopened_is_the_same_explained_anew_and_somebody_has_to_look_af
     assert (book.open[0].opened_at, book.open[0].reopened) == (moment(NOW), 1)
     book.write()
     assert store.rows["i1"].state == "open"
+
+
+def test_what_an_earlier_run_left_is_in_the_order_in_which_it_opened() -> None:
+    store = Store()
+    older, newer = (trial(moment(NOW - before))[0].model_copy(update={"id": f"{before}"}) for before in (60, 30))
+    store.rows = {newer.id: newer, older.id: older}
+    book = Casebook(store)
+    book.resume(NOW)
+    assert [finding.id for finding in book.open] == ["60", "30"]
