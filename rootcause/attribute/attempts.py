@@ -8,18 +8,19 @@ behind a failing callee is for others to say.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rootcause.attribute.drops import NOTABLE, calls_by_bucket, requests_by_bucket, requests_by_route
+from rootcause.attribute.counts import calls_by_bucket, calls_for_requests, requests_by_route, requests_by_service
+from rootcause.attribute.drops import NOTABLE
 from rootcause.attribute.links import Ends
 from rootcause.attribute.own_errors import compare
 from rootcause.attribute.own_time import samples_by_route, whole
 from rootcause.detect.baseline import typical
 from rootcause.detect.chance import log_binomial, log_fisher
 from rootcause.detect.errors import UNLIKELY
-from rootcause.detect.fewer import Counted
 from rootcause.detect.more import rises
-from rootcause.load.window import Window, calls, errors
+from rootcause.load.window import Traffic, Window, calls, errors, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +53,40 @@ class _Sums:
     total_ms: float = 0.0
 
 
+_NONE = _Sums()
+
+
 def attempts(baseline: Window, observed: Window) -> dict[Ends, Attempts]:
     """Of every link that was used in normal time by somebody who has requests of its own."""
-    asked_before, asked = requests_by_bucket(baseline), requests_by_bucket(observed)
-    made_before, made = calls_by_bucket(baseline), calls_by_bucket(observed)
-    took_before, took = _waited(baseline), _waited(observed)
-    slower = _slower(baseline, observed)
+    before, now = baseline.traffic, observed.traffic
+    made = calls_by_bucket(now)
     found = {}
-    for ends, usual in made_before.items():
-        source, now = ends[0], made.get(ends, {})
-        before, chances = asked_before.get(source, {}), asked.get(source, {})
-        if not sum(before.values()) or not sum(chances.values()) or source == ends[1]:
+    for ends, usual in calls_by_bucket(before).items():
+        source = ends[0]
+        requests_before, requests = requests_by_service(before)[source], requests_by_service(now)[source]
+        if not requests_before or not requests or source == ends[1]:
             continue
-        requests, count = sum(chances.values()), sum(now.values())
-        expected = sum(usual.values()) * requests / sum(before.values())
-        done_before = {start: Counted(of, usual.get(start, 0)) for start, of in before.items()}
-        done = {start: Counted(of, now.get(start, 0)) for start, of in chances.items()}
-        many = rises(done_before, done, _of_its_routes(source, baseline, observed))
-        sums, sums_before = took[ends], took_before[ends]
+        count_before, count = sum(usual.values()), sum(made.get(ends, {}).values())
+        expected = count_before * requests / requests_before
+        many = _many(ends, before, now)
+        sums, sums_before = _waited(now).get(ends, _NONE), _waited(before)[ends]
         mean_ms = sums.total_ms / sums.calls if sums.calls else 0.0
-        extra_ms = min((count - expected) * mean_ms, slower.get(source, 0.0)) if many else 0.0
+        extra_ms = min((count - expected) * mean_ms, _slower(source, before, now)) if many else 0.0
         more = compare(sums.failed, sums.calls, sums_before.failed, sums_before.calls)
         failing = more is not None and more.log_chance <= UNLIKELY
-        share = requests / (requests + sum(before.values()))
-        again = failing and log_binomial(count, count + sum(usual.values()), share) <= UNLIKELY
+        share = requests / (requests + requests_before)
+        again = failing and log_binomial(count, count + count_before, share) <= UNLIKELY
         found[ends] = Attempts(*ends, requests, expected, count, mean_ms, many, extra_ms, failing, again)
     return found
 
 
-def _of_its_routes(service: str, baseline: Window, observed: Window) -> float:
+def _many(ends: Ends, before: Traffic, now: Traffic) -> bool:
+    """Whether clearly several times as many are made; what it is asked for is looked at where they are."""
+    usual, seen = calls_for_requests(ends, before), calls_for_requests(ends, now)
+    return rises(usual, seen) and rises(usual, seen, _of_its_routes(ends[0], before, now))
+
+
+def _of_its_routes(service: str, baseline: Traffic, observed: Traffic) -> float:
     """How many times as many calls it may make because it is asked for other things: the most that the share of any of
     its routes grew by; without end for one that is new."""
     before, now = requests_by_route(service, baseline), requests_by_route(service, observed)
@@ -93,27 +99,31 @@ def _of_its_routes(service: str, baseline: Window, observed: Window) -> float:
     return max(grown)
 
 
-def _waited(window: Window) -> dict[Ends, _Sums]:
+@once
+def _waited(traffic: Traffic) -> Mapping[Ends, _Sums]:
     """Calls by link, as callers saw them, or their callees where they do not tell."""
     views: dict[tuple[Ends, bool], _Sums] = defaultdict(_Sums)
-    for row in window.called:
+    for row in traffic.called:
         if row.source:
             into = views[(row.source, row.destination), row.by_source]
             into.calls += calls(row.buckets)
             into.failed += errors(row.buckets)
             into.total_ms += sum(bucket.total_ms for bucket in row.buckets)
-    found: dict[Ends, _Sums] = defaultdict(_Sums)
-    for (ends, by_source), sums in views.items():
-        if by_source or (ends, True) not in views:
-            found[ends] = sums
-    return found
+    return {ends: sums for (ends, by_source), sums in views.items() if by_source or (ends, True) not in views}
 
 
-def _slower(baseline: Window, observed: Window) -> dict[str, float]:
-    """By how much the requests of each service became slower, in ms of all of them together."""
-    usual = {key: typical(list(samples.values())) for key, samples in samples_by_route(baseline.served, whole).items()}
-    found: dict[str, float] = defaultdict(float)
-    for (service, route), samples in samples_by_route(observed.served, whole).items():
-        if (service, route) in usual:
-            found[service] += sum(one.calls * (one.mean_ms - usual[service, route]) for one in samples.values())
-    return {service: max(0.0, added) for service, added in found.items()}
+def _slower(service: str, before: Traffic, now: Traffic) -> float:
+    """By how much the requests of the service became slower, in ms of all of them together."""
+    usual, added = _typical_ms(before), 0.0
+    rows = [row for row in now.served if row.service == service]
+    for route, samples in samples_by_route(rows, whole).items():
+        if route in usual:
+            added += sum(one.calls * (one.mean_ms - usual[route]) for one in samples.values())
+    return max(0.0, added)
+
+
+@once
+def _typical_ms(traffic: Traffic) -> Mapping[tuple[str, str], float]:
+    """What requests take by service and route."""
+    routes = samples_by_route(traffic.served, whole)
+    return {route: typical(list(samples.values())) for route, samples in routes.items()}

@@ -5,13 +5,15 @@ A callee that sends no spans has no view of its own; then all of the caller's wa
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from rootcause.attribute.own_errors import ErrorShift, compare
 from rootcause.attribute.own_time import call_spread
-from rootcause.detect.baseline import Sample, Shift, at_least, normal_of, shift_of
+from rootcause.detect.baseline import Normal, Sample, Shift, at_least, normal_of, shift_of
 from rootcause.detect.exceeding import Measured, exceeding
-from rootcause.load.window import Window, calls
+from rootcause.load.window import Traffic, Window, calls, once
 
 Ends = tuple[str, str]
 """Source and destination."""
@@ -35,9 +37,9 @@ class _View:
     errors: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class _Link:
-    """Both ends by bucket."""
+    """Both ends by bucket; what follows from them is asked once both are whole."""
 
     source: dict[float, _View]
     destination: dict[float, _View]
@@ -61,14 +63,22 @@ class _Link:
                 out[start] = Sample(seen.calls, seen.total_ms / seen.calls - worked)
         return out
 
+    @cached_property
+    def normal(self) -> Normal | None:
+        """Of these gaps."""
+        return normal_of(list(self.gaps().values()), self.tail_ms)
+
+    @cached_property
     def work_ms(self) -> float | None:
         """Mean time that the callee worked; None where it does not tell."""
         calls = sum(view.calls for view in self.destination.values())
         return sum(view.total_ms for view in self.destination.values()) / calls if calls else None
 
+    @cached_property
     def calls(self) -> int:
         return sum(view.calls for view in self.source.values())
 
+    @cached_property
     def unseen_errors(self) -> int:
         """Calls that failed for the caller beyond those that the callee failed.
 
@@ -81,42 +91,42 @@ class _Link:
 
 def link_shifts(baseline: Window, observed: Window) -> dict[Ends, LinkShift]:
     """Shift of each link that was used in both windows."""
-    before, now = _links(baseline), _links(observed)
+    before, now = _links(baseline.traffic), _links(observed.traffic)
     reasons = _reasons(observed)
     found = {}
     for ends, link in now.items():
         usual = before.get(ends)
         # A callee that began to send spans in between leaves nothing alike to compare.
-        if usual is None or not link.calls() or (link.destination and not usual.destination):
+        if usual is None or not link.calls or (link.destination and not usual.destination):
             continue
-        errors = compare(link.unseen_errors(), link.calls(), usual.unseen_errors(), usual.calls())
+        errors = compare(link.unseen_errors, link.calls, usual.unseen_errors, usual.calls)
         if errors is not None:
             errors = replace(errors, reason=reasons.get(ends, ""))
-        found[ends] = LinkShift(*ends, link.calls(), _time(usual, link), errors)
+        found[ends] = LinkShift(*ends, link.calls, _time(usual, link), errors)
     return found
 
 
 def mean_gaps(window: Window, ends: Ends) -> dict[float, tuple[float, float]]:
     """Between the ends of one link, by bucket: the caller's calls, and what they waited beyond the callee's work in
     ms, all together."""
-    link = _links(replace(window, called=tuple(row for row in window.called if (row.source, row.destination) == ends)))
-    gaps = link[ends].gaps() if ends in link else {}
+    links = _links(window.traffic)
+    gaps = links[ends].gaps() if ends in links else {}
     return {start: (sample.calls, sample.calls * sample.mean_ms) for start, sample in gaps.items()}
 
 
 def _time(usual: _Link, link: _Link) -> Shift | None:
     # Where a proxy tells which calls were lost, those it does not name have a span that just comes later.
-    work_ms = usual.work_ms() if link.lost is None else None
+    work_ms = usual.work_ms if link.lost is None else None
     if usual.destination and not link.destination and work_ms is None:
         return None
-    normal = normal_of(list(usual.gaps().values()), usual.tail_ms)
-    shift = shift_of([(normal, link.gaps(work_ms))]) if normal is not None else None
+    shift = shift_of([(usual.normal, link.gaps(work_ms))]) if usual.normal is not None else None
     return at_least(shift, exceeding(usual.waits, link.waits)) if shift is not None else None
 
 
-def _links(window: Window) -> dict[Ends, _Link]:
+@once
+def _links(traffic: Traffic) -> Mapping[Ends, _Link]:
     links: dict[Ends, _Link] = {}
-    for row in window.called:
+    for row in traffic.called:
         if not row.source:
             continue
         link = links.setdefault((row.source, row.destination), _Link({}, {}))

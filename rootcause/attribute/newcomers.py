@@ -5,14 +5,18 @@ In: both windows. Out: by caller, how many of its requests fail by its calling s
 
 from collections import Counter, defaultdict
 
+from rootcause.attribute.counts import requests_by_service
 from rootcause.attribute.own_errors import ErrorShift, compare
-from rootcause.load.window import Window, calls, errors, own_errors
+from rootcause.load.window import Traffic, Window, errors, once, own_errors
 
 
 def newcomer_error_shifts(baseline: Window, observed: Window) -> dict[str, ErrorShift]:
     """By caller, where chance is tested against the requests it had in normal time."""
-    failed = _failed_calls(observed, _used(observed) - _used(baseline))
-    before, now = _requests(baseline), _requests(observed)
+    newcomers = _used(observed.traffic) - _used(baseline.traffic)
+    if not newcomers:
+        return {}
+    failed = _failed_calls(observed, newcomers)
+    before, now = requests_by_service(baseline.traffic), requests_by_service(observed.traffic)
     shifts = {
         caller: compare(min(many, now[caller]), now[caller], 0, before[caller]) for caller, many in failed.items()
     }
@@ -34,13 +38,7 @@ def _failed_calls(observed: Window, newcomers: frozenset[str]) -> Counter[str]:
     return failed
 
 
-def _used(window: Window) -> frozenset[str]:
-    served = {row.service for row in window.served if row.buckets}
-    return frozenset(served | {row.destination for row in window.called if row.buckets})
-
-
-def _requests(window: Window) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for row in window.served:
-        found[row.service] += calls(row.buckets)
-    return found
+@once
+def _used(traffic: Traffic) -> frozenset[str]:
+    served = {row.service for row in traffic.served if row.buckets}
+    return frozenset(served | {row.destination for row in traffic.called if row.buckets})

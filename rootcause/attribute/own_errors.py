@@ -1,11 +1,11 @@
 """How many more requests each service fails by its own doing, by exact tests on counts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rootcause.detect.chance import log_fisher
-from rootcause.load.window import Bucket, Served, Window
+from rootcause.load.window import Served, Traffic, Window, calls, once
 
 MIN_ERRORS = 3
 """One or two failures are nobody's incident."""
@@ -40,16 +40,15 @@ def own_error_shifts(baseline: Window, observed: Window) -> dict[str, ErrorShift
     reasons = _reasons(observed.served)
     found: dict[str, ErrorShift] = {}
     for counted in (_own, _own_told):
-        before, now = _by_route(baseline.served, counted), _by_route(observed.served, counted)
-        for service in sorted({service for service, _ in now}):
-            routes = [key for key in now if key[0] == service]
+        before, now = counted(baseline.traffic), counted(observed.traffic)
+        for service, routes in sorted(_by_service(now).items()):
             tests = [compare(*now[key], *before.get(key, (0, 0))) for key in routes]
             new = [compare(*now[key], *_whole(before, service)) for key in routes if key not in before]
             raised = [shift for shift in tests + new if shift is not None]
             if raised:
-                calls = sum(now[key][1] for key in routes)
+                of = sum(now[key][1] for key in routes)
                 chance = _never_failed(routes, before, now)
-                shift = _together(raised, calls, reasons.get(service, ""), chance)
+                shift = _together(raised, of, reasons.get(service, ""), chance)
                 if service not in found or shift.log_chance < found[service].log_chance:
                     found[service] = shift
     return found
@@ -88,23 +87,30 @@ def _sum(counts: Iterable[Counts]) -> Counts:
     return sum(failed for failed, _ in together), sum(of for _, of in together)
 
 
-def _own(bucket: Bucket) -> int:
-    return bucket.own_errors
+@once
+def _own(traffic: Traffic) -> Mapping[Route, Counts]:
+    return _sums((row, sum(bucket.own_errors for bucket in row.buckets)) for row in traffic.served)
 
 
-def _own_told(bucket: Bucket) -> int:
+@once
+def _own_told(traffic: Traffic) -> Mapping[Route, Counts]:
     """At most so many of its own errors can have reached the caller."""
-    return min(bucket.own_errors, bucket.errors)
+    return _sums((row, sum(min(bucket.own_errors, bucket.errors) for bucket in row.buckets)) for row in traffic.served)
 
 
-def _by_route(rows: Iterable[Served], counted: Callable[[Bucket], int]) -> dict[Route, Counts]:
-    sums: dict[Route, Counts] = defaultdict(lambda: (0, 0))
-    for row in rows:
-        failed, of = sums[row.service, row.route]
-        for bucket in row.buckets:
-            failed, of = failed + counted(bucket), of + bucket.calls
-        sums[row.service, row.route] = failed, of
-    return dict(sums)
+def _sums(rows: Iterable[tuple[Served, int]]) -> Mapping[Route, Counts]:
+    sums: dict[Route, Counts] = {}
+    for row, failed in rows:
+        had, of = sums.get((row.service, row.route), (0, 0))
+        sums[row.service, row.route] = had + failed, of + calls(row.buckets)
+    return sums
+
+
+def _by_service(routes: Iterable[Route]) -> Mapping[str, Sequence[Route]]:
+    found: dict[str, list[Route]] = defaultdict(list)
+    for route in routes:
+        found[route[0]].append(route)
+    return found
 
 
 def _whole(by_route: Mapping[Route, Counts], service: str) -> Counts:

@@ -4,11 +4,11 @@ Each (service, route) is compared with its own normal, so that a changed mix of 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rootcause.detect.baseline import Normal, Sample, Shift, at_least, normal_of, shift_of
 from rootcause.detect.exceeding import Measured, exceeding
-from rootcause.load.window import Quantiles, Served, Window
+from rootcause.load.window import Quantiles, Served, Traffic, Window, once
 
 Figure = Callable[[Served], tuple[dict[float, tuple[int, float]], Quantiles | None]]
 """Of one row: calls and summed ms by bucket, and the quantiles of the same figure."""
@@ -26,10 +26,10 @@ def whole(row: Served) -> tuple[dict[float, tuple[int, float]], Quantiles | None
 
 def own_time_shifts(baseline: Window, observed: Window) -> dict[str, Shift]:
     """Shift of own time by service, where both windows hold enough of it."""
-    normal = normals(baseline.served, own)
+    normal = _usual(baseline.traffic)
     strata = defaultdict(list)
     surely: dict[str, float] = defaultdict(float)
-    before, now = _measured(baseline.served), _measured(observed.served)
+    before, now = _measured(baseline.traffic), _measured(observed.traffic)
     for (service, route), samples in samples_by_route(observed.served, own).items():
         usual = normal.get((service, route))
         if usual is not None:
@@ -39,10 +39,17 @@ def own_time_shifts(baseline: Window, observed: Window) -> dict[str, Shift]:
     return {service: at_least(shift, surely[service]) for service, shift in shifts.items() if shift is not None}
 
 
-def _measured(rows: Iterable[Served]) -> dict[tuple[str, str], list[Measured]]:
+@once
+def _usual(traffic: Traffic) -> Mapping[tuple[str, str], Normal]:
+    """Own times that are normal."""
+    return normals(traffic.served, own)
+
+
+@once
+def _measured(traffic: Traffic) -> Mapping[tuple[str, str], Sequence[Measured]]:
     """Own times by service and route."""
     found: dict[tuple[str, str], list[Measured]] = defaultdict(list)
-    for row in rows:
+    for row in traffic.served:
         found[row.service, row.route].append((sum(bucket.own_calls for bucket in row.buckets), row.own))
     return found
 

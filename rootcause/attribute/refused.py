@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from rootcause.attribute.links import Ends
 from rootcause.attribute.own_errors import ErrorShift, compare
-from rootcause.load.window import Window, calls
+from rootcause.load.window import Traffic, Window, calls, once
 
 REFUSALS = frozenset(
     {"policy_denied", "not_allowed", "rate_limited", "token_missing", "token_malformed", "token_expired"}
@@ -25,7 +25,7 @@ _MOST_STRANGERS = 0.5
 
 def refusals(baseline: Window, observed: Window) -> dict[Ends, ErrorShift]:
     """By caller (empty for the outside) and callee."""
-    before, now = _counts(baseline), _counts(observed)
+    before, now = _counts(baseline.traffic), _counts(observed.traffic)
     found = {}
     for ends, (refused, of) in now.items():
         refused_before, of_before = before.get(ends, (Counter[str](), 0))
@@ -36,10 +36,11 @@ def refusals(baseline: Window, observed: Window) -> dict[Ends, ErrorShift]:
     return found
 
 
-def _counts(window: Window) -> dict[Ends, tuple[Counter[str], int]]:
+@once
+def _counts(traffic: Traffic) -> Mapping[Ends, tuple[Counter[str], int]]:
     """Refused calls by reason, and all calls; of the two ends' views the one that knows more of them."""
     views: dict[tuple[bool, Ends], tuple[Counter[str], int]] = defaultdict(lambda: (Counter(), 0))
-    for row in window.called:
+    for row in traffic.called:
         refused, of = views[row.by_source, (row.source, row.destination)]
         refused.update(_of_rules(row.reasons))
         views[row.by_source, (row.source, row.destination)] = refused, of + calls(row.buckets)

@@ -30,9 +30,9 @@ def saturations(baseline: Window, observed: Window) -> dict[str, Saturation]:
     """By service; instances that normal time did not know are compared with their siblings then."""
     found: dict[str, Saturation] = {}
     for usage in observed.usage:
-        usual = _usual(baseline, usage)
         most = max(usage.shares)
-        if usual is None or most < FULL or most - usual < _NEW:
+        usual = _usual(baseline, usage) if most >= FULL else None
+        if usual is None or most - usual < _NEW:
             continue
         held = found.get(usage.service)
         if held is None or most - usual > held.observed - held.baseline:

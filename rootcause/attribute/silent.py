@@ -6,17 +6,16 @@ fault by itself, a broken exporter looks alike; it says who is behind what calle
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Set
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
+from rootcause.attribute.counts import requests_by_service
+from rootcause.attribute.links import Ends
 from rootcause.detect.baseline import Shift
 from rootcause.detect.errors import UNLIKELY
 from rootcause.detect.latency import slower
-from rootcause.load.window import Window, calls
-
-Ends = tuple[str, str]
-"""Caller and callee."""
+from rootcause.load.window import Called, Traffic, Window, calls, once
 
 _STILL = 0.05
 """Whoever takes this part of the requests it should get still answers somebody."""
@@ -35,18 +34,20 @@ class Silent:
 
 def silent_services(baseline: Window, observed: Window, own_time: Mapping[str, Shift]) -> dict[str, Silent]:
     """By service. One whose callers stopped before they came to call it is not silent."""
-    usual, used = _served(baseline), _served(observed)
-    made, now = _calls(baseline, by_source=False), _calls(observed, by_source=False)
+    usual, used = requests_by_service(baseline.traffic), requests_by_service(observed.traffic)
+    made, now = _received(baseline.traffic), _received(observed.traffic)
     due = {
         ends: many * used[ends[0]] / usual[ends[0]]
         for ends, many in made.items()
         if usual[ends[0]] and used[ends[0]] and ends[0] != ends[1]
     }
     stopped = {ends for ends, many in due.items() if now[ends] <= _STILL * many}
-    recorded, attempts = _calls(baseline, by_source=True), _calls(observed, by_source=True)
+    recorded, attempts = _sent(baseline.traffic), _sent(observed.traffic)
+    into: dict[str, list[Ends]] = defaultdict(list)
+    for ends in due:
+        into[ends[1]].append(ends)
     found = {}
-    for name in sorted({callee for _, callee in due}):
-        links = [ends for ends in due if ends[1] == name]
+    for name, links in sorted(into.items()):
         expected = sum(due[ends] for ends in links)
         if expected < -UNLIKELY or used[name] > _STILL * expected:
             continue
@@ -81,16 +82,21 @@ def _in_turn(caller: str, baseline: Window) -> set[Ends]:
     return pairs
 
 
-def _served(window: Window) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for row in window.served:
-        found[row.service] += calls(row.buckets)
-    return found
+@once
+def _sent(traffic: Traffic) -> Counter[Ends]:
+    """Calls by link, as callers saw them."""
+    return _calls(row for row in traffic.called if row.by_source)
 
 
-def _calls(window: Window, *, by_source: bool) -> Counter[Ends]:
+@once
+def _received(traffic: Traffic) -> Counter[Ends]:
+    """Calls by link, as callees saw them."""
+    return _calls(row for row in traffic.called if not row.by_source)
+
+
+def _calls(rows: Iterable[Called]) -> Counter[Ends]:
     found: Counter[Ends] = Counter()
-    for row in window.called:
-        if row.by_source == by_source and row.source:
+    for row in rows:
+        if row.source:
             found[row.source, row.destination] += calls(row.buckets)
     return found

@@ -1,10 +1,11 @@
 """Finds entry points that fail more requests than chance explains."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from rootcause.attribute.own_errors import compare
 from rootcause.detect.symptom import Symptom
-from rootcause.load.window import Served, Window, calls, errors
+from rootcause.load.window import Served, Traffic, Window, calls, errors, once
 
 UNLIKELY = -12.0
 """Log of the probability of chance, about six in a million, above which nobody is woken."""
@@ -14,7 +15,7 @@ NOTICEABLE = 0.005
 
 def failing_entries(baseline: Window, observed: Window) -> list[Symptom]:
     """Failing entry points, the one that hits most requests first."""
-    before, now = _counts(baseline), _counts(observed)
+    before, now = _counts(baseline.traffic), _counts(observed.traffic)
     total = max(1, observed.entry_calls)
     found = []
     for (service, route), (failed, of) in now.items():
@@ -28,9 +29,10 @@ def failing_entries(baseline: Window, observed: Window) -> list[Symptom]:
     return sorted(found, key=lambda symptom: -symptom.severity)
 
 
-def _counts(window: Window) -> dict[tuple[str, str], tuple[int, int]]:
+@once
+def _counts(traffic: Traffic) -> Mapping[tuple[str, str], tuple[int, int]]:
     rows: dict[tuple[str, str], list[Served]] = defaultdict(list)
-    for row in window.served:
+    for row in traffic.served:
         if row.entry:
             rows[row.service, row.route].append(row)
     return {
@@ -39,7 +41,7 @@ def _counts(window: Window) -> dict[tuple[str, str], tuple[int, int]]:
     }
 
 
-def _service(counts: dict[tuple[str, str], tuple[int, int]], service: str) -> tuple[int, int]:
+def _service(counts: Mapping[tuple[str, str], tuple[int, int]], service: str) -> tuple[int, int]:
     """The service as a whole, for a route that normal time did not see."""
     parts = [value for key, value in counts.items() if key[0] == service]
     return sum(failed for failed, _ in parts), sum(of for _, of in parts)

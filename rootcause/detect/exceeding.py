@@ -31,5 +31,7 @@ def exceeding(before: Iterable[Measured], now: Iterable[Measured]) -> float:
     long = max(levels.p90 for _, levels in known)
     seen = [(calls, levels) for calls, levels in now if levels is not None]
     slow = sum(calls for calls, levels in seen if levels.p50 > long)
+    if not slow:
+        return 0.0
     chance = log_binomial(int(_HALF * slow), sum(calls for calls, _ in seen), _RARELY)
     return max(0.0, -NormalDist().inv_cdf(min(_HALF, exp(max(_LEAST_LOG, chance)))))

@@ -8,10 +8,11 @@ what keeps requests away before they reach the mesh is not seen from inside of i
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from rootcause.detect.fewer import Counted, Fall, fall_of
 from rootcause.detect.symptom import Symptom
-from rootcause.load.window import STEP_S, Window
+from rootcause.load.window import STEP_S, Traffic, Window, once
 
 NOTICEABLE = 0.05
 """What is less than this part of all requests is too little asked for anybody to notice that nobody does."""
@@ -21,7 +22,7 @@ _Entry = tuple[str, str]
 
 def unasked_entries(baseline: Window, observed: Window) -> list[Symptom]:
     """Entry points hardly asked any more, compared with all others; the one that most requests are missing of first."""
-    before, now = _asked(baseline), _asked(observed)
+    before, now = _asked(baseline.traffic), _asked(observed.traffic)
     all_before, all_now = _together(before), _together(now)
     found = []
     for entry, usual in before.items():
@@ -37,7 +38,7 @@ def unasked_entries(baseline: Window, observed: Window) -> list[Symptom]:
 def less_asked(baseline: Window, observed: Window) -> Fall | None:
     """How much less is asked of all entry points together, in requests a bucket: the fullest one is not the one that
     has only begun."""
-    before, now = _together(_asked(baseline)), _together(_asked(observed))
+    before, now = _together(_asked(baseline.traffic)), _together(_asked(observed.traffic))
     if not now:
         return None
     fullest = max(now, key=lambda start: now[start])
@@ -49,9 +50,10 @@ def told(fall: Fall) -> str:
     return f"users ask less: {fall.observed / STEP_S:.1f} requests a second, usually {fall.baseline / STEP_S:.1f}"
 
 
-def _asked(window: Window) -> dict[_Entry, dict[float, int]]:
+@once
+def _asked(traffic: Traffic) -> Mapping[_Entry, Mapping[float, int]]:
     found: dict[_Entry, dict[float, int]] = defaultdict(dict)
-    for row in window.served:
+    for row in traffic.served:
         if row.entry:
             into = found[row.service, row.route]
             for bucket in row.buckets:
@@ -59,7 +61,7 @@ def _asked(window: Window) -> dict[_Entry, dict[float, int]]:
     return found
 
 
-def _together(asked: dict[_Entry, dict[float, int]]) -> dict[float, int]:
+def _together(asked: Mapping[_Entry, Mapping[float, int]]) -> dict[float, int]:
     found: dict[float, int] = defaultdict(int)
     for series in asked.values():
         for start, many in series.items():
@@ -67,6 +69,6 @@ def _together(asked: dict[_Entry, dict[float, int]]) -> dict[float, int]:
     return found
 
 
-def _beside(one: dict[float, int], all_of_them: dict[float, int]) -> dict[float, Counted]:
+def _beside(one: Mapping[float, int], all_of_them: Mapping[float, int]) -> dict[float, Counted]:
     """Each request for something else was a chance to ask for this."""
     return {start: Counted(many - one.get(start, 0), one.get(start, 0)) for start, many in all_of_them.items()}

@@ -4,8 +4,10 @@ In: nothing; these are plain values. Out: rows per service and per edge, in buck
 Times are Unix seconds, durations milliseconds. Two windows, a normal one and the one in question, make a diagnosis.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 STEP_S = 10.0
 """Width of a bucket in seconds, that of the roll-ups."""
@@ -156,6 +158,34 @@ class Series:
     values: Sequence[float]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Traffic:
+    """Requests and calls of a window. What was found of them is kept with them, for normal time is compared anew in
+    each evaluation, and hardly ever changes."""
+
+    served: tuple[Served, ...] = ()
+    called: tuple[Called, ...] = ()
+    found: dict[object, Any] = field(default_factory=dict, repr=False)
+
+
+T = TypeVar("T")
+
+
+def once(find: Callable[[Traffic], T]) -> Callable[[Traffic], T]:
+    """`find`, asked once of the same traffic. What it gives belongs to all who ask: none may change it."""
+
+    @wraps(find)
+    def kept(traffic: Traffic) -> T:
+        if find not in traffic.found:
+            traffic.found[find] = find(traffic)
+        return cast(T, traffic.found[find])
+
+    return kept
+
+
+_NO_TRAFFIC = Traffic()
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Everything seen in the given intervals (one, unless normal time was recorded in pieces). `captured`: the share
@@ -171,6 +201,12 @@ class Window:
     series: tuple[Series, ...] = ()
     captured: Mapping[str, float] = field(default_factory=dict)
     on_path: Mapping[str, float] = field(default_factory=dict)
+    traffic: Traffic = field(default=_NO_TRAFFIC, repr=False, compare=False)
+    """`served` and `called`, the same in all windows that were made of one another without changing these."""
+
+    def __post_init__(self) -> None:
+        if self.traffic.served is not self.served or self.traffic.called is not self.called:
+            object.__setattr__(self, "traffic", Traffic(self.served, self.called))
 
     @property
     def seconds(self) -> float:
