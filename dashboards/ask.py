@@ -45,7 +45,8 @@ def answered() -> Iterator[None]:
     except StoreUnavailable as error:
         st.error(f"**The store is away.** {error}", icon=":material/cloud_off:")
         st.markdown(
-            "Start a mesh with `whymesh demo` (the shop, with traffic) or `whymesh up -f mesh.yaml` (yours). "
+            "The collector holds the store. If one was running, its log says why it ended; start it again. If none "
+            "was, start a mesh with `whymesh demo` (the shop, with traffic) or `whymesh up -f mesh.yaml` (yours). "
             "If the collector runs elsewhere, set `WHYMESH_STORE=clickhouse://host:9000/otel` and start the UI again."
         )
     except QueryFailed as error:

@@ -10,7 +10,7 @@ from html import escape
 from math import log10
 from typing import Any
 
-from dashboards import figures
+from dashboards import figures, graph_by_width
 from dashboards.graph_picks import TROUBLE, Choice, Drawn, title
 from dashboards.health import Health
 from dashboards.layout import Layout
@@ -71,7 +71,7 @@ def option(
         "left": 60,
         "right": 60,
         "top": 72,
-        "bottom": 76,
+        "bottom": 92,
         "edgeSymbol": ["none", "arrow"],
         "edgeSymbolSize": [0, 9],
         "emphasis": {"focus": "adjacency", "scale": 1.06, "label": {"show": True}},
@@ -83,6 +83,7 @@ def option(
         "animation": False,
         "tooltip": {"confine": True, "borderWidth": 0, "formatter": "{b}"},
         "series": [series],
+        "media": graph_by_width.media(series, [edge.suspect for edge in edges]),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from collector.store.errors import StoreError
 from dashboards import ask, ask_engine, figures, reads
 from dashboards.verbatim import plain
 
@@ -27,7 +28,7 @@ class Trial:
 def show(told: Sequence[Row] | None) -> None:
     """`told` is what the engine says of its webhooks, None when nobody knows where it is."""
     with st.expander("Who is told", icon=":material/notifications:"):
-        last = {row["target"]: row for row in reads.deliveries(ask.rows)}
+        last = _last_messages()
         if told is None:
             _last(last)
             st.caption("`whymesh webhooks` lists the webhooks, `whymesh webhooks --test` tries them.")
@@ -35,6 +36,14 @@ def show(told: Sequence[Row] | None) -> None:
             st.markdown("Nobody: there are no webhooks. `webhooks.urls` in the settings of the engine names them.")
         else:
             _standings(told, last)
+
+
+def _last_messages() -> dict[str, Row]:
+    """By webhook; none while the store is away, as the page says above."""
+    try:
+        return {row["target"]: row for row in reads.deliveries(ask.rows)}
+    except StoreError:
+        return {}
 
 
 def away(reason: str) -> None:
@@ -65,7 +74,7 @@ def _last(last: Mapping[str, Row]) -> None:
     for target, row in last.items():
         st.markdown(f"{_text(target)}  \n{_became(row)}")
     if not last:
-        st.markdown("Nobody was told anything in the last week.")
+        st.markdown("No message is known of the last week.")
 
 
 def _wish(one: Row) -> str:
@@ -75,7 +84,7 @@ def _wish(one: Row) -> str:
 
 def _became(row: Row | None) -> str:
     if row is None:
-        return "told nothing in the last week"
+        return "no message is known of the last week"
     when = figures.ago(row["time"], datetime.now(UTC))
     became = "delivered" if row["delivered"] else f":red[not delivered]: {_text(row['error'])}"
     return f"last message ({plain(row['event'])}, {when}) {became}"

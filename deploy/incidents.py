@@ -134,6 +134,8 @@ def silence(
     """
     engine = Engine("silence", url, state)
     if service is None:
+        if end or for_s is not None or because is not None:
+            raise click.UsageError("say whose: whymesh silence SERVICE ... (`*`: of anything)")
         _list(engine)
         return
     path = f"/v1/silences/{quote(service, safe='')}"
@@ -144,7 +146,7 @@ def silence(
     if for_s is None or because is None:
         raise click.UsageError("say how long and why: --for 1h --because '...' (or --end)")
     held = engine.ask(path, "PUT", {"by": by, "for_s": for_s, "because": because})
-    click.echo(f"{service} is silenced until {held['until'][:19]} UTC")
+    click.echo(f"{service} is silenced until {_moment(held['until'])}")
 
 
 @click.command(name="webhooks")
@@ -208,16 +210,21 @@ def _table(found: list[dict[str, Any]], none: str) -> None:
     rows = [("ID", "STATE", "OPENED (UTC)", "OWNER", "WHAT")]
     for one in found[:_SHOWN]:
         owner = one["acknowledged"]["by"] if one["acknowledged"] else "-"
-        opened = one["opened_at"][:19].replace("T", " ")
+        opened = _moment(one["opened_at"]).removesuffix(" UTC")
         rows.append((one["id"], one["state"], opened, owner, one["title"]))
     click.echo(columns(rows, width()))
     if len(found) > _SHOWN:
         click.echo(f"and {len(found) - _SHOWN} more: --json has all")
 
 
+def _moment(text: str) -> str:
+    """To the second, as everything else tells it."""
+    return f"{text[:19].replace('T', ' ')} UTC"
+
+
 def _list(engine: Engine) -> None:
     silences = engine.ask("/v1/silences")["silences"]
     for held in silences:
-        click.echo(f"{held['service']} until {held['until'][:19]} UTC, by {held['by']}: {held['because']}")
+        click.echo(f"{held['service']} until {_moment(held['until'])}, by {held['by']}: {held['because']}")
     if not silences:
         click.echo("no silences")

@@ -35,6 +35,8 @@ class Queries(Protocol):
         """How often that is an event in spans of a service, an exception with its type."""
 
 
+_CALLED = re.compile(r"-> ([^ ,]+)(?: \(.*\))?")
+"""One callee; of calls in another order (`-> a, then -> b`) no link tells."""
 _THROWN = re.compile("ERROR (exception .*)")
 """How exceptions of spans are counted among what is logged, where no request is known (load/from_logs.py)."""
 
@@ -43,7 +45,8 @@ def step_sql(step: StepShift, queries: Queries) -> str:
     """What shows how often the step is taken."""
     told = written(step.name)
     if told is None:
-        return queries.service(step.service)
+        called = _CALLED.fullmatch(step.name)
+        return queries.link(step.service, called[1]) if called else queries.service(step.service)
     thrown = _THROWN.match(told.text) if step.route == OF_TIME else None
     if thrown is not None:
         return queries.events(step.service, thrown[1])

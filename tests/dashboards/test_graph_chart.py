@@ -125,3 +125,15 @@ def test_the_graph_is_also_a_sentence() -> None:
 def test_the_legend_says_how_much_was_captured() -> None:
     assert "Captured: 99.98 % of the requests" in legend(GRAPH, LIGHT)
     assert "Captured: not known" in legend(topology.build([], [], [], Suspects(), 1.0), LIGHT)
+
+
+def test_a_narrow_screen_has_it_from_top_to_bottom_with_fewer_words() -> None:
+    drawn = graph_chart.option(GRAPH, LAYOUT, graph_picks.drawn(GRAPH, False), EdgeLabel.RATE, None, LIGHT)
+    json.dumps(drawn)
+    wide, narrow = (one["option"]["series"][0] for one in drawn["media"])
+    assert [item["name"] for item in narrow["data"]] == [item["name"] for item in wide["data"]]
+    assert (node(narrow, "pay")["x"], node(narrow, "pay")["y"]) == (node(wide, "pay")["y"], node(wide, "pay")["x"])
+    assert [item["target"] for item in narrow["links"]] == [item["target"] for item in wide["links"]]
+    assert not any(item["label"]["show"] for item in narrow["links"])
+    assert any(item["label"]["show"] for item in wide["links"])
+    assert "10 %" in node(narrow, "pay")["label"]["formatter"], "what fails is told all the same"
