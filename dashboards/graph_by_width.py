@@ -33,7 +33,15 @@ def media(series: Mapping[str, Any], suspects: Sequence[bool]) -> list[Option]:
 
 
 def _turned(node: Mapping[str, Any]) -> Option:
-    return {**node, "x": node["y"], "y": node["x"], "symbolSize": round(SMALLER * node["symbolSize"], 1)}
+    """Names stand below all: above one they would stand on that of the service before it."""
+    size = round(SMALLER * node["symbolSize"], 1)
+    return {
+        **node,
+        "x": node["y"],
+        "y": node["x"],
+        "symbolSize": size,
+        "label": {**node["label"], "position": "bottom"},
+    }
 
 
 def _plainer(link: Mapping[str, Any], told: bool) -> Option:

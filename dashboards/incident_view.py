@@ -41,18 +41,19 @@ def _heading(sheet: FindingSheet, now: datetime) -> None:
         st.badge(sheet.state or "unknown", color="red" if is_open else "green")
         if sheet.opened_at:
             until = now if is_open else sheet.resolved_at or now
-            lasted = figures.duration((until - sheet.opened_at).total_seconds() * 1e9)
-            course = f"opened {figures.clock(sheet.opened_at)} · {'lasting' if is_open else 'lasted'} {lasted}"
+            since = sheet.reopened_at or sheet.opened_at
+            lasted = figures.duration((until - since).total_seconds() * 1e9)
+            course = f"opened {figures.clock(since)} · {'lasting' if is_open else 'lasted'} {lasted}"
             course += _came_back(sheet)
             st.caption(plain(f"began {sheet.began} · {course}" if sheet.began else course))
     st.caption(_owner(sheet))
 
 
 def _came_back(sheet: FindingSheet) -> str:
-    if not sheet.reopened_at:
+    if not sheet.reopened_at or not sheet.opened_at:
         return ""
-    often = f"{sheet.reopened} times, last" if sheet.reopened > 1 else "once,"
-    return f" · came back {often} {figures.clock(sheet.reopened_at)}"
+    often = f"{sheet.reopened} times" if sheet.reopened > 1 else "once"
+    return f" · came back {often}, opened first {figures.clock(sheet.opened_at)}"
 
 
 def _owner(sheet: FindingSheet) -> str:

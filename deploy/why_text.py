@@ -97,12 +97,12 @@ def _advice(finding: dict[str, Any]) -> None:
 
 def _course(found: dict[str, Any]) -> None:
     """Since when it goes on, and who looks after it."""
-    opened, over = _time(found["opened_at"]), found.get("resolved_at")
-    lasted = (_time(over) if over else datetime.now(UTC)) - opened
+    since, over = found.get("reopened_at") or found["opened_at"], found.get("resolved_at")
+    lasted = (_time(over) if over else datetime.now(UTC)) - _time(since)
     until = f"resolved {_moment(over)}, after {_long(lasted)}" if over else f"open for {_long(lasted)}"
-    _fact("since", f"{_moment(found['opened_at'])}, {until}")
+    _fact("since", f"{_moment(since)}, {until}")
     if many := found.get("reopened"):
-        _fact("came back", f"{'once' if many == 1 else f'{many} times'}, last {_moment(found['reopened_at'])}")
+        _fact("came back", f"{'once' if many == 1 else f'{many} times'}, opened first {_moment(found['opened_at'])}")
     _fact("alarm" if "rule" in found else "incident", found["id"])
     if said := found.get("acknowledged"):
         about = f": {said['text']}" if said["text"] else ""

@@ -160,6 +160,14 @@ def test_every_open_incident_is_told_and_how_long_one_lasted() -> None:
     assert "12:00:00 UTC, resolved 2026-05-04 14:05:09 UTC, after 2 h 5 min" in ran.output
 
 
+def test_one_that_came_back_is_told_since_it_did() -> None:
+    back = {**DEGRADED["finding"], "state": "resolved", "reopened": 1, "reopened_at": "2026-05-04T13:00:00Z"}
+    with engine({"incidents": [{**back, "resolved_at": "2026-05-04T13:10:00Z"}]}, "/v1/incidents") as url:
+        ran = CliRunner().invoke(command, ["--url", url, "last"])
+    assert "since       2026-05-04 13:00:00 UTC, resolved 2026-05-04 13:10:00 UTC, after 10 min" in ran.output
+    assert "came back   once, opened first 2026-05-04 12:00:00 UTC" in ran.output
+
+
 def test_on_a_narrow_terminal_every_line_fits_and_goes_on_under_its_beginning() -> None:
     long = {**DEGRADED["finding"], "title": "recommendations v17 " + "is slow " * 20}
     long["evidence"] = [{"statement": "front /checkout: " + "a long story " * 12, "sql": "SELECT 1"}]
