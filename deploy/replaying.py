@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collector.store.client import Reader
 from deploy.asking import Unanswered, ask
 from deploy.replaying_lines import said_in, stored, unsent
+from rootcause.attribute.on_path import with_path
 from rootcause.detect.onset import began
 from rootcause.explain.finding import Finding, Onset
 from rootcause.explain.proof import by_errors, explain, moment
@@ -87,13 +88,13 @@ def _judge(case: Case, reader: Reader, sent: int, stored_before: int, began: flo
     callees = callees_of(normal)
     usual, lately = said(said_in(reader, case.baseline, normal), said_in(reader, case.incident, incident))
     baseline = window_of(normal, case.baseline, usual, callees=callees)
-    observed = window_of(incident, case.incident, lately, callees=callees)
+    sample = Sample(tuple(normal), tuple(incident))
+    observed = with_path(window_of(incident, case.incident, lately, callees=callees), sample)
     verdict = diagnose(baseline, observed, case.changed(LOOK_BACK_S))
     finding, summary = None, verdict.reason
     if verdict.suspects:
         queries = SpanQueries(baseline, observed)
         now = observed.end
-        sample = Sample(tuple(normal), tuple(incident))
         finding = explain(verdict, baseline, observed, queries, incident=case.file.id, now=now, sample=sample)
         before = read_spans(reader, [Interval(observed.start - USUAL_S, observed.start)])
         finding = finding.model_copy(update={"onset": _onset(verdict, normal, [*before, *incident])})
