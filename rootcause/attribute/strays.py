@@ -9,12 +9,12 @@ World", 2005). What all services have in common is nobody's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from statistics import median, quantiles
 
-from rootcause.load.metric_names import Tells, tells
+from rootcause.load.metric_names import USED, Tells, tells
 from rootcause.load.window import Series, Window
 
 CLEAR = 5.0
@@ -24,6 +24,10 @@ BEYOND = 2.0
 _NOISE = 0.05
 """Part of the level that any measure may be off by."""
 _FEWEST = 5
+_FEWEST_USED = 3
+"""What an instance uses up is told of all of it, however few requests came in between."""
+_FEW = 10
+"""Of fewer samples nobody knows how much they vary: as much, then, as those of others usually do."""
 _ROUNDS = 4
 """Normal time is cut into as many pieces at least, to know how far they differ."""
 _UNNOTICED = 0.1
@@ -31,6 +35,9 @@ _UNNOTICED = 0.1
 _ENOUGH_OTHERS = 4
 _RARE = 0.01
 """Part of its own normal time that a series may have spent further out: a start, an hour nobody told of."""
+
+Lasting = Callable[[int], int]
+"""Of so many samples, how many in a row have to reach a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,15 @@ class Stray:
     def grown(self) -> float:
         """`observed` in parts of `baseline`; `times` where that is nothing."""
         return self.observed / self.baseline if self.baseline > 0 else self.times
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """Of one metric: its `typical` level, the `factor` by which all moved, and what it `varies` by in parts of it."""
+
+    typical: float
+    factor: float
+    varies: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +104,16 @@ def _by_metric(series: Iterable[Series]) -> dict[str, list[Series]]:
 def _strays(
     kind: Tells, before: Sequence[Series], now: Sequence[Series], kinds: int, *, rises: bool
 ) -> Iterable[Stray]:
-    pairs = [(one, usual) for one in now if (usual := _usual(before, one)) is not None]
+    fewest = _FEWEST_USED if kind in USED else _FEWEST
+    pairs = [(one, usual) for one in now if (usual := _usual(before, one, fewest)) is not None]
     if not pairs:
         return
-    levels = [(_level(one.values, rises=rises), median(values)) for one, values in pairs]
+    run = _once if kind is Tells.RESTARTS else _run
+    levels = [(_level(one.values, run, rises=rises), median(values)) for one, values in pairs]
     # What is nothing everywhere, such as errors, is measured by what it is now.
     typical = median(abs(usual) for _, usual in levels) or max(abs(level) for level, _ in levels)
-    factor = _shared(levels, rises=rises)
-    compared = [_compare(one, values, typical, factor, rises=rises) for one, values in pairs]
+    shared = _Shared(typical, _shared(levels, rises=rises), _usually([values for _, values in pairs]))
+    compared = [_compare(one, values, shared, run, rises=rises) for one, values in pairs]
     bar = max(1.0, _ever(compared, kinds))
     for one in compared:
         times = one.out / bar
@@ -105,12 +123,12 @@ def _strays(
             )
 
 
-def _usual(before: Sequence[Series], now: Series) -> list[float] | None:
-    """Of the instance itself, or of its siblings where normal time did not know it."""
-    siblings = [one for one in before if one.service == now.service]
-    same = [one for one in siblings if one.instance == now.instance and len(one.values) >= _FEWEST]
-    values = [value for one in same or siblings for value in one.values]
-    return values if len(values) >= _FEWEST else None
+def _usual(before: Sequence[Series], now: Series, fewest: int) -> list[float] | None:
+    """Of the instance itself, or of its siblings where normal time did not know it; what several were at one moment
+    does not tell how one varies."""
+    known = [one for one in before if one.service == now.service and len(one.values) >= fewest]
+    same = [one for one in known if one.instance == now.instance]
+    return [value for one in same or known for value in one.values] or None
 
 
 def _shared(levels: Sequence[tuple[float, float]], *, rises: bool) -> float:
@@ -121,21 +139,33 @@ def _shared(levels: Sequence[tuple[float, float]], *, rises: bool) -> float:
     return max(1.0, ratios[(len(ratios) - 1) // 2]) if rises else min(1.0, ratios[len(ratios) // 2])
 
 
-def _compare(now: Series, usual: Sequence[float], typical: float, factor: float, *, rises: bool) -> _Compared:
+def _usually(series: Sequence[Sequence[float]]) -> float:
+    """What the samples of one series vary by in parts of its level: the median over the series."""
+    parts = [_spread(values) / abs(centre) for values in series if (centre := median(values))]
+    return median(parts) if parts else 0.0
+
+
+def _spread(values: Sequence[float]) -> float:
+    """As a deviation, of what lies between the quartiles."""
+    low, _, high = quantiles(values, n=4)
+    return (high - low) / 1.349
+
+
+def _compare(now: Series, usual: Sequence[float], shared: _Shared, run: Lasting, *, rises: bool) -> _Compared:
     sign = 1.0 if rises else -1.0
     centre = median(usual)
-    low, _, high = quantiles(usual, n=4)
-    spread = max((high - low) / 1.349, _NOISE * max(abs(centre), typical)) or inf
-    pieces = [sign * (_level(piece, rises=rises) - centre) for piece in _pieces(usual, len(now.values))]
+    varies = shared.varies * abs(centre) if len(usual) < _FEW else 0.0
+    spread = max(_spread(usual), varies, _NOISE * max(abs(centre), shared.typical)) or inf
+    pieces = [sign * (_level(piece, run, rises=rises) - centre) for piece in _pieces(usual, len(now.values))]
     rare = int(_RARE * len(pieces))
     worst, second = sorted([0.0, 0.0, *pieces], reverse=True)[rare : rare + 2]
     least = CLEAR / BEYOND * spread
-    level = _level(now.values, rises=rises)
+    level = _level(now.values, run, rises=rises)
     return _Compared(
         now,
         centre,
         level,
-        sign * (level - centre * factor) / max(worst, least),
+        sign * (level - centre * shared.factor) / max(worst, least),
         tuple(piece / max(second if piece >= worst else worst, least) for piece in pieces),
     )
 
@@ -145,10 +175,20 @@ def _pieces(usual: Sequence[float], size: int) -> list[Sequence[float]]:
     return [usual[at : at + size] for at in range(0, len(usual) - size + 1, size)]
 
 
-def _level(values: Sequence[float], *, rises: bool) -> float:
-    """The furthest that a third of them in a row all reached; of two, both."""
-    run = min(len(values), max(2, ceil(len(values) / 3)))
-    return _furthest(values, run) if rises else -_furthest([-value for value in values], run)
+def _run(many: int) -> int:
+    """What is to last: a third; of two, both."""
+    return min(many, max(2, ceil(many / 3)))
+
+
+def _once(_: int) -> int:
+    """What happened is over at once, and has happened all the same."""
+    return 1
+
+
+def _level(values: Sequence[float], run: Lasting, *, rises: bool) -> float:
+    """The furthest that so many of them in a row all reached as make it lasting."""
+    many = run(len(values))
+    return _furthest(values, many) if rises else -_furthest([-value for value in values], many)
 
 
 def _furthest(values: Sequence[float], run: int) -> float:

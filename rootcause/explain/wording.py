@@ -49,7 +49,7 @@ def against(suspect: Suspect) -> str:
     parts += [link_against(link) for link in suspect.links]
     if suspect.steps is not None:
         step = suspect.steps
-        parts.append(_changed(step))
+        parts.append(_changed(step) if step.service == suspect.service else f"{step.service} {_changed(step)}")
     parts += [looped(loop) for loop in suspect.loops]
     parts += [dropped(drop) for drop in suspect.drops]
     if suspect.silent is not None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rootcause.attribute.addressed import addressed
 from rootcause.attribute.drilldown import UNNARROWED, Narrowed, narrow
 from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import LinkShift
@@ -123,6 +124,7 @@ def _by_measure(baseline: Window, observed: Window) -> Verdict:
         surges(baseline, observed),
         step_shifts(baseline, observed),
         Graph([baseline, observed]),
+        addressed(baseline, observed),
     )
     return _blaming(found) if found else Verdict("nothing_wrong", "nothing that is measured strays from normal")
 

@@ -10,7 +10,7 @@ suspect; traffic, what its own calls took, and metrics of unknown meaning go up 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from math import log
 
@@ -27,6 +27,7 @@ _SUPPORT = 0.25
 """What support weighs: four kinds of it are still nobody's doing."""
 _GONE = 0.1
 """Whoever uses less than this part of what is usual has stopped."""
+NOBODY_NAMED: Mapping[str, Set[str]] = {}
 _AS_ASKED = 1.5
 """Whoever uses up no more than so many times what it is asked more does what it is asked."""
 
@@ -55,25 +56,32 @@ def measured(
     surges: Mapping[str, Surge],
     complaints: Mapping[str, StepShift],
     graph: Graph,
+    addressed: Mapping[str, Set[str]] = NOBODY_NAMED,
 ) -> list[Suspect]:
-    """Suspects by service, each with a score below 1."""
+    """Suspects by service, each with a score below 1. `addressed`: whom complaints name."""
     against: dict[str, _Against] = defaultdict(_Against)
     for service, several in strays.items():
         for stray in several:
             _weigh(against[service], stray, _asked(several))
     for service in full.keys() | surges.keys():
         against[service].used.setdefault("full", 1.0)
+    told: dict[str, StepShift] = {}
     for service, shift in complaints.items():
         if shift.sure:
-            against[service].felt["complaints"] = 1.0 + log(shift.log_chance / UNLIKELY)
+            points = 1.0 + log(shift.log_chance / UNLIKELY)
+            for name in (service, *_meant(service, addressed)):
+                felt = against[name].felt
+                felt["complaints"] = max(felt.get("complaints", 0.0), points)
+                told.setdefault(name, shift)
     own = {service for service, found in against.items() if found.own}
     suspects = []
     for service in own:
-        points = against[service].points(passed_on=bool(own & (graph.below(service) - {service})))
+        passed_on = bool(_meant(service, addressed) or own & (graph.below(service) - {service}))
+        points = against[service].points(passed_on=passed_on)
         suspects.append(
             Suspect(
                 service,
-                steps=complaints.get(service),
+                steps=complaints.get(service) or told.get(service),
                 full=full.get(service),
                 surge=surges.get(service),
                 strays=tuple(strays.get(service, ())),
@@ -81,6 +89,12 @@ def measured(
             )
         )
     return sorted(suspects, key=lambda suspect: (-suspect.score, suspect.service))
+
+
+def _meant(service: str, addressed: Mapping[str, Set[str]]) -> Set[str]:
+    """The one other that it complains of; who complains of several is what these have in common."""
+    others = addressed.get(service, frozenset())
+    return others if len(others) == 1 else frozenset()
 
 
 def _weigh(found: _Against, stray: Stray, asked: float) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from math import inf, nextafter
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,10 +78,11 @@ def rest_of(case: Case) -> Rest:
         [line for path in paths for line in _readable(logs, path)]
         for paths in (case.baseline_files(LOGS), [case.folder / LOGS])
     )
-    comparables = comparable(
-        *(_readable(series, path) for path in (*case.baseline_files(METRICS), case.folder / METRICS))
-    )
-    return Rest((before, since), (cut(comparables, case.normally_metered), cut(comparables, case.metered)))
+    own = _readable(series, case.folder / METRICS)
+    comparables = comparable(*(_readable(series, path) for path in case.baseline_files(METRICS)), own)
+    until = nextafter(max((one.times[-1] for one in own), default=-inf), inf)
+    usual = cut(comparables, lambda _: case.normally_metered(until))
+    return Rest((before, since), (usual, cut(comparables, case.metered)))
 
 
 def _readable(read: Callable[[Path], Sequence[T]], path: Path) -> Sequence[T]:

@@ -39,10 +39,11 @@ def trouble_told(*windows: Lines) -> list[tuple[Step, ...]]:
     """For each window, in how many of its buckets each service told of which trouble, and how often in one; the
     same patterns in all windows."""
     patterns = Patterns()
-    placed = [[(patterns.group(log), log) for log in logs if _counts(log, within)] for logs, within in windows]
-    services = {log.service for lines in placed for _, log in lines}
+    told = [([log for log in logs if any(log.time in part for part in within)], within) for logs, within in windows]
+    placed = [[(patterns.group(log), log) for log in logs if _counts(log)] for logs, _ in told]
+    services = {log.service for logs, _ in told for log in logs}
     found = []
-    for lines, (_, within) in zip(placed, windows, strict=True):
+    for lines, (_, within) in zip(placed, told, strict=True):
         often: Counter[tuple[str, str, float]] = Counter()
         for group, log in lines:
             if group is not None:
@@ -51,8 +52,8 @@ def trouble_told(*windows: Lines) -> list[tuple[Step, ...]]:
     return found
 
 
-def _counts(log: Log, within: Sequence[Interval]) -> bool:
-    return not log.span and any(log.time in part for part in within) and tells_of_trouble(log.severity, log.body)
+def _counts(log: Log) -> bool:
+    return not log.span and tells_of_trouble(log.severity, log.body)
 
 
 def _steps(services: Set[str], often: Counter[tuple[str, str, float]], buckets: int) -> tuple[Step, ...]:

@@ -29,7 +29,8 @@ EDGES = "edges.parquet"
 LOGS = "logs.parquet"
 METRICS = "metrics.parquet"
 CHANGES = "changes.json"
-_LOOKS_BACK_S = 60.0
+_RECOVERS_S = 60.0
+"""What is measured so soon after an incident is neither of it nor normal."""
 
 
 class CaseRefused(ValueError):
@@ -114,17 +115,16 @@ class Case:
         ]
         return tuple(part for part in parts if part.seconds > 0)
 
-    @property
-    def metered(self) -> tuple[Interval, ...]:
-        """When metrics tell of the incident: a sample looks back over the minute before it."""
-        last = self.file.fault_end.timestamp() + _LOOKS_BACK_S
-        return (Interval(self.file.fault_start.timestamp() + _LOOKS_BACK_S / 2, last),)
+    def metered(self, looks_back_s: float) -> tuple[Interval, ...]:
+        """When metrics tell of the incident, whose samples look back so far: most of what one tells has to be of it."""
+        return (Interval(self.whole.start + looks_back_s / 2, self.whole.end + looks_back_s),)
 
-    @property
-    def normally_metered(self) -> tuple[Interval, ...]:
-        """When metrics tell of normal time: baseline files of metrics hold all of it, the incident's own apart."""
-        own = self.metered[0]
-        return Interval(-inf, self.file.fault_start.timestamp()), Interval(own.end, inf)
+    def normally_metered(self, until: float) -> tuple[Interval, ...]:
+        """When metrics tell of normal time: baseline files of metrics hold all of it, the incident's own apart. What
+        the incident's own file holds after it, up to `until`, is normal as far as the case says so."""
+        recovered = self.whole.end + _RECOVERS_S
+        told = (Interval(max(recovered, piece.start), piece.end) for piece in self.baseline)
+        return Interval(-inf, self.whole.start), *told, Interval(max(recovered, until), inf)
 
     @property
     def baseline(self) -> tuple[Interval, ...]:

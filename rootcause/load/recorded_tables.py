@@ -16,6 +16,7 @@ from rootcause.load.tables import Column, number, rows, seconds, text
 from rootcause.load.window import Series
 
 _KEPT = 16
+_JOINED = ("_", "-", ".", ":", "/")
 _LINES = (
     Column("time", seconds, needed=True),
     Column("service", text, needed=True),
@@ -53,11 +54,17 @@ def series(path: Path) -> tuple[Series, ...]:
     file."""
     found: dict[tuple[str, str, str], tuple[array[float], array[float]]] = {}
     for time, service, instance, name, value in rows(path, _SAMPLES):
-        key = service, instance, name
+        key = service, instance, _bare(name, service)
         times, values = found.get(key) or found.setdefault(key, (array("d"), array("d")))
         times.append(time)
         values.append(value)
     return tuple(Series(*key, *_in_order(*points)) for key, points in found.items())
+
+
+def _bare(name: str, service: str) -> str:
+    """Without the service, which tables that had a column for each metric of each service have in front."""
+    rest = name.removeprefix(service)
+    return rest[1:] if rest != name and rest[:1] in _JOINED and len(rest) > 1 else name
 
 
 def _in_order(times: array[float], values: array[float]) -> tuple[array[float], array[float]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from rootcause.load.window import Interval
 from tests.rootcause.recordings import INCIDENT, NORMAL, Meters, Wrong, log_rows, ranked
 
 
@@ -79,3 +81,85 @@ def test_metrics_and_complaints_support_one_another(tmp_path: Path) -> None:
         {"metrics": meters.rows(INCIDENT), "logs": log_rows(INCIDENT, "adservice")},
     )
     assert found == ["adservice"]
+
+
+def complaining(service: str, bodies: list[str]) -> list[dict[str, object]]:
+    """Lines of a quiet time, and in the incident these complaints of a service every two seconds."""
+    rows = log_rows(INCIDENT)
+    lines = [row for row in log_rows(INCIDENT, service) if row["severity"] == "ERROR"]
+    for many, row in enumerate(lines):
+        rows.append(row | {"body": bodies[many % len(bodies)]})
+    return rows
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "could not get the cart: http://cartservice:7070/cart refused",
+        "rpc to hipstershop.CartService/GetCart failed: Unavailable",
+        "lookup cartservice.shop.svc.cluster.local: no such host",
+        "no answer from cart-service",
+    ],
+)
+def test_a_complaint_that_names_another_service_is_about_that_one(tmp_path: Path, body: str) -> None:
+    found = ranked(tmp_path, {"logs": log_rows(NORMAL)}, {"logs": complaining("frontend", [body])})
+    assert found == ["cartservice", "frontend"]
+
+
+def test_who_complains_of_several_is_what_these_have_in_common(tmp_path: Path) -> None:
+    bodies = [f"timeout: no answer from http://{name}:80/" for name in ("cartservice", "adservice")]
+    found = ranked(tmp_path, {"logs": log_rows(NORMAL)}, {"logs": complaining("frontend", bodies)})
+    assert found == ["frontend"]
+
+
+def test_a_plain_word_names_nobody(tmp_path: Path) -> None:
+    rows = [row | {"service": str(row["service"]).removesuffix("service")} for row in log_rows(NORMAL)]
+    since = complaining("frontend", ["could not show the cart to the user"])
+    since = [row | {"service": str(row["service"]).removesuffix("service")} for row in since]
+    assert ranked(tmp_path, {"logs": rows}, {"logs": since}) == ["frontend"]
+
+
+def test_samples_of_every_second_are_looked_at_in_buckets(tmp_path: Path) -> None:
+    """Errors of a few requests a minute: in most seconds there is none."""
+    before, since = (_by_the_second(within) for within in (NORMAL, INCIDENT))
+    assert ranked(tmp_path, {"metrics": before}, {"metrics": since})[:1] == ["adservice"]
+
+
+def _by_the_second(within: Interval) -> list[dict[str, object]]:
+    """One request in five seconds, and in the incident every other of `adservice` fails; columns of a wide table."""
+    return [
+        {"time": at, "service": service, "name": f"{service}_error", "value": float(wrong)}
+        for at in range(int(within.start), int(within.end))
+        for service in ("adservice", "cartservice", "frontend", "emailservice")
+        for wrong in [at % 5 == 0 and (at % 200 == 0 or (service == "adservice" and within == INCIDENT and at % 2))]
+    ]
+
+
+def test_a_restart_is_told_by_one_sample(tmp_path: Path) -> None:
+    before, since = Meters().rows(NORMAL), Meters().rows(INCIDENT)
+    for rows in (before, since):
+        for row in list(rows):
+            if row["name"] == "container_sockets":
+                again = rows is since and row["service"] == "emailservice" and _at(row) > INCIDENT.start + 60
+                rows.append(row | {"name": "kube_pod_container_status_restarts_total", "value": 12.0 + again})
+    assert ranked(tmp_path, {"metrics": before}, {"metrics": since}) == ["emailservice"]
+
+
+def test_four_samples_of_normal_time_are_enough_where_others_tell_how_much_they_vary(tmp_path: Path) -> None:
+    """Once a minute, in four minutes."""
+    meters = Meters(wrong=Wrong("adservice", "mem", 4))
+    before = [row for row in meters.rows(NORMAL) if _every_minute(row) and _at(row) < NORMAL.start + 240]
+    since = [row for row in meters.rows(INCIDENT) if _every_minute(row)]
+    assert ranked(tmp_path / "leak", {"metrics": before}, {"metrics": since})[:1] == ["adservice"]
+    quiet = [row for row in Meters(2).rows(INCIDENT) if _every_minute(row)]
+    assert ranked(tmp_path / "quiet", {"metrics": before}, {"metrics": quiet}) == []
+
+
+def _at(row: dict[str, object]) -> float:
+    at = row["time"]
+    assert isinstance(at, datetime)
+    return at.timestamp()
+
+
+def _every_minute(row: dict[str, object]) -> bool:
+    return (_at(row) - NORMAL.start) % 60 == 45
