@@ -7,6 +7,7 @@ Blocking; one thread at a time.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from collector.store.client import Reader
@@ -64,11 +65,13 @@ class Watch:
         Raises StoreUnavailable, QueryFailed; then nothing has changed but what was already written.
         """
         vigil = self._vigil = self._vigil or self._resume(now)
-        changes = read_changes(self._reader, now)
-        sight = vigil.compare(now, changed(changes))
+        changes = cache(lambda: read_changes(self._reader, now))
+        sight = vigil.compare(now, lambda: changed(changes()))
         events = vigil.judge(sight)
         onsets = self._onsets(events, sight)
-        seen = Seen(sight.verdict, sight.baseline, sight.observed, changes, now, onsets, sight.sample)
+        # Read by now where there are suspects; only theirs are told of.
+        before = changes() if sight.verdict.suspects else ()
+        seen = Seen(sight.verdict, sight.baseline, sight.observed, before, now, onsets, sight.sample)
         news = [told for event in events if (told := self._book.record(event, seen)) is not None]
         news += self._book.released(now)
         self._book.write()

@@ -35,6 +35,9 @@ Load = Callable[[Sequence[Interval], Sequence[Interval]], Window]
 Closer = Callable[[Window, Window, float], Looked]
 """Both windows with what costs more to be read than all the rest, as of a moment."""
 
+Changed = Callable[[], Set[str]]
+"""Services that somebody changed just before; asked once something strays, or is looked into."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -71,31 +74,34 @@ class Vigil:
         self._past: list[Interval] = []
         self._normal = normal
 
-    def compare(self, now: float, changed: Set[str] = frozenset()) -> Sight:
-        """Looks, and changes nothing of incidents; `changed` are services that somebody changed just before. Raises
-        what loading raises."""
+    def compare(self, now: float, changed: Changed = frozenset) -> Sight:
+        """Looks, and changes nothing of incidents. Raises what loading raises, and `changed`."""
         looked_at = horizon(now, self._past)
         intervals, question = self._normal or looked_at.normal, looked_at.question
         recent = Interval(question.end - GAUGE_S, question.end)
         baseline, observed = self._remembered.window(intervals), self._load([question], [recent])
-        verdict = diagnose(baseline, observed, changed)
+        # Who was changed orders suspects, and makes none.
+        verdict = diagnose(baseline, observed)
         # Not at once: an engine that has just begun has to read everything else.
         self._glance_at = min(self._glance_at, now + GLANCE_S)
         if self._glance is not None and verdict.state == "nothing_wrong" and now >= self._glance_at:
             return self._glanced(Sight(verdict, baseline, observed, now), changed, self._glance)
-        if self._closer is None or verdict.state != "degraded":
+        if verdict.state != "degraded":
             return Sight(verdict, baseline, observed, now)
+        if self._closer is None:
+            return Sight(diagnose(baseline, observed, changed()), baseline, observed, now)
         found = self._closer(baseline, observed, now)
         observed = with_path(found.observed, found.sample)
-        verdict = diagnose(found.baseline, observed, changed, found.days)
+        verdict = diagnose(found.baseline, observed, changed(), found.days)
         return Sight(verdict, found.baseline, observed, now, found.sample)
 
-    def _glanced(self, sight: Sight, changed: Set[str], glance: Closer) -> Sight:
+    def _glanced(self, sight: Sight, changed: Changed, glance: Closer) -> Sight:
         """What is wrong inside of requests, though nobody feels it; looked at each time while something is."""
         found = glance(sight.baseline, sight.observed, sight.now)
         released = self._releases.lately(sight.observed, sight.now)
-        baseline, observed = unfelt(found.baseline, found.observed, changed | released)
-        verdict = diagnose(baseline, observed, changed)
+        by_people = changed()
+        baseline, observed = unfelt(found.baseline, found.observed, by_people | released)
+        verdict = diagnose(baseline, observed, by_people)
         if verdict.suspects:
             return Sight(verdict, baseline, observed, sight.now, found.sample)
         self._glance_at = sight.now + (0.0 if self._lives.busy else GLANCE_S)
