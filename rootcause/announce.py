@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.alerts.notice import Notice, of_alarm, of_finding
@@ -49,7 +50,7 @@ class Announcer:
         self._resumed = True
         for finding in ended:
             self._notifier.tell("resolved", of_finding(finding))
-        self._begun()
+        self._begun("finding", "alarm")
 
     def alarms(self, news: Sequence[AlarmTold]) -> None:
         """After a round of the rules."""
@@ -58,7 +59,8 @@ class Announcer:
             if event == "resolved":
                 self._notifier.tell("resolved", of_alarm(alarm))
         if self._resumed:
-            self._begun()
+            # An evaluation may be under way: its incidents are told when it is over, and so written down.
+            self._begun("alarm")
 
     async def catch_up(self) -> None:
         """After evaluations, until it has succeeded once: tells the end of what is over in the store and not yet for
@@ -79,9 +81,10 @@ class Announcer:
         elif notice.detail["state"] == "resolved":
             self._notifier.tell("resolved", notice)
 
-    def _begun(self) -> None:
+    def _begun(self, *kinds: Literal["finding", "alarm"]) -> None:
         for notice in self._still_open():
-            self._notifier.tell("opened", notice)
+            if notice.kind in kinds:
+                self._notifier.tell("opened", notice)
 
     def _stored(self, id: str) -> Notice | None:
         finding = self._journal.incident(id)

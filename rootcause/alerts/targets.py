@@ -18,6 +18,9 @@ _METADATA = frozenset(
     ipaddress.ip_address(address) for address in ("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_TOKEN = 20
+"""Words of so many characters are made by machines."""
+_SHOWN = 4
 
 
 class TargetRefused(ValueError):
@@ -50,8 +53,11 @@ class Target:
 
     @property
     def name(self) -> str:
-        """For people: without credentials and query, where they put tokens."""
-        return f"{'' if self.format == 'json' else self.format + '+'}{self.url.with_user(None).with_query(None)}"
+        """For people: without what is secret in it, which is what stands before the host, in the query, and where
+        Slack, Discord and Teams put it: in long words of the path, of which the beginning tells one from the other."""
+        path = "/".join(_shortened(word) for word in self.url.raw_path.split("/"))
+        shown = self.url.with_user(None).with_query(None).with_path("")
+        return f"{'' if self.format == 'json' else self.format + '+'}{shown}{path}"
 
     @property
     def template(self) -> Template | None:
@@ -106,6 +112,10 @@ def _check(url: str, *, allow_link_local: bool) -> URL:
             " if you mean it"
         )
     return parsed
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) < _TOKEN else f"{word[:_SHOWN]}…"
 
 
 def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

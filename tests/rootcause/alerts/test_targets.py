@@ -66,3 +66,16 @@ async def test_names_are_checked_when_resolved() -> None:
             await resolver.resolve("169.254.169.254", 80)
     finally:
         await resolver.close()
+
+
+def test_a_name_tells_no_secret() -> None:
+    tokens = {
+        "slack+https://hooks.slack.com/services/T01/B02/kq8Zd0Wm3xV7tR1yLs5Hn2Pc": "services/T01/B02/kq8Z…",
+        "https://me:kq8Zd0Wm3xV7@example.com/hooks/on-call?token=kq8Zd0Wm3xV7": "hooks/on-call",
+        "teams+https://example.com:8443/webhookb2/c0ffee00-1111-2222-3333-444455556666/in": "webhookb2/c0ff…/in",
+    }
+    for url, shown in tokens.items():
+        name = read_target(url, allow_link_local=False).name
+        assert name.endswith(f"/{shown}"), name
+        assert "kq8Zd" not in name
+        assert "://me" not in name
