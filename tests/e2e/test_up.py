@@ -179,4 +179,4 @@ def test_a_mistake_in_the_rules_is_told_with_its_path(tmp_path: Path) -> None:
     asked = [*WHYMESH, "up", "-f", str(path), "--rootcause", str(tmp_path / "rootcause.yaml")]
     ran = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 2
-    assert "rootcause.yaml: rules.0.sql: Value error, a rule asks: its sql starts with SELECT or WITH" in ran.stderr
+    assert "rootcause.yaml: rules.0.sql: a rule asks: its sql starts with SELECT or WITH" in ran.stderr
