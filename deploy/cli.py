@@ -47,7 +47,7 @@ COMMANDS = {
     "ack": Entry("deploy.incidents:ack", "Say that you look after an incident or alarm.", "local"),
     "note": Entry("deploy.incidents:note", "Write something to an incident or alarm.", "local"),
     "silence": Entry("deploy.incidents:silence", "Tell no webhook of a service for a while.", "local"),
-    "webhooks": Entry("deploy.incidents:webhooks", "Try whether the webhooks are told.", "local"),
+    "webhooks": Entry("deploy.incidents:webhooks", "List who is told of incidents, and try whether it works.", "local"),
     "tap": Entry("deploy.tap:command", "Show requests as they happen, or the last ones."),
     "fault": Entry("deploy.demo.fault:command", "Break a service of the running demo, or heal it."),
     "sql": Entry("deploy.sql:command", "Ask the store a question in SQL.", "rootcause"),
