@@ -127,7 +127,14 @@ def test_the_webhooks_are_tried_from_the_page(monkeypatch: pytest.MonkeyPatch, s
         (delivered,), (failed,) = app.success, app.error[-1:]
         assert "delivered" in delivered.value
         assert "answered 503: the receiver is in trouble" in failed.value.replace("\\", "")
-        assert [message["finding"]["title"] for message in good.got][-1] == "Test message: nothing is wrong"
+        # Beside it the engine may tell what it makes of the shop, when it comes to that.
+        tried = [
+            message["finding"] for message in good.got if message.get("finding", {}).get("id", "").startswith("test-")
+        ]
+        assert [(one["title"], one["state"]) for one in tried] == [
+            ("Test message: nothing is wrong", "open"),
+            ("Test message: nothing is wrong", "resolved"),
+        ]
 
 
 def test_an_engine_that_is_away_is_said_above_what_it_found(monkeypatch: pytest.MonkeyPatch, calm: str) -> None:
