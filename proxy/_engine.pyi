@@ -72,6 +72,7 @@ class Engine:
     memory only without one. A directory that cannot be used is named in `stats`, and stops nothing.
     When an engine waits at `replace` for its successor (a `Succession`), its listening sockets are taken over.
     It shows the certificates of `identities` from its first connection on: as `identify` takes them, by service.
+    The resource of all that it records says `surroundings`, too, but for what it says of a workload anyway.
     Raises SnapshotRefused or BindError; nothing is left listening when it does. RuntimeError when the sockets of the
     other engine cannot be taken over; it serves on then.
     """
@@ -83,6 +84,7 @@ class Engine:
         spool: Path | None = None,
         replace: Path | None = None,
         identities: dict[str, tuple[Key, list[bytes]]] | None = None,
+        surroundings: dict[str, str] | None = None,
     ) -> Engine: ...
     def apply(self, snapshot: str) -> int:
         """Serves a newer snapshot from the next request on and returns its epoch; requests in flight finish.

@@ -32,9 +32,10 @@ Edge = tuple[str, str, str]
 
 
 class Counts:
-    """Counts since the last interval; `now` is in whole seconds since 1970."""
+    """Counts since the last interval; `now` is in whole seconds since 1970, `resource` of an instance."""
 
-    def __init__(self) -> None:
+    def __init__(self, resource: Callable[[str], Mapping[str, str]] = lambda instance: {}) -> None:
+        self._resource = resource
         self._before: dict[Edge, int] = {}
         self._began = 0
 
@@ -51,7 +52,26 @@ class Counts:
         grown = {edge: count - self._before.get(edge, 0) for edge, count in counted.items()}
         began, self._before, self._began = self._began, counted, now
         points = {edge: count for edge, count in grown.items() if count}
-        return _body(points, began or now - INTERVAL_S, now) if points else ""
+        return self._body(points, began or now - INTERVAL_S, now) if points else ""
+
+    def _body(self, points: Mapping[Edge, int], began: int, ended: int) -> str:
+        of: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for (service, instance, peer), count in points.items():
+            attributes = {"mesh.source.service": peer, "mesh.destination.service": service}
+            point = {
+                "attributes": _attributes(attributes),
+                "startTimeUnixNano": str(began * 1_000_000_000),
+                "timeUnixNano": str(ended * 1_000_000_000),
+                "asInt": str(count),
+            }
+            of.setdefault((service, instance), []).append(point)
+        resources = []
+        for (service, instance), some in of.items():
+            counted = {"service.name": service, "service.instance.id": instance}
+            whose = _attributes({**counted, **self._resource(instance), **counted})
+            scoped = {"scope": {"name": "whymesh.proxy"}, "metrics": [_metric(some)]}
+            resources.append({"resource": {"attributes": whose}, "scopeMetrics": [scoped]})
+        return json.dumps({"resourceMetrics": resources})
 
 
 class Reports:
@@ -82,9 +102,14 @@ class Reports:
             self._waiting.popleft()
 
 
-def report_counts(stats: Callable[[], str | None], endpoint: Callable[[], str], stop: threading.Event) -> None:
+def report_counts(
+    stats: Callable[[], str | None],
+    endpoint: Callable[[], str],
+    resource: Callable[[str], Mapping[str, str]],
+    stop: threading.Event,
+) -> None:
     """Until stopped, and once more then; `endpoint` is the collector's OTLP/HTTP traces URL, empty for none."""
-    counts, reports = Counts(), Reports()
+    counts, reports = Counts(resource), Reports()
     while not stop.is_set():
         stop.wait(INTERVAL_S - time.time() % INTERVAL_S)
         found, url = stats(), endpoint()
@@ -94,27 +119,6 @@ def report_counts(stats: Callable[[], str | None], endpoint: Callable[[], str], 
         if body:
             reports.add(body)
         reports.send(url)
-
-
-def _body(points: Mapping[Edge, int], began: int, ended: int) -> str:
-    of: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for (service, instance, peer), count in points.items():
-        attributes = {"mesh.source.service": peer, "mesh.destination.service": service}
-        point = {
-            "attributes": _attributes(attributes),
-            "startTimeUnixNano": str(began * 1_000_000_000),
-            "timeUnixNano": str(ended * 1_000_000_000),
-            "asInt": str(count),
-        }
-        of.setdefault((service, instance), []).append(point)
-    resources = [
-        {
-            "resource": {"attributes": _attributes({"service.name": service, "service.instance.id": instance})},
-            "scopeMetrics": [{"scope": {"name": "whymesh.proxy"}, "metrics": [_metric(some)]}],
-        }
-        for (service, instance), some in of.items()
-    ]
-    return json.dumps({"resourceMetrics": resources})
 
 
 def _metric(points: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
+import socket
 import sys
 import threading
 from dataclasses import asdict, dataclass
@@ -18,6 +20,7 @@ from proxy.anchors import Anchors
 from proxy.counts import report_counts
 from proxy.lease import Lease
 from proxy.probes import Probes
+from proxy.resource import VARIABLE, surroundings
 from proxy.saved import SavedSnapshot
 from proxy.sidecar import Sidecar
 from proxy.subscribe import ControlPlane
@@ -61,6 +64,9 @@ def serve(settings: Settings) -> int:
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
+    around, left_out = surroundings(os.environ.get(VARIABLE, ""), socket.gethostname())
+    for why in left_out:
+        logging.getLogger("whymesh.proxy").warning("%s", why)
     name, state = settings.proxy, Path(settings.state) if settings.state else None
     try:
         anchors = Anchors(settings.control_root) if settings.control_root else None
@@ -68,7 +74,7 @@ def serve(settings: Settings) -> int:
         saved = SavedSnapshot(state / f"{name}.snapshot.json" if state else None)
         spool, heir = (state / f"{name}.{what}" if state else None for what in ("spool", "successor"))
         replaced, join = heir if settings.replace else None, Path(settings.join) if settings.join else None
-        sidecar = Sidecar(follow, saved, settings.workers, stop, spool, replaced, join)
+        sidecar = Sidecar(follow, saved, settings.workers, stop, spool, replaced, join, around)
         host, _, port = settings.admin.rpartition(":")
         host = host.strip("[]")
         server = AdminServer(host, int(port), sidecar, Probes(settings.probes, host), shared=settings.replace)
@@ -80,7 +86,7 @@ def serve(settings: Settings) -> int:
     holding = threading.Thread(target=lease.hold, args=(stop,), name="lease", daemon=True) if lease else None
     if holding:
         holding.start()
-    counting = (sidecar.stats, sidecar.counts_to, stop)
+    counting = (sidecar.stats, sidecar.counts_to, sidecar.resource, stop)
     threading.Thread(target=report_counts, args=counting, name="counts", daemon=True).start()
     if heir:
         threading.Thread(target=await_successor, args=(sidecar, heir, stop), name="successor", daemon=True).start()

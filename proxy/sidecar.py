@@ -17,6 +17,7 @@ from proxy._engine import BindError, Engine, Key, SnapshotRefused, Succession, V
 from proxy.acknowledgements import Acknowledgements
 from proxy.flush import report_flags
 from proxy.identities import Identities
+from proxy.resource import of_workload
 from proxy.saved import SavedSnapshot
 from proxy.saved_identity import SavedIdentities
 from proxy.subscribe import ControlPlane, Flush
@@ -38,14 +39,20 @@ class Sidecar:
         spool: Path | None,
         replace: Path | None = None,
         join: Path | None = None,
+        surroundings: dict[str, str] | None = None,
     ) -> None:
-        """`join` is a file with a token or node key, for services that need a certificate."""
+        """`join` is a file with a token or node key, for services that need a certificate.
+
+        `surroundings` are attributes of all that is recorded.
+        """
         self._control = control
         self._saved = saved
         self._workers = workers
         self._stop = stop
         self._spool = spool
         self._replace = replace
+        self._surroundings = surroundings or {}
+        self._nodes: dict[str, dict[str, str | None]] = {}
         self._engine: Engine | None = None
         self.snapshot: str | None = None
         self.state = "waiting for the control plane"
@@ -101,6 +108,10 @@ class Sidecar:
         telemetry = json.loads(self.snapshot or "{}").get("telemetry", {})
         return str(telemetry.get("endpoint", "")) if telemetry.get("protocol", "http") == "http" else ""
 
+    def resource(self, instance: str) -> dict[str, str]:
+        """Whose counts those of an instance are, as its spans say it."""
+        return of_workload(self._surroundings, self._nodes.get(instance, {}))
+
     def succession(self, path: Path) -> Succession:
         """Where another process may ask to take over; raises OSError when nobody can listen there."""
         return Succession(path)
@@ -123,6 +134,7 @@ class Sidecar:
                     spool=self._spool,
                     replace=self._replace,
                     identities=self.identities.restored(json.loads(snapshot)),
+                    surroundings=self._surroundings,
                 )
                 self.serves.set()
                 flags = (self._engine.flagged, self._control, self._stop)
@@ -142,6 +154,7 @@ class Sidecar:
             return str(error)
         self.snapshot, self.state = snapshot, "serving"
         told = json.loads(snapshot)
+        self._nodes = {one["node"]["instance"]: one["node"] for one in told["workloads"]}
         self.identities.want(self._engine.identify, told, self._engine.denied())
         if self._control.anchors is not None:
             self._control.anchors.learn(self.identities.roots)

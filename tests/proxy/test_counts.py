@@ -47,6 +47,19 @@ def test_an_interval_is_what_came_since_the_one_before() -> None:
     assert counts.interval(later, 1_020) == "", "nothing came"
 
 
+def test_counts_are_of_the_resource_of_their_instance() -> None:
+    told = {"host.name": "a7", "service.name": "another", "service.version": "v2"}
+    counts = Counts({"cart-1": told}.__getitem__)
+    (found,) = json.loads(counts.interval(counted(("inbound", "front", 3)), 1_000))["resourceMetrics"]
+    said = {one["key"]: one["value"]["stringValue"] for one in found["resource"]["attributes"]}
+    assert said == {
+        "service.name": "cart",
+        "service.instance.id": "cart-1",
+        "host.name": "a7",
+        "service.version": "v2",
+    }
+
+
 class Collector(ThreadingHTTPServer):
     """Answers as told and keeps what it takes."""
 

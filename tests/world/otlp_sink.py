@@ -1,6 +1,6 @@
-"""A collector that keeps every span and log record it is sent, and can be told to be away, busy or picky.
+"""A collector that keeps every span, log record and count it is sent, and can be told to be away, busy or picky.
 
-In: OTLP/HTTP from a real socket, plain, gzip or zstd. Out: spans and log records as plain values, in order of arrival.
+In: OTLP/HTTP from a real socket, plain, gzip or zstd. Out: plain values, in order of arrival.
 """
 
 from __future__ import annotations
@@ -66,6 +66,15 @@ class Logged:
     scope: str
 
 
+@dataclass(frozen=True)
+class Counted:
+    """One point of a proxy's counts with its resource."""
+
+    count: int
+    attributes: dict[str, Any]
+    resource: dict[str, Any]
+
+
 @dataclass
 class OtlpSink:
     """What has arrived, and how to answer what comes next."""
@@ -77,6 +86,7 @@ class OtlpSink:
     logs: list[Logged] = field(default_factory=list)
     log_batches: list[int] = field(default_factory=list)
     """Log records in each accepted batch."""
+    counts: list[Counted] = field(default_factory=list)
     log_refusals: list[web.Response] = field(default_factory=list)
     """Answers to the next requests with log records, as `refusals` to those with spans."""
     codings: list[str] = field(default_factory=list)
@@ -114,6 +124,10 @@ class OtlpSink:
 
     async def _take_logs(self, request: web.Request) -> web.Response:
         return await self._take(request, self.log_refusals, self.keep_logs)
+
+    async def _take_counts(self, request: web.Request) -> web.Response:
+        self.counts += _counts(await request.json())
+        return web.json_response({})
 
     async def _take(
         self, request: web.Request, refusals: list[web.Response], keep: Callable[[bytes, int], None]
@@ -157,6 +171,7 @@ async def otlp_sink(port: int = 0, sink: OtlpSink | None = None, host: str = "12
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/traces", sink._take_spans)
     app.router.add_post("/v1/logs", sink._take_logs)
+    app.router.add_post("/v1/metrics", sink._take_counts)
     runner = web.AppRunner(app, shutdown_timeout=0.2, auto_decompress=False)
     await runner.setup()
     try:
@@ -223,6 +238,25 @@ def _logs(request: ExportLogsServiceRequest) -> list[Logged]:
         for of_resource in request.resource_logs
         for of_scope in of_resource.scope_logs
         for log in of_scope.log_records
+    ]
+
+
+def _counts(request: dict[str, Any]) -> list[Counted]:
+    def told(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+        values = {pair["key"]: pair["value"]["stringValue"] for pair in attributes}
+        assert len(values) == len(attributes), f"an attribute came twice: {attributes}"
+        return values
+
+    return [
+        Counted(
+            count=int(point["asInt"]),
+            attributes=told(point["attributes"]),
+            resource=told(of_resource["resource"]["attributes"]),
+        )
+        for of_resource in request["resourceMetrics"]
+        for of_scope in of_resource["scopeMetrics"]
+        for metric in of_scope["metrics"]
+        for point in metric["sum"]["dataPoints"]
     ]
 
 

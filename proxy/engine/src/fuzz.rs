@@ -33,6 +33,7 @@ use crate::export::url::Url;
 use crate::export::{over_grpc, over_http};
 use crate::reasons::Reason;
 use crate::recording::b3;
+use crate::recording::otlp::Surroundings;
 use crate::recording::pad::Pad;
 use crate::recording::trace::{Context, mark_state, unmark_state};
 use crate::routing::edits::{Redirect, Rewrite};
@@ -253,9 +254,10 @@ pub fn snapshot(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Ok(snapshot) = Snapshot::parse(text)
     {
-        let plan = Plan::compile(&snapshot, &Security::default(), None, 1, 0);
+        let (security, around) = (Security::default(), Surroundings::default());
+        let plan = Plan::compile(&snapshot, &security, &around, None, 1, 0);
         assert_eq!(
-            Plan::compile(&snapshot, &Security::default(), Some(&plan), 2, 1).epoch,
+            Plan::compile(&snapshot, &security, &around, Some(&plan), 2, 1).epoch,
             snapshot.epoch
         );
     }

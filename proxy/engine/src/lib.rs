@@ -28,7 +28,7 @@ pub mod fuzz;
 #[cfg(feature = "python")]
 #[pyo3::pymodule]
 mod _engine {
-    use std::collections::HashMap;
+    use std::collections::{BTreeMap, HashMap};
     use std::path::PathBuf;
     use std::sync::Arc;
     use std::time::Duration;
@@ -37,6 +37,7 @@ mod _engine {
     use pyo3::prelude::*;
 
     use crate::export::view::Window;
+    use crate::recording::otlp::Surroundings;
     use crate::runtime::engine::{self, NoView, StartError};
     use crate::runtime::succession;
     use crate::snapshot::{Refused, Snapshot};
@@ -113,7 +114,7 @@ mod _engine {
     #[pymethods]
     impl Engine {
         #[new]
-        #[pyo3(signature = (snapshot, workers = 1, spool = None, replace = None, identities = None))]
+        #[pyo3(signature = (snapshot, workers = 1, spool = None, replace = None, identities = None, surroundings = None))]
         fn new(
             py: Python<'_>,
             snapshot: &str,
@@ -121,13 +122,16 @@ mod _engine {
             spool: Option<PathBuf>,
             replace: Option<PathBuf>,
             identities: Option<HashMap<String, Shown>>,
+            surroundings: Option<BTreeMap<String, String>>,
         ) -> PyResult<Self> {
             let vault = Vault::default();
             for (service, (key, chain)) in identities.into_iter().flatten() {
                 vault.keep(&service, Credential::of(&key.get().0, chain)?);
             }
+            let surroundings = Surroundings::from(surroundings.unwrap_or_default());
             Ok(Self(py.detach(move || {
-                engine::Engine::start(snapshot, workers, spool, replace.as_deref(), vault)
+                let replace = replace.as_deref();
+                engine::Engine::start(snapshot, workers, spool, replace, vault, surroundings)
             })?))
         }
 

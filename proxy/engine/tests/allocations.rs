@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use _engine::recording::otlp::Surroundings;
 use _engine::runtime::engine::Engine;
 use _engine::tls::vault::Vault;
 use serde_json::json;
@@ -59,7 +60,8 @@ fn a_request_allocates_no_more_than_it_did() {
         }],
     });
     std::thread::spawn(move || answer(&application));
-    let engine = Engine::start(&snapshot.to_string(), 1, None, None, Vault::default())
+    let (vault, surroundings) = (Vault::default(), Surroundings::default());
+    let engine = Engine::start(&snapshot.to_string(), 1, None, None, vault, surroundings)
         .expect("a whole snapshot");
     let mut client = connected(inbound);
     ask(&mut client, REQUESTS);

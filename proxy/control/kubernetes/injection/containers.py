@@ -20,6 +20,14 @@ USER = 1337
 _JOIN_FOLDER, _STATE_FOLDER = "/var/run/whymesh", "/var/lib/whymesh"
 _AUDIENCE = "whymesh"
 _TOKEN_S = 600
+_TOLD = {
+    "POD_NAME": "metadata.name",
+    "POD_NAMESPACE": "metadata.namespace",
+    "POD_IP": "status.podIP",
+    "NODE_NAME": "spec.nodeName",
+}
+_RESOURCE = "k8s.node.name=$(NODE_NAME),k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME)"
+"""On all that the proxy records; the kubelet puts in what it has told above, which it does in order."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,10 @@ def proxy(settings: Settings, namespace: str, ways: Ways, probes: Object) -> Obj
         "image": settings.image,
         "restartPolicy": "Always",
         "command": command,
-        "env": [_field("POD_NAME", "metadata.name"), _field("POD_IP", "status.podIP")],
+        "env": [
+            *(_field(name, path) for name, path in _TOLD.items()),
+            {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": _RESOURCE},
+        ],
         "startupProbe": {**ready, "periodSeconds": 1, "failureThreshold": 600},
         "readinessProbe": {**ready, "periodSeconds": 5},
         "securityContext": {

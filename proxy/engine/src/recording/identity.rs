@@ -1,6 +1,6 @@
 //! Who a workload is, as its spans and its counters say it: encoded once, shared by all of its records.
 
-use crate::recording::otlp::{Attributes, peer, resource};
+use crate::recording::otlp::{Attributes, Surroundings, peer, resource};
 use crate::recording::record::Kind;
 use crate::snapshot::Node;
 
@@ -16,11 +16,11 @@ pub struct Identity {
 
 impl Identity {
     #[must_use]
-    pub fn new(node: &Node) -> Self {
+    pub fn new(node: &Node, surroundings: &Surroundings) -> Self {
         let own = [node.service.as_str(), &node.version, &node.instance];
         Self {
             node: node.clone(),
-            resource: resource(node),
+            resource: resource(node, surroundings),
             server: peer("destination", own),
             client: peer("source", own),
         }
@@ -28,13 +28,14 @@ impl Identity {
 
     #[cfg(test)]
     pub fn of_tests() -> std::sync::Arc<Self> {
-        std::sync::Arc::new(Self::new(&Node {
+        let node = Node {
             service: "front".into(),
             version: "v1".into(),
             instance: "front-1".into(),
             namespace: "default".into(),
             zone: None,
-        }))
+        };
+        std::sync::Arc::new(Self::new(&node, &Surroundings::default()))
     }
 
     /// `mesh.destination.*` or `mesh.source.*`: the end of a span where it stands.

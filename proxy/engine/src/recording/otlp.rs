@@ -6,10 +6,10 @@ use crate::export::budget::Threshold;
 use crate::recording::identity::Identity;
 use crate::recording::record::{Kind, Record, Text};
 use crate::recording::verdict::error_type;
-use crate::snapshot::Node;
 
 mod answer;
 mod log;
+mod resource;
 mod rpc;
 mod said;
 mod tunnel;
@@ -17,10 +17,13 @@ mod wire;
 
 pub use answer::{rejected, retry_delay};
 pub use log::log_record;
+pub use resource::{Surroundings, resource};
 pub use said::{Said, hex};
 pub use wire::{Attributes, Field, fields, read_attribute, service_in};
 
 const SCOPE: &str = "whymesh.proxy";
+/// Most bytes of the tags and lengths around the resource and the items of a workload.
+const HEADS: usize = 22;
 
 /// Every `mesh.*` attribute a span can carry.
 pub const MESH_ATTRIBUTES: &[&str] = &[
@@ -156,7 +159,9 @@ impl Encoder {
     pub fn finish(&mut self) -> Vec<u8> {
         // Workloads without an item in this batch may be gone for good.
         self.groups.retain(|group| !group.items.is_empty());
-        let mut request = Vec::with_capacity(self.len + 512 * self.groups.len());
+        let around = |group: &Group| group.identity.resource.len() + self.scope.len() + HEADS;
+        let room = self.len + self.groups.iter().map(around).sum::<usize>();
+        let mut request = Vec::with_capacity(room);
         for Group { identity, items } in &mut self.groups {
             let of_scope = self.scope.len() + items.len();
             let resource = &identity.resource;
@@ -170,22 +175,6 @@ impl Encoder {
         (self.last, self.len) = (0, 0);
         request
     }
-}
-
-/// `ResourceSpans.resource` of a workload, as a field.
-#[must_use]
-pub fn resource(node: &Node) -> Vec<u8> {
-    let mut attributes = Attributes::default();
-    attributes.text("service.name", &node.service);
-    attributes.text("service.namespace", &node.namespace);
-    attributes.text("service.version", &node.version);
-    attributes.text("service.instance.id", &node.instance);
-    if let Some(zone) = &node.zone {
-        attributes.text("cloud.availability_zone", zone);
-    }
-    let mut resource = Vec::new();
-    wire::bytes(&mut resource, 1, &attributes.retagged(1));
-    resource
 }
 
 /// `mesh.source.*` or `mesh.destination.*`.

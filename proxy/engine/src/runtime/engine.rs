@@ -14,6 +14,7 @@ use crate::export::view::{self, NotAWish, View, Window, Wish};
 use crate::export::{self, Account, Outlet};
 use crate::recording::clock::Clock;
 use crate::recording::flags::Outbox;
+use crate::recording::otlp::Surroundings;
 use crate::recording::queue::{Recorder, Room};
 use crate::recording::slots::{FreeSlots, Slots};
 use crate::recording::tally::Board;
@@ -93,12 +94,14 @@ impl Engine {
     ///
     /// While the collector is away batches wait in `spool`, or in memory only without such a directory.
     /// Takes the place of the engine that waits at `replace` for its successor, if there is one.
+    /// The resource of everything it records says `surroundings`, too.
     pub fn start(
         json: &str,
         workers: usize,
         spool: Option<PathBuf>,
         replace: Option<&Path>,
         vault: Vault,
+        surroundings: Surroundings,
     ) -> Result<Self, StartError> {
         let snapshot = Arc::new(Snapshot::parse(json)?);
         let security = Arc::new(Security::of(&snapshot, &vault, &Security::default()));
@@ -114,6 +117,7 @@ impl Engine {
         let listeners = sockets.open(&snapshot, inherited, workers.max(1))?;
         let workers = listeners.len();
         let clock = Clock::start();
+        let surroundings = Arc::new(surroundings);
         let all_slots = Slots::new();
         let totals = Arc::new(Totals::default());
         let account = Arc::new(Account::default());
@@ -159,6 +163,7 @@ impl Engine {
             let outfit = Outfit {
                 snapshot: Arc::clone(&snapshot),
                 security: Arc::clone(&security),
+                surroundings: Arc::clone(&surroundings),
                 workers,
                 listeners,
                 orders: order_inbox,

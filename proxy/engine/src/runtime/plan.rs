@@ -10,7 +10,7 @@ use crate::entry::limits::Limits;
 use crate::entry::way::Way;
 use crate::gate::Gate;
 use crate::recording::clock::Nanos;
-use crate::recording::otlp::Attributes;
+use crate::recording::otlp::{Attributes, Surroundings};
 use crate::recording::queue::Room;
 use crate::recording::record::Encoded;
 use crate::recording::request_id::RequestId;
@@ -74,6 +74,7 @@ impl Plan {
     pub fn compile(
         snapshot: &Snapshot,
         security: &Security,
+        surroundings: &Surroundings,
         before: Option<&Self>,
         workers: usize,
         now: Nanos,
@@ -84,7 +85,15 @@ impl Plan {
             .iter()
             .map(|from| {
                 let known = before.and_then(|plan| plan.workload(&from.node.instance));
-                Rc::new(Workload::of(from, security, limits, workers, known, now))
+                Rc::new(Workload::of(
+                    from,
+                    security,
+                    surroundings,
+                    limits,
+                    workers,
+                    known,
+                    now,
+                ))
             })
             .collect();
         Self {

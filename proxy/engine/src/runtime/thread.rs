@@ -13,6 +13,7 @@ use crate::entry::caller::Presence;
 use crate::entry::entrance::Entrance;
 use crate::entry::listen;
 use crate::recording::clock::Clock;
+use crate::recording::otlp::Surroundings;
 use crate::recording::queue::Recorder;
 use crate::recording::slots::{FreeSlots, Slots};
 use crate::recording::tally::{Board, Tally};
@@ -45,6 +46,7 @@ pub enum Order {
 pub struct Outfit {
     pub snapshot: Arc<Snapshot>,
     pub security: Arc<Security>,
+    pub surroundings: Arc<Surroundings>,
     /// How many workers there are.
     pub workers: usize,
     pub listeners: Listeners,
@@ -106,6 +108,7 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
     let plan = Plan::compile(
         &outfit.snapshot,
         &outfit.security,
+        &outfit.surroundings,
         None,
         outfit.workers,
         outfit.clock.now(),
@@ -135,7 +138,8 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
         let late = worker.clone();
         spawn(&worker.totals, async move { late.lag.measure().await });
 
-        let deadline = follow_orders(&mut entrances, outfit.orders, outfit.workers).await?;
+        let around = &outfit.surroundings;
+        let deadline = follow_orders(&mut entrances, outfit.orders, around, outfit.workers).await?;
         entrances.close(deadline);
         Ok::<bool, io::Error>(
             tokio::time::timeout_at(deadline.into(), gone.notified())
@@ -154,6 +158,7 @@ pub fn run(outfit: Outfit) -> io::Result<bool> {
 async fn follow_orders(
     entrances: &mut Entrances,
     mut orders: UnboundedReceiver<Order>,
+    surroundings: &Surroundings,
     workers: usize,
 ) -> io::Result<Instant> {
     let worker = Rc::clone(&entrances.worker);
@@ -162,7 +167,14 @@ async fn follow_orders(
             Order::Apply(snapshot, security, listeners, done) => {
                 let now = worker.clock.now();
                 let before = worker.plan();
-                let plan = Plan::compile(&snapshot, &security, Some(&before), workers, now);
+                let plan = Plan::compile(
+                    &snapshot,
+                    &security,
+                    surroundings,
+                    Some(&before),
+                    workers,
+                    now,
+                );
                 drop(before);
                 worker.follow(plan);
                 entrances.follow(listeners)?;

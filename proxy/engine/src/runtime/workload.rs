@@ -14,6 +14,7 @@ use crate::entry::way::Way;
 use crate::gate::Gate;
 use crate::recording::clock::Nanos;
 use crate::recording::identity::Identity;
+use crate::recording::otlp::Surroundings;
 use crate::routing::route::Routes;
 use crate::routing::rules::Destination;
 use crate::routing::targets::Targets;
@@ -67,6 +68,7 @@ impl Workload {
     pub fn of(
         from: &snapshot::Workload,
         security: &Security,
+        surroundings: &Surroundings,
         limits: &snapshot::Limits,
         workers: usize,
         known: Option<&Rc<Self>>,
@@ -113,7 +115,7 @@ impl Workload {
         let identity = known
             .map(|known| &known.identity)
             .filter(|identity| identity.node == *node)
-            .map_or_else(|| Arc::new(Identity::new(node)), Arc::clone);
+            .map_or_else(|| Arc::new(Identity::new(node, surroundings)), Arc::clone);
         let source = format!("{}/{}/{}", node.service, node.version, node.instance);
         let application = known.and_then(|known| known.application.as_ref());
         Self {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from proxy.control.kubernetes.injection.containers import INTERCEPT, JOIN, PROXY, ROOTS, STATE, Settings
 from proxy.control.kubernetes.injection.pod import Injection, inject
+from proxy.resource import VARIABLE, surroundings
 from tests.contract import kubernetes_fields
 from tests.world.json_patch import applied
 
@@ -68,6 +70,23 @@ def test_a_plain_pod_gets_a_proxy_before_everything_else_that_joins_by_its_accou
     intercept = command_of(after, INTERCEPT)
     assert option(intercept, "--app-port") == "8080"
     assert option(intercept, "--user") == str(proxy["securityContext"]["runAsUser"])
+
+
+def test_what_the_proxy_records_says_the_node_and_the_pod() -> None:
+    after, _ = injected(pod())
+    (proxy,) = [one for one in after["spec"]["initContainers"] if one["name"] == PROXY]
+    paths = {"spec.nodeName": "worker-3", "metadata.namespace": "shop", "metadata.name": "orders-7d4f"}
+    variables: dict[str, str] = {}
+    for one in proxy["env"]:  # in order, as the kubelet does
+        if "valueFrom" in one:
+            path = one["valueFrom"]["fieldRef"]["fieldPath"]
+            variables[one["name"]] = paths.get(path, path)
+        else:
+            variables[one["name"]] = re.sub(r"\$\((\w+)\)", lambda name: variables[name[1]], one["value"])
+    assert surroundings(variables[VARIABLE], "orders-7d4f") == (
+        {"k8s.node.name": "worker-3", "k8s.namespace.name": "shop", "k8s.pod.name": "orders-7d4f"},
+        [],
+    )
 
 
 def test_in_the_default_namespace_an_instance_is_called_like_its_pod() -> None:
