@@ -13,6 +13,7 @@ from dashboards.palette import Palette
 from dashboards.trace_view import show_trace
 from dashboards.verbatim import plain
 from dashboards.window import Window
+from rootcause.explain.apart import apart
 from rootcause.explain.quantities import added_ms
 
 MARGIN = timedelta(minutes=3)
@@ -101,7 +102,8 @@ def _facts(sheet: FindingSheet) -> None:
 
 
 def _below_service(culprit: Mapping[str, Any]) -> str:
-    return f"route {culprit['route']}" if culprit.get("route") else ""
+    route = f"route {culprit['route']}" if culprit.get("route") else ""
+    return ", ".join(part for part in (route, apart(culprit)) if part)
 
 
 def _course(sheet: FindingSheet, colours: Palette, now: datetime) -> None:

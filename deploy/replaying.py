@@ -17,10 +17,12 @@ from collector.store.client import Reader
 from deploy.asking import Unanswered, ask
 from deploy.replaying_lines import said_in, stored, unsent
 from rootcause.attribute.on_path import with_path
-from rootcause.detect.onset import began
-from rootcause.explain.finding import Finding, Onset
+from rootcause.detect.onset import Began, began
+from rootcause.explain.detail import Detail
+from rootcause.explain.finding import Finding
 from rootcause.explain.proof import by_errors, explain, moment
 from rootcause.explain.queries import SpanQueries
+from rootcause.incidents.single_requests import USUAL_S
 from rootcause.judge.diagnose import State, Verdict, diagnose
 from rootcause.load.callees import callees_of
 from rootcause.load.changes import LOOK_BACK_S
@@ -33,7 +35,6 @@ from rootcause.load.recorded import LOGS, SPANS, Case, CaseRefused
 from rootcause.load.recorded_spans import messages
 from rootcause.load.spans import Span, from_otlp
 from rootcause.load.window import Interval
-from rootcause.watch import USUAL_S
 
 MOST_SPANS = 5_000_000
 STORED_WITHIN_S = 60.0
@@ -94,21 +95,20 @@ def _judge(case: Case, reader: Reader, sent: int, stored_before: int, began: flo
     finding, summary = None, verdict.reason
     if verdict.suspects:
         queries = SpanQueries(baseline, observed)
-        now = observed.end
-        finding = explain(verdict, baseline, observed, queries, incident=case.file.id, now=now, sample=sample)
         before = read_spans(reader, [Interval(observed.start - USUAL_S, observed.start)])
-        finding = finding.model_copy(update={"onset": _onset(verdict, normal, [*before, *incident])})
+        detail = Detail(_began(verdict, normal, [*before, *incident]))
+        id, now = case.file.id, observed.end
+        finding = explain(verdict, baseline, observed, queries, incident=id, now=now, sample=sample, detail=detail)
         summary = finding.title
     seconds = time.monotonic() - began
     return Outcome(case.file.id, verdict.state, summary, finding, sent, stored_before, seconds)
 
 
-def _onset(verdict: Verdict, normal: list[Span], around: list[Span]) -> Onset | None:
+def _began(verdict: Verdict, normal: list[Span], around: list[Span]) -> Began | None:
     """When it began, as far as single requests tell."""
     first = verdict.suspects[0]
     wanted = Wanted(first.service, verdict.narrowed.instance, by_errors(first), bool(verdict.links))
-    found = began(moments_of(normal, around, wanted))
-    return Onset(at=moment(found.at), within_s=round(found.within_s, 3)) if found else None
+    return began(moments_of(normal, around, wanted))
 
 
 def _feed(case: Case, collector: Collector, reader: Reader, progress: Callable[[str], None]) -> tuple[int, int]:

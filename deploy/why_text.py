@@ -10,6 +10,7 @@ import click
 
 from deploy.lines import hung, width
 from deploy.reasons import advice
+from rootcause.explain.apart import apart
 from rootcause.explain.quantities import added_ms, ms, percent
 
 _CODE = re.compile(r"\(([a-z0-9_]+)\)")
@@ -117,12 +118,13 @@ def _notes(found: dict[str, Any]) -> None:
 
 
 def _culprit(culprit: dict[str, str]) -> str:
-    """`payments v2, instance payments-3, route /charges`, or `the link cart -> payments`."""
+    """`payments v2, instance payments-3, route /charges`, or `the link cart -> payments`; `…, in zone b`."""
     if culprit.get("link"):
-        return f"the link {culprit['link']}".replace("link * -> ", "link to ")
-    named = f"{culprit['service']} {culprit.get('version', '')}".strip()
-    parts = [f"{key} {culprit[key]}" for key in ("instance", "route") if culprit.get(key)]
-    return ", ".join([named, *parts])
+        named, below = f"the link {culprit['link']}".replace("link * -> ", "link to "), []
+    else:
+        named = f"{culprit['service']} {culprit.get('version', '')}".strip()
+        below = [f"{key} {culprit[key]}" for key in ("instance", "route") if culprit.get(key)]
+    return ", ".join(part for part in (named, *below, apart(culprit)) if part)
 
 
 def _part(contribution: dict[str, Any], symptom: dict[str, Any]) -> str:

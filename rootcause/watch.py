@@ -11,29 +11,24 @@ from functools import cache
 from typing import Any
 
 from collector.store.client import Reader
-from collector.store.errors import QueryFailed, StoreUnavailable
-from rootcause.detect.onset import Began, began
 from rootcause.explain.changes import changed
-from rootcause.explain.finding import Finding, Onset
-from rootcause.explain.proof import by_errors, felt_by_users, moment
+from rootcause.explain.finding import Finding
+from rootcause.explain.proof import felt_by_users, moment
 from rootcause.explain.quantities import percent
 from rootcause.explain.queries import RollupQueries
 from rootcause.incidents.casebook import Casebook, News, Seen
-from rootcause.incidents.lifecycle import Event, Incident, Step
+from rootcause.incidents.lifecycle import Incident
+from rootcause.incidents.single_requests import SingleRequests
 from rootcause.incidents.vigil import Sight, Vigil
-from rootcause.judge.diagnose import State, Verdict, turned_to
+from rootcause.judge.diagnose import State, Verdict
 from rootcause.load.beside import Beside
 from rootcause.load.from_gauges import load_usage
 from rootcause.load.from_rollups import load_normal, load_question
 from rootcause.load.read_changes import read_changes
-from rootcause.load.read_moments import read_moments
-from rootcause.load.window import STEP_S, Interval, Window
+from rootcause.load.window import Interval, Window
 from rootcause.promises.symptoms import Felt
 
 log = logging.getLogger(__name__)
-
-USUAL_S = 60.0
-"""So long before the time in question requests are looked at one by one, to find the one with which it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +51,7 @@ class Watch:
     def __init__(self, reader: Reader, book: Casebook) -> None:
         self._reader = reader
         self._beside = Beside(reader)
+        self._requests = SingleRequests(reader)
         self._book = book
         self._vigil: Vigil | None = None
 
@@ -68,10 +64,10 @@ class Watch:
         changes = cache(lambda: read_changes(self._reader, now))
         sight = vigil.compare(now, lambda: changed(changes()))
         events = vigil.judge(sight)
-        onsets = self._onsets(events, sight)
+        details = self._requests.look(events, sight)
         # Read by now where there are suspects; only theirs are told of.
         before = changes() if sight.verdict.suspects else ()
-        seen = Seen(sight.verdict, sight.baseline, sight.observed, before, now, onsets, sight.sample)
+        seen = Seen(sight.verdict, sight.baseline, sight.observed, before, now, details, sight.sample)
         news = [told for event in events if (told := self._book.record(event, seen)) is not None]
         news += self._book.released(now)
         self._book.write()
@@ -87,34 +83,6 @@ class Watch:
                 normal = (Interval(start.timestamp(), end.timestamp()),)
         beside = self._beside
         return Vigil(self._load, map(_left, findings), normal, beside.look, self._load_normal, beside.glance)
-
-    def _onsets(self, events: Sequence[Event], sight: Sight) -> dict[str, Onset]:
-        """When the troubles began that now are incidents; an incident opens also when the store does not tell."""
-        opened = [event.incident.culprit for event in events if event.step in (Step.OPENED, Step.REOPENED)]
-        try:
-            found = {culprit: self._began(culprit, sight) for culprit in opened}
-        except (StoreUnavailable, QueryFailed) as error:
-            log.warning("when it began is not known: %s", error)
-            return {}
-        return {
-            culprit: Onset(at=moment(at.at), within_s=round(at.within_s, 3))
-            for culprit, at in found.items()
-            if at is not None
-        }
-
-    def _began(self, culprit: str, sight: Sight) -> Began | None:
-        verdict = turned_to(culprit, sight.verdict, sight.baseline, sight.observed)
-        start = sight.observed.start
-        moments = read_moments(
-            self._reader,
-            culprit,
-            verdict.narrowed.instance,
-            Interval(start - USUAL_S, sight.now),
-            start - STEP_S,
-            by_errors=by_errors(verdict.suspects[0]),
-            callers=[link.source for link in verdict.links],
-        )
-        return began(moments)
 
     def _load(self, requests: Sequence[Interval], gauges: Sequence[Interval]) -> Window:
         return replace(load_question(self._reader, requests), usage=load_usage(self._reader, gauges))

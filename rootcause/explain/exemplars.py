@@ -12,15 +12,15 @@ from rootcause.load.window import Called, Served, Window, calls
 MOST = 3
 
 
-def exemplars(observed: Window, culprit: Culprit, *, by_errors: bool) -> tuple[str, ...]:
-    """Failing or slowest traces through the culprit, in the time in question."""
+def exemplars(observed: Window, culprit: Culprit, *, by_errors: bool, bad: Iterable[str] = ()) -> tuple[str, ...]:
+    """Failing or slowest traces through the culprit, in the time in question; those known to be `bad` come first."""
     links = [row for row in observed.called if _goes_over(row, culprit.link)]
     served = [row for row in observed.served if _serves(row, culprit)]
     rows: list[Served | Called] = [
         *sorted(links, key=_mean_ms, reverse=True),
         *sorted(served, key=_mean_ms, reverse=True),
     ]
-    return _first(row.error_trace if by_errors else row.slow_trace for row in rows)
+    return _first((*bad, *(row.error_trace if by_errors else row.slow_trace for row in rows)))
 
 
 def counter_exemplars(

@@ -28,13 +28,18 @@ class Symptom(_Part):
 
 class Culprit(_Part):
     """Who did it, as far down as the evidence reaches, empty beyond. `link` is "source -> destination", the source
-    being "*" when the links of several callers are at fault."""
+    being "*" when the links of several callers are at fault. Of `node`, `zone`, `caller` and `attribute`
+    ("key = value") one at most: what bad requests have in common, while others at the same time are well."""
 
     service: str
     version: str = ""
     instance: str = ""
     route: str = ""
     link: str = ""
+    node: str = ""
+    zone: str = ""
+    caller: str = ""
+    attribute: str = ""
 
 
 class Contribution(_Part):

@@ -13,6 +13,7 @@ from rootcause.detect.inside import felt_inside
 from rootcause.detect.symptom import Symptom
 from rootcause.explain import wording
 from rootcause.explain.counterfactual import without
+from rootcause.explain.detail import UNKNOWN, Detail, in_common, narrowed_to
 from rootcause.explain.exemplars import counter_exemplars, exemplars
 from rootcause.explain.finding import (
     ANY_SOURCE,
@@ -22,6 +23,7 @@ from rootcause.explain.finding import (
     Figures,
     Finding,
     OnPath,
+    Onset,
     Ranked,
     RuledOut,
     Windows,
@@ -51,11 +53,13 @@ def explain(
     now: float,
     change: Change | None = None,
     sample: Sample = NO_SAMPLE,
+    detail: Detail = UNKNOWN,
 ) -> Finding:
-    """The finding of a verdict that has a suspect; `sample` are spans of some requests of both windows."""
+    """The finding of a verdict that has a suspect; `sample` are spans of some requests of both windows, `detail` is
+    what single requests tell."""
     first = verdict.suspects[0]
     symptom = felt(verdict)
-    culprit = culprit_of(verdict)
+    culprit = narrowed_to(culprit_of(verdict), detail)
     path = waited_for(sample, symptom)
     gaps = gaps_of(verdict, Graph([baseline, observed]), observed)
     return Finding(
@@ -63,7 +67,7 @@ def explain(
         state="open",
         opened_at=moment(now),
         updated_at=moment(now),
-        title=title(verdict),
+        title=title(verdict, culprit),
         symptom=SymptomPart(
             service=symptom.service,
             route=symptom.route,
@@ -77,11 +81,12 @@ def explain(
         contribution=_contribution(verdict, symptom),
         ranking=tuple(_ranked(suspect) for suspect in verdict.suspects),
         ruled_out=_ruled_out(verdict, baseline, observed),
-        exemplars=exemplars(observed, culprit, by_errors=by_errors(first)),
+        exemplars=exemplars(observed, culprit, bad=_worst(detail), by_errors=by_errors(first)),
         counter_exemplars=counter_exemplars(baseline, observed, culprit, symptom, sample),
         change=change,
         evidence=(
             *_evidence(verdict, symptom, queries),
+            *in_common(culprit, detail),
             *_waited(path, symptom, queries),
             *_counterfactual(verdict, symptom, (baseline, observed), queries),
         ),
@@ -89,6 +94,7 @@ def explain(
             baseline=(moment(baseline.start), moment(baseline.end)),
             incident=(moment(observed.start), moment(observed.end)),
         ),
+        onset=_onset(detail),
         path=path,
         gaps=gaps,
     )
@@ -141,10 +147,10 @@ def culprit_of(verdict: Verdict) -> Culprit:
     return Culprit(service=first.service, version=narrowed.version, instance=narrowed.instance, route=narrowed.route)
 
 
-def title(verdict: Verdict) -> str:
+def title(verdict: Verdict, culprit: Culprit) -> str:
     """One line for the pager."""
     first, symptom = verdict.suspects[0], felt(verdict)
-    who = wording.named(culprit_of(verdict))
+    who = wording.named(culprit)
     does = "fails requests" if by_errors(first) else "is slow"
     if symptom.signal == "saturation" and first.full is not None:
         usual, now = percent(symptom.baseline), percent(symptom.observed)
@@ -165,6 +171,15 @@ def title(verdict: Verdict) -> str:
 def moment(time: float) -> datetime:
     """Unix seconds as a UTC time, to the millisecond."""
     return datetime.fromtimestamp(round(time, 3), UTC)
+
+
+def _onset(detail: Detail) -> Onset | None:
+    began = detail.began
+    return Onset(at=moment(began.at), within_s=round(began.within_s, 3)) if began is not None else None
+
+
+def _worst(detail: Detail) -> tuple[str, ...]:
+    return detail.common.found.traces if detail.common is not None else ()
 
 
 def _contribution(verdict: Verdict, symptom: Symptom) -> Contribution:

@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Protocol
 
+from collector.store.quoting import literal
 from rootcause.attribute.steps import StepShift
 from rootcause.load.step_names import written
 from rootcause.load.window import OF_TIME, Interval, Window
@@ -173,12 +174,6 @@ def _like(pattern: str) -> str:
     """What holds the words of a pattern in their order, for LIKE."""
     words = pattern.replace("*", " ").split()
     return "".join("%" + _OF_LIKE.sub(r"\\\g<0>", word) for word in words) + "%"
-
-
-def literal(text: str) -> str:
-    """A string as ClickHouse reads it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _which(column: str, baseline: Window, observed: Window) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from rootcause.attribute.links import LinkShift
 from rootcause.attribute.refused import REFUSALS
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
+from rootcause.explain.apart import apart
 from rootcause.explain.finding import ANY_SOURCE, Culprit, OnPath
 from rootcause.explain.quantities import added_ms, ms, percent
 from rootcause.judge.suspect import Suspect
@@ -19,12 +20,15 @@ THE_REST = "all others"
 
 
 def named(culprit: Culprit) -> str:
-    """`payments v2 (payments-3) /charges`, `the link cart -> payments`, `the link to payments`: of whoever calls."""
+    """`payments v2 (payments-3) /charges`, `the link cart -> payments`, `the link to payments`: of whoever calls;
+    `payments in zone b`."""
     if culprit.link:
         one = culprit.link.removeprefix(f"{ANY_SOURCE} -> ")
-        return f"the link {culprit.link}" if one == culprit.link else f"the link to {one}"
-    parts = [culprit.service, culprit.version, f"({culprit.instance})" if culprit.instance else "", culprit.route]
-    return " ".join(part for part in parts if part)
+        parts = [f"the link {culprit.link}" if one == culprit.link else f"the link to {one}"]
+    else:
+        instance = f"({culprit.instance})" if culprit.instance else ""
+        parts = [culprit.service, culprit.version, instance, culprit.route]
+    return " ".join(part for part in (*parts, apart(culprit.model_dump())) if part)
 
 
 def arrow(link: LinkShift) -> str:

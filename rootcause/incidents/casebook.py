@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.explain.changes import preceding
-from rootcause.explain.finding import Finding, Note, Onset
+from rootcause.explain.detail import UNKNOWN, Detail
+from rootcause.explain.finding import Finding, Note
 from rootcause.explain.proof import explain, moment
 from rootcause.explain.queries import RollupQueries
 from rootcause.incidents.journal import Journal
@@ -47,8 +48,8 @@ class Seen:
     observed: Window
     changes: Sequence[Change]
     now: float
-    onsets: Mapping[str, Onset] = field(default_factory=dict)
-    """Of incidents that open, by culprit."""
+    details: Mapping[str, Detail] = field(default_factory=dict)
+    """What was found of single requests, by culprit."""
     sample: Sample = NO_SAMPLE
 
 
@@ -59,6 +60,7 @@ class _Kept:
     finding: Finding
     score: float
     written_at: float
+    detail: Detail = UNKNOWN
 
 
 class Casebook:
@@ -162,7 +164,8 @@ class Casebook:
         incident, now = event.incident, seen.now
         before = self._kept.get(incident.id)
         score = next(s.score for s in seen.verdict.suspects if s.service == incident.culprit)
-        if before is None or (score >= before.score and not _poorer(before.finding, seen.verdict)):
+        better = before is None or score >= before.score or incident.culprit in seen.details
+        if before is None or (better and not _poorer(before.finding, seen.verdict)):
             self._explain(incident, seen, score)
         kept = self._kept[incident.id]
         opened = event.step in (Step.OPENED, Step.REOPENED)
@@ -183,6 +186,7 @@ class Casebook:
         before = self._kept.get(incident.id)
         change = preceding(seen.changes, incident.culprit) if before is None else before.finding.change
         queries = RollupQueries(seen.baseline, seen.observed)
+        detail = seen.details.get(incident.culprit, before.detail if before is not None else UNKNOWN)
         verdict = turned_to(incident.culprit, seen.verdict, seen.baseline, seen.observed)
         finding = explain(
             verdict,
@@ -193,15 +197,17 @@ class Casebook:
             now=seen.now,
             change=change,
             sample=seen.sample,
+            detail=detail,
         )
-        onset = seen.onsets.get(incident.culprit) if before is None else before.finding.onset
-        finding = finding.model_copy(update={"opened_at": moment(incident.opened_at), "onset": onset})
+        finding = finding.model_copy(update={"opened_at": moment(incident.opened_at)})
         if before is not None:
+            # Of the onset what was seen first, for that was nearest to it.
+            finding = finding.model_copy(update={"onset": before.finding.onset or finding.onset})
             finding = finding.model_copy(update={name: getattr(before.finding, name) for name in _STAYS})
         elif (ended := self._ended.pop(incident.id, None)) is not None:
             finding = _again(ended, finding, incident)
         written = before.written_at if before is not None else 0.0
-        self._kept[incident.id] = _Kept(finding, score, written)
+        self._kept[incident.id] = _Kept(finding, score, written, detail)
 
     def _change(self, id: str, now: datetime, change: Callable[[Finding], dict[str, Any]]) -> Finding | None:
         with self._writing:

@@ -1,58 +1,31 @@
 """Reads single requests of one service around the beginning of its trouble, as good or bad ones.
 
-In: an open Reader, the service, what is wrong with it, a stretch of time. Out: moments, for the onset. Never: spans of
-other services than those that recorded these requests; the time alone would not keep from reading them.
+In: an open Reader, which requests. Out: moments, for the onset and for what the bad ones have in common. Never: spans
+of other services than those that recorded these requests; the time alone would not keep from reading them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
 from collector.store.client import Reader
-from rootcause.load.moments import FEWEST, NEARLY_ALL, Moment
-from rootcause.load.window import Interval
+from rootcause.load.asked import Asked
+from rootcause.load.moments import Moment, Request, judged
 
 MOST = 20_000
-"""The latest of them: of a busy service a few seconds tell."""
+"""The latest of them."""
+TOOK_MS = """if(SpanKind = 'Server' AND SpanAttributes['mesh.time.own_us'] != '',
+        toFloat64OrZero(SpanAttributes['mesh.time.own_us']) / 1e3, Duration / 1e6)"""
+"""The time of a request that is in question: its service's own, or what its caller waited."""
 _REQUESTS = f"""
-SELECT toUnixTimestamp64Micro(toDateTime64(Timestamp, 6)) / 1e6, StatusCode = 'Error',
-    if(SpanKind = 'Server' AND SpanAttributes['mesh.time.own_us'] != '',
-        toFloat64OrZero(SpanAttributes['mesh.time.own_us']), Duration / 1e3)
-FROM otel.otel_traces
-WHERE ServiceName IN %(recorders)s AND Timestamp >= %(start)s AND Timestamp < %(end)s AND SpanKind = %(kind)s
-    AND SpanAttributes['mesh.destination.service'] = %(service)s
-    AND (%(instance)s = '' OR SpanAttributes['mesh.destination.instance'] = %(instance)s)
+SELECT toUnixTimestamp64Micro(toDateTime64(Timestamp, 6)) / 1e6, StatusCode = 'Error', {TOOK_MS}, SpanName, TraceId,
+    SpanId
+FROM otel.otel_traces WHERE {{condition}}
 ORDER BY Timestamp DESC LIMIT {MOST}
 """
 
 
-def read_moments(
-    reader: Reader,
-    service: str,
-    instance: str,
-    interval: Interval,
-    usual_until: float,
-    *,
-    by_errors: bool,
-    callers: Sequence[str],
-) -> list[Moment]:
-    """Requests of the service, or of the one instance that is named, as `callers` saw them when links from these are
-    at fault. What takes longer than nearly all of those before `usual_until` is bad. Raises StoreUnavailable,
-    QueryFailed."""
-    params = {
-        "recorders": sorted(set(callers)) or [service],
-        "start": datetime.fromtimestamp(interval.start, UTC),
-        "end": datetime.fromtimestamp(interval.end, UTC),
-        "kind": "Client" if callers else "Server",
-        "service": service,
-        "instance": instance,
-    }
-    rows = reader.table(_REQUESTS, params).rows
-    if by_errors:
-        return [Moment(at, bool(failed)) for at, failed, _ in rows]
-    usual = sorted(took for at, _, took in rows if at < usual_until)
-    if len(usual) < FEWEST:
-        return []
-    limit = usual[int(NEARLY_ALL * (len(usual) - 1))]
-    return [Moment(at, took > limit) for at, _, took in rows]
+def read_moments(reader: Reader, asked: Asked, usual_until: float, *, by_errors: bool) -> list[Moment]:
+    """What takes longer than nearly all requests by its name before `usual_until` is bad, or else what fails. Raises
+    StoreUnavailable, QueryFailed."""
+    rows = reader.table(_REQUESTS.format(condition=asked.condition)).rows
+    requests = [Request(at, bool(failed), took, name, trace, span) for at, failed, took, name, trace, span in rows]
+    return judged(requests, (one for one in requests if one.at < usual_until), by_errors=by_errors)

@@ -15,6 +15,7 @@ def test_a_finding_of_the_engine_is_read_whole() -> None:
     sheet = finding_sheet.read(telemetry.finding([], NOW).model_dump_json())
     assert (sheet.id, sheet.title) == (telemetry.INCIDENT, telemetry.TITLE)
     assert sheet.culprit_name == "payments v1 on payments-1"
+    assert sheet.culprit["zone"] == "b"
     assert sheet.ranking[0] == Suspect(
         "payments", 0.94, (21.0, 261.0), (0.0, 0.081), (None, None), "own time grew 240 ms when the symptom began"
     )

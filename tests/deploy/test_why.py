@@ -48,7 +48,7 @@ FINDING = Finding(
     updated_at=NOW,
     title="payments v2 is slow: front [/checkout] 90 ms -> 330 ms",
     symptom=Symptom(service="front", route="/checkout", signal="latency", baseline=90, observed=330, unit="ms"),
-    culprit=Culprit(service="payments", version="v2", instance="payments-3"),
+    culprit=Culprit(service="payments", version="v2", instance="payments-3", zone="b"),
     confidence=0.93,
     contribution=Contribution(value=240, unit="ms", share=1.0),
     ranking=(
@@ -180,7 +180,7 @@ def test_on_a_narrow_terminal_every_line_fits_and_goes_on_under_its_beginning() 
     assert max(map(len, lines)) <= 80
     (first,) = (number for number, line in enumerate(lines) if line.startswith("  front /checkout"))
     assert lines[first + 1].startswith("    a long") or lines[first + 1].startswith("    story")
-    assert "culprit     payments v2, instance payments-3  (confidence 93 %)" in lines
+    assert "culprit     payments v2, instance payments-3, in zone b  (confidence 93 %)" in lines
 
 
 def test_the_sql_behind_each_statement_can_be_pasted() -> None:

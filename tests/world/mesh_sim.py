@@ -49,11 +49,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Proxied:
-    """A span of a proxy: the plain part, and what the mesh writes beside it."""
+    """A span of a proxy: the plain part, what the mesh writes beside it, and what else is known of who recorded it."""
 
     span: Span
     attributes: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    resource: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -214,15 +215,16 @@ def otlp(spans: list[Proxied], batch: int = 1000) -> Iterator[ExportTraceService
     for first in range(0, len(spans), batch):
         yield ExportTraceServiceRequest(
             resource_spans=[
-                ResourceSpans(resource=_resource(one.span), scope_spans=[ScopeSpans(spans=[_otlp(one)])])
+                ResourceSpans(resource=_resource(one), scope_spans=[ScopeSpans(spans=[_otlp(one)])])
                 for one in spans[first : first + batch]
             ]
         )
 
 
-def _resource(span: Span) -> Resource:
+def _resource(one: Proxied) -> Resource:
+    span = one.span
     names = {"service.name": span.service, "service.version": span.version, "service.instance.id": span.instance}
-    return Resource(attributes=_attributes(names))
+    return Resource(attributes=_attributes(names | one.resource))
 
 
 def _otlp(one: Proxied) -> OtlpSpan:

@@ -131,7 +131,7 @@ def finding(traffic: list[Proxied], now: datetime) -> Finding:
         updated_at=now,
         title=TITLE,
         symptom=Symptom(service="front", route="/checkout", signal="latency", baseline=61, observed=301, unit="ms"),
-        culprit=Culprit(service=CULPRIT, version="v1", instance="payments-1", route="/charges"),
+        culprit=Culprit(service=CULPRIT, version="v1", instance="payments-1", route="/charges", zone="b"),
         confidence=0.93,
         contribution=Contribution(value=226, unit="ms", share=0.94),
         ranking=(

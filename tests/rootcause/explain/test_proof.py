@@ -9,7 +9,7 @@ import pytest
 
 from rootcause.detect.symptom import Symptom
 from rootcause.explain.finding import Finding
-from rootcause.explain.proof import explain, felt, title
+from rootcause.explain.proof import culprit_of, explain, felt, title
 from rootcause.explain.queries import RollupQueries
 from rootcause.judge.diagnose import diagnose
 from rootcause.load.changes import Change
@@ -50,7 +50,7 @@ def test_who_is_slow_while_users_see_the_failures_of_another_is_told_by_its_own_
     told = felt(replace(verdict, symptoms=(failing,)))
     assert (told.service, told.signal) == ("inventory", "latency")
     assert told.observed - told.baseline == pytest.approx(200, rel=0.1)
-    assert title(replace(verdict, symptoms=(failing,))).startswith(
+    assert title(replace(verdict, symptoms=(failing,)), culprit_of(verdict)).startswith(
         "the link cart -> inventory is slow: inventory takes "
     )
 
@@ -65,13 +65,7 @@ def test_bad_version_is_compared_with_the_good_one() -> None:
 
 def test_link_names_both_ends() -> None:
     found = finding(Fault("link", "inventory", 200, FAULT_AT, source="cart"))
-    assert found.culprit.model_dump() == {
-        "service": "inventory",
-        "version": "",
-        "instance": "",
-        "route": "",
-        "link": "cart -> inventory",
-    }
+    assert found.culprit.model_dump(exclude_defaults=True) == {"service": "inventory", "link": "cart -> inventory"}
     link = found.ranking[0].link_ms
     assert link is not None
     assert link.observed - link.baseline == pytest.approx(200, rel=0.1)
