@@ -144,7 +144,14 @@ def culprit_of(verdict: Verdict) -> Culprit:
     if verdict.links:
         source = verdict.links[0].source if len(verdict.links) == 1 else ANY_SOURCE
         return Culprit(service=first.service, link=f"{source} -> {first.service}")
-    return Culprit(service=first.service, version=narrowed.version, instance=narrowed.instance, route=narrowed.route)
+    node = verdict.machine.node if verdict.machine is not None and len(verdict.together) > 1 else ""
+    return Culprit(
+        service=first.service,
+        version=narrowed.version,
+        instance=narrowed.instance,
+        route=narrowed.route,
+        node=node,
+    )
 
 
 def title(verdict: Verdict, culprit: Culprit) -> str:
@@ -183,8 +190,9 @@ def _worst(detail: Detail) -> tuple[str, ...]:
 
 
 def _contribution(verdict: Verdict, symptom: Symptom) -> Contribution:
-    parts = [_part(suspect, symptom) for suspect in verdict.suspects]
-    share = parts[0] / sum(parts) if sum(parts) else 0.0
+    parts = {suspect.service: _part(suspect, symptom) for suspect in verdict.suspects}
+    whole = sum(parts.values())
+    share = sum(parts.get(service, 0.0) for service in verdict.together) / whole if whole else 0.0
     return Contribution(
         value=round(share * (symptom.observed - symptom.baseline), 4),
         unit=symptom.unit,
@@ -257,6 +265,13 @@ def _looped(first: Suspect, queries: Queries) -> tuple[Evidence, ...]:
     )
 
 
+def _on_machine(verdict: Verdict, queries: Queries) -> tuple[Evidence, ...]:
+    if verdict.machine is None or len(verdict.together) < 2:
+        return ()
+    machine = verdict.machine
+    return (Evidence(statement=wording.on_machine(machine), sql=queries.nodes(machine.services)),)
+
+
 def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
     first = verdict.suspects[0]
     inside = symptom.signal == "saturation" or only_fewer(first) or only_inside(verdict)
@@ -283,6 +298,7 @@ def _evidence(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evi
                 sql=queries.service(first.service),
             )
         )
+    statements += _on_machine(verdict, queries)
     statements += [
         Evidence(statement=wording.link_against(link), sql=queries.link(link.source, link.destination))
         for link in first.links
@@ -305,6 +321,7 @@ def _counterfactual(
     share = _contribution(verdict, symptom).share
     service = verdict.suspects[0].service
     who = f"what the link to {service} adds" if verdict.links else service
+    who = f"what node {verdict.machine.node} adds" if verdict.machine and len(verdict.together) > 1 else who
     told = without(who, symptom, share, *windows)
     return (Evidence(statement=told, sql=queries.entries(symptom.service)),) if told else ()
 

@@ -5,11 +5,14 @@ In: the two windows. Out: text with every value written out, for the roll-ups or
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 from collector.store.quoting import literal
 from rootcause.attribute.steps import StepShift
+from rootcause.load.first_told import NODE
+from rootcause.load.read_moments import TOOK_MS
 from rootcause.load.step_names import written
 from rootcause.load.window import OF_TIME, Interval, Window
 
@@ -28,6 +31,9 @@ class Queries(Protocol):
 
     def usage(self, service: str) -> str:
         """How full the instances of a service were."""
+
+    def nodes(self, services: Sequence[str]) -> str:
+        """How long requests to some services took by themselves, by machine, in the incident window."""
 
     def lines(self, service: str, pattern: str) -> str:
         """How often a service wrote what this pattern says, or something that holds the same words in this order."""
@@ -67,6 +73,15 @@ class _BesideCalls:
             "  count() AS Samples, round(quantileExact(0.95)(Value), 3) AS P95, round(max(Value), 3) AS Most\n"
             f"FROM otel.otel_metrics_gauge\nWHERE ServiceName = {literal(service)} AND {_RESOURCES}"
             f" AND {where}\nGROUP BY Window, Instance, MetricName ORDER BY MetricName, Instance, Window"
+        )
+
+    def nodes(self, services: Sequence[str]) -> str:
+        names = ", ".join(map(literal, services))
+        return (
+            f"SELECT ServiceName AS Service, {NODE} AS Node, count() AS Requests, round(avg({TOOK_MS}), 2) AS MeanMs\n"
+            f"FROM otel.otel_traces\nWHERE ServiceName IN ({names}) AND SpanKind = 'Server'"
+            f" AND SpanAttributes['mesh.destination.service'] = ServiceName\n"
+            f"  AND {_inside('Timestamp', self._windows[1].intervals)}\nGROUP BY Service, Node ORDER BY Service, Node"
         )
 
     def lines(self, service: str, pattern: str) -> str:

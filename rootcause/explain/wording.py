@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rootcause.attribute.attempts import Attempts
 from rootcause.attribute.drops import Drop
 from rootcause.attribute.links import LinkShift
+from rootcause.attribute.machines import Machine
 from rootcause.attribute.refused import REFUSALS
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
@@ -91,6 +92,22 @@ def dropped(drop: Drop) -> str:
         f"{drop.source} hardly calls {drop.destination} any more: {fall.observed:.2f} calls a request,"
         f" usually {fall.baseline:.2f}; about {fall.missing:.0f} did not come"
     )
+
+
+def on_machine(machine: Machine) -> str:
+    """Which services are slow on it."""
+    parts = []
+    if machine.well_elsewhere:
+        told = "are slow there, and well on other nodes at the same time"
+        parts.append(f"{', '.join(machine.well_elsewhere)} {told}")
+    if machine.nowhere_else:
+        rest = ", too" if machine.well_elsewhere else ", while others on other nodes are well"
+        parts.append(f"{', '.join(machine.nowhere_else)}, on no other node, {_are(machine.nowhere_else)} slow{rest}")
+    return f"node {machine.node}: {'; '.join(parts)}"
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def looped(loop: Attempts) -> str:

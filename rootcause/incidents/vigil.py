@@ -112,13 +112,24 @@ class Vigil:
         verdict, now = sight.verdict, sight.now
         events: list[Event] = []
         if verdict.state != "not_enough_data":
-            blamed = tuple(suspect.service for suspect in verdict.suspects[: verdict.blamed])
+            blamed = one_cause(verdict, {incident.culprit for incident in self._lives.open})
             events = self._lives.judge(now, blamed, strong=_strong(verdict), new_id=_new_id)
         self._past += [around(event.incident.opened_at, now) for event in events if event.step is Step.RESOLVED]
         self._normal = sight.baseline.intervals if self._lives.busy else None
         oldest = horizon(now).normal[0].start
         self._past = [gap for gap in self._past if gap.end > oldest]
         return events
+
+
+def one_cause(verdict: Verdict, open_now: Set[str]) -> tuple[str, ...]:
+    """Who is blamed, the best first; of several services on the machine that they are slow on only one, the one that
+    has an incident already when there is such a one."""
+    blamed = [suspect.service for suspect in verdict.suspects[: verdict.blamed]]
+    there = [service for service in blamed if verdict.machine is not None and service in verdict.machine.services]
+    kept = next((service for service in there if service in open_now), there[0] if there else "")
+    first = blamed.index(there[0]) if there else 0
+    alone = [service for service in blamed if service not in there]
+    return (*alone[:first], kept, *alone[first:]) if there else tuple(blamed)
 
 
 def _strong(verdict: Verdict) -> bool:

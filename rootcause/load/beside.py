@@ -1,5 +1,5 @@
 """Reads what is too much to be read all the time, once something strays: complaints, steps inside requests, what
-instances use up, how much of the traffic has spans at all, and the same time of other days.
+instances use up, where they run, how much of the traffic has spans at all, and the same time of other days.
 
 In: an open Reader and both windows. Out: the windows with all of that. It supports a verdict or takes one back, and
 makes none where nothing strays. Never: an evaluation that fails because a part of it cannot be read in time.
@@ -15,6 +15,7 @@ from rootcause.load.from_captured import captured
 from rootcause.load.from_history import History
 from rootcause.load.from_logs import Complaints
 from rootcause.load.looked import Looked
+from rootcause.load.nodes import Nodes
 from rootcause.load.sampled import Sampled
 from rootcause.load.window import Interval, Window
 
@@ -30,6 +31,7 @@ class Beside:
         self._complaints = Complaints(reader)
         self._sampled = Sampled(reader)
         self._history = History(reader)
+        self._nodes = Nodes(reader)
 
     def glance(self, baseline: Window, observed: Window, now: float) -> Looked:
         """With nothing but the steps inside requests. Raises StoreUnavailable."""
@@ -50,6 +52,7 @@ class Beside:
                 steps=(*observed.steps, *told),
                 amounts=since,
                 captured=captured(self._reader, observed, now),
+                nodes=self._nodes.look(observed, now),
             ),
             self._history.days(question),
             sample,

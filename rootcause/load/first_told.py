@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rootcause.load.spans import INSTANCE_ATTRIBUTES, PEER_ATTRIBUTES
+from rootcause.load.traits import NODE_KEYS
 
 
 def first_told(column: str, names: Iterable[str]) -> str:
@@ -18,3 +19,4 @@ def first_told(column: str, names: Iterable[str]) -> str:
 
 PEER = first_told("SpanAttributes", PEER_ATTRIBUTES)
 INSTANCE = first_told("ResourceAttributes", INSTANCE_ATTRIBUTES)
+NODE = first_told("ResourceAttributes", NODE_KEYS)
