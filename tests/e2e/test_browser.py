@@ -49,6 +49,8 @@ def centre(page: Page, service: str) -> tuple[float, float]:
     """Where the circle of a service is on the screen: the round shape nearest to its name."""
     label = name(page, service)
     expect(label).to_be_visible()
+    # What is above the drawing may still come, and move it.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     x, y = label.evaluate(
         """label => {
             const middle = box => [box.x + box.width / 2, box.y + box.height / 2];
