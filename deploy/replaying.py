@@ -20,7 +20,8 @@ from rootcause.attribute.on_path import with_path
 from rootcause.detect.onset import Began, began
 from rootcause.explain.detail import Detail
 from rootcause.explain.finding import Finding
-from rootcause.explain.proof import by_errors, explain, moment
+from rootcause.explain.headline import by_errors
+from rootcause.explain.proof import explain, moment
 from rootcause.explain.queries import SpanQueries
 from rootcause.incidents.single_requests import USUAL_S
 from rootcause.judge.diagnose import State, Verdict, diagnose

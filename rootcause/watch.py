@@ -13,9 +13,10 @@ from typing import Any
 from collector.store.client import Reader
 from rootcause.explain.changes import changed
 from rootcause.explain.finding import Finding
-from rootcause.explain.proof import felt_by_users, moment
+from rootcause.explain.proof import moment
 from rootcause.explain.quantities import percent
 from rootcause.explain.queries import RollupQueries
+from rootcause.explain.statements import felt_by_users
 from rootcause.incidents.casebook import Casebook, News, Seen
 from rootcause.incidents.lifecycle import Incident
 from rootcause.incidents.single_requests import SingleRequests

@@ -17,7 +17,7 @@ from collector.store.errors import QueryFailed, StoreUnavailable
 from rootcause.attribute.in_common import in_common
 from rootcause.detect.onset import began
 from rootcause.explain.detail import Common, Detail
-from rootcause.explain.proof import by_errors
+from rootcause.explain.headline import by_errors
 from rootcause.incidents.lifecycle import Event, Step
 from rootcause.incidents.vigil import Sight
 from rootcause.judge.diagnose import turned_to

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf
 
 from rootcause.attribute.on_path import with_path
-from rootcause.explain.proof import felt
+from rootcause.explain.headline import felt
 from rootcause.incidents.lifecycle import Event, Incident, Lifecycle, Step
 from rootcause.judge.diagnose import Verdict, diagnose
 from rootcause.judge.releases import Releases

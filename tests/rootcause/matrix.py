@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from deploy.demo.topology import SHOPS
-from rootcause.explain.proof import culprit_of
+from rootcause.explain.headline import culprit_of
 from tests.rootcause.shift import MANY, Opened, Recording, watch
 from tests.world.mesh_sim import Fault, Shop
 

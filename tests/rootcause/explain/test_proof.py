@@ -9,7 +9,8 @@ import pytest
 
 from rootcause.detect.symptom import Symptom
 from rootcause.explain.finding import Finding
-from rootcause.explain.proof import culprit_of, explain, felt, title
+from rootcause.explain.headline import culprit_of, felt, title
+from rootcause.explain.proof import explain
 from rootcause.explain.queries import RollupQueries
 from rootcause.judge.diagnose import diagnose
 from rootcause.load.changes import Change
