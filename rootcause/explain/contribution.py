@@ -10,7 +10,7 @@ from rootcause.judge.suspect import Suspect
 
 
 def contribution(verdict: Verdict, symptom: Symptom) -> Contribution:
-    """In the symptom's unit, and as a share of all that was added; of services on one slow machine that of all."""
+    """In the symptom's unit, and as a share of all that was added; of services slow in one place that of all."""
     parts = {suspect.service: _part(suspect, symptom) for suspect in verdict.suspects}
     whole = sum(parts.values())
     share = sum(parts.get(service, 0.0) for service in verdict.together) / whole if whole else 0.0

@@ -45,7 +45,7 @@ UNKNOWN = Detail()
 
 def narrowed_to(culprit: Culprit, detail: Detail) -> Culprit:
     """The culprit, and where or for whom it does wrong."""
-    if detail.common is None or culprit.node:
+    if detail.common is None or culprit.node or culprit.zone:
         return culprit
     trait = detail.common.found.trait
     part = _PARTS.get(trait.of)

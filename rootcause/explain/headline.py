@@ -58,13 +58,14 @@ def culprit_of(verdict: Verdict) -> Culprit:
     if verdict.links:
         source = verdict.links[0].source if len(verdict.links) == 1 else ANY_SOURCE
         return Culprit(service=first.service, link=f"{source} -> {first.service}")
-    node = verdict.machine.node if verdict.machine is not None and len(verdict.together) > 1 else ""
+    shared = verdict.place if len(verdict.together) > 1 else None
     return Culprit(
         service=first.service,
         version=narrowed.version,
         instance=narrowed.instance,
         route=narrowed.route,
-        node=node,
+        node=shared.name if shared is not None and shared.kind == "node" else "",
+        zone=shared.name if shared is not None and shared.kind == "zone" else "",
     )
 
 

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from collector.store.quoting import literal
+from rootcause.attribute.places import Kind
 from rootcause.attribute.steps import StepShift
 from rootcause.load.first_told import NODE
 from rootcause.load.read_moments import TOOK_MS
 from rootcause.load.step_names import written
+from rootcause.load.traits import ZONE_KEY
 from rootcause.load.window import OF_TIME, Interval, Window
 
 
@@ -32,8 +34,8 @@ class Queries(Protocol):
     def usage(self, service: str) -> str:
         """How full the instances of a service were."""
 
-    def nodes(self, services: Sequence[str]) -> str:
-        """How long requests to some services took by themselves, by machine, in the incident window."""
+    def places(self, kind: Kind, services: Sequence[str]) -> str:
+        """How long requests to some services took by themselves, by node or zone, in the incident window."""
 
     def lines(self, service: str, pattern: str) -> str:
         """How often a service wrote what this pattern says, or something that holds the same words in this order."""
@@ -75,13 +77,15 @@ class _BesideCalls:
             f" AND {where}\nGROUP BY Window, Instance, MetricName ORDER BY MetricName, Instance, Window"
         )
 
-    def nodes(self, services: Sequence[str]) -> str:
+    def places(self, kind: Kind, services: Sequence[str]) -> str:
         names = ", ".join(map(literal, services))
+        where = NODE if kind == "node" else f"ResourceAttributes['{ZONE_KEY}']"
         return (
-            f"SELECT ServiceName AS Service, {NODE} AS Node, count() AS Requests, round(avg({TOOK_MS}), 2) AS MeanMs\n"
+            f"SELECT ServiceName AS Service, {where} AS Place, count() AS Requests,"
+            f" round(avg({TOOK_MS}), 2) AS MeanMs\n"
             f"FROM otel.otel_traces\nWHERE ServiceName IN ({names}) AND SpanKind = 'Server'"
             f" AND SpanAttributes['mesh.destination.service'] = ServiceName\n"
-            f"  AND {_inside('Timestamp', self._windows[1].intervals)}\nGROUP BY Service, Node ORDER BY Service, Node"
+            f"  AND {_inside('Timestamp', self._windows[1].intervals)}\nGROUP BY Service, Place ORDER BY Service, Place"
         )
 
     def lines(self, service: str, pattern: str) -> str:

@@ -65,7 +65,7 @@ def _against(verdict: Verdict, symptom: Symptom, queries: Queries) -> tuple[Evid
                 sql=queries.service(first.service),
             )
         )
-    statements += _on_machine(verdict, queries)
+    statements += _at_place(verdict, queries)
     statements += [
         Evidence(statement=wording.link_against(link), sql=queries.link(link.source, link.destination))
         for link in first.links
@@ -87,11 +87,11 @@ def _looped(first: Suspect, queries: Queries) -> tuple[Evidence, ...]:
     )
 
 
-def _on_machine(verdict: Verdict, queries: Queries) -> tuple[Evidence, ...]:
-    if verdict.machine is None or len(verdict.together) < 2:
+def _at_place(verdict: Verdict, queries: Queries) -> tuple[Evidence, ...]:
+    if verdict.place is None or len(verdict.together) < 2:
         return ()
-    machine = verdict.machine
-    return (Evidence(statement=wording.on_machine(machine), sql=queries.nodes(machine.services)),)
+    place = verdict.place
+    return (Evidence(statement=wording.at_place(place), sql=queries.places(place.kind, place.services)),)
 
 
 def _waited(path: Sequence[OnPath], symptom: Symptom, queries: Queries) -> tuple[Evidence, ...]:
@@ -109,7 +109,8 @@ def _counterfactual(
     share = contribution(verdict, symptom).share
     service = verdict.suspects[0].service
     who = f"what the link to {service} adds" if verdict.links else service
-    who = f"what node {verdict.machine.node} adds" if verdict.machine and len(verdict.together) > 1 else who
+    place = verdict.place
+    who = f"what {place.kind} {place.name} adds" if place is not None and len(verdict.together) > 1 else who
     told = without(who, symptom, share, *windows)
     return (Evidence(statement=told, sql=queries.entries(symptom.service)),) if told else ()
 

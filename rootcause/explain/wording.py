@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rootcause.attribute.attempts import Attempts
 from rootcause.attribute.drops import Drop
 from rootcause.attribute.links import LinkShift
-from rootcause.attribute.machines import Machine
+from rootcause.attribute.places import Place
 from rootcause.attribute.refused import REFUSALS
 from rootcause.attribute.steps import StepShift
 from rootcause.attribute.surge import Surge
@@ -94,16 +94,16 @@ def dropped(drop: Drop) -> str:
     )
 
 
-def on_machine(machine: Machine) -> str:
-    """Which services are slow on it."""
+def at_place(place: Place) -> str:
+    """Which services are slow in it."""
     parts = []
-    if machine.well_elsewhere:
-        told = "are slow there, and well on other nodes at the same time"
-        parts.append(f"{', '.join(machine.well_elsewhere)} {told}")
-    if machine.nowhere_else:
-        rest = ", too" if machine.well_elsewhere else ", while others on other nodes are well"
-        parts.append(f"{', '.join(machine.nowhere_else)}, on no other node, {_are(machine.nowhere_else)} slow{rest}")
-    return f"node {machine.node}: {'; '.join(parts)}"
+    if place.well_elsewhere:
+        told = f"are slow there, and well in other {place.kind}s at the same time"
+        parts.append(f"{', '.join(place.well_elsewhere)} {told}")
+    if place.nowhere_else:
+        rest = ", too" if place.well_elsewhere else f", while others in other {place.kind}s are well"
+        parts.append(f"{', '.join(place.nowhere_else)}, in no other, {_are(place.nowhere_else)} slow{rest}")
+    return f"{place.kind} {place.name}: {'; '.join(parts)}"
 
 
 def _are(names: Sequence[str]) -> str:

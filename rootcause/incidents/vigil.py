@@ -122,10 +122,10 @@ class Vigil:
 
 
 def one_cause(verdict: Verdict, open_now: Set[str]) -> tuple[str, ...]:
-    """Who is blamed, the best first; of several services on the machine that they are slow on only one, the one that
+    """Who is blamed, the best first; of several services in the place where they are slow only one, the one that
     has an incident already when there is such a one."""
     blamed = [suspect.service for suspect in verdict.suspects[: verdict.blamed]]
-    there = [service for service in blamed if verdict.machine is not None and service in verdict.machine.services]
+    there = [service for service in blamed if verdict.place is not None and service in verdict.place.services]
     kept = next((service for service in there if service in open_now), there[0] if there else "")
     first = blamed.index(there[0]) if there else 0
     alone = [service for service in blamed if service not in there]

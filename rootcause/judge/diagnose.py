@@ -11,7 +11,7 @@ from rootcause.attribute.addressed import addressed
 from rootcause.attribute.drilldown import UNNARROWED, Narrowed, narrow
 from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import LinkShift
-from rootcause.attribute.machines import Machine, slow_machine
+from rootcause.attribute.places import Place, slow_place
 from rootcause.attribute.saturation import saturations
 from rootcause.attribute.steps import step_shifts
 from rootcause.attribute.strays import Stray, strays
@@ -58,8 +58,8 @@ MIN_NORMAL_S = 30.0
 class Verdict:
     """`symptoms` worst first, `suspects` best first, those without a score after all others; the first `blamed` of them
     explain enough to be blamed, the very first is narrowed down, to `links` into it if these are at fault. `reason`
-    says why there is none. `ranked` are those with a score, whether they explain enough or not. `machine` is the one
-    that several services are slow on."""
+    says why there is none. `ranked` are those with a score, whether they explain enough or not. `place` is where
+    several services are slow."""
 
     state: State
     reason: str
@@ -70,14 +70,14 @@ class Verdict:
     links: tuple[LinkShift, ...] = ()
     evidence: Evidence | None = None
     ranked: tuple[Suspect, ...] = ()
-    machine: Machine | None = None
+    place: Place | None = None
 
     @property
     def together(self) -> frozenset[str]:
-        """The first suspect's service, and those that have one cause with it, being slow on the same machine."""
+        """The first suspect's service, and those that have one cause with it, being slow in the same place."""
         first = self.suspects[0].service
-        shared = self.machine is not None and first in self.machine.services
-        return frozenset(self.machine.services) if self.machine is not None and shared else frozenset({first})
+        shared = self.place is not None and first in self.place.services
+        return frozenset(self.place.services) if self.place is not None and shared else frozenset({first})
 
 
 def diagnose(
@@ -101,12 +101,12 @@ def diagnose(
     symptoms.sort(key=lambda symptom: -symptom.severity)
     evidence = every_day.evidence(gather(baseline, observed))
     graph = Graph([baseline, observed])
-    machine = slow_machine(baseline, observed)
-    ranked = weighed(rank(evidence, graph, observed, machine=machine), changed)
+    place = slow_place(baseline, observed)
+    ranked = weighed(rank(evidence, graph, observed, place=place), changed)
     suspects, blamed = cut(ranked, BARS)
     if not blamed and observed.on_path:
         # What became slower beside the path is not in front of whoever is felt, and not nothing either.
-        ranked = weighed(rank(evidence, graph, replace(observed, on_path={}), machine=machine), changed)
+        ranked = weighed(rank(evidence, graph, replace(observed, on_path={}), place=place), changed)
         suspects, blamed = cut(ranked, BARS)
     if not blamed:
         strayed = measured(_strays(baseline, observed), {}, {}, {}, graph) if symptoms else []
@@ -121,7 +121,7 @@ def diagnose(
         min(blamed, MOST_SUSPECTS),
         evidence=evidence,
         ranked=tuple(ranked),
-        machine=machine,
+        place=place,
     )
     return turned_to(suspects[0].service, verdict, baseline, observed)
 

@@ -14,9 +14,9 @@ from rootcause.attribute.attempts import Attempts
 from rootcause.attribute.drops import Drop
 from rootcause.attribute.graph import Graph
 from rootcause.attribute.links import Ends, LinkShift
-from rootcause.attribute.machines import Machine
 from rootcause.attribute.on_path import waited_for
 from rootcause.attribute.own_errors import ErrorShift
+from rootcause.attribute.places import Place
 from rootcause.attribute.saturation import Saturation
 from rootcause.attribute.silent import Silent
 from rootcause.attribute.steps import StepShift
@@ -52,11 +52,11 @@ class _Against:
     met: int = 0
 
 
-def rank(evidence: Evidence, graph: Graph, observed: Window, *, machine: Machine | None = None) -> list[Suspect]:
-    """Suspects, best first. What became slower everywhere is nobody's, unless it is all on one `machine`."""
+def rank(evidence: Evidence, graph: Graph, observed: Window, *, place: Place | None = None) -> list[Suspect]:
+    """Suspects, best first. What became slower everywhere is nobody's, unless it is all in one `place`."""
     against: dict[str, _Against] = defaultdict(_Against)
     felt = graph.waited_for(row.service for row in observed.served if row.entry)
-    _blame_time(evidence, graph, felt, observed.on_path, against, machine)
+    _blame_time(evidence, graph, felt, observed.on_path, against, place)
     _blame_errors(evidence, graph, against)
     _blame_attempts(evidence, graph, felt, against)
     _blame_steps(evidence, graph, against)
@@ -103,11 +103,11 @@ def _blame_time(
     felt: Set[str],
     on_path: Mapping[str, float],
     against: dict[str, _Against],
-    machine: Machine | None,
+    place: Place | None,
 ) -> None:
     """Only what a service or link that requests from outside wait for adds beyond what became slower everywhere."""
     waits = {ends: link.time for ends, link in evidence.links.items() if link.time is not None}
-    own_factor = common_factor(evidence.own_time.values()) if machine is None else 1.0
+    own_factor = common_factor(evidence.own_time.values()) if place is None else 1.0
     own = {service: ms for service, ms in _standing_out(evidence.own_time, own_factor).items() if service in felt}
     links = {ends: ms for ends, ms in _standing_out(waits, common_wait(waits)).items() if ends[0] in felt}
     own, links = waited_for(own, on_path), waited_for(links, on_path)

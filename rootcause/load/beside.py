@@ -15,7 +15,7 @@ from rootcause.load.from_captured import captured
 from rootcause.load.from_history import History
 from rootcause.load.from_logs import Complaints
 from rootcause.load.looked import Looked
-from rootcause.load.nodes import Nodes
+from rootcause.load.placed import Placed
 from rootcause.load.sampled import Sampled
 from rootcause.load.window import Interval, Window
 
@@ -31,7 +31,7 @@ class Beside:
         self._complaints = Complaints(reader)
         self._sampled = Sampled(reader)
         self._history = History(reader)
-        self._nodes = Nodes(reader)
+        self._placed = Placed(reader)
 
     def glance(self, baseline: Window, observed: Window, now: float) -> Looked:
         """With nothing but the steps inside requests. Raises StoreUnavailable."""
@@ -44,7 +44,7 @@ class Beside:
         recent = Interval(question.end - HEARD_S, question.end)
         usual, told = self._complaints.steps(baseline.intervals, recent)
         before, since = amounts_around(self._reader, baseline.intervals, now)
-        baseline, observed, sample = self._sampled.look(baseline, observed, now)
+        baseline, observed, sample = self._sampled.look(baseline, self._placed.look(observed, now), now)
         return Looked(
             replace(baseline, steps=(*baseline.steps, *usual), amounts=before),
             replace(
@@ -52,7 +52,6 @@ class Beside:
                 steps=(*observed.steps, *told),
                 amounts=since,
                 captured=captured(self._reader, observed, now),
-                nodes=self._nodes.look(observed, now),
             ),
             self._history.days(question),
             sample,

@@ -191,7 +191,7 @@ class Window:
     """Everything seen in the given intervals (one, unless normal time was recorded in pieces). `captured`: the share
     (0..1) of its requests and calls that has a span, by service, as far as it is known. `on_path`: of the time that a
     service, or a link `source -> destination`, adds to normal time, the part that requests from outside wait for.
-    `nodes`: the machine of each service's instance, as far as it is known."""
+    `nodes` and `zones`: where each service's instance runs, as far as it is known."""
 
     intervals: tuple[Interval, ...]
     served: tuple[Served, ...] = ()
@@ -203,6 +203,7 @@ class Window:
     captured: Mapping[str, float] = field(default_factory=dict)
     on_path: Mapping[str, float] = field(default_factory=dict)
     nodes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    zones: Mapping[tuple[str, str], str] = field(default_factory=dict)
     traffic: Traffic = field(default=_NO_TRAFFIC, repr=False, compare=False)
     """`served` and `called`, the same in all windows that were made of one another without changing these."""
 

@@ -57,7 +57,7 @@ def test_one_machine_is_one_incident(tmp_path: Path) -> None:
     assert (found.culprit.node, found.culprit.instance) == ("n2", f"{found.culprit.service}-n2")
     assert "on node n2 is slow" in found.title
     (machine,) = [one for one in found.evidence if one.statement.startswith("node n2: ")]
-    assert "are slow there, and well on other nodes at the same time" in machine.statement
+    assert "are slow there, and well in other nodes at the same time" in machine.statement
     slow = machine.statement.removeprefix("node n2: ").partition(" are ")[0].split(", ")
     assert len(slow) >= 4
     assert found.contribution.share == pytest.approx(1.0, abs=0.15)

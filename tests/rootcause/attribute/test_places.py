@@ -1,4 +1,4 @@
-"""Which machine services are slow on."""
+"""On which machine, or in which zone, services are slow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from rootcause.attribute.machines import Machine, slow_machine
+from rootcause.attribute.places import Place, slow_place
 from rootcause.load.spans import Kind
 from rootcause.load.window import STEP_S, Bucket, Interval, Served, Window
 from tests.rootcause.windows import FAULT_AT, NORMAL, QUESTION, START
@@ -19,12 +19,14 @@ from tests.world.told_apart import burdened, on_machines
 FIRST, SECOND = SERVICES[:4], SERVICES[4:]
 EVERYWHERE = dict.fromkeys(SERVICES, ("n1", "n2", "n3"))
 APART = {**dict.fromkeys(FIRST, ("n1",)), **dict.fromkeys(SECOND, ("n2",))}
+ZONES = {"n1": "a", "n2": "b", "n3": "b", "n4": "a"}
+FOUR = dict.fromkeys(SERVICES, tuple(ZONES))
 MIXED = EVERYWHERE | {"payments": ("n2",)}
 
 
 def found(
     places: Mapping[str, Sequence[str]], nodes: Set[str], services: Set[str] = frozenset(SERVICES), seed: int = 5
-) -> Machine | None:
+) -> Place | None:
     """With these services four times as slow on these nodes."""
     traffic = on_machines(Shop(seed, rate=20).run(START, QUESTION.end - START), places, seed)
 
@@ -34,7 +36,8 @@ def found(
 
     slow = burdened(traffic, burden, 4.0)
     instances = {(service, f"{service}-{node}"): node for service, on in places.items() for node in on}
-    return slow_machine(served(slow, NORMAL), replace(served(slow, QUESTION), nodes=instances))
+    zones = {instance: ZONES[node] for instance, node in instances.items()}
+    return slow_place(served(slow, NORMAL), replace(served(slow, QUESTION), nodes=instances, zones=zones))
 
 
 def served(traffic: Sequence[Proxied], interval: Interval) -> Window:
@@ -59,22 +62,29 @@ def _bucket(start: float, own_ms: Sequence[float]) -> Bucket:
 
 
 def test_services_that_are_well_on_others() -> None:
-    machine = found(EVERYWHERE, {"n2"})
-    assert machine is not None
-    assert (machine.node, machine.nowhere_else) == ("n2", ())
-    assert set(machine.well_elsewhere) == set(SERVICES)
+    place = found(EVERYWHERE, {"n2"})
+    assert place is not None
+    assert (place.name, place.nowhere_else) == ("n2", ())
+    assert set(place.well_elsewhere) == set(SERVICES)
 
 
 def test_with_one_that_runs_nowhere_else() -> None:
-    machine = found(MIXED, {"n2"})
-    assert machine is not None
-    assert (machine.node, machine.nowhere_else) == ("n2", ("payments",))
-    assert set(machine.services) == set(SERVICES)
+    place = found(MIXED, {"n2"})
+    assert place is not None
+    assert (place.name, place.nowhere_else) == ("n2", ("payments",))
+    assert set(place.services) == set(SERVICES)
 
 
 def test_services_that_run_on_one_machine_each() -> None:
-    machine = found(APART, {"n1"})
-    assert machine == Machine("n1", (), tuple(sorted(FIRST)))
+    place = found(APART, {"n1"})
+    assert place == Place("node", "n1", (), tuple(sorted(FIRST)))
+
+
+def test_a_zone_of_several_machines() -> None:
+    place = found(FOUR, {"n2", "n3"})
+    assert place is not None
+    assert (place.kind, place.name, place.nowhere_else) == ("zone", "b", ())
+    assert set(place.well_elsewhere) == set(SERVICES)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +93,7 @@ def test_services_that_run_on_one_machine_each() -> None:
         (EVERYWHERE, {"n2"}, {"payments"}),
         (EVERYWHERE, {"n2"}, {"payments", "cart"}),
         (EVERYWHERE, {"n1", "n2", "n3"}, set(SERVICES)),
-        (EVERYWHERE, {"n1", "n2"}, set(SERVICES)),
+        (FOUR, {"n1", "n2"}, set(SERVICES)),
         (APART, {"n1"}, {"catalog", "cart"}),
         (APART, {"n1", "n2"}, set(SERVICES)),
         (APART, {"n1", "n2"}, {*FIRST, "payments"}),
