@@ -20,9 +20,10 @@ class Graph:
         for window in windows:
             for row in window.called:
                 if row.source and row.source != row.destination:
-                    self._callees[row.source].add(row.destination)
-                    if not row.waited:
+                    # What takes longer than its caller's answers now may be what is wrong.
+                    if not row.waited and row.destination not in self._callees[row.source]:
                         self._aside.add((row.source, row.destination))
+                    self._callees[row.source].add(row.destination)
         self.guessed = not self._callees
         if self.guessed and windows:
             self._guess(windows[0])

@@ -36,13 +36,47 @@ def own_time_shifts(baseline: Window, observed: Window) -> dict[str, Shift]:
             strata[service].append((usual, samples))
             surely[service] = max(surely[service], exceeding(before[service, route], now[service, route]))
     shifts = {service: shift_of(parts) for service, parts in strata.items()}
-    return {service: at_least(shift, surely[service]) for service, shift in shifts.items() if shift is not None}
+    found = {service: at_least(shift, surely[service]) for service, shift in shifts.items() if shift is not None}
+    longer = _longer(baseline, observed)
+    return {
+        service: _no_more(shift, longer[service]) if service in longer else shift for service, shift in found.items()
+    }
+
+
+def _longer(baseline: Window, observed: Window) -> dict[str, float]:
+    """How much longer all answers took, in ms, by services of which no calls were recorded, so that their own time is
+    what the callees that are known leave of it: of calls side by side more than all, so that it grows as these become
+    faster."""
+    left = {row.source for row in baseline.called if not row.buckets}
+    normal = _usual_answers(baseline.traffic)
+    found: dict[str, float] = {}
+    for (service, route), samples in samples_by_route(observed.served, whole).items():
+        usual = normal.get((service, route))
+        shift = shift_of([(usual, samples)]) if service in left and usual is not None else None
+        if shift is not None:
+            found[service] = found.get(service, 0.0) + shift.excess_ms
+    return found
+
+
+def _no_more(shift: Shift, longer_ms: float) -> Shift:
+    """Nobody adds more to what is waited than it became longer."""
+    if shift.excess_ms <= max(0.0, longer_ms):
+        return shift
+    kept = max(0.0, longer_ms) / shift.excess_ms
+    added = kept * (shift.observed_ms - shift.baseline_ms)
+    return Shift(shift.baseline_ms, shift.baseline_ms + added, shift.calls, kept * shift.excess_ms, kept * shift.z)
 
 
 @once
 def _usual(traffic: Traffic) -> Mapping[tuple[str, str], Normal]:
     """Own times that are normal."""
     return normals(traffic.served, own)
+
+
+@once
+def _usual_answers(traffic: Traffic) -> Mapping[tuple[str, str], Normal]:
+    """Times from request to response that are normal."""
+    return normals(traffic.served, whole)
 
 
 @once

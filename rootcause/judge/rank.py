@@ -231,8 +231,9 @@ def _blame_full(evidence: Evidence, observed: Window, against: dict[str, _Agains
 
 def _blame_silent(evidence: Evidence, against: dict[str, _Against]) -> None:
     """What callers do otherwise since somebody they call is silent is that one's doing; where they record no calls, so
-    is what they wait and fail. Without any of it nobody is blamed for spans that are missing."""
-    for service, silent in evidence.silent.items():
+    is what they wait and fail: of several that are silent, of who is so to most callers. Without any of it nobody is
+    blamed for spans that are missing."""
+    for service, silent in sorted(evidence.silent.items(), key=lambda one: -len(one[1].callers)):
         for caller in silent.callers & against.keys():
             theirs, found = against[caller], against[service]
             found.silent = silent

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from rootcause.load.levels import LEVELS, mean_of, quantiles_of
 from rootcause.load.recorded import CaseRefused
 from rootcause.load.tables import Column, number, rows, seconds, text
 from rootcause.load.window import Interval, Quantiles
@@ -24,7 +25,8 @@ _COLUMNS = (
     Column("instance", text),
     Column("requests", number, needed=True),
     Column("error_rate", number),
-    *(Column(f"latency_{name}", number) for name in ("avg", "p50", "p90", "p95", "p99")),
+    Column("latency_avg", number),
+    *(Column(f"latency_p{level:.0f}", number) for level in LEVELS),
 )
 _KEPT = 16
 
@@ -32,7 +34,7 @@ _KEPT = 16
 @dataclass(frozen=True, slots=True)
 class EdgeRow:
     """One node, or one edge into it, in one time step. `source` is empty for a node as a whole; `by_source`: the caller
-    measured it. `instance` is of whoever measured; `p` are latency quantiles in ms, where known."""
+    measured it. `instance` is of whoever measured; `p` are latency quantiles in ms, where known. None is not told."""
 
     start: float
     source: str
@@ -40,19 +42,19 @@ class EdgeRow:
     by_source: bool
     instance: str
     requests: float
-    error_rate: float
-    mean_ms: float
+    error_rate: float | None
+    mean_ms: float | None
     p: Quantiles | None
 
     @property
     def total_ms(self) -> float:
         """Of all its requests together."""
-        return self.requests * self.mean_ms
+        return self.requests * (self.mean_ms or 0.0)
 
     @property
     def failed(self) -> float:
         """How many of its requests failed."""
-        return self.requests * self.error_rate
+        return self.requests * (self.error_rate or 0.0)
 
 
 def read_edges(path: Path, intervals: Iterable[Interval]) -> list[EdgeRow]:
@@ -91,8 +93,8 @@ def _row(
     mean: float | None,
     *levels: float | None,
 ) -> EdgeRow:
-    """Latency in seconds; the median stands for the mean where only quantiles were kept."""
-    known = [level * 1000 for level in levels if level is not None]
+    """Latency in seconds."""
+    known = {name: level * 1000 for name, level in zip(LEVELS, levels, strict=True) if level is not None}
     by = reporter.lower()
     return EdgeRow(
         time,
@@ -101,7 +103,7 @@ def _row(
         bool(source) and (by in _BY_CALLER or by == source.lower()),
         instance,
         requests,
-        max(0.0, error_rate or 0.0),
-        (mean or levels[0] or 0.0) * 1000,
-        Quantiles(*known) if len(known) == len(levels) else None,
+        None if error_rate is None else max(0.0, error_rate),
+        mean_of(known) if mean is None else mean * 1000,
+        quantiles_of(known),
     )

@@ -19,3 +19,15 @@ def test_nobody_waits_for_what_outlasts_nearly_all_answers() -> None:
     graph = Graph([window_of_edges(rows, callees, frozenset({"web"}), (Interval(0.0, 300.0),))])
     assert graph.waited_for(["web"]) == {"web", "api", "db"}
     assert graph.below("web") == {"api", "db", "batch", "disk"}
+
+
+def test_what_outlasts_answers_only_now_is_still_waited_for() -> None:
+    callees = {"web": {"api"}, "api": {"db"}}
+    usual, now = (
+        window_of_edges(
+            [node("web", 90), node("api", 60), node("db", ms)], callees, frozenset({"web"}), (Interval(0.0, 300.0),)
+        )
+        for ms in (20, 900)
+    )
+    assert Graph([usual, now]).waited_for(["web"]) == {"web", "api", "db"}
+    assert Graph([now, usual]).waited_for(["web"]) == {"web", "api"}
