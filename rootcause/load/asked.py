@@ -12,7 +12,7 @@ from math import ceil
 from collector.store.quoting import literal
 from rootcause.load.window import Interval
 
-ENOUGH = 6_000
+ENOUGH = 3_000
 """So many requests tell when something began and what is common to them; of more, some are taken."""
 
 
