@@ -128,9 +128,10 @@ def _served(
     levels: Mapping[str, Quantiles],
 ) -> Iterable[Served]:
     buckets: dict[tuple[str, str], list[Bucket]] = defaultdict(list)
+    callers = _callers(callees)
     for start, step in steps.items():
         for node in step.nodes:
-            passed = _passed_on(step, node, callees)
+            passed = _passed_on(step, node, callees, callers)
             for instance, sums in _instances(step.nodes[node]).items():
                 share = sums.requests / step.sums[node].requests
                 buckets[node, instance].append(_bucket(start, sums, passed.part(share)))
@@ -148,16 +149,23 @@ def _instances(rows: Iterable[EdgeRow]) -> dict[str, _Sums]:
     return {instance: _sum(found) for instance, found in by_instance.items()}
 
 
-def _passed_on(step: _Step, node: str, callees: Mapping[str, set[str]]) -> _Sums:
+def _callers(callees: Mapping[str, set[str]]) -> dict[str, list[str]]:
+    """The same the other way round."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for caller, names in callees.items():
+        for name in names:
+            found[name].append(caller)
+    return found
+
+
+def _passed_on(step: _Step, node: str, callees: Mapping[str, set[str]], callers: Mapping[str, Sequence[str]]) -> _Sums:
     """What the node's calls account for."""
     parts = []
     for callee in callees.get(node, ()):
         call = step.call(node, callee)
         if call is None and callee in step.sums:
-            callers = sum(
-                step.sums[name].requests for name, names in callees.items() if callee in names and name in step.sums
-            )
-            call = step.sums[callee].part(step.sums[node].requests / callers)
+            asked = sum(step.sums[name].requests for name in callers[callee] if name in step.sums)
+            call = step.sums[callee].part(step.sums[node].requests / asked)
         if call is not None:
             parts.append(call)
     return _Sums(

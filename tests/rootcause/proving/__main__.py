@@ -1,4 +1,5 @@
-"""Prints how the engine fares on generated systems, by kind of fault: `python -m tests.rootcause.proving`."""
+"""Prints how the engine fares on generated systems, by kind of fault: `python -m tests.rootcause.proving`; with
+`--series` on suites of node series, as they are published."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import argparse
 from collections import defaultdict
 
 from tests.rootcause.proving.judged import Result, results
+from tests.rootcause.proving.published import table
 from tests.rootcause.proving.views import VIEWS
 
 
@@ -15,7 +17,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--systems", type=int, default=40)
     parser.add_argument("--all", action="store_true", help="tell each trial that did not go well")
+    parser.add_argument("--series", action="store_true", help="suites of node series, as they are published")
     asked = parser.parse_args()
+    if asked.series:
+        print(*table(asked.seed, asked.systems), sep="\n")
+        return
     found = list(results(asked.seed, asked.systems))
     print("| kind | tried |", " | ".join(f"{view}: first, among three, others blamed" for view in VIEWS), "|")
     print("|---" * (2 + len(VIEWS)) + "|")

@@ -258,3 +258,7 @@ FAULTS: tuple[Kind, ...] = (
     *(_crash, _crashed_instance, _slow_leaf, _failing_leaf, _cpu, _leak, _retry_storm, _loop, _cold_cache, _rollout),
     *(_config, _pool, _surge, _two),
 )
+FELT_AT_NODES: tuple[Kind, ...] = (
+    *(_slow, _slow_leaf, _slow_instance, _cpu, _errors, _failing_leaf, _errors_of_instance, _crash),
+)
+"""Those that a node as a whole shows."""
