@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Set
 
 from rootcause.load.same_names import same_names
+from rootcause.load.step_names import written
 from rootcause.load.window import OF_TIME, Step, Window
 
 _OFTENER = 2.0
@@ -28,7 +29,8 @@ def addressed(baseline: Window, observed: Window) -> dict[str, frozenset[str]]:
     usual = {(step.service, step.name): _share(step) for step in baseline.steps if step.route == OF_TIME}
     found: dict[str, set[str]] = defaultdict(set)
     for step in observed.steps:
-        if step.route == OF_TIME and _share(step) >= _OFTENER * usual.get((step.service, step.name), 0.0):
+        said = step.route == OF_TIME and written(step.name) is not None
+        if said and _share(step) >= _OFTENER * usual.get((step.service, step.name), 0.0):
             found[step.service] |= _named(step.name, services) - {step.service}
     return {service: frozenset(names) for service, names in found.items() if names}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil, inf, sqrt
 from statistics import median, quantiles
 
 from rootcause.load.metric_names import USED, Tells, tells
@@ -36,8 +36,8 @@ _ENOUGH_OTHERS = 4
 _RARE = 0.01
 """Part of its own normal time that a series may have spent further out: a start, an hour nobody told of."""
 
-Lasting = Callable[[int], int]
-"""Of so many samples, how many in a row have to reach a level."""
+_INDEPENDENT = 8
+"""The error of a median of so many samples is less than half of that of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,16 @@ class _Compared:
     before: tuple[float, ...]
 
 
-def strays(baseline: Window, observed: Window) -> dict[str, tuple[Stray, ...]]:
-    """By service, the one that is furthest out first."""
+def strays(baseline: Window, observed: Window, least: float = BEYOND) -> dict[str, tuple[Stray, ...]]:
+    """By service, the one that is furthest out first; those at `least` so many times as far as any ever was."""
     before, now = _by_metric(baseline.series), _by_metric(observed.series)
     known = {metric: kind for metric in now.keys() & before.keys() if (kind := tells(metric)) is not None}
     found: dict[str, list[Stray]] = defaultdict(list)
     for metric, kind in sorted(known.items()):
         for rises in (True, False):
             for stray in _strays(kind, before[metric], now[metric], len(set(known.values())), rises=rises):
-                found[stray.service].append(stray)
+                if stray.times >= least:
+                    found[stray.service].append(stray)
     return {
         service: tuple(sorted(several, key=lambda one: (-one.times, one.metric))) for service, several in found.items()
     }
@@ -108,19 +109,31 @@ def _strays(
     pairs = [(one, usual) for one in now if (usual := _usual(before, one, fewest)) is not None]
     if not pairs:
         return
-    run = _once if kind is Tells.RESTARTS else _run
-    levels = [(_level(one.values, run, rises=rises), median(values)) for one, values in pairs]
+    ways = (_ONCE,) if kind is Tells.RESTARTS else (_FOR_A_THIRD, _MOSTLY)
+    furthest: dict[tuple[str, str], Stray] = {}
+    for way in ways:
+        for stray in _by(way, kind, pairs, kinds, rises=rises):
+            held = furthest.get((stray.service, stray.instance))
+            if held is None or stray.times > held.times:
+                furthest[stray.service, stray.instance] = stray
+    yield from furthest.values()
+
+
+def _by(
+    way: _Way, kind: Tells, pairs: Sequence[tuple[Series, Sequence[float]]], kinds: int, *, rises: bool
+) -> Iterable[Stray]:
+    pairs = [(one, usual) for one, usual in pairs if len(usual) >= way.fewest]
+    if not pairs:
+        return
+    levels = [(way.level(one.values, rises=rises), median(values)) for one, values in pairs]
     # What is nothing everywhere, such as errors, is measured by what it is now.
     typical = median(abs(usual) for _, usual in levels) or max(abs(level) for level, _ in levels)
     shared = _Shared(typical, _shared(levels, rises=rises), _usually([values for _, values in pairs]))
-    compared = [_compare(one, values, shared, run, rises=rises) for one, values in pairs]
+    compared = [_compare(one, values, shared, way, rises=rises) for one, values in pairs]
     bar = max(1.0, _ever(compared, kinds))
     for one in compared:
-        times = one.out / bar
-        if times >= BEYOND:
-            yield Stray(
-                one.series.service, one.series.instance, one.series.metric, kind, one.usual, one.level, times, rises
-            )
+        where = one.series.service, one.series.instance, one.series.metric
+        yield Stray(*where, kind, one.usual, one.level, one.out / bar, rises)
 
 
 def _usual(before: Sequence[Series], now: Series, fewest: int) -> list[float] | None:
@@ -151,21 +164,22 @@ def _spread(values: Sequence[float]) -> float:
     return (high - low) / 1.349
 
 
-def _compare(now: Series, usual: Sequence[float], shared: _Shared, run: Lasting, *, rises: bool) -> _Compared:
+def _compare(now: Series, usual: Sequence[float], shared: _Shared, way: _Way, *, rises: bool) -> _Compared:
     sign = 1.0 if rises else -1.0
     centre = median(usual)
     varies = shared.varies * abs(centre) if len(usual) < _FEW else 0.0
-    spread = max(_spread(usual), varies, _NOISE * max(abs(centre), shared.typical)) or inf
-    pieces = [sign * (_level(piece, run, rises=rises) - centre) for piece in _pieces(usual, len(now.values))]
+    spread = max(_spread(usual) * way.varies(len(now.values)), varies, _NOISE * max(abs(centre), shared.typical)) or inf
+    pieces = [sign * (way.level(piece, rises=rises) - centre) for piece in _pieces(usual, len(now.values))]
     rare = int(_RARE * len(pieces))
     worst, second = sorted([0.0, 0.0, *pieces], reverse=True)[rare : rare + 2]
     least = CLEAR / BEYOND * spread
-    level = _level(now.values, run, rises=rises)
+    level = way.level(now.values, rises=rises)
     return _Compared(
         now,
         centre,
         level,
-        sign * (level - centre * shared.factor) / max(worst, least),
+        # What everybody has more of varies by as much more.
+        sign * (level - centre * shared.factor) / max(worst, least) / max(1.0, shared.factor),
         tuple(piece / max(second if piece >= worst else worst, least) for piece in pieces),
     )
 
@@ -173,6 +187,27 @@ def _compare(now: Series, usual: Sequence[float], shared: _Shared, run: Lasting,
 def _pieces(usual: Sequence[float], size: int) -> list[Sequence[float]]:
     size = max(1, min(size, len(usual) // _ROUNDS))
     return [usual[at : at + size] for at in range(0, len(usual) - size + 1, size)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way of telling at what level a series is: by `lasting`, what so many samples in a row all reached; without it
+    the middle. Series of less than `fewest` samples of normal time are left out."""
+
+    lasting: Callable[[int], int] | None
+    fewest: int = 0
+
+    def level(self, values: Sequence[float], *, rises: bool) -> float:
+        """In the direction asked for."""
+        if self.lasting is None:
+            return median(values)
+        many = self.lasting(len(values))
+        return _furthest(values, many) if rises else -_furthest([-value for value in values], many)
+
+    def varies(self, many: int) -> float:
+        """What the level of so many samples varies by, in parts of what one of them does: those that follow one another
+        are alike, so that no more than a few count."""
+        return 1.0 if self.lasting is not None else 1.25 / sqrt(max(2, min(many, _INDEPENDENT)))
 
 
 def _run(many: int) -> int:
@@ -185,10 +220,7 @@ def _once(_: int) -> int:
     return 1
 
 
-def _level(values: Sequence[float], run: Lasting, *, rises: bool) -> float:
-    """The furthest that so many of them in a row all reached as make it lasting."""
-    many = run(len(values))
-    return _furthest(values, many) if rises else -_furthest([-value for value in values], many)
+_ONCE, _FOR_A_THIRD, _MOSTLY = _Way(_once), _Way(_run), _Way(None, _FEW)
 
 
 def _furthest(values: Sequence[float], run: int) -> float:

@@ -26,7 +26,7 @@ from rootcause.detect.symptom import Symptom
 from rootcause.detect.throughput import less_asked, told, unasked_entries
 from rootcause.judge.every_day import EveryDay
 from rootcause.judge.evidence import Evidence, gather
-from rootcause.judge.measured import measured
+from rootcause.judge.measured import measured, unclear
 from rootcause.judge.prior import weighed
 from rootcause.judge.rank import rank
 from rootcause.judge.runners_up import runners_up
@@ -109,7 +109,7 @@ def diagnose(
         ranked = weighed(rank(evidence, graph, replace(observed, on_path={}), place=place), changed)
         suspects, blamed = cut(ranked, BARS)
     if not blamed:
-        strayed = measured(_strays(baseline, observed), {}, {}, {}, graph) if symptoms else []
+        strayed = measured(_strays(baseline, observed), {}, {}, {}, graph, felt=True) if symptoms else []
         if strayed:
             return _blaming(strayed, tuple(symptoms), ranked=tuple(ranked))
         return replace(_unblamed(symptoms, evidence, less_asked(baseline, observed)), ranked=tuple(ranked))
@@ -138,19 +138,29 @@ def _by_measure(baseline: Window, observed: Window) -> Verdict:
         Graph([baseline, observed]),
         addressed(baseline, observed),
     )
-    return _blaming(found) if found else Verdict("nothing_wrong", "nothing that is measured strays from normal")
+    if not found:
+        return Verdict("nothing_wrong", "nothing that is measured strays from normal")
+    return _blaming(found, behind=unclear(strays(baseline, observed, least=1.0), found))
 
 
 def _strays(baseline: Window, observed: Window) -> dict[str, tuple[Stray, ...]]:
     """Services whose metrics stray, and those that measure nothing any more."""
-    gone = {service: (stray,) for service, stray in vanished(baseline, observed).items()}
-    return strays(baseline, observed) | gone
+    found = strays(baseline, observed)
+    for service, gone in vanished(baseline, observed).items():
+        found[service] = (gone, *found.get(service, ()))
+    return found
 
 
-def _blaming(found: Sequence[Suspect], symptoms: tuple[Symptom, ...] = (), ranked: tuple[Suspect, ...] = ()) -> Verdict:
-    """By what is measured of services alone."""
-    blamed = tuple(found[:MOST_SUSPECTS])
-    return Verdict("degraded", "", symptoms or (felt_inside(blamed[0], 1),), blamed, len(blamed), ranked=ranked)
+def _blaming(
+    found: Sequence[Suspect],
+    symptoms: tuple[Symptom, ...] = (),
+    ranked: tuple[Suspect, ...] = (),
+    behind: Sequence[Suspect] = (),
+) -> Verdict:
+    """By what is measured of services alone; `behind` those are others to look at."""
+    suspects = (*found, *behind)[:MOST_SUSPECTS]
+    symptoms = symptoms or (felt_inside(suspects[0], 1),)
+    return Verdict("degraded", "", symptoms, suspects, min(len(found), MOST_SUSPECTS), ranked=ranked)
 
 
 def turned_to(service: str, verdict: Verdict, baseline: Window, observed: Window) -> Verdict:

@@ -18,6 +18,7 @@ from rootcause.load.from_edges import entry_nodes, window_of_edges
 from rootcause.load.from_spans import window_of
 from rootcause.load.log_patterns import said
 from rootcause.load.log_spans import steps_said
+from rootcause.load.log_unsaid import no_longer_said
 from rootcause.load.looked import Looked, Sample
 from rootcause.load.recorded import EDGES, LOGS, METRICS, SPANS, Case, CaseRefused
 from rootcause.load.recorded_spans import spans
@@ -86,10 +87,15 @@ def _of_neither(case: Case, rest: Rest) -> Pair[Window]:
     graph = _graph(case)
     called = tuple(Called(False, source, name, "", "", "", ()) for source, names in graph.items() for name in names)
     known = {*graph, *(name for names in graph.values() for name in names)}
-    known = known or {one.service for part in rest.metered for one in part}
-    usual, now = steps_said((rest.lines[0], case.baseline), (rest.lines[1], case.incident))
-    windows = Window(case.baseline, called=called, steps=usual), Window(case.incident, called=called, steps=now)
-    return rest.of_no_spans().known_as(known).added_to(windows, case)
+    rest = rest.known_as(known or {one.service for part in rest.metered for one in part})
+    lines = (rest.lines[0], case.baseline), (rest.lines[1], case.incident)
+    windows = [
+        Window(part, called=called, steps=(*said, *unsaid))
+        for part, said, unsaid in zip(
+            (case.baseline, case.incident), steps_said(*lines), no_longer_said(*lines), strict=True
+        )
+    ]
+    return rest.of_no_spans().added_to((windows[0], windows[1]), case)
 
 
 def _graph(case: Case) -> dict[str, set[str]]:

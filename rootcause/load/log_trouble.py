@@ -26,6 +26,13 @@ _TROUBLE = re.compile(
     re.IGNORECASE,
 )
 
+_OF_A_CALL = re.compile(
+    r"\b(answer|call(ing|ed|s)?|connect(ion)?|deadline|gateway|peer|reconnecting|refused|request|response|retry(ing)?|rpc"
+    r"|status|timed|timeout|unavailable|unreachable|upstream)\b",
+    re.IGNORECASE,
+)
+"""Words that tell of another one's failure, or of nothing but that the own request failed."""
+
 Lines = tuple[Iterable[Log], Sequence[Interval]]
 """Log lines, and the stretch of time that they are taken from."""
 
@@ -33,6 +40,12 @@ Lines = tuple[Iterable[Log], Sequence[Interval]]
 def tells_of_trouble(severity: str, body: str) -> bool:
     """By its severity, or by its words where a logger has no severities."""
     return bool(_SEVERE.match(severity) or _TROUBLE.search(body))
+
+
+def is_of_a_call(text: str) -> bool:
+    """Whether a complaint may be about somebody else, or passes on that a request failed; one that names what went
+    wrong inside is not."""
+    return bool(_OF_A_CALL.search(text))
 
 
 def trouble_told(*windows: Lines) -> list[tuple[Step, ...]]:

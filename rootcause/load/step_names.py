@@ -26,6 +26,11 @@ def logged(pattern: str) -> str:
     return f'log "{pattern}"'
 
 
+def unsaid(pattern: str) -> str:
+    """The step of no longer writing such a line."""
+    return f'no log "{pattern}"'
+
+
 def happened(event: str) -> str:
     """The step of recording such an event."""
     return f'event "{event}"'

@@ -1,0 +1,1 @@
+"""Generated recordings of metrics and logs, with no span in them."""
