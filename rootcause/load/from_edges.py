@@ -92,8 +92,9 @@ def window_of_edges(
 
 def _bridge(steps: Sequence[_Step]) -> None:
     """Lets callers know what they waited for nodes whose row was lost: as in the steps next to it, where so many were
-    asked that there were some in between."""
-    for node in {node for step in steps for node in step.nodes}:
+    asked that there were some in between. Where edges tell who called, no row is no call."""
+    by_edges = {ends[1] for step in steps for ends in (*step.by_caller, *step.by_callee)}
+    for node in {node for step in steps for node in step.nodes} - by_edges:
         known = [place for place, step in enumerate(steps) if node in step.nodes]
         for place in set(range(len(steps))) - set(known):
             beside = [steps[at].sums[node] for at in next_to(place, known, REACH)]
