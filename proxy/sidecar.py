@@ -83,7 +83,7 @@ class Sidecar:
 
     def ready(self) -> bool:
         """True once traffic is carried, in the name of every service that needs a certificate."""
-        return self._engine is not None and self.identities.complete()
+        return self.snapshot is not None and self.identities.complete()
 
     def why_not_ready(self) -> str:
         """What is waited for, for people."""
@@ -152,12 +152,13 @@ class Sidecar:
             self.failed = str(error)
             self._stop.set()
             return str(error)
-        self.snapshot, self.state = snapshot, "serving"
         told = json.loads(snapshot)
         self._nodes = {one["node"]["instance"]: one["node"] for one in told["workloads"]}
         self.identities.want(self._engine.identify, told, self._engine.denied())
         if self._control.anchors is not None:
             self._control.anchors.learn(self.identities.roots)
+        # Last: whoever finds this proxy ready finds what it serves, and every certificate that it takes.
+        self.snapshot, self.state = snapshot, "serving"
         self._saved.keep(snapshot)
         log.info("serving epoch %d", _epoch_of(snapshot))
         return None
